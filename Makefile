@@ -1,0 +1,58 @@
+# Every verb sets up what it needs; `make` alone lists them.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/pip --disable-pip-version-check -q
+.DEFAULT_GOAL := help
+
+.PHONY: help setup check test demo serve bench demo-bundle clean
+
+help: ## list the verbs
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit("HILBERT needs Python 3.11 to 3.13, this is " + sys.version.split()[0]) if not (3, 11) <= sys.version_info[:2] < (3, 14) else 0'
+	@$(PYTHON) -m venv $(VENV)
+
+# The service alone: no torch, no transformers.
+$(VENV)/.serving: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "Setting up the service in $(VENV) (once, a minute or two) ..."
+	@$(PIP) install -c constraints.txt -e '.[api,worker]'
+	@touch $@
+
+# Everything: training, tests, checks. torch first, so that a CPU build at hand is taken.
+$(VENV)/.development: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "Setting up the development environment in $(VENV) (once, a few minutes) ..."
+	@$(PIP) install -c constraints.txt torch
+	@$(PIP) install -c constraints.txt -e '.[dev]'
+	@touch $@ $(VENV)/.serving
+
+setup: $(VENV)/.development ## install everything into .venv
+
+check: $(VENV)/.development ## ruff, mypy strict, import contracts
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+test: $(VENV)/.development ## run the tests with branch coverage
+	@$(BIN)/coverage erase
+	@$(BIN)/coverage run -m pytest
+	@$(BIN)/coverage combine -q
+	@$(BIN)/coverage report
+
+demo: $(VENV)/.serving ## score examples/interview.flac end to end through the real service
+	@exec $(BIN)/hilbert demo
+
+serve: $(VENV)/.serving ## start API, workers and sweeper on this machine
+	@exec $(BIN)/hilbert serve
+
+demo-bundle: $(VENV)/.development ## make the demonstration bundle again, from nothing
+	@$(BIN)/hilbert-train demo --out examples/bundle
+
+bench: $(VENV)/.development ## print the benchmark tables
+	@for file in bench/*.py; do $(BIN)/python $$file || exit 1; done
+
+clean: ## remove the environment and caches
+	@rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .coverage*

@@ -1,0 +1,1 @@
+"""From a recording to an assessment; knows no web, queue, database or cloud."""

@@ -1,0 +1,104 @@
+"""What can go wrong between a recording and its assessment.
+
+    ModelError
+    ├── RecordingError            the client's material; `advice` says what to do about it
+    │   ├── AudioUnreadable           not audio we decode, or damaged
+    │   ├── AudioTruncated            ends before its own header says it should
+    │   ├── AudioTooLong              more seconds or bytes than allowed
+    │   └── TranscriptUnreadable      not text, or malformed for its format
+    ├── BundleError               a bundle that must not be loaded
+    │   ├── BundleInvalid             manifest missing, malformed or of another version
+    │   └── BundleTampered            a file differs from its digest
+    ├── UnknownTask               the bundle predicts no such task
+    ├── UnsupportedEncoder        an architecture that cannot be exported
+    └── ParityError               an exported graph disagrees with torch
+
+A message never holds words of a transcript or a client's file name.
+"""
+
+from __future__ import annotations
+
+
+class ModelError(Exception):
+    """Anything the model refuses; `code` is stable, `advice` tells the reader what to do."""
+
+    code = "model_error"
+    advice = "Report this with the request id."
+
+    def __init__(self, detail: str, *, advice: str | None = None) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        if advice is not None:
+            self.advice = advice
+
+
+class RecordingError(ModelError):
+    """The client's material cannot be used as it is."""
+
+    code = "recording_error"
+
+
+class AudioUnreadable(RecordingError):
+    """The bytes are not audio in an accepted container and codec, or are damaged."""
+
+    code = "audio_unreadable"
+    advice = "Send WAV, FLAC, MP3, Ogg/Opus, M4A/AAC or WebM audio that plays to its end in an ordinary player."
+
+
+class AudioTruncated(RecordingError):
+    """The audio ends before its header says it should."""
+
+    code = "audio_truncated"
+    advice = "The upload seems to be incomplete: send the whole file again."
+
+
+class AudioTooLong(RecordingError):
+    """The audio decodes to more than the configured limit."""
+
+    code = "audio_too_long"
+    advice = "Split the recording into shorter files."
+
+
+class TranscriptUnreadable(RecordingError):
+    """The transcript is not UTF-8 text, is empty, or is malformed for its format."""
+
+    code = "transcript_unreadable"
+    advice = "Send UTF-8 plain text, WebVTT, SubRip (SRT) or JSON utterances with start, end, text and speaker."
+
+
+class BundleError(ModelError):
+    """A bundle that must not be loaded."""
+
+    code = "bundle_error"
+    advice = "Install the bundle again from its release."
+
+
+class BundleInvalid(BundleError):
+    """The manifest is missing, malformed or of another format version."""
+
+    code = "bundle_invalid"
+
+
+class BundleTampered(BundleError):
+    """A file differs from the digest in the manifest."""
+
+    code = "bundle_tampered"
+
+
+class UnknownTask(ModelError):
+    """The bundle predicts no such task."""
+
+    code = "unknown_task"
+    advice = "Ask for one of the tasks listed by the bundle."
+
+
+class UnsupportedEncoder(ModelError):
+    """A checkpoint of an architecture that cannot be exported."""
+
+    code = "unsupported_encoder"
+
+
+class ParityError(ModelError):
+    """An exported graph disagrees with torch beyond the tolerance."""
+
+    code = "parity_error"

@@ -1,0 +1,1 @@
+"""Requests become jobs, jobs become results."""

@@ -1,0 +1,104 @@
+"""The result of an assessment: what `GET /v1/assessments/{id}` returns once the state is final.
+
+The worker writes it as JSON into the object store, the API reads it back; both use these models.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+NOTICE = (
+    "Research use only: a statistical estimate from speech and wording, not a diagnosis. "
+    "It must not replace the judgement of a clinician."
+)
+
+
+class Part(BaseModel):
+    """Base of every part of a result: immutable, no unknown fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class OutcomeProbability(Part):
+    """One outcome of the task with its calibrated probability."""
+
+    outcome: str = Field(examples=["none"])
+    probability: float = Field(ge=0, le=1, examples=[0.81])
+
+
+class Contributions(Part):
+    """Exact Shapley shares of the modalities in the log-odds of the reported outcome.
+
+    `audio + text = total - baseline`; positive numbers moved the score towards the outcome.
+    """
+
+    outcome: str
+    unit: Literal["log-odds"] = "log-odds"
+    audio: float
+    text: float
+    interaction: float = Field(description="v(both) - v(audio) - v(text) + v(none)")
+    baseline: float = Field(description="v(none): the score with both modalities withheld")
+    total: float = Field(description="v(both): the score as reported")
+    probability_audio: float = Field(description="the audio share on the probability scale")
+    probability_text: float = Field(description="the text share on the probability scale")
+    share_audio: float | None = Field(description="|audio| / (|audio| + |text|); null when both are negligible")
+    share_text: float | None
+
+
+class SegmentEffect(Part):
+    """How far the log-odds of the reported outcome move when this segment is withheld."""
+
+    index: int
+    start: float = Field(description="seconds from the start of the recording")
+    end: float
+    text: str = Field(description="the words spoken in the segment; empty when there is no transcript")
+    audio_effect: float = Field(description="v(all) - v(without this segment's audio)")
+    text_effect: float = Field(description="v(all) - v(without this segment's text)")
+
+
+class QualityFlag(Part):
+    """Something about the material that the reader should know; a hard flag means there is no score."""
+
+    code: str = Field(examples=["text_times_estimated"])
+    hard: bool
+    message: str = Field(description="what it means and what to do about it")
+
+
+class Quality(Part):
+    """What was found in the recording before any model saw it."""
+
+    duration_seconds: float
+    speech_seconds: float
+    segments: int
+    words: int
+    snr_db: float | None
+    clipping: float | None = Field(description="share of samples at full scale")
+    flags: tuple[QualityFlag, ...]
+
+
+class ModelTrace(Part):
+    """Which model gave the answer and how it was run."""
+
+    bundle: str
+    version: str
+    digest: str = Field(description="sha256 over the bundle's manifest")
+    demonstration: bool = Field(description="true when the bundle was trained on synthetic speech only")
+    encoders: dict[str, str] = Field(description="fingerprint of each encoder")
+    provider: str = Field(examples=["CPUExecutionProvider"])
+    precision: str = Field(examples=["float32"])
+    runtime: dict[str, str] = Field(description="versions of the libraries that computed the answer")
+
+
+class Result(Part):
+    """A scored assessment, or the reasons why there is no score (`outcome` is null, `quality.flags` say why)."""
+
+    task: str = Field(examples=["spectrum"])
+    outcome: str | None = Field(description="the outcome with the highest probability; null when abstained")
+    probabilities: tuple[OutcomeProbability, ...] = Field(description="empty when abstained")
+    contributions: Contributions | None
+    segments: tuple[SegmentEffect, ...] = Field(description="those that moved the score most, strongest first")
+    quality: Quality
+    model: ModelTrace
+    notice: str = NOTICE
