@@ -16,6 +16,8 @@ _VOICE = re.compile(r"<v(?:\.[^\s<>]*)?\s+([^<>]*)>", re.IGNORECASE)
 _TAG = re.compile(r"</?(?:[a-z][^<>]*|\d[\d:.]*)>|</?[civbu]?>|\{\\[^{}]*\}", re.IGNORECASE)
 _COMMENT = re.compile(r"(?:NOTE|STYLE|REGION)(?:\s|$)")
 
+LAST_OF_CLOCK = 59
+
 Block = list[tuple[int, str]]
 
 
@@ -59,16 +61,14 @@ def _cue(block: Block) -> list[Utterance]:
     number, line = block[at]
     match = TIMING.match(line)
     if match is None:
-        raise TranscriptUnreadable(
-            f"Line {number} has malformed times; 00:00:01.000 --> 00:00:04.000 is right."
-        )
+        raise TranscriptUnreadable(f"Line {number} has malformed times; 00:00:01.000 --> 00:00:04.000 is right.")
     start, end = _seconds(match.groups()[:4], number), _seconds(match.groups()[4:], number)
     return _voices(" ".join(words for _, words in block[at + 1 :]), start, end)
 
 
 def _seconds(clock: tuple[str | None, ...], number: int) -> float:
     hours, minutes, seconds = (int(part or 0) for part in clock[:3])
-    if minutes > 59 or seconds > 59:
+    if max(minutes, seconds) > LAST_OF_CLOCK:
         raise TranscriptUnreadable(f"Line {number} has malformed times: minutes and seconds end at 59.")
     return hours * 3600 + minutes * 60 + seconds + float(f"0.{clock[3]}")
 

@@ -24,11 +24,13 @@ TOLERATED_SECONDS = 1.0
 TOLERATED_SHARE = 0.02
 # Writers to pipes put 0 or a number near 2^31 or 2^32 where they do not know the size.
 UNKNOWN_SIZE_FROM = 0x7FFF_F000
+IN_DS64 = 0xFFFF_FFFF
+CHUNK_HEAD = 16
+SHORTEST_BOX = 8
+ID3_HEADER = 10
 LARGEST_OGG_PAGE = 65_307
 OGG_HEADER = 27
-MP4_BOXES = frozenset(
-    b"ftyp moov mdat free skip wide udta moof mfra sidx uuid meta styp pdin emsg ssix prft".split()
-)
+MP4_BOXES = frozenset(b"ftyp moov mdat free skip wide udta moof mfra sidx uuid meta styp pdin emsg ssix prft".split())
 
 
 def is_cut_off(declared: float, present: float) -> bool:
@@ -53,9 +55,7 @@ def refuse_cut_off(file: BinaryIO, size: int) -> None:
         raise AudioTruncated("The file ends before its own structure says it should.")
 
 
-def declared_seconds(
-    container: av.container.InputContainer, stream: av.AudioStream, file: BinaryIO
-) -> float | None:
+def declared_seconds(container: av.container.InputContainer, stream: av.AudioStream, file: BinaryIO) -> float | None:
     """The length the header declares, in seconds; None where there is none or it is an estimate."""
     name = container.format.name
     if name.startswith("matroska"):
@@ -74,14 +74,14 @@ def _wav_is_cut(file: BinaryIO, size: int) -> bool:
         file.seek(position)
         name, length = struct.unpack("<4sI", file.read(8))
         if name == b"data":
-            declared = long_size if length == 0xFFFF_FFFF and long_size else length
+            declared = long_size if length == IN_DS64 and long_size else length
             if not byte_rate or (declared == length >= UNKNOWN_SIZE_FROM):
                 return False
             return is_cut_off(declared / byte_rate, (size - position - 8) / byte_rate)
-        body = file.read(16)
-        if name == b"fmt " and len(body) == 16:
+        body = file.read(CHUNK_HEAD)
+        if name == b"fmt " and len(body) == CHUNK_HEAD:
             byte_rate = struct.unpack_from("<I", body, 8)[0]
-        elif name == b"ds64" and len(body) == 16:
+        elif name == b"ds64" and len(body) == CHUNK_HEAD:
             long_size = struct.unpack_from("<Q", body, 8)[0]
         position += 8 + length + length % 2
     return False
@@ -102,13 +102,13 @@ def _ogg_is_cut(file: BinaryIO, size: int) -> bool:
 
 def _mp4_is_cut(file: BinaryIO, size: int) -> bool:
     position = 0
-    while position + 8 <= size:
+    while position + CHUNK_HEAD <= size:
         file.seek(position)
-        header = file.read(16)
+        header = file.read(CHUNK_HEAD)
         length, name = struct.unpack_from(">I4s", header)
-        if length == 1 and len(header) == 16:
+        if length == 1 and len(header) == CHUNK_HEAD:
             length = struct.unpack_from(">Q", header, 8)[0]
-        if name not in MP4_BOXES or length < 8:
+        if name not in MP4_BOXES or length < SHORTEST_BOX:
             return False
         position += length
     return position > size
@@ -117,11 +117,11 @@ def _mp4_is_cut(file: BinaryIO, size: int) -> bool:
 def _has_mp3_length(file: BinaryIO) -> bool:
     """Whether the first MPEG frame carries a Xing, Info or VBRI header."""
     file.seek(0)
-    head = file.read(10)
+    head = file.read(ID3_HEADER)
     skip = 0
-    if head[:3] == b"ID3" and len(head) == 10:
+    if head[:3] == b"ID3" and len(head) == ID3_HEADER:
         a, b, c, d = head[6:]
-        skip = 10 + (a << 21 | b << 14 | c << 7 | d)
+        skip = ID3_HEADER + (a << 21 | b << 14 | c << 7 | d)
     file.seek(skip)
     frame = file.read(2048)
     return any(mark in frame for mark in (b"Xing", b"Info", b"VBRI"))

@@ -99,9 +99,7 @@ def _audio_stream(container: av.container.InputContainer) -> av.AudioStream:
     return stream
 
 
-def _decode_stream(
-    container: av.container.InputContainer, stream: av.AudioStream, writer: ScratchWriter
-) -> _Progress:
+def _decode_stream(container: av.container.InputContainer, stream: av.AudioStream, writer: ScratchWriter) -> _Progress:
     """Decode packet by packet; a damaged packet is skipped and counted, as players do."""
     progress = _Progress(origin=(container.start_time or 0) / av.time_base)
     packets = container.demux(stream)

@@ -93,7 +93,8 @@ class ScratchWriter:
         if not peak < CLIPPED_FROM:
             self.clipped += int((np.abs(levels) >= CLIPPED_FROM).sum())
             levels = np.clip(levels, -1, 1)
-        return levels.mean(axis=0, dtype=np.float32) if len(levels) > 1 else levels[0]
+        mono: Float32[np.ndarray, " sample"] = levels.mean(axis=0, dtype=np.float32) if len(levels) > 1 else levels[0]
+        return mono
 
     def _gather(self, mono: Float32[np.ndarray, " sample"]) -> None:
         self._gathered.append(mono)

@@ -12,6 +12,8 @@ from model.recording.utterance import Utterance
 # A label is short and starts with a letter: neither a clause before a colon nor a clock time.
 _LABEL = re.compile(r"([^\W\d_][^:.!?,;\n]{0,39}):(?:\s+|$)")
 MOST_LABEL_WORDS = 4
+ONE_TO_ONE = 2
+LEAST_USES = 2
 
 
 def name_speakers(utterances: Sequence[Utterance]) -> list[Utterance]:
@@ -44,6 +46,6 @@ def _consistent(labels: Sequence[str | None]) -> bool:
         return False
     uses = Counter(label.casefold() for label in labels if label is not None)
     everywhere = None not in labels
-    if len(uses) <= 2:
-        return everywhere or uses.total() >= 2
-    return uses.total() >= 2 * len(uses)
+    if len(uses) <= ONE_TO_ONE:
+        return everywhere or uses.total() >= LEAST_USES
+    return uses.total() >= LEAST_USES * len(uses)

@@ -74,9 +74,7 @@ def _parse(text: str) -> list[Utterance]:
 def _in_order(utterances: list[Utterance]) -> tuple[Utterance, ...]:
     times = [(said.start, said.end) for said in utterances]
     if any(start is None or end is None for start, end in times):
-        return tuple(
-            Utterance(start=None, end=None, text=said.text, speaker=said.speaker) for said in utterances
-        )
+        return tuple(Utterance(start=None, end=None, text=said.text, speaker=said.speaker) for said in utterances)
     for number, (start, end) in enumerate(times, start=1):
         assert start is not None and end is not None  # noqa: PT018, S101
         if not 0 <= start <= end <= LONGEST_SECONDS:
