@@ -17,8 +17,8 @@ WINDOW = 512
 BLOCK_WINDOWS = 256
 # An island ends where the probability falls this far below the threshold: one doubtful window is no pause.
 HYSTERESIS = 0.15
-SHORTEST_ISLAND = 3
-PADDING = 2
+SHORTEST_ISLAND = SAMPLE_RATE // 10
+PADDING = SAMPLE_RATE * 64 // 1000
 LEAST_NOISE_WINDOWS = 16
 POWER_FLOOR = 1e-10
 
@@ -50,27 +50,37 @@ def listen(audio: Audio) -> Activity:
 
 
 def islands(activity: Activity, settings: SegmentSettings) -> list[Stretch]:
-    """Stretches of speech in samples, in order and apart, padded by 64 ms; shorter gaps than a pause are bridged."""
+    """Stretches of speech in samples, in order and apart, padded by 64 ms; shorter gaps than a pause are bridged.
+
+    Edges lie where the probability, drawn as a line between the middles of windows, crosses the threshold: finer
+    than a window, so that another codec's noise moves them by milliseconds.
+    """
+    leave = settings.speech_threshold - HYSTERESIS
     raised = np.flatnonzero(activity.probability >= settings.speech_threshold)
-    active = activity.probability >= settings.speech_threshold - HYSTERESIS
-    found = [(start, stop) for start, stop in _runs(active) if _holds(raised, start, stop)]
-    pause = round(settings.shortest_pause * SAMPLE_RATE / WINDOW)
-    kept = [(start, stop) for start, stop in join(found, pause) if stop - start >= SHORTEST_ISLAND]
-    padded = [
-        (max(start - PADDING, 0) * WINDOW, min((stop + PADDING) * WINDOW, activity.samples)) for start, stop in kept
+    found = [
+        (_crossing(activity, start, leave), _crossing(activity, stop, leave))
+        for start, stop in _runs(activity.probability >= leave)
+        if _holds(raised, start, stop)
     ]
+    pause = round(settings.shortest_pause * SAMPLE_RATE)
+    kept = [(start, stop) for start, stop in join(found, pause) if stop - start >= SHORTEST_ISLAND]
+    padded = [(max(start - PADDING, 0), min(stop + PADDING, activity.samples)) for start, stop in kept]
     return join(padded, 1)
 
 
 def speech_over_noise(activity: Activity, speech: list[Stretch], settings: SegmentSettings) -> float | None:
-    """Mean power of speech over mean power outside of it, in dB; None where either is (almost) missing."""
+    """Mean power of speech over the median power outside of it, in dB; None where either is (almost) missing.
+
+    The median, because one cough, or a word that voice activity missed, would pass for the background.
+    """
     inside = np.zeros(activity.power.size, dtype=np.bool_)
     for start, stop in speech:
         inside[start // WINDOW : math.ceil(stop / WINDOW)] = True
     voiced = inside & (activity.probability >= settings.speech_threshold)
     if not voiced.any() or (~inside).sum() < LEAST_NOISE_WINDOWS:
         return None
-    loud, quiet = (float(activity.power[of].mean(dtype=np.float64)) for of in (voiced, ~inside))
+    loud = float(activity.power[voiced].mean(dtype=np.float64))
+    quiet = float(np.median(activity.power[~inside]))
     return 10 * math.log10(max(loud, POWER_FLOOR) / max(quiet, POWER_FLOOR))
 
 
@@ -94,6 +104,14 @@ def quietest(activity: Activity, stretches: list[Stretch]) -> int:
 def _runs(active: Bool[np.ndarray, " window"]) -> list[Stretch]:
     edges = np.flatnonzero(np.diff(active.astype(np.int8), prepend=0, append=0))
     return [(int(start), int(stop)) for start, stop in edges.reshape(-1, 2)]
+
+
+def _crossing(activity: Activity, window: int, level: float) -> int:
+    """Where the probability crosses `level` between the window before and this one, in samples."""
+    if window in {0, activity.probability.size}:
+        return min(window * WINDOW, activity.samples)
+    before, after = (float(activity.probability[at]) for at in (window - 1, window))
+    return round((window - 0.5 + (level - before) / (after - before)) * WINDOW)
 
 
 def _holds(raised: np.ndarray, start: int, stop: int) -> bool:

@@ -17,7 +17,7 @@ from model.segments.speech import Speech, Stretch, lay_out
 WORDS_PER_SECOND = 2.5
 # An estimated sentence up to this long is not divided: the estimate is no better than that.
 LONGEST_WHOLE = 10 * SAMPLE_RATE
-_SENTENCE_END = re.compile(r"(?<=[.!?\u2026\u3002\uff01\uff1f])[\"'\u201d\u2019)\]]*\s+")
+_SENTENCE_END = re.compile(r"(?:(?<=[.!?\u2026\u3002\uff01\uff1f])|(?<=[.!?\u2026][\"'\u201d\u2019)\]]))\s+")
 _NUMBERING = re.compile(r"[\s\d_#:.\-]+$")
 
 
