@@ -27,6 +27,8 @@ UNKNOWN_SIZE_FROM = 0x7FFF_F000
 IN_DS64 = 0xFFFF_FFFF
 CHUNK_HEAD = 16
 SHORTEST_BOX = 8
+# A file made of empty chunks alone would keep us walking.
+MOST_CHUNKS = 100_000
 ID3_HEADER = 10
 LARGEST_OGG_PAGE = 65_307
 OGG_HEADER = 27
@@ -70,7 +72,9 @@ def declared_seconds(container: av.container.InputContainer, stream: av.AudioStr
 
 def _wav_is_cut(file: BinaryIO, size: int) -> bool:
     position, byte_rate, long_size = 12, 0, 0
-    while position + 8 <= size:
+    for _ in range(MOST_CHUNKS):
+        if position + SHORTEST_BOX > size:
+            break
         file.seek(position)
         name, length = struct.unpack("<4sI", file.read(8))
         if name == b"data":
@@ -102,7 +106,9 @@ def _ogg_is_cut(file: BinaryIO, size: int) -> bool:
 
 def _mp4_is_cut(file: BinaryIO, size: int) -> bool:
     position = 0
-    while position + CHUNK_HEAD <= size:
+    for _ in range(MOST_CHUNKS):
+        if position + CHUNK_HEAD > size:
+            break
         file.seek(position)
         header = file.read(CHUNK_HEAD)
         length, name = struct.unpack_from(">I4s", header)

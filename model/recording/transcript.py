@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from model.errors import TranscriptUnreadable
 from model.recording.captions import TIMING, parse_captions
@@ -72,13 +72,13 @@ def _parse(text: str) -> list[Utterance]:
 
 
 def _in_order(utterances: list[Utterance]) -> tuple[Utterance, ...]:
-    times = [(said.start, said.end) for said in utterances]
-    if any(start is None or end is None for start, end in times):
-        return tuple(Utterance(start=None, end=None, text=said.text, speaker=said.speaker) for said in utterances)
+    times = [(said.start, said.end) for said in utterances if said.start is not None and said.end is not None]
+    if len(times) < len(utterances):
+        return tuple(replace(said, start=None, end=None) for said in utterances)
     for number, (start, end) in enumerate(times, start=1):
-        assert start is not None and end is not None  # noqa: PT018, S101
         if not 0 <= start <= end <= LONGEST_SECONDS:
             raise TranscriptUnreadable(
                 f"Utterance {number} has impossible times: 0 <= start <= end must hold, in seconds."
             )
-    return tuple(sorted(utterances, key=lambda said: (said.start or 0.0, said.end or 0.0)))
+    order = sorted(range(len(times)), key=lambda at: times[at])
+    return tuple(utterances[at] for at in order)
