@@ -14,6 +14,7 @@ written to a pipe (length unknown), and an Ogg stream that was cut exactly betwe
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 from typing import BinaryIO
 
 import av
@@ -71,24 +72,34 @@ def declared_seconds(container: av.container.InputContainer, stream: av.AudioStr
 
 
 def _wav_is_cut(file: BinaryIO, size: int) -> bool:
-    position, byte_rate, long_size = 12, 0, 0
-    for _ in range(MOST_CHUNKS):
-        if position + SHORTEST_BOX > size:
-            break
-        file.seek(position)
-        name, length = struct.unpack("<4sI", file.read(8))
-        if name == b"data":
-            declared = long_size if length == IN_DS64 and long_size else length
-            if not byte_rate or (declared == length >= UNKNOWN_SIZE_FROM):
-                return False
-            return is_cut_off(declared / byte_rate, (size - position - 8) / byte_rate)
+    byte_rate, long_size = 0, 0
+    for name, position, length in _riff_chunks(file, size):
         body = file.read(CHUNK_HEAD)
         if name == b"fmt " and len(body) == CHUNK_HEAD:
             byte_rate = struct.unpack_from("<I", body, 8)[0]
         elif name == b"ds64" and len(body) == CHUNK_HEAD:
             long_size = struct.unpack_from("<Q", body, 8)[0]
-        position += 8 + length + length % 2
+        elif name == b"data":
+            declared = long_size if length == IN_DS64 and long_size else length
+            known = byte_rate > 0 and not declared == length >= UNKNOWN_SIZE_FROM
+            if known and is_cut_off(declared / byte_rate, (size - position) / byte_rate):
+                return True
+        elif name == b"LIST" and position + length > size:
+            # libav would reserve as much memory as the list of tags claims to need.
+            return True
     return False
+
+
+def _riff_chunks(file: BinaryIO, size: int) -> Iterator[tuple[bytes, int, int]]:
+    """Name, position and length of each chunk, with the file standing at its position."""
+    position = 12
+    for _ in range(MOST_CHUNKS):
+        if position + SHORTEST_BOX > size:
+            return
+        file.seek(position)
+        name, length = struct.unpack("<4sI", file.read(SHORTEST_BOX))
+        yield name, position + SHORTEST_BOX, length
+        position += SHORTEST_BOX + length + length % 2
 
 
 def _ogg_is_cut(file: BinaryIO, size: int) -> bool:

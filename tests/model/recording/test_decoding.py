@@ -102,6 +102,16 @@ def test_a_wav_written_to_a_pipe_declares_no_length(size, decoded):
     assert decoded(bytes(content)).seconds == pytest.approx(2.0)
 
 
+def test_tags_that_claim_more_than_the_file_are_refused_unread(decoded):
+    tags = struct.pack("<4sI4s4sI", b"LIST", 0x8F00_001A, b"INFO", b"ISFT", 0x3100_000E)
+    whole = float_wav(np.zeros(16_000))
+
+    with pytest.raises(AudioTruncated):
+        decoded(whole[:36] + tags + whole[36:])
+    with pytest.raises(AudioTruncated):
+        decoded(whole + tags)
+
+
 def test_an_rf64_wav_declares_its_length_apart(decoded):
     body = np.zeros(160_000, dtype="<i2").tobytes()
     sizes = struct.pack("<4sIQQQI", b"ds64", 28, 0, len(body), 0, 0)
