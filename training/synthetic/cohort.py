@@ -22,9 +22,7 @@ def write_cohort(folder: Path, seed: int, settings: CohortSettings) -> Path:
     """Writes audio, transcripts (WebVTT and JSON) and `manifest.csv`, whose path it returns."""
     for name in ("audio", "transcripts"):
         (folder / name).mkdir(parents=True, exist_ok=True)
-    return write_manifest(
-        folder / "manifest.csv", (_write_interview(folder, one) for one in cohort(seed, settings))
-    )
+    return write_manifest(folder / "manifest.csv", (_write_interview(folder, one) for one in cohort(seed, settings)))
 
 
 def _write_interview(folder: Path, interview: Interview) -> CohortRow:

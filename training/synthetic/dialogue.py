@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import av
 import numpy as np
-from jaxtyping import Int16
+from jaxtyping import Float64, Int16
 
 from training.synthetic.speakers import Speaker
 from training.synthetic.speech import SAMPLE_RATE as SPOKEN_RATE
@@ -75,8 +75,7 @@ def converse(speaker: Speaker, *, seed: int, turns: int) -> tuple[str, ...]:
     chance = np.random.default_rng((seed, 3, speaker.index))
     order = chance.permutation(len(TOPICS))
     return tuple(
-        " ".join(answer(TOPICS[int(order[turn % len(order)])], speaker.marker_rates, chance))
-        for turn in range(turns)
+        " ".join(answer(TOPICS[int(order[turn % len(order)])], speaker.marker_rates, chance)) for turn in range(turns)
     )
 
 
@@ -151,8 +150,7 @@ def _trim(samples: Int16[np.ndarray, " sample"]) -> Int16[np.ndarray, " sample"]
 
 
 def _louder(samples: Int16[np.ndarray, " sample"], decibels: float) -> Int16[np.ndarray, " sample"]:
-    scaled = samples * (_HEADROOM * 10 ** (decibels / 20))
-    return np.clip(np.rint(scaled), -_FULL_SCALE, _FULL_SCALE).astype(np.int16)
+    return _quantise(samples * (_HEADROOM * 10 ** (decibels / 20)))
 
 
 def _resample(samples: Int16[np.ndarray, " sample"]) -> Int16[np.ndarray, " sample"]:
@@ -161,7 +159,8 @@ def _resample(samples: Int16[np.ndarray, " sample"]) -> Int16[np.ndarray, " samp
     frame = av.AudioFrame.from_ndarray(samples[None, :], format="s16", layout="mono")
     frame.sample_rate = SPOKEN_RATE
     frames = [*resampler.resample(frame), *resampler.resample(None)]
-    return np.concatenate([part.to_ndarray()[0] for part in frames])
+    parts = [np.asarray(part.to_ndarray()[0], dtype=np.int16) for part in frames]
+    return np.concatenate(parts)
 
 
 def _add_room_noise(
@@ -172,4 +171,9 @@ def _add_room_noise(
     white = chance.standard_normal(len(samples))
     room = white[:-1] + white[1:]
     noise = np.append(room, 0.0) / np.sqrt(2.0) * level * 10 ** (decibels / 20)
-    return np.clip(np.rint(samples + noise), -_FULL_SCALE, _FULL_SCALE).astype(np.int16)
+    return _quantise(samples + noise)
+
+
+def _quantise(samples: Float64[np.ndarray, " sample"]) -> Int16[np.ndarray, " sample"]:
+    whole: Int16[np.ndarray, " sample"] = np.clip(np.rint(samples), -_FULL_SCALE, _FULL_SCALE).astype(np.int16)
+    return whole

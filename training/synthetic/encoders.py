@@ -80,9 +80,8 @@ def train_tokenizer(texts: Sequence[str], *, vocabulary: int) -> PreTrainedToken
         show_progress=False,
     )
     tokenizer.train_from_iterator(texts, trainer)
-    tokenizer.post_processor = processors.RobertaProcessing(
-        ("</s>", tokenizer.token_to_id("</s>")), ("<s>", tokenizer.token_to_id("<s>")), add_prefix_space=False
-    )
+    end, start = (("</s>", SPECIAL_TOKENS.index("</s>")), ("<s>", SPECIAL_TOKENS.index("<s>")))
+    tokenizer.post_processor = processors.RobertaProcessing(end, start, add_prefix_space=False)
     return RobertaTokenizerFast(tokenizer_object=tokenizer, model_max_length=_LONGEST)
 
 

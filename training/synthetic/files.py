@@ -33,9 +33,7 @@ def write_flac(path: Path, samples: Int16[np.ndarray, " sample"]) -> None:
 
 def write_webvtt(path: Path, utterances: Iterable[Utterance]) -> None:
     """Writes a transcript as WebVTT with a voice tag on every cue."""
-    cues = [
-        f"{_stamp(one.start)} --> {_stamp(one.end)}\n<v {one.speaker}>{one.text}</v>\n" for one in utterances
-    ]
+    cues = [f"{_stamp(one.start)} --> {_stamp(one.end)}\n<v {one.speaker}>{one.text}</v>\n" for one in utterances]
     path.write_text("WEBVTT\n\n" + "\n".join(cues), encoding="utf-8")
 
 

@@ -54,9 +54,7 @@ def train_text_encoder(
     losses: list[float] = []
     for _ in range(settings.steps):
         drawn = [texts[int(row)] for row in chance.integers(len(texts), size=settings.batch)]
-        batch = tokenizer(
-            drawn, padding=True, truncation=True, max_length=settings.tokens, return_tensors="pt"
-        )
+        batch = tokenizer(drawn, padding=True, truncation=True, max_length=settings.tokens, return_tensors="pt")
         masked, targets = mask_tokens(batch["input_ids"], tokenizer, share=settings.mask_share)
         logits = encoder(input_ids=masked, attention_mask=batch["attention_mask"]).logits
         loss = cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=_IGNORED)
@@ -182,9 +180,7 @@ def _optimise(
 ) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
     network.train()
     optimiser = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=0.01)
-    return optimiser, torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, max_lr=rate, total_steps=steps, pct_start=0.1
-    )
+    return optimiser, torch.optim.lr_scheduler.OneCycleLR(optimiser, max_lr=rate, total_steps=steps, pct_start=0.1)
 
 
 def _step(
@@ -194,7 +190,7 @@ def _step(
     schedule: torch.optim.lr_scheduler.LRScheduler,
 ) -> float:
     optimiser.zero_grad()
-    loss.backward()
+    torch.autograd.backward(loss)
     nn.utils.clip_grad_norm_(network.parameters(), 1.0)
     optimiser.step()
     schedule.step()

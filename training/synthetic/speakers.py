@@ -205,9 +205,7 @@ def _draw_prosody(planted: str, settings: CohortSettings, chance: np.random.Gene
     )
 
 
-def _draw_marker_rates(
-    planted: str, settings: CohortSettings, chance: np.random.Generator
-) -> Mapping[str, float]:
+def _draw_marker_rates(planted: str, settings: CohortSettings, chance: np.random.Generator) -> Mapping[str, float]:
     """How often each outcome's wording turns up: rarely in everyone, more often where it is planted."""
     rates = {outcome: float(chance.beta(1.0, 1.0 / settings.stray_markers)) for outcome in OUTCOMES[1:]}
     if planted != "none":
