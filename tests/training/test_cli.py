@@ -11,6 +11,7 @@ standins:
   speakers: 2
   seconds: 4
   writers: 10
+  threads: 1
   speech: {hidden: 32, layers: 1, heads: 2, feedforward: 32, convolution: 8, steps: 2, batch: 2, crop_seconds: 1}
   text: {vocabulary: 300, hidden: 32, layers: 1, heads: 2, feedforward: 32, steps: 2, batch: 2}
 """
