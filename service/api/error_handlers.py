@@ -1,4 +1,4 @@
-"""The one place where an error becomes an answer: an RFC 9457 problem that repeats nothing the client sent."""
+"""The one place where an error becomes an answer: an RFC 9457 problem, with nothing of what the client sent."""
 
 from __future__ import annotations
 
@@ -83,7 +83,8 @@ def problem_response(request: Request, error: ServiceError) -> JSONResponse:
 def _invalid(error: RequestValidationError) -> InvalidRequest:
     """Where and what kind only: pydantic's messages and inputs may hold what the client sent."""
     fields = tuple(
-        FieldProblem(location=".".join(map(str, problem["loc"])), reason=problem["type"]) for problem in error.errors()
+        FieldProblem(location=".".join(map(str, problem["loc"])), reason=problem["type"])
+        for problem in error.errors()
     )
     return InvalidRequest("Some fields are not valid.", fields=fields)
 

@@ -32,12 +32,16 @@ class Metadata(Message):
     """The part `metadata` of a submission."""
 
     task: Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=PRINTABLE)] = Field(
-        default=DEFAULT_TASK, description="what to predict; GET /v1/models lists the tasks", examples=["spectrum"]
+        default=DEFAULT_TASK,
+        description="what to predict; GET /v1/models lists the tasks",
+        examples=["spectrum"],
     )
-    reference: Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=PRINTABLE)] | None = Field(
-        default=None,
-        description="your own opaque id, given back unchanged; never a name or a record number of a person",
-        examples=["visit-0042"],
+    reference: Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=PRINTABLE)] | None = (
+        Field(
+            default=None,
+            description="your own opaque id, given back unchanged; never a name or a patient number",
+            examples=["visit-0042"],
+        )
     )
     priority: Priority = Field(default=Priority.ROUTINE, description="`batch` waits behind `routine`")
 
@@ -142,7 +146,9 @@ class ProblemField(Message):
 class Problem(Message):
     """An error, as RFC 9457 has it."""
 
-    type: str = Field(description="identifies the kind of problem", examples=["urn:hilbert:problem:unknown_task"])
+    type: str = Field(
+        description="identifies the kind of problem", examples=["urn:hilbert:problem:unknown_task"]
+    )
     title: str = Field(examples=["Unknown task"])
     status: int = Field(examples=[422])
     detail: str = Field(examples=["No model predicts this task; known tasks: spectrum."])

@@ -43,7 +43,9 @@ def main() -> None:
 def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on; default 127.0.0.1.")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one.")] = None,
-    data_dir: Annotated[Path | None, typer.Option(help="Folder of database, queue, objects and logs.")] = None,
+    data_dir: Annotated[
+        Path | None, typer.Option(help="Folder of database, queue, objects and logs.")
+    ] = None,
     bundle: Annotated[Path | None, typer.Option(help="Folder of the bundle to load.")] = None,
 ) -> None:
     """Start API, workers and sweeper on this machine, and stop them on Ctrl-C."""
@@ -136,7 +138,9 @@ def list_keys() -> None:
 
 
 @keys_app.command("revoke")
-def revoke_key(key_id: Annotated[str, typer.Argument(help="The visible part, as `keys list` shows it.")]) -> None:
+def revoke_key(
+    key_id: Annotated[str, typer.Argument(help="The visible part, as `keys list` shows it.")],
+) -> None:
     """End a key's use at once."""
     if not _key_ring().revoke(key_id):
         _refuse("There is no such key in use; `hilbert keys list` shows all of them.")
@@ -146,7 +150,9 @@ def revoke_key(key_id: Annotated[str, typer.Argument(help="The visible part, as 
 @app.command()
 def assess(
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="The recording.")],
-    transcript: Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="Its transcript.")] = None,
+    transcript: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="Its transcript.")
+    ] = None,
     task: Annotated[str, typer.Option(help="What to predict.")] = "spectrum",
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
@@ -174,11 +180,14 @@ def demo() -> None:
 
 
 def read_settings(**overrides: object) -> Settings:
-    """The settings of the environment, with those given on the command line on top; ends with a message if bad."""
+    """The settings of the environment, those of the command line on top; ends with a message if bad."""
     try:
-        return Settings(**{name: value for name, value in overrides.items() if value is not None})
+        return Settings.model_validate({name: value for name, value in overrides.items() if value is not None})
     except ValidationError as error:
-        reasons = [f"{'.'.join(map(str, problem['loc'])) or 'settings'}: {problem['msg']}" for problem in error.errors()]
+        reasons = [
+            f"{'.'.join(map(str, problem['loc'])) or 'settings'}: {problem['msg']}"
+            for problem in error.errors()
+        ]
         _refuse("\n".join(reasons))
 
 

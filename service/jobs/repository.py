@@ -62,7 +62,9 @@ class AssessmentRepository:
 
     def page(self, *, limit: int, cursor: str | None, state: State | None) -> Page:
         """Newest first. Raises InvalidRequest for a cursor that is none of ours."""
-        query = self._own().order_by(AssessmentRow.created_at.desc(), AssessmentRow.id.desc()).limit(limit + 1)
+        query = (
+            self._own().order_by(AssessmentRow.created_at.desc(), AssessmentRow.id.desc()).limit(limit + 1)
+        )
         if state is not None:
             query = query.where(AssessmentRow.state == state)
         if cursor is not None:
@@ -120,7 +122,7 @@ class AssessmentRepository:
         if not erased:
             self._row(assessment_id)
 
-    def _own(self) -> Select[tuple[AssessmentRow]]:
+    def _own(self) -> Select[AssessmentRow]:
         return select(AssessmentRow).where(AssessmentRow.tenant == self._caller.tenant)
 
     def _row(self, assessment_id: str) -> AssessmentRow:

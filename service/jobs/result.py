@@ -43,7 +43,9 @@ class Contributions(Part):
     total: float = Field(description="v(both): the score as reported")
     probability_audio: float = Field(description="the audio share on the probability scale")
     probability_text: float = Field(description="the text share on the probability scale")
-    share_audio: float | None = Field(description="|audio| / (|audio| + |text|); null when both are negligible")
+    share_audio: float | None = Field(
+        description="|audio| / (|audio| + |text|); null when both are negligible"
+    )
     share_text: float | None
 
 
@@ -92,13 +94,15 @@ class ModelTrace(Part):
 
 
 class Result(Part):
-    """A scored assessment, or the reasons why there is no score (`outcome` is null, `quality.flags` say why)."""
+    """A scored assessment, or why there is no score (`outcome` is null, `quality.flags` say why)."""
 
     task: str = Field(examples=["spectrum"])
     outcome: str | None = Field(description="the outcome with the highest probability; null when abstained")
     probabilities: tuple[OutcomeProbability, ...] = Field(description="empty when abstained")
     contributions: Contributions | None
-    segments: tuple[SegmentEffect, ...] = Field(description="those that moved the score most, strongest first")
+    segments: tuple[SegmentEffect, ...] = Field(
+        description="those that moved the score most, strongest first"
+    )
     quality: Quality
     model: ModelTrace
     notice: str = NOTICE

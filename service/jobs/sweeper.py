@@ -1,7 +1,7 @@
 """What keeps jobs moving when a message, a worker or a process is lost.
 
-Every process runs a sweeper thread. Each publishes stages when woken; the one that leads also looks, every few
-seconds, for leases that ran out, messages nobody took up and material that should be gone.
+Every process runs a sweeper thread. Each publishes stages when woken; the one that leads also looks, every
+few seconds, for leases that ran out, messages nobody took up and material that should be gone.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Keeping the processes of one machine alive, and ending them all: API and workers under `hilbert serve`.
 
-Each child has a session of its own, so a terminal's Ctrl-C reaches the supervisor alone, which then asks every
-child to end and, after a grace, ends it.
+Each child has a session of its own, so a terminal's Ctrl-C reaches the supervisor alone, which then asks
+every child to end and, after a grace, ends it.
 """
 
 from __future__ import annotations
@@ -124,7 +124,9 @@ class Supervisor:
     def check(self) -> None:
         """Raise ConfigurationRefused when a child has said that no restart will mend it."""
         for program in self._refused:
-            raise ConfigurationRefused(_last_line(self._log_path(program)) or f"{program.name} refused to start.")
+            raise ConfigurationRefused(
+                _last_line(self._log_path(program)) or f"{program.name} refused to start."
+            )
 
     def _watch(self) -> None:
         # Children are started by this thread alone and it outlives them: on Linux a child tied to its parent

@@ -29,7 +29,7 @@ OUTCOMES = ("none", "mild", "severe")
 
 
 class RehearsalAssessor:
-    """Answers from the bytes alone. Words in the audio steer it: `unreadable`, `silence`, `slow`, `broken`."""
+    """Answers from the bytes. Words in the audio steer it: `unreadable`, `silence`, `slow`, `broken`."""
 
     def __init__(self) -> None:
         self.warm = False
