@@ -47,6 +47,9 @@ class Contributions(Part):
         description="|audio| / (|audio| + |text|); null when both are negligible"
     )
     share_text: float | None
+    stable: bool = Field(
+        description="false when a contribution changes its sign under a mean-imputed baseline: do not rely on it"
+    )
 
 
 class SegmentEffect(Part):

@@ -1,0 +1,44 @@
+"""The one protocol of all encoders."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol, TypeVar, runtime_checkable
+
+import numpy as np
+from jaxtyping import Float32
+
+from model.encoders.description import EncoderDescription
+
+Material_contra = TypeVar("Material_contra", contravariant=True)
+
+# Waveforms of one call differ in length: the axis has no name to bind.
+Waveform = Float32[np.ndarray, "_"]
+
+
+@runtime_checkable
+class Encoder(Protocol[Material_contra]):
+    """Turns the material of segments (waveforms, or texts) into one feature vector each.
+
+    A vector depends on its own segment alone: not on batch mates, nor on their number or order
+    beyond the noise of floating point.
+    """
+
+    @property
+    def description(self) -> EncoderDescription:
+        """What was exported."""
+        ...
+
+    @property
+    def fingerprint(self) -> str:
+        """Digest of graph, description and tokenizer."""
+        ...
+
+    @property
+    def provider(self) -> str:
+        """The ONNX Runtime execution provider in use."""
+        ...
+
+    def encode(self, material: Sequence[Material_contra]) -> Float32[np.ndarray, "segment dim"]:
+        """Encode segments, in order."""
+        ...
