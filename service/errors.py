@@ -79,9 +79,7 @@ class MalformedUpload(RequestRefused):
     status = 400
     code = "malformed_upload"
     title = "The upload could not be read"
-    advice = (
-        "Send multipart/form-data with the parts `audio`, `transcript` and `metadata`, each at most once."
-    )
+    advice = "Send multipart/form-data with the parts `audio`, `transcript` and `metadata`, each at most once."
 
 
 class MaterialMissing(RequestRefused):

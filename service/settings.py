@@ -25,9 +25,7 @@ def available_cores() -> int:
 class Settings(BaseSettings):
     """The service's settings. `embedded` needs none of them; `production` refuses unsafe defaults."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="HILBERT_", frozen=True, extra="ignore", hide_input_in_errors=True
-    )
+    model_config = SettingsConfigDict(env_prefix="HILBERT_", frozen=True, extra="ignore", hide_input_in_errors=True)
 
     environment: Literal["embedded", "production"] = Field(
         default="embedded", description="`production` refuses SQLite, the file queue and a generated pepper"
@@ -55,9 +53,7 @@ class Settings(BaseSettings):
     host: str = Field(default="127.0.0.1", description="address the API listens on")
     port: int = Field(default=8000, ge=0, le=65535, description="port the API listens on; 0 takes a free one")
     upload_limit: int = Field(default=2_000_000_000, gt=0, description="largest accepted request, in bytes")
-    transcript_limit: int = Field(
-        default=5_000_000, gt=0, description="largest accepted transcript, in bytes"
-    )
+    transcript_limit: int = Field(default=5_000_000, gt=0, description="largest accepted transcript, in bytes")
     workers: tuple[str, ...] = Field(
         default=("prepare,encode,score",),
         description="as JSON: one entry for each worker that `hilbert serve` starts, naming its queues",
@@ -71,15 +67,9 @@ class Settings(BaseSettings):
     retry_delay: timedelta = Field(
         default=timedelta(seconds=5), description="wait before the second attempt; it doubles with each one"
     )
-    lease: timedelta = Field(
-        default=timedelta(seconds=60), description="a stage silent for this long is given away"
-    )
-    heartbeat: timedelta = Field(
-        default=timedelta(seconds=20), description="how often a worker renews its lease"
-    )
-    presence: timedelta = Field(
-        default=timedelta(seconds=5), description="how often a worker says that it lives"
-    )
+    lease: timedelta = Field(default=timedelta(seconds=60), description="a stage silent for this long is given away")
+    heartbeat: timedelta = Field(default=timedelta(seconds=20), description="how often a worker renews its lease")
+    presence: timedelta = Field(default=timedelta(seconds=5), description="how often a worker says that it lives")
     silence: timedelta = Field(
         default=timedelta(seconds=30), description="a worker silent for this long no longer counts as ready"
     )

@@ -49,9 +49,7 @@ class Correlation:
             except Exception as error:
                 log.error("request failed", **failure_fields(error))
                 if not status:
-                    response = problem_response(
-                        Request(scope), InternalError("An unexpected error happened.")
-                    )
+                    response = problem_response(Request(scope), InternalError("An unexpected error happened."))
                     await response(scope, receive, send_with_id)
             if scope["path"] not in QUIET_PATHS:
                 _log_request(scope, status, perf_counter() - started)

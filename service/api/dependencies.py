@@ -37,9 +37,7 @@ class Parts:
 
 
 bearer = HTTPBearer(auto_error=False, description="An API key: `hil_...`")
-api_key_header = APIKeyHeader(
-    name="X-API-Key", auto_error=False, description="The same key, for other clients"
-)
+api_key_header = APIKeyHeader(name="X-API-Key", auto_error=False, description="The same key, for other clients")
 
 
 def running_parts(request: Request) -> Parts:

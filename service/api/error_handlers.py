@@ -83,8 +83,7 @@ def problem_response(request: Request, error: ServiceError) -> JSONResponse:
 def _invalid(error: RequestValidationError) -> InvalidRequest:
     """Where and what kind only: pydantic's messages and inputs may hold what the client sent."""
     fields = tuple(
-        FieldProblem(location=".".join(map(str, problem["loc"])), reason=problem["type"])
-        for problem in error.errors()
+        FieldProblem(location=".".join(map(str, problem["loc"])), reason=problem["type"]) for problem in error.errors()
     )
     return InvalidRequest("Some fields are not valid.", fields=fields)
 

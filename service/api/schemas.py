@@ -36,12 +36,10 @@ class Metadata(Message):
         description="what to predict; GET /v1/models lists the tasks",
         examples=["spectrum"],
     )
-    reference: Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=PRINTABLE)] | None = (
-        Field(
-            default=None,
-            description="your own opaque id, given back unchanged; never a name or a patient number",
-            examples=["visit-0042"],
-        )
+    reference: Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=PRINTABLE)] | None = Field(
+        default=None,
+        description="your own opaque id, given back unchanged; never a name or a patient number",
+        examples=["visit-0042"],
     )
     priority: Priority = Field(default=Priority.ROUTINE, description="`batch` waits behind `routine`")
 
@@ -65,9 +63,7 @@ class FailureView(Message):
     @classmethod
     def of(cls, failure: Failure) -> Self:
         """The view of a failure."""
-        return cls(
-            code=failure.code, detail=failure.detail, advice=failure.advice, retryable=failure.retryable
-        )
+        return cls(code=failure.code, detail=failure.detail, advice=failure.advice, retryable=failure.retryable)
 
 
 class Links(Message):
@@ -146,9 +142,7 @@ class ProblemField(Message):
 class Problem(Message):
     """An error, as RFC 9457 has it."""
 
-    type: str = Field(
-        description="identifies the kind of problem", examples=["urn:hilbert:problem:unknown_task"]
-    )
+    type: str = Field(description="identifies the kind of problem", examples=["urn:hilbert:problem:unknown_task"])
     title: str = Field(examples=["Unknown task"])
     status: int = Field(examples=[422])
     detail: str = Field(examples=["No model predicts this task; known tasks: spectrum."])

@@ -73,9 +73,7 @@ async def discard(assessment_id: str, objects: ObjectStore) -> None:
     await run_in_threadpool(objects.delete, assessment_prefix(assessment_id))
 
 
-async def _receive(
-    request: Request, assessment_id: str, objects: ObjectStore, limits: UploadLimits
-) -> Upload:
+async def _receive(request: Request, assessment_id: str, objects: ObjectStore, limits: UploadLimits) -> Upload:
     form = MultipartForm(request.stream(), request.headers.get("content-type", ""), limits.request)
     upload = Upload()
     seen: set[str] = set()
@@ -159,9 +157,7 @@ def _metadata(content: bytes) -> Metadata:
         fields = tuple(
             FieldProblem(location="metadata", reason="has an unknown field; known: task, reference, priority")
             if problem["type"] == "extra_forbidden"
-            else FieldProblem(
-                location=".".join(("metadata", *map(str, problem["loc"]))), reason=problem["type"]
-            )
+            else FieldProblem(location=".".join(("metadata", *map(str, problem["loc"]))), reason=problem["type"])
             for problem in error.errors(include_url=False, include_context=False, include_input=False)
         )
         raise InvalidRequest("The part `metadata` is not valid.", fields=fields) from None

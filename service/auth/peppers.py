@@ -36,9 +36,7 @@ def load_peppers(settings: Settings) -> Peppers:
     """The configured peppers; without any, one generated into the data folder for its owner alone."""
     if settings.peppers:
         return Peppers(
-            by_version={
-                version: secret.get_secret_value().encode() for version, secret in settings.peppers.items()
-            }
+            by_version={version: secret.get_secret_value().encode() for version, secret in settings.peppers.items()}
         )
     return Peppers(by_version={1: _generated_pepper(settings.folder / "pepper")})
 

@@ -16,7 +16,7 @@ from rich.table import Table
 
 from service.auth.keys import KeyRing
 from service.cli.serving import RunningService, running_service, wait_for_signal
-from service.errors import ConfigurationRefused
+from service.errors import ConfigurationRefused, UnknownTask
 from service.observability import configure_logging
 from service.settings import Settings
 
@@ -43,9 +43,7 @@ def main() -> None:
 def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on; default 127.0.0.1.")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one.")] = None,
-    data_dir: Annotated[
-        Path | None, typer.Option(help="Folder of database, queue, objects and logs.")
-    ] = None,
+    data_dir: Annotated[Path | None, typer.Option(help="Folder of database, queue, objects and logs.")] = None,
     bundle: Annotated[Path | None, typer.Option(help="Folder of the bundle to load.")] = None,
 ) -> None:
     """Start API, workers and sweeper on this machine, and stop them on Ctrl-C."""
@@ -150,9 +148,7 @@ def revoke_key(
 @app.command()
 def assess(
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="The recording.")],
-    transcript: Annotated[
-        Path | None, typer.Option(exists=True, dir_okay=False, help="Its transcript.")
-    ] = None,
+    transcript: Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="Its transcript.")] = None,
     task: Annotated[str, typer.Option(help="What to predict.")] = "spectrum",
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
@@ -161,7 +157,7 @@ def assess(
 
     try:
         result = assess_file(read_settings(), file, transcript, task)
-    except ConfigurationRefused as error:
+    except (ConfigurationRefused, UnknownTask) as error:
         _refuse(error.detail)
     if as_json:
         typer.echo(result.model_dump_json(indent=2))
@@ -176,7 +172,7 @@ def demo() -> None:
     """Score the example recording end to end through the real service."""
     from service.cli.demo import run_demo
 
-    run_demo()
+    raise typer.Exit(run_demo())
 
 
 def read_settings(**overrides: object) -> Settings:
@@ -185,8 +181,7 @@ def read_settings(**overrides: object) -> Settings:
         return Settings.model_validate({name: value for name, value in overrides.items() if value is not None})
     except ValidationError as error:
         reasons = [
-            f"{'.'.join(map(str, problem['loc'])) or 'settings'}: {problem['msg']}"
-            for problem in error.errors()
+            f"{'.'.join(map(str, problem['loc'])) or 'settings'}: {problem['msg']}" for problem in error.errors()
         ]
         _refuse("\n".join(reasons))
 

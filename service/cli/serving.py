@@ -100,9 +100,7 @@ def _prepare_database(settings: Settings) -> str | None:
         database.close()
 
 
-def _programs(
-    settings: Settings, listener: socket.socket, worker_command: tuple[str, ...]
-) -> tuple[Program, ...]:
+def _programs(settings: Settings, listener: socket.socket, worker_command: tuple[str, ...]) -> tuple[Program, ...]:
     # One worker for all queues is the default: encoding keeps every core busy, so a second process would hold
     # the model twice and only compete; chunks are short, so no request waits long behind another.
     parent = ("--parent-pid", str(os.getpid()))

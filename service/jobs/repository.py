@@ -62,9 +62,7 @@ class AssessmentRepository:
 
     def page(self, *, limit: int, cursor: str | None, state: State | None) -> Page:
         """Newest first. Raises InvalidRequest for a cursor that is none of ours."""
-        query = (
-            self._own().order_by(AssessmentRow.created_at.desc(), AssessmentRow.id.desc()).limit(limit + 1)
-        )
+        query = self._own().order_by(AssessmentRow.created_at.desc(), AssessmentRow.id.desc()).limit(limit + 1)
         if state is not None:
             query = query.where(AssessmentRow.state == state)
         if cursor is not None:

@@ -43,9 +43,7 @@ class Contributions(Part):
     total: float = Field(description="v(both): the score as reported")
     probability_audio: float = Field(description="the audio share on the probability scale")
     probability_text: float = Field(description="the text share on the probability scale")
-    share_audio: float | None = Field(
-        description="|audio| / (|audio| + |text|); null when both are negligible"
-    )
+    share_audio: float | None = Field(description="|audio| / (|audio| + |text|); null when both are negligible")
     share_text: float | None
     stable: bool = Field(
         description="false when a contribution changes its sign under a mean-imputed baseline: do not rely on it"
@@ -103,9 +101,7 @@ class Result(Part):
     outcome: str | None = Field(description="the outcome with the highest probability; null when abstained")
     probabilities: tuple[OutcomeProbability, ...] = Field(description="empty when abstained")
     contributions: Contributions | None
-    segments: tuple[SegmentEffect, ...] = Field(
-        description="those that moved the score most, strongest first"
-    )
+    segments: tuple[SegmentEffect, ...] = Field(description="those that moved the score most, strongest first")
     quality: Quality
     model: ModelTrace
     notice: str = NOTICE

@@ -28,7 +28,6 @@ from service.storage.database import now
 from service.storage.tables import AssessmentRow, StageRow
 
 
-
 def new_stage(
     assessment_id: str, kind: StageKind, index: int, *, input_key: str | None = None, segments: int = 0
 ) -> StageRow:
@@ -118,9 +117,7 @@ class StageRepository:
         assessment.segments_total = sum(chunk.segments for chunk in chunks)
         assessment.state = State.ENCODING if chunks else State.SCORING
         stages = [
-            new_stage(
-                claim.assessment_id, StageKind.ENCODE, index, input_key=chunk.key, segments=chunk.segments
-            )
+            new_stage(claim.assessment_id, StageKind.ENCODE, index, input_key=chunk.key, segments=chunk.segments)
             for index, chunk in enumerate(chunks)
         ]
         self._session.add_all(stages or [new_stage(claim.assessment_id, StageKind.SCORE, 0)])

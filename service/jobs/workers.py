@@ -114,9 +114,7 @@ def registered_models(session: Session) -> tuple[RegisteredModel, ...]:
     if latest is None:
         return ()
     rows = session.scalars(
-        select(ModelRow)
-        .where(ModelRow.seen_at >= latest - CURRENT_WITHIN)
-        .order_by(ModelRow.loaded_at.desc())
+        select(ModelRow).where(ModelRow.seen_at >= latest - CURRENT_WITHIN).order_by(ModelRow.loaded_at.desc())
     )
     return tuple(RegisteredModel(model=_loaded(row), loaded_at=row.loaded_at) for row in rows)
 
@@ -127,8 +125,6 @@ def _loaded(row: ModelRow) -> LoadedModel:
         version=row.version,
         digest=row.digest,
         demonstration=row.demonstration,
-        tasks=tuple(
-            TaskOutcomes(name=name, outcomes=tuple(outcomes)) for name, outcomes in row.tasks.items()
-        ),
+        tasks=tuple(TaskOutcomes(name=name, outcomes=tuple(outcomes)) for name, outcomes in row.tasks.items()),
         encoders=row.encoders,
     )

@@ -25,9 +25,7 @@ from service.worker.tasks import register_tasks
 log = structlog.stdlib.get_logger(__name__)
 
 
-def run_worker(
-    settings: Settings, queues: tuple[str, ...], open_assessor: Callable[[Settings], Assessor]
-) -> int:
+def run_worker(settings: Settings, queues: tuple[str, ...], open_assessor: Callable[[Settings], Assessor]) -> int:
     """Serve the queues until a signal ends the process; returns its exit status."""
     worker = WorkerIdentity(id=f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}", queues=queues)
     assessor = open_assessor(settings)

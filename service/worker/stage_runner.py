@@ -127,9 +127,7 @@ class StageRunner:
                 chunks = []
                 for chunk in preparation.chunks:
                     keeper.check()
-                    chunks.append(
-                        StoredChunk(key=self._objects.put(prefix, chunk.content), segments=chunk.segments)
-                    )
+                    chunks.append(StoredChunk(key=self._objects.put(prefix, chunk.content), segments=chunk.segments))
             except MaterialUnusable as refusal:
                 log.info("material unusable", code=refusal.code)
                 self._finish(claim, result_without_score(claim.task, refusal, self._assessor.trace))

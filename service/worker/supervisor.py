@@ -124,9 +124,7 @@ class Supervisor:
     def check(self) -> None:
         """Raise ConfigurationRefused when a child has said that no restart will mend it."""
         for program in self._refused:
-            raise ConfigurationRefused(
-                _last_line(self._log_path(program)) or f"{program.name} refused to start."
-            )
+            raise ConfigurationRefused(_last_line(self._log_path(program)) or f"{program.name} refused to start.")
 
     def _watch(self) -> None:
         # Children are started by this thread alone and it outlives them: on Linux a child tied to its parent
