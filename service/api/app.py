@@ -15,6 +15,7 @@ from starlette.concurrency import run_in_threadpool
 from service.api.correlation import Correlation
 from service.api.dependencies import Parts, authenticated
 from service.api.error_handlers import install_error_handlers
+from service.api.openapi import describe
 from service.api.routes import assessments, health, models
 from service.auth.keys import KeyRing
 from service.auth.peppers import load_peppers
@@ -43,6 +44,7 @@ def create_app(settings: Settings) -> FastAPI:
     guarded.include_router(assessments.router)
     guarded.include_router(models.router)
     app.include_router(guarded)
+    app.openapi = describe(app)  # type: ignore[method-assign]
     return app
 
 

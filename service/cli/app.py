@@ -11,7 +11,6 @@ from typing import Annotated, Never
 import typer
 from pydantic import ValidationError
 from rich.console import Console
-from rich.panel import Panel
 from rich.table import Table
 
 from service.auth.keys import KeyRing
@@ -53,7 +52,7 @@ def serve(
     console.print("Starting HILBERT ...")
     try:
         with running_service(settings) as service:
-            console.print(_welcome(service))
+            console.print(_welcome(service), soft_wrap=True, highlight=False)
             wait_for_signal(service)
             console.print("Stopping ...")
             signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -197,18 +196,19 @@ def _key_ring() -> KeyRing:
     return KeyRing(database, load_peppers(settings))
 
 
-def _welcome(service: RunningService) -> Panel:
-    lines = [f"HILBERT answers at [bold]{service.url}[/bold]"]
+def _welcome(service: RunningService) -> str:
+    key = "hilbert keys create NAME  makes another one"
     if service.first_key is not None:
-        lines.append(f"API key (shown this once): [bold]{service.first_key}[/bold]")
-    else:
-        lines.append("API keys: `hilbert keys create NAME` makes another one")
-    lines += [
-        f"Documentation: {service.url}/docs",
-        f"Logs: {service.settings.folder / 'logs'}",
-        "Ctrl-C stops it.",
-    ]
-    return Panel("\n".join(lines), expand=False)
+        key = f"[bold]{service.first_key}[/bold]  (shown this once)"
+    return (
+        "\n"
+        f"  HILBERT answers at  [bold]{service.url}[/bold]\n"
+        f"  API key             {key}\n"
+        f"  Documentation       {service.url}/docs\n"
+        f"  Logs                {service.settings.folder / 'logs'}\n"
+        "\n"
+        "  Ctrl-C stops it."
+    )
 
 
 def _interrupt(_number: int, _frame: object) -> None:

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from time import monotonic, sleep
 
+from sqlalchemy.exc import OperationalError
+
 from service.auth.keys import KeyRing
 from service.auth.peppers import load_peppers
 from service.errors import ConfigurationRefused
@@ -96,6 +98,8 @@ def _prepare_database(settings: Settings) -> str | None:
         if settings.environment == "production" or keys.all():
             return None
         return keys.issue(name="first start", tenant="default").secret
+    except OperationalError:
+        raise ConfigurationRefused("The database does not answer; check HILBERT_DATABASE_URL.") from None
     finally:
         database.close()
 

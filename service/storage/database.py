@@ -67,7 +67,7 @@ def _open_server(url: str) -> Engine:
 
 def _open_sqlite(url: str) -> Engine:
     if (file := make_url(url).database) is not None:
-        Path(file).parent.mkdir(parents=True, exist_ok=True)
+        Path(file).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     engine = create_engine(url, hide_parameters=True, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000})
 
     @event.listens_for(engine, "connect")

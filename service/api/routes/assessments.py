@@ -9,7 +9,8 @@ from fastapi import APIRouter, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from service.api.dependencies import Authenticated, Parts, RequestId, RunningParts
-from service.api.openapi import SUBMISSION, problems
+from service.api.examples import PAGE, QUEUED, SUCCEEDED
+from service.api.openapi import SUBMISSION, problems, responses
 from service.api.schemas import (
     AssessmentPage,
     AssessmentView,
@@ -53,7 +54,9 @@ router = APIRouter(prefix="/assessments", tags=["assessments"])
     response_model=AssessmentView,
     summary="Submit a recording",
     openapi_extra=SUBMISSION,
-    responses=problems(
+    responses=responses(
+        202,
+        QUEUED,
         MalformedUpload,
         Unauthenticated,
         TooLarge,
@@ -78,7 +81,7 @@ async def create_assessment(
     upload = await receive(request, assessment_id, parts.objects, parts.limits)
     try:
         assessment = await run_in_threadpool(_accept, parts, caller, upload, assessment_id, request_id)
-    except BaseException:
+    except Exception:
         await discard(assessment_id, parts.objects)
         raise
     parts.sweeper.wake()
@@ -91,7 +94,7 @@ async def create_assessment(
     "",
     response_model=AssessmentPage,
     summary="List assessments",
-    responses=problems(Unauthenticated, InvalidRequest, DatabaseUnavailable),
+    responses=responses(200, PAGE, Unauthenticated, InvalidRequest, DatabaseUnavailable),
 )
 def list_assessments(
     response: Response,
@@ -112,7 +115,7 @@ def list_assessments(
     "/{assessment_id}",
     response_model=AssessmentView,
     summary="Look an assessment up",
-    responses=problems(Unauthenticated, AssessmentNotFound, DatabaseUnavailable),
+    responses=responses(200, SUCCEEDED, Unauthenticated, AssessmentNotFound, InvalidRequest, DatabaseUnavailable),
 )
 def read_assessment(
     assessment_id: str, response: Response, caller: Authenticated, parts: RunningParts
@@ -131,7 +134,7 @@ def read_assessment(
     "/{assessment_id}",
     status_code=204,
     summary="Cancel or erase an assessment",
-    responses=problems(Unauthenticated, AssessmentNotFound, DatabaseUnavailable),
+    responses=problems(Unauthenticated, AssessmentNotFound, InvalidRequest, DatabaseUnavailable),
 )
 def delete_assessment(assessment_id: str, caller: Authenticated, parts: RunningParts) -> None:
     """Before its end it is cancelled; afterwards the assessment and all its objects are erased."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from service.api.dependencies import RunningParts
-from service.api.openapi import problems
+from service.api.examples import MODELS
+from service.api.openapi import responses
 from service.api.schemas import ModelList, model_view
 from service.errors import DatabaseUnavailable, Unauthenticated
 from service.jobs.workers import registered_models
@@ -17,7 +18,7 @@ router = APIRouter(prefix="/models", tags=["models"])
     "",
     response_model=ModelList,
     summary="List the models in use",
-    responses=problems(Unauthenticated, DatabaseUnavailable),
+    responses=responses(200, MODELS, Unauthenticated, DatabaseUnavailable),
 )
 def list_models(parts: RunningParts) -> ModelList:
     """Each with its tasks and their outcomes."""
