@@ -1,0 +1,1 @@
+"""HILBERT itself, in torch: projection, cross-modal attention, pooling, experts (METHOD.md, Network)."""

@@ -1,0 +1,81 @@
+"""Cross-modal attention with null keys, and gated self-attentive pooling."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+class CrossAttention(nn.Module):
+    """One direction, pre-norm: C = U + MHA(LN U, [n; LN V], keys [1; M]), then a feed-forward layer.
+
+    `null_key` is the other modality's learned token. It is always valid, so a softmax over a
+    missing modality stays finite and a segment may attend to nothing.
+    """
+
+    def __init__(self, *, width: int, heads: int, dropout: float) -> None:
+        super().__init__()
+        self.heads = heads
+        self.query_norm = nn.LayerNorm(width)
+        self.key_norm = nn.LayerNorm(width)
+        self.query = nn.Linear(width, width)
+        self.key = nn.Linear(width, width)
+        self.value = nn.Linear(width, width)
+        self.out = nn.Linear(width, width)
+        self.dropout = nn.Dropout(dropout)
+        self.feed_forward = nn.Sequential(
+            nn.LayerNorm(width),
+            nn.Linear(width, 2 * width),
+            nn.GELU(),
+            nn.Dropout(dropout),
+            nn.Linear(2 * width, width),
+        )
+
+    def forward(
+        self,
+        stream: Float[Tensor, "document segment width"],
+        other: Float[Tensor, "document other width"],
+        other_mask: Bool[Tensor, "document other"],
+        null_key: Float[Tensor, " width"],
+    ) -> Float[Tensor, "document segment width"]:
+        """Let every segment of `stream` look at the valid segments of `other`."""
+        null = null_key.expand(other.shape[0], 1, -1)
+        keys = torch.cat([null, self.key_norm(other)], dim=1)
+        valid = torch.cat([torch.ones_like(other_mask[:, :1]), other_mask], dim=1)
+        attended = functional.scaled_dot_product_attention(
+            self._split(self.query(self.query_norm(stream))),
+            self._split(self.key(keys)),
+            self._split(self.value(keys)),
+            attn_mask=valid[:, None, None, :],
+        )
+        crossed = stream + self.dropout(self.out(attended.transpose(1, 2).flatten(2)))
+        out: Tensor = crossed + self.dropout(self.feed_forward(crossed))
+        return out
+
+    def _split(self, x: Float[Tensor, "document segment width"]) -> Float[Tensor, "document head segment part"]:
+        return x.reshape(x.shape[0], x.shape[1], self.heads, -1).transpose(1, 2)
+
+
+class GatedPooling(nn.Module):
+    """Self-attentive pooling: e_s = w'(tanh(V c_s) * sigmoid(G c_s)); alpha = softmax(e + log M); sum alpha_s c_s.
+
+    At least one position a row must be valid.
+    """
+
+    def __init__(self, *, width: int) -> None:
+        super().__init__()
+        self.content = nn.Linear(width, width // 2)
+        self.gate = nn.Linear(width, width // 2)
+        self.score = nn.Linear(width // 2, 1, bias=False)
+
+    def forward(
+        self, stream: Float[Tensor, "document segment width"], mask: Bool[Tensor, "document segment"]
+    ) -> Float[Tensor, "document width"]:
+        """Pool the valid segments of every document into one vector."""
+        energy = self.score(torch.tanh(self.content(stream)) * torch.sigmoid(self.gate(stream))).squeeze(-1)
+        weight = torch.softmax(energy.masked_fill(~mask, float("-inf")), dim=-1)
+        # A weight of zero times a stray inf or NaN in the padding would still be NaN.
+        valid_stream = stream.masked_fill(~mask.unsqueeze(-1), 0.0)
+        return torch.einsum("bs,bsd->bd", weight, valid_stream)

@@ -1,0 +1,26 @@
+"""What the network reads: a batch of documents, each a row of segments per modality."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DocumentBatch:
+    """Segment features of several documents, padded to the longest.
+
+    Values at positions whose mask is false are never read. A modality that is not present
+    counts as missing, whatever its mask says.
+    """
+
+    audio_features: Float[Tensor, "document audio_segment audio_dim"]
+    text_features: Float[Tensor, "document text_segment text_dim"]
+    audio_mask: Bool[Tensor, "document audio_segment"]
+    text_mask: Bool[Tensor, "document text_segment"]
+    audio_times: Float[Tensor, "document audio_segment"]  # seconds, middle of the segment
+    text_times: Float[Tensor, "document text_segment"]
+    audio_present: Bool[Tensor, " document"]
+    text_present: Bool[Tensor, " document"]

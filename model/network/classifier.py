@@ -1,0 +1,48 @@
+"""A mixture of experts over [audio; text; joint; present], one logit head per task."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+
+class MixtureOfExperts(nn.Module):
+    """g = softmax(W_g LN x); h = sum_e g_e f_e(x). Soft: with one token a document, top-k would save nothing."""
+
+    def __init__(self, *, dim: int, width: int, experts: int, dropout: float) -> None:
+        super().__init__()
+        self.router = nn.Sequential(nn.LayerNorm(dim), nn.Linear(dim, experts))
+        self.experts = nn.ModuleList(
+            nn.Sequential(nn.Linear(dim, width), nn.GELU(), nn.Dropout(dropout), nn.Linear(width, width))
+            for _ in range(experts)
+        )
+
+    def forward(
+        self, x: Float[Tensor, "document dim"]
+    ) -> tuple[Float[Tensor, "document width"], Float[Tensor, "document expert"]]:
+        """Return the mixed hidden vector and the router's logits."""
+        router_logits: Tensor = self.router(x)
+        opinions = torch.stack([expert(x) for expert in self.experts], dim=1)
+        hidden = torch.einsum("be,bed->bd", torch.softmax(router_logits, dim=-1), opinions)
+        return hidden, router_logits
+
+
+class Classifier(nn.Module):
+    """Mixture of experts followed by a linear head for each task."""
+
+    def __init__(self, *, dim: int, width: int, experts: int, dropout: float, outcomes: Mapping[str, int]) -> None:
+        super().__init__()
+        self.mixture = MixtureOfExperts(dim=dim, width=width, experts=experts, dropout=dropout)
+        self.norm = nn.LayerNorm(width)
+        self.heads = nn.ModuleDict({task: nn.Linear(width, count) for task, count in outcomes.items()})
+
+    def forward(
+        self, x: Float[Tensor, "document dim"]
+    ) -> tuple[dict[str, Float[Tensor, "document outcome"]], Float[Tensor, "document expert"]]:
+        """Return logits by task, and the router's logits."""
+        hidden, router_logits = self.mixture(x)
+        hidden = self.norm(hidden)
+        return {task: head(hidden) for task, head in self.heads.items()}, router_logits

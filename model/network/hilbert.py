@@ -1,0 +1,141 @@
+"""The HILBERT fusion network: from segment features to document embeddings and logits.
+
+Equations in METHOD.md, "Network"; what the paper leaves silent is marked there as ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from model.network.attention import CrossAttention, GatedPooling
+from model.network.batch import DocumentBatch
+from model.network.classifier import Classifier
+from model.network.projection import Projection
+
+DocumentSource = Literal["own", "crossed"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HilbertOutput:
+    """Document embeddings, logits by task and the router's logits."""
+
+    audio: Float[Tensor, "document width"]
+    text: Float[Tensor, "document width"]
+    joint: Float[Tensor, "document width"]
+    logits: dict[str, Float[Tensor, "document outcome"]]
+    router_logits: Float[Tensor, "document expert"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stream:
+    """One modality after projection: position 0 is its null token, valid only when nothing else is."""
+
+    values: Float[Tensor, "document segment width"]
+    pool_mask: Bool[Tensor, "document segment"]
+    segment_mask: Bool[Tensor, "document segment"]  # never true at position 0
+
+
+class Hilbert(nn.Module):
+    """Projection, cross-modal attention both ways, own-stream documents, joint document, experts.
+
+    A missing modality is a stream whose only valid position is its learned null token: it is the
+    same path in training (modality dropout), in explanation and for a truly missing recording.
+    """
+
+    def __init__(  # noqa: PLR0913 - a network is described by its sizes
+        self,
+        *,
+        audio_dim: int,
+        text_dim: int,
+        outcomes: Mapping[str, int],
+        width: int = 128,
+        heads: int = 4,
+        experts: int = 4,
+        dropout: float = 0.2,
+        doc_source: DocumentSource = "own",
+    ) -> None:
+        super().__init__()
+        self.doc_source = doc_source
+        self.project_audio = Projection(dim=audio_dim, width=width, dropout=dropout)
+        self.project_text = Projection(dim=text_dim, width=width, dropout=dropout)
+        self.null_audio = nn.Parameter(torch.randn(width) * 0.02)
+        self.null_text = nn.Parameter(torch.randn(width) * 0.02)
+        self.audio_to_text = CrossAttention(width=width, heads=heads, dropout=dropout)
+        self.text_to_audio = CrossAttention(width=width, heads=heads, dropout=dropout)
+        self.pool_audio = GatedPooling(width=width)
+        self.pool_text = GatedPooling(width=width)
+        self.pool_joint_audio = GatedPooling(width=width)
+        self.pool_joint_text = GatedPooling(width=width)
+        self.norm_audio = nn.LayerNorm(width)
+        self.norm_text = nn.LayerNorm(width)
+        self.join = nn.Sequential(nn.Linear(2 * width, width), nn.LayerNorm(width))
+        self.classifier = Classifier(
+            dim=3 * width + 2, width=width, experts=experts, dropout=dropout, outcomes=outcomes
+        )
+
+    def standardise_by(
+        self,
+        *,
+        audio_mean: Float[Tensor, " audio_dim"],
+        audio_std: Float[Tensor, " audio_dim"],
+        text_mean: Float[Tensor, " text_dim"],
+        text_std: Float[Tensor, " text_dim"],
+    ) -> None:
+        """Fix the feature statistics; they must come from the training fold alone."""
+        self.project_audio.standardise_by(audio_mean, audio_std)
+        self.project_text.standardise_by(text_mean, text_std)
+
+    def forward(self, batch: DocumentBatch) -> HilbertOutput:
+        """Run the whole network on a batch of documents."""
+        audio = _stream(
+            self.project_audio(batch.audio_features, batch.audio_times),
+            batch.audio_mask & batch.audio_present[:, None],
+            self.null_audio,
+        )
+        text = _stream(
+            self.project_text(batch.text_features, batch.text_times),
+            batch.text_mask & batch.text_present[:, None],
+            self.null_text,
+        )
+        crossed_audio = self.audio_to_text(audio.values, text.values, text.segment_mask, self.null_text)
+        crossed_text = self.text_to_audio(text.values, audio.values, audio.segment_mask, self.null_audio)
+        joint = self.join(
+            torch.cat(
+                [
+                    self.pool_joint_audio(crossed_audio, audio.pool_mask),
+                    self.pool_joint_text(crossed_text, text.pool_mask),
+                ],
+                dim=-1,
+            )
+        )
+        own = self.doc_source == "own"
+        document_audio = self.norm_audio(self.pool_audio(audio.values if own else crossed_audio, audio.pool_mask))
+        document_text = self.norm_text(self.pool_text(text.values if own else crossed_text, text.pool_mask))
+        present = torch.stack([audio.segment_mask.any(dim=1), text.segment_mask.any(dim=1)], dim=-1)
+        logits, router_logits = self.classifier(
+            torch.cat([document_audio, document_text, joint, present.to(joint.dtype)], dim=-1)
+        )
+        return HilbertOutput(
+            audio=document_audio, text=document_text, joint=joint, logits=logits, router_logits=router_logits
+        )
+
+
+def _stream(
+    projected: Float[Tensor, "document segment width"],
+    mask: Bool[Tensor, "document segment"],
+    null: Float[Tensor, " width"],
+) -> Stream:
+    """Put the null token in front; clear padding, whose values must never reach anything."""
+    clean = projected.masked_fill(~mask.unsqueeze(-1), 0.0)
+    nothing = ~mask.any(dim=1, keepdim=True)
+    return Stream(
+        values=torch.cat([null.expand(clean.shape[0], 1, -1), clean], dim=1),
+        pool_mask=torch.cat([nothing, mask], dim=1),
+        segment_mask=torch.cat([torch.zeros_like(nothing), mask], dim=1),
+    )
