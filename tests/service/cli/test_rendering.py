@@ -56,9 +56,7 @@ def scored(contributions, trace):
         probabilities=tuple(OutcomeProbability(outcome=o, probability=p) for o, p in PROBABILITIES.items()),
         contributions=contributions,
         segments=(
-            SegmentEffect(
-                index=3, start=61.2, end=90.1, text="so I went home", audio_effect=0.3, text_effect=-0.1
-            ),
+            SegmentEffect(index=3, start=61.2, end=90.1, text="so I went home", audio_effect=0.3, text_effect=-0.1),
             SegmentEffect(index=9, start=3601.0, end=3630.0, text="", audio_effect=-0.2, text_effect=0.0),
         ),
         quality=Quality(
@@ -203,9 +201,7 @@ def test_only_a_demonstration_bundle_is_called_one(scored, trace, demonstration)
 def test_an_abstained_result_says_why_and_what_to_do_before_anything_else(abstained):
     text = printed(abstained)
     assert "no score" in text.splitlines()[0]
-    assert text.index("silence: No speech was found. Check the microphone.") < text.index(
-        "transcript_missing"
-    )
+    assert text.index("silence: No speech was found. Check the microphone.") < text.index("transcript_missing")
     assert text.count("silence:") == 1
     assert "%" not in text
     assert NOTICE in " ".join(text.split())
