@@ -197,9 +197,7 @@ def _flags(quality: Quality, marks: Marks, *, hard: bool | None) -> list[Text]:
 
 def _model(trace: ModelTrace) -> list[Text]:
     digest = trace.digest.removeprefix("sha256:")[:DIGEST_SHOWN]
-    lines = [
-        Text(f"bundle {trace.bundle} {trace.version}, sha256 {digest}, {trace.provider}, {trace.precision}")
-    ]
+    lines = [Text(f"bundle {trace.bundle} {trace.version}, sha256 {digest}, {trace.provider}, {trace.precision}")]
     if trace.demonstration:
         lines.append(Text(DEMONSTRATION, "yellow"))
     return lines
