@@ -45,6 +45,9 @@ class Contributions(Part):
     probability_text: float = Field(description="the text share on the probability scale")
     share_audio: float | None = Field(description="|audio| / (|audio| + |text|); null when both are negligible")
     share_text: float | None
+    stable: bool = Field(
+        description="false when a contribution changes its sign under a mean-imputed baseline: do not rely on it"
+    )
 
 
 class SegmentEffect(Part):

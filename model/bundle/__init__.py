@@ -1,0 +1,1 @@
+"""A released model on disk: manifest, graphs, tokenizer, calibration, digests."""

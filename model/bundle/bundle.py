@@ -1,0 +1,91 @@
+"""Open a bundle, with every digest verified before anything in it is used; and seal a new one."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from model.bundle.manifest import CALIBRATION, MANIFEST, NETWORK, SPEECH, TEXT, Calibration, Manifest, Task
+from model.encoders.description import fingerprint
+from model.errors import BundleInvalid, BundleTampered, UnknownTask
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bundle:
+    """A verified bundle."""
+
+    folder: Path
+    digest: str
+    manifest: Manifest
+    calibration: Calibration
+
+    @property
+    def speech(self) -> Path:
+        """Folder of the speech encoder."""
+        return self.folder / SPEECH
+
+    @property
+    def text(self) -> Path:
+        """Folder of the language encoder."""
+        return self.folder / TEXT
+
+    @property
+    def network(self) -> Path:
+        """Graph of the HILBERT network."""
+        return self.folder / NETWORK
+
+    def task(self, name: str) -> Task:
+        """The task of that name; raises UnknownTask."""
+        for task in self.manifest.tasks:
+            if task.name == name:
+                return task
+        known = ", ".join(task.name for task in self.manifest.tasks)
+        raise UnknownTask("the bundle predicts no such task", advice=f"Ask for one of: {known}.")
+
+
+def open_bundle(folder: Path) -> Bundle:
+    """Read and verify a bundle.
+
+    Raises BundleInvalid when it cannot be understood, BundleTampered when a file is missing, was
+    added, or differs from its digest.
+    """
+    try:
+        content = (folder / MANIFEST).read_bytes()
+        manifest = Manifest.model_validate_json(content)
+        _verify(folder, manifest)
+        calibration = Calibration.model_validate_json((folder / CALIBRATION).read_bytes())
+    except OSError as error:
+        raise BundleInvalid(f"no readable bundle at {folder}") from error
+    except ValidationError as error:
+        raise BundleInvalid("the manifest or calibration is malformed or of another format") from error
+    return Bundle(folder=folder, digest=hashlib.sha256(content).hexdigest(), manifest=manifest, calibration=calibration)
+
+
+def seal(folder: Path, manifest: Manifest) -> Bundle:
+    """Write the manifest of a folder whose other files are complete, with their digests; then open it."""
+    encoders = {SPEECH: fingerprint(folder / SPEECH), TEXT: fingerprint(folder / TEXT)}
+    digests = {path: _sha256(folder / path) for path in _files(folder)}
+    sealed = Manifest.model_validate(manifest.model_dump() | {"files": digests, "encoders": encoders})
+    (folder / MANIFEST).write_text(sealed.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    return open_bundle(folder)
+
+
+def _verify(folder: Path, manifest: Manifest) -> None:
+    if set(_files(folder)) != set(manifest.files):
+        raise BundleTampered("the bundle's files are not those its manifest lists")
+    for path, digest in manifest.files.items():
+        if _sha256(folder / path) != digest:
+            raise BundleTampered(f"{path} differs from its digest")
+
+
+def _files(folder: Path) -> list[str]:
+    found = (file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file())
+    return sorted(path for path in found if path != MANIFEST)
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

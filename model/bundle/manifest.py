@@ -1,0 +1,53 @@
+"""What `manifest.json` and `calibration.json` of a bundle say."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from model.config import AudioLimits, QualitySettings, SegmentSettings, Settings
+
+MANIFEST = "manifest.json"
+CALIBRATION = "calibration.json"
+NETWORK = "network.onnx"
+SPEECH = "speech"
+TEXT = "text"
+
+
+class Task(Settings):
+    """What is predicted, and its classes in logit order."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")
+    outcomes: tuple[str, ...] = Field(min_length=2)
+
+
+class Manifest(Settings):
+    """The table of contents of a bundle; its own sha256 is the bundle's digest."""
+
+    format: Literal[1] = 1
+    name: str
+    version: str
+    demonstration: bool = Field(description="trained on synthetic speech only")
+    tasks: tuple[Task, ...] = Field(min_length=1)
+    encoders: dict[Literal["speech", "text"], str] = Field(description="fingerprint of each encoder")
+    audio: AudioLimits = AudioLimits()
+    segments: SegmentSettings = SegmentSettings()
+    quality: QualitySettings = QualitySettings()
+    files: dict[str, str] = Field(description="sha256 of every other file, by its path in the bundle")
+
+
+class TaskCalibration(Settings):
+    """From logits o to a risk: softmax((o + adjustment * log prior) / temperature)."""
+
+    temperature: float = Field(gt=0)
+    prior: tuple[float, ...] = Field(description="outcome shares in training")
+    adjustment: float = Field(default=0.0, description="tau of logit-adjusted training (Menon 2021); 0 is plain")
+
+
+class Calibration(Settings):
+    """Numbers fitted on held-out documents, and the feature means of the training documents."""
+
+    tasks: dict[str, TaskCalibration]
+    audio_mean: tuple[float, ...] = Field(description="the mean-imputed baseline of a contribution's stability")
+    text_mean: tuple[float, ...]

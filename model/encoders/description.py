@@ -1,0 +1,51 @@
+"""What an exported encoder is: the JSON beside its graph, and the fingerprint of both."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from model.config import Settings
+
+GRAPH = "encoder.onnx"
+DESCRIPTION = "encoder.json"
+TOKENIZER = "tokenizer.json"
+
+
+class EncoderDescription(Settings):
+    """An exported encoder; everything needed to feed its graph without transformers."""
+
+    modality: Literal["speech", "text"]
+    architecture: str = Field(description="the checkpoint's model type", examples=["hubert", "roberta"])
+    source: str = Field(description="hub name, or the name of the local folder it came from")
+    dim: int = Field(gt=0, description="width of the features")
+    layers: tuple[int, ...] = Field(description="the layers averaged, counted from 1")
+    precision: Literal["float32"] = "float32"
+    parity: float = Field(ge=0, description="largest difference from torch seen at export")
+    sample_rate: int | None = Field(default=None, description="speech: Hz the waveform must have")
+    shortest: int | None = Field(default=None, description="speech: fewest samples that give a frame")
+    longest: int | None = Field(default=None, description="text: most tokens in one window, special ones included")
+    pad_id: int | None = Field(default=None, description="text: the padding token")
+
+
+def fingerprint(folder: Path) -> str:
+    """Digest of all that decides an encoder's features: graph, description, tokenizer. Hexadecimal sha256."""
+    digest = hashlib.sha256()
+    for name in (GRAPH, DESCRIPTION, TOKENIZER):
+        file = folder / name
+        if file.exists():
+            digest.update(name.encode() + hashlib.sha256(file.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def read_description(folder: Path) -> EncoderDescription:
+    """Read the description in an encoder's folder."""
+    return EncoderDescription.model_validate_json((folder / DESCRIPTION).read_text(encoding="utf-8"))
+
+
+def write_description(folder: Path, description: EncoderDescription) -> None:
+    """Write the description into an encoder's folder."""
+    (folder / DESCRIPTION).write_text(description.model_dump_json(indent=2) + "\n", encoding="utf-8")

@@ -1,0 +1,42 @@
+"""The one protocol of all encoders."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol, TypeVar
+
+import numpy as np
+from jaxtyping import Float32
+
+from model.encoders.description import EncoderDescription
+
+Material_contra = TypeVar("Material_contra", contravariant=True)
+
+Waveform = Float32[np.ndarray, " sample"]
+
+
+class Encoder(Protocol[Material_contra]):
+    """Turns the material of segments (waveforms, or texts) into one feature vector each.
+
+    A vector depends on its own segment alone: not on batch mates, nor on their number or order
+    beyond the noise of floating point.
+    """
+
+    @property
+    def description(self) -> EncoderDescription:
+        """What was exported."""
+        ...
+
+    @property
+    def fingerprint(self) -> str:
+        """Digest of graph, description and tokenizer."""
+        ...
+
+    @property
+    def provider(self) -> str:
+        """The ONNX Runtime execution provider in use."""
+        ...
+
+    def encode(self, material: Sequence[Material_contra]) -> Float32[np.ndarray, "segment dim"]:
+        """Encode segments, in order."""
+        ...

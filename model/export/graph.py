@@ -1,0 +1,91 @@
+"""Write a torch module as an ONNX graph, and hold the graph against the module."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import torch
+from torch import Tensor, nn
+
+from model.errors import ParityError
+
+OPSET = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GraphSignature:
+    """Names of a graph's inputs and outputs, and which of the inputs' axes vary."""
+
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    dynamic: Mapping[str, Mapping[int, str]]
+
+
+def write_graph(module: nn.Module, example: Sequence[Tensor], signature: GraphSignature, file: Path) -> None:
+    """Trace `module` on `example` and write one self-contained ONNX file."""
+    axes = {name: torch.export.Dim(name) for dims in signature.dynamic.values() for name in dims.values()}
+    shapes = tuple(
+        {axis: axes[name] for axis, name in signature.dynamic.get(entry, {}).items()} for entry in signature.inputs
+    )
+    with _quiet():
+        program = torch.onnx.export(
+            module.eval(),
+            tuple(example),
+            dynamo=True,
+            input_names=list(signature.inputs),
+            output_names=list(signature.outputs),
+            dynamic_shapes=shapes,
+            opset_version=OPSET,
+            verbose=False,
+        )
+    if program is None:
+        raise ParityError("the exporter returned no graph")
+    program.save(file, external_data=False)
+
+
+def check_parity(
+    module: nn.Module,
+    cases: Sequence[Sequence[Tensor]],
+    signature: GraphSignature,
+    file: Path,
+    tolerance: float,
+) -> float:
+    """Run graph and module on cases of several shapes; return the largest absolute difference.
+
+    Raises ParityError when it exceeds `tolerance`.
+    """
+    session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
+    worst = 0.0
+    for case in cases:
+        with torch.no_grad():
+            expected = module(*case)
+        wanted = [expected] if isinstance(expected, Tensor) else list(expected)
+        feed = {name: value.numpy() for name, value in zip(signature.inputs, case, strict=True)}
+        for value, reference in zip(session.run(list(signature.outputs), feed), wanted, strict=True):
+            difference = np.abs(value - reference.numpy())
+            worst = max(worst, float(difference.max(initial=0.0)))
+    if not worst <= tolerance:
+        raise ParityError(f"the graph differs from torch by {worst:.2e}, more than {tolerance:.0e}")
+    return worst
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the exporter's running commentary off the terminal; its errors still raise."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)

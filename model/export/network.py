@@ -1,0 +1,96 @@
+"""Export the HILBERT network as one graph with free document and segment axes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from model.bundle.graph import EMBEDDINGS, INPUTS, logits_name
+from model.export.graph import GraphSignature, check_parity, write_graph
+from model.network.batch import DocumentBatch
+from model.network.hilbert import Hilbert
+
+TOLERANCE = 1e-5
+
+
+class NetworkGraph(nn.Module):
+    """The network with tensors for arguments and results, as a graph has them."""
+
+    def __init__(self, network: Hilbert, tasks: Sequence[str]) -> None:
+        super().__init__()
+        self.network = network
+        self.tasks = tuple(tasks)
+
+    def forward(  # noqa: PLR0913, PLR0917 - the graph's inputs
+        self,
+        audio_features: Tensor,
+        text_features: Tensor,
+        audio_mask: Tensor,
+        text_mask: Tensor,
+        audio_times: Tensor,
+        text_times: Tensor,
+        audio_present: Tensor,
+        text_present: Tensor,
+    ) -> tuple[Tensor, ...]:
+        """Return the embeddings, then the logits of each task."""
+        output = self.network(
+            DocumentBatch(
+                audio_features=audio_features,
+                text_features=text_features,
+                audio_mask=audio_mask,
+                text_mask=text_mask,
+                audio_times=audio_times,
+                text_times=text_times,
+                audio_present=audio_present,
+                text_present=text_present,
+            )
+        )
+        return (output.audio, output.text, output.joint, *(output.logits[task] for task in self.tasks))
+
+
+def export_network(network: Hilbert, *, tasks: Sequence[str], file: Path) -> float:
+    """Write the graph and return its largest difference from torch over cases of several shapes.
+
+    Raises ParityError when that exceeds 1e-5.
+    """
+    graph = NetworkGraph(network, tasks).eval()
+    generator = torch.Generator().manual_seed(0)
+    dims = (network.project_audio.mean.shape[0], network.project_text.mean.shape[0])
+    shapes = [(3, 7, 5), (1, 1, 1), (4, 40, 64), (2, 3, 1)]
+    cases = [_case(generator, documents, segments, dims) for documents, *segments in shapes]
+    signature = _signature(tasks)
+    write_graph(graph, cases[0], signature, file)
+    return check_parity(graph, cases, signature, file, TOLERANCE)
+
+
+def _signature(tasks: Sequence[str]) -> GraphSignature:
+    audio, text = {0: "document", 1: "audio_segment"}, {0: "document", 1: "text_segment"}
+    axes = {name: audio if name.startswith("audio") else text for name in INPUTS}
+    axes |= {"audio_present": {0: "document"}, "text_present": {0: "document"}}
+    return GraphSignature(inputs=INPUTS, outputs=(*EMBEDDINGS, *(logits_name(task) for task in tasks)), dynamic=axes)
+
+
+def _case(
+    generator: torch.Generator, documents: int, segments: Sequence[int], dims: tuple[int, int]
+) -> tuple[Tensor, ...]:
+    """Random documents, the last one shorter; the first one without text where there are several."""
+    (audio, text), (audio_dim, text_dim) = segments, dims
+    audio_mask = torch.ones(documents, audio, dtype=torch.bool)
+    text_mask = torch.ones(documents, text, dtype=torch.bool)
+    audio_mask[-1, audio - audio // 2 :] = False
+    text_mask[-1, text - text // 2 :] = False
+    text_present = torch.ones(documents, dtype=torch.bool)
+    text_present[0] = documents == 1
+    return (
+        torch.randn(documents, audio, audio_dim, generator=generator),
+        torch.randn(documents, text, text_dim, generator=generator),
+        audio_mask,
+        text_mask,
+        torch.rand(documents, audio, generator=generator) * 3600,
+        torch.rand(documents, text, generator=generator) * 3600,
+        torch.ones(documents, dtype=torch.bool),
+        text_present,
+    )

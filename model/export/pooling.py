@@ -1,0 +1,36 @@
+"""Masked means shared by the exported encoders."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+
+def last_third(layers: int) -> tuple[int, ...]:
+    """The layers averaged, counted from 1: the last third, at least one [ours: the paper is silent]."""
+    return tuple(range(layers - max(1, round(layers / 3)) + 1, layers + 1))
+
+
+def valid_positions(length: int, valid: Int[Tensor, " segment"]) -> Bool[Tensor, "segment position"]:
+    """True where a position lies inside its row's valid length."""
+    return torch.arange(length, device=valid.device)[None, :] < valid[:, None]
+
+
+def attention_bias(mask: Bool[Tensor, "segment position"]) -> Float[Tensor, "segment 1 1 position"]:
+    """Zero where a key may be attended to, the lowest float elsewhere."""
+    bias = torch.zeros(mask.shape, dtype=torch.float32).masked_fill(~mask, torch.finfo(torch.float32).min)
+    return bias[:, None, None, :]
+
+
+def masked_mean(
+    outputs: Sequence[Float[Tensor, "segment position dim"]],
+    layers: Sequence[int],
+    mask: Bool[Tensor, "segment position"],
+) -> Float[Tensor, "segment dim"]:
+    """Mean over the chosen layers (counted from 1), then over the valid positions."""
+    chosen = torch.stack([outputs[layer - 1] for layer in layers]).mean(dim=0)
+    weight = mask.unsqueeze(-1).to(chosen.dtype)
+    return (chosen * weight).sum(dim=1) / weight.sum(dim=1)

@@ -1,0 +1,134 @@
+"""Segment features: one vector per segment and modality, and the chunks of segments they come from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float32, Int16, Int64
+from safetensors.numpy import load, save
+
+from model.encoders.encoder import Encoder, Waveform
+
+FULL_SCALE = 32768.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentMaterial:
+    """What the encoders need of one segment: samples (none without audio) and words (none without text)."""
+
+    index: int
+    time: float  # seconds, middle of the segment
+    samples: Int16[np.ndarray, " sample"]
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentChunk:
+    """Some segments of one recording: the unit of work of the encode stage."""
+
+    segments: tuple[SegmentMaterial, ...]
+
+    def to_bytes(self) -> bytes:
+        """Pack for the object store; safetensors, so nothing in it can run."""
+        empty = [np.zeros(0, dtype=np.int16)]
+        words = np.frombuffer(json.dumps([segment.text for segment in self.segments]).encode(), dtype=np.uint8)
+        packed: bytes = save(
+            {
+                "samples": np.concatenate([segment.samples for segment in self.segments] or empty),
+                "lengths": np.array([len(segment.samples) for segment in self.segments], dtype=np.int64),
+                "indices": np.array([segment.index for segment in self.segments], dtype=np.int64),
+                "times": np.array([segment.time for segment in self.segments], dtype=np.float64),
+                "words": words,
+            }
+        )
+        return packed
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> SegmentChunk:
+        """Unpack what `to_bytes` packed."""
+        tensors = load(content)
+        ends = np.cumsum(tensors["lengths"])
+        return cls(
+            segments=tuple(
+                SegmentMaterial(
+                    index=int(index), time=float(time), samples=tensors["samples"][end - length : end], text=text
+                )
+                for index, time, length, end, text in zip(
+                    tensors["indices"],
+                    tensors["times"],
+                    tensors["lengths"],
+                    ends,
+                    json.loads(tensors["words"].tobytes()),
+                    strict=True,
+                )
+            )
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentFeatures:
+    """Features of some segments; rows whose mask is false are zero and never read."""
+
+    indices: Int64[np.ndarray, " segment"]
+    times: Float32[np.ndarray, " segment"]
+    audio: Float32[np.ndarray, "segment audio_dim"]
+    text: Float32[np.ndarray, "segment text_dim"]
+    audio_mask: Bool[np.ndarray, " segment"]
+    text_mask: Bool[np.ndarray, " segment"]
+
+    def to_bytes(self) -> bytes:
+        """Pack for the object store."""
+        packed: bytes = save(
+            {
+                "indices": self.indices,
+                "times": self.times,
+                "audio": self.audio,
+                "text": self.text,
+                "audio_mask": self.audio_mask,
+                "text_mask": self.text_mask,
+            }
+        )
+        return packed
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> SegmentFeatures:
+        """Unpack what `to_bytes` packed."""
+        return cls(**load(content))
+
+
+def encode_segments(chunk: SegmentChunk, *, speech: Encoder[Waveform], text: Encoder[str]) -> SegmentFeatures:
+    """Run both encoders over the segments that have something for them."""
+    segments = chunk.segments
+    audio_mask = np.array([len(segment.samples) > 0 for segment in segments], dtype=np.bool_)
+    text_mask = np.array([bool(segment.text.strip()) for segment in segments], dtype=np.bool_)
+    audio_features = np.zeros((len(segments), speech.description.dim), dtype=np.float32)
+    text_features = np.zeros((len(segments), text.description.dim), dtype=np.float32)
+    if audio_mask.any():
+        waveforms = [s.samples.astype(np.float32) / FULL_SCALE for s in segments if len(s.samples)]
+        audio_features[audio_mask] = speech.encode(waveforms)
+    if text_mask.any():
+        text_features[text_mask] = text.encode([s.text for s in segments if s.text.strip()])
+    return SegmentFeatures(
+        indices=np.array([segment.index for segment in segments], dtype=np.int64),
+        times=np.array([segment.time for segment in segments], dtype=np.float32),
+        audio=audio_features,
+        text=text_features,
+        audio_mask=audio_mask,
+        text_mask=text_mask,
+    )
+
+
+def join(parts: Sequence[SegmentFeatures]) -> SegmentFeatures:
+    """Features of a whole recording from those of its chunks, in the order of the segments."""
+    order = np.argsort(np.concatenate([part.indices for part in parts]), kind="stable")
+    return SegmentFeatures(
+        indices=np.concatenate([part.indices for part in parts])[order],
+        times=np.concatenate([part.times for part in parts])[order],
+        audio=np.concatenate([part.audio for part in parts])[order],
+        text=np.concatenate([part.text for part in parts])[order],
+        audio_mask=np.concatenate([part.audio_mask for part in parts])[order],
+        text_mask=np.concatenate([part.text_mask for part in parts])[order],
+    )

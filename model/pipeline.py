@@ -1,0 +1,266 @@
+"""From a recording to its assessment. `Pipeline.assess` is the whole program in a few lines: read it first.
+
+The service runs the same three stages apart, on separate queues; what passes between them is
+`Document` (the segments and what is known of their quality), `SegmentChunk` and `SegmentFeatures`.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+from pydantic import TypeAdapter
+
+from model.bundle.bundle import Bundle, open_bundle
+from model.bundle.manifest import SPEECH, TEXT, Manifest
+from model.encoders.runtime import CPU, RuntimeOptions
+from model.encoders.speech import SpeechEncoder
+from model.encoders.text import TextEncoder
+from model.errors import BundleInvalid
+from model.explanation import Contributions, SegmentEffects, contributions, segment_effects
+from model.features import FULL_SCALE, SegmentChunk, SegmentFeatures, SegmentMaterial, encode_segments, join
+from model.recording.decoding import decode
+from model.recording.recording import Recording
+from model.recording.transcript import parse_transcript
+from model.scoring import Probabilities, Scorer
+from model.segments.cutting import segment, segment_audio
+from model.segments.quality import Quality
+from model.segments.segment import Segment, Segmentation
+
+CHUNK_SEGMENTS = 16
+SHOWN_SEGMENTS = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """A prepared recording without its samples: small enough to be kept beside the features."""
+
+    bundle_digest: str
+    segmentation: Segmentation
+
+    @property
+    def abstains(self) -> bool:
+        """Whether a hard quality flag forbids a score."""
+        return self.segmentation.abstains
+
+    def to_json(self) -> bytes:
+        """Write as JSON."""
+        return _DOCUMENT.dump_json(self)
+
+    @classmethod
+    def from_json(cls, content: bytes) -> Document:
+        """Read what `to_json` wrote."""
+        return _DOCUMENT.validate_json(content)
+
+
+_DOCUMENT = TypeAdapter(Document)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """A recording cut into segments; its samples stay in the scratch file until they are read."""
+
+    document: Document
+    recording: Recording
+
+    def chunks(self) -> Iterator[SegmentChunk]:
+        """The segments' material, at most 16 segments in memory at a time; none for an abstention."""
+        if self.document.abstains:
+            return
+        segments = self.document.segmentation.segments
+        for first in range(0, len(segments), CHUNK_SEGMENTS):
+            members = segments[first : first + CHUNK_SEGMENTS]
+            yield SegmentChunk(segments=tuple(self._material(member) for member in members))
+
+    def _material(self, member: Segment) -> SegmentMaterial:
+        samples = np.zeros(0, dtype=np.int16)
+        if self.recording.audio is not None:
+            samples = np.round(segment_audio(self.recording.audio, member) * FULL_SCALE).astype(np.int16)
+        return SegmentMaterial(
+            index=member.index, time=(member.start + member.end) / 2, samples=samples, text=member.text
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutcomeProbability:
+    """One outcome with its calibrated probability."""
+
+    outcome: str
+    probability: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentEffect:
+    """How far the log-odds of the reported outcome move when this segment is withheld."""
+
+    index: int
+    start: float
+    end: float
+    text: str
+    audio_effect: float
+    text_effect: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelTrace:
+    """Which model gave the answer and how it was run."""
+
+    bundle: str
+    version: str
+    digest: str
+    demonstration: bool
+    encoders: dict[str, str]
+    provider: str
+    precision: str
+    runtime: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assessment:
+    """The answer: a score with its explanation, or (outcome None, no numbers) an abstention."""
+
+    task: str
+    outcome: str | None
+    probabilities: tuple[OutcomeProbability, ...]
+    contributions: Contributions | None
+    segments: tuple[SegmentEffect, ...]
+    quality: Quality
+    model: ModelTrace
+
+
+class Pipeline:
+    """One bundle, ready to assess recordings. Graphs are loaded at their first use, once a process."""
+
+    def __init__(self, bundle: Bundle, options: RuntimeOptions) -> None:
+        self.bundle = bundle
+        self._options = options
+
+    @classmethod
+    def open(cls, folder: Path, *, threads: int = 2, providers: tuple[str, ...] = (CPU,)) -> Pipeline:
+        """Verify a bundle's digests; raises BundleError."""
+        return cls(open_bundle(folder), RuntimeOptions(threads=threads, providers=providers))
+
+    def assess(self, *, audio: Path | None, transcript: bytes | None, scratch: Path, task: str) -> Assessment:
+        """Assess one recording; raises RecordingError for unusable material, UnknownTask."""
+        prepared = self.prepare(audio=audio, transcript=transcript, scratch=scratch)
+        features = [self.encode(chunk) for chunk in prepared.chunks()]
+        return self.score(prepared.document, features, task)
+
+    def prepare(self, *, audio: Path | None, transcript: bytes | None, scratch: Path) -> Prepared:
+        """Decode, parse and cut; `scratch` is an empty folder that outlives the result. Raises RecordingError."""
+        recording = Recording(
+            audio=None if audio is None else decode(audio, scratch / "samples.pcm", self.manifest.audio),
+            transcript=None if transcript is None else parse_transcript(transcript),
+        )
+        segmentation = segment(recording, self.manifest.segments, self.manifest.quality)
+        return Prepared(
+            document=Document(bundle_digest=self.bundle.digest, segmentation=segmentation), recording=recording
+        )
+
+    def encode(self, chunk: SegmentChunk) -> SegmentFeatures:
+        """Run the frozen encoders over some segments."""
+        return encode_segments(chunk, speech=self._speech, text=self._text)
+
+    def score(self, document: Document, features: Sequence[SegmentFeatures], task: str) -> Assessment:
+        """Score a document from the features of all its chunks, in any order.
+
+        Raises UnknownTask, and BundleInvalid when the document was prepared for another bundle.
+        """
+        known = self.bundle.task(task)
+        if document.bundle_digest != self.bundle.digest:
+            raise BundleInvalid("the recording was prepared for another bundle", advice="Submit the recording again.")
+        if document.abstains:
+            return self._assessment(document, known.name)
+        joined = join(features)
+        risks = self._scorer.score(joined, known.name)
+        return self._assessment(
+            document,
+            known.name,
+            risks=risks,
+            contributions=contributions(self._scorer, joined, task=known.name, outcome=risks.top),
+            effects=segment_effects(self._scorer, joined, task=known.name, outcome=risks.top),
+        )
+
+    def warm_up(self) -> None:
+        """Load every graph and run a real forward pass through all of them."""
+        noise = np.random.default_rng(0).integers(-3000, 3000, size=16_000, dtype=np.int16)
+        chunk = SegmentChunk(segments=(SegmentMaterial(index=0, time=0.5, samples=noise, text="warm up"),))
+        self._scorer.score(self.encode(chunk), self.manifest.tasks[0].name)
+
+    @property
+    def manifest(self) -> Manifest:
+        """What the bundle says of itself."""
+        return self.bundle.manifest
+
+    @cached_property
+    def trace(self) -> ModelTrace:
+        """Which model answers, and how it is run."""
+        return ModelTrace(
+            bundle=self.manifest.name,
+            version=self.manifest.version,
+            digest=self.bundle.digest,
+            demonstration=self.manifest.demonstration,
+            encoders={SPEECH: self.manifest.encoders["speech"], TEXT: self.manifest.encoders["text"]},
+            provider=self._scorer.provider,
+            precision=self._speech.description.precision,
+            runtime={
+                "onnxruntime": onnxruntime.__version__,
+                "tokenizers": version("tokenizers"),
+                "av": version("av"),
+                "python": platform.python_version(),
+            },
+        )
+
+    @cached_property
+    def _speech(self) -> SpeechEncoder:
+        return SpeechEncoder(self.bundle.speech, self._options)
+
+    @cached_property
+    def _text(self) -> TextEncoder:
+        return TextEncoder(self.bundle.text, self._options)
+
+    @cached_property
+    def _scorer(self) -> Scorer:
+        return Scorer(self.bundle, self._options)
+
+    def _assessment(
+        self,
+        document: Document,
+        task: str,
+        *,
+        risks: Probabilities | None = None,
+        contributions: Contributions | None = None,
+        effects: SegmentEffects | None = None,
+    ) -> Assessment:
+        pairs = () if risks is None else tuple(zip(risks.outcomes, risks.values, strict=True))
+        return Assessment(
+            task=task,
+            outcome=None if risks is None else risks.outcomes[risks.top],
+            probabilities=tuple(OutcomeProbability(outcome=name, probability=float(p)) for name, p in pairs),
+            contributions=contributions,
+            segments=() if effects is None else _strongest(document.segmentation.segments, effects),
+            quality=document.segmentation.quality,
+            model=self.trace,
+        )
+
+
+def _strongest(segments: Sequence[Segment], effects: SegmentEffects) -> tuple[SegmentEffect, ...]:
+    """The segments that moved the score most in either direction, strongest first."""
+    order = np.argsort(-(np.abs(effects.audio) + np.abs(effects.text)), kind="stable")[:SHOWN_SEGMENTS]
+    return tuple(
+        SegmentEffect(
+            index=segments[position].index,
+            start=segments[position].start,
+            end=segments[position].end,
+            text=segments[position].text,
+            audio_effect=float(effects.audio[position]),
+            text_effect=float(effects.text[position]),
+        )
+        for position in order
+    )

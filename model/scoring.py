@@ -1,0 +1,97 @@
+"""From a recording's features to calibrated probabilities, with the bundle's network graph."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from model.bundle.bundle import Bundle
+from model.bundle.graph import INPUTS, logits_name
+from model.encoders.runtime import RuntimeOptions, open_session
+from model.features import SegmentFeatures
+
+# Rows of one run of the graph: bounds memory when every segment is withheld in turn.
+ROWS = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probabilities:
+    """Calibrated risk of each outcome of a task."""
+
+    task: str
+    outcomes: tuple[str, ...]
+    values: Float[np.ndarray, " outcome"]
+
+    @property
+    def top(self) -> int:
+        """Position of the most probable outcome."""
+        return int(np.argmax(self.values))
+
+
+class Scorer:
+    """The network of one bundle with its calibration."""
+
+    def __init__(self, bundle: Bundle, options: RuntimeOptions) -> None:
+        self.bundle = bundle
+        self._session = open_session(bundle.network, options)
+        self.provider: str = self._session.get_providers()[0]
+
+    def score(self, document: SegmentFeatures, task: str) -> Probabilities:
+        """Calibrated probabilities of a document; raises UnknownTask."""
+        return Probabilities(
+            task=task, outcomes=self.bundle.task(task).outcomes, values=self.risks([document], task)[0]
+        )
+
+    def risks(self, views: Sequence[SegmentFeatures], task: str) -> Float[np.ndarray, "view outcome"]:
+        """softmax((o + tau log prior) / T) for several views of one recording, all of the same segments.
+
+        Computed in float64, so that log-odds of far tails stay finite.
+        """
+        calibration = self.bundle.calibration.tasks[self.bundle.task(task).name]
+        logits = self.logits(views, task).astype(np.float64)
+        if calibration.adjustment:
+            logits += calibration.adjustment * np.log(np.array(calibration.prior))
+        scaled = logits / calibration.temperature
+        scaled -= scaled.max(axis=1, keepdims=True)
+        risks: Float[np.ndarray, "view outcome"] = np.exp(scaled)
+        return risks / risks.sum(axis=1, keepdims=True)
+
+    def logits(self, views: Sequence[SegmentFeatures], task: str) -> Float[np.ndarray, "view outcome"]:
+        """Raw logits for several views of one recording."""
+        parts = [self._run(views[first : first + ROWS], task) for first in range(0, len(views), ROWS)]
+        return np.concatenate(parts)
+
+    def _run(self, views: Sequence[SegmentFeatures], task: str) -> Float[np.ndarray, "view outcome"]:
+        times = np.stack([view.times for view in views])
+        audio_mask = np.stack([view.audio_mask for view in views])
+        text_mask = np.stack([view.text_mask for view in views])
+        arrays = (
+            np.stack([view.audio for view in views]),
+            np.stack([view.text for view in views]),
+            audio_mask,
+            text_mask,
+            times,
+            times,
+            audio_mask.any(axis=1),
+            text_mask.any(axis=1),
+        )
+        outputs: list[Float[np.ndarray, "view outcome"]]
+        outputs = self._session.run([logits_name(task)], dict(zip(INPUTS, arrays, strict=True)))
+        return outputs[0]
+
+
+def withhold(
+    document: SegmentFeatures,
+    *,
+    audio: Bool[np.ndarray, " segment"] | bool = False,
+    text: Bool[np.ndarray, " segment"] | bool = False,
+) -> SegmentFeatures:
+    """The same document as if the marked segments' audio or text (True: all of it) were missing."""
+    return replace(
+        document,
+        audio_mask=document.audio_mask & ~np.broadcast_to(audio, document.audio_mask.shape),
+        text_mask=document.text_mask & ~np.broadcast_to(text, document.text_mask.shape),
+    )
