@@ -20,6 +20,10 @@ DEMONSTRATION = (
     "This is a demonstration bundle trained on synthetic speech: it shows how the service works, "
     "and its numbers say nothing about any person."
 )
+UNSTABLE = (
+    "These contributions are unstable: a sign changes when a withheld modality is replaced by the "
+    "training recordings' average instead. Do not rely on them."
+)
 
 
 def render_result(result: Result, console: Console) -> None:
@@ -131,7 +135,8 @@ def _contributions(given: Contributions, marks: Marks) -> Group:
     grid = _grid("left", "right", "left", "words")
     for name, value, meaning in rows:
         grid.add_row(name, f"{value:+.2f}", marks.signed_bar(value, largest), meaning)
-    return Group(grid, Text(_reading(given), style="dim"))
+    caveat = () if given.stable else (Text(UNSTABLE, "yellow"),)
+    return Group(grid, *caveat, Text(_reading(given), style="dim"))
 
 
 def _withheld(modality: str, value: float) -> str:

@@ -31,6 +31,7 @@ def contributions():
         probability_text=-0.07,
         share_audio=0.67,
         share_text=0.33,
+        stable=True,
     )
 
 
@@ -144,6 +145,13 @@ def test_contributions_that_are_all_zero_have_no_bars(scored, contributions):
     text = printed(scored.model_copy(update={"contributions": changed}))
     assert "█" not in line_with(text, "  audio  ")
     assert "Shares of the movement" not in text
+
+
+@pytest.mark.parametrize("stable", [True, False])
+def test_unstable_contributions_are_called_so(scored, contributions, stable):
+    changed = contributions.model_copy(update={"stable": stable})
+    text = " ".join(printed(scored.model_copy(update={"contributions": changed})).split())
+    assert ("Do not rely on them" in text) is not stable
 
 
 def test_segments_come_with_their_times_effects_and_words(scored):
