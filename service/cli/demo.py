@@ -39,7 +39,7 @@ SCORE_SECONDS = 600.0
 STOP_SECONDS = 10.0
 REQUEST_SECONDS = 30.0
 POLL_SECONDS = 0.2
-LOG_LINES = 25
+LOG_LINES = 12
 FINAL_STATES = frozenset({"succeeded", "abstained", "failed", "cancelled"})
 STAGES = {
     "prepare": "cutting the recording into segments",
@@ -78,28 +78,30 @@ class DemoFailed(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Server:
-    """A running `hilbert serve`, with the file that its output goes to."""
+    """A running `hilbert serve`, with the file that its output goes to and the folder of its children's logs."""
 
     process: subprocess.Popen[bytes]
     url: str
     log: Path
+    logs: Path
 
     def require_life(self) -> None:
         """Raise `DemoFailed` with the end of the log when the process has ended."""
         status = self.process.poll()
         if status is not None:
-            raise DemoFailed(f"The service stopped by itself (status {status}). The end of its log:\n{self.tail()}")
+            raise DemoFailed(f"The service stopped by itself (status {status}). The end of its logs:\n{self.tail()}")
 
     def tail(self) -> str:
-        """The last lines of the log, keys blotted out."""
-        lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-LOG_LINES:]
+        """The last lines of each log, keys blotted out."""
+        logs = [self.log, *sorted(self.logs.glob("*.log"))]
+        lines = [line for log in logs for line in _read(log).splitlines()[-LOG_LINES:]]
         return "\n".join(KEY.sub("hil_...", line) for line in lines)
 
     def key(self) -> str:
         """The key that the service printed at its first start."""
-        printed = KEY.search(self.log.read_text(encoding="utf-8", errors="replace"))
+        printed = KEY.search(_read(self.log))
         if printed is None:
-            raise DemoFailed(f"The service printed no key. The end of its log:\n{self.tail()}")
+            raise DemoFailed(f"The service printed no key. The end of its logs:\n{self.tail()}")
         return printed.group()
 
 
@@ -179,7 +181,7 @@ def _start(command: Sequence[str], cleanup: ExitStack) -> Server:
             start_new_session=True,
         )
     cleanup.callback(_stop, process)
-    return Server(process=process, url=f"http://127.0.0.1:{port}", log=log)
+    return Server(process=process, url=f"http://127.0.0.1:{port}", log=log, logs=folder / "data" / "logs")
 
 
 def _environment(data: Path, port: int) -> dict[str, str]:
@@ -188,6 +190,10 @@ def _environment(data: Path, port: int) -> dict[str, str]:
     foreign = {name: value for name, value in inherited.items() if not name.upper().startswith("HILBERT_")}
     own = {"HILBERT_DATA_DIR": str(data), "HILBERT_PORT": str(port), "PYTHONUNBUFFERED": "1"}
     return {**foreign, **own}
+
+
+def _read(log: Path) -> str:
+    return log.read_text(encoding="utf-8", errors="replace")
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
@@ -226,7 +232,7 @@ def _await_readiness(client: httpx.Client, server: Server) -> None:
                 return
         server.require_life()
         time.sleep(POLL_SECONDS)
-    raise DemoFailed(f"The service was not ready in {READY_SECONDS:.0f} s. The end of its log:\n{server.tail()}")
+    raise DemoFailed(f"The service was not ready in {READY_SECONDS:.0f} s. The end of its logs:\n{server.tail()}")
 
 
 def _submit(example: Example, client: httpx.Client, server: Server) -> str:
@@ -244,7 +250,7 @@ def _answered(request: httpx.Request, client: httpx.Client, server: Server) -> h
         response = client.send(request)
     except httpx.TransportError as error:
         server.require_life()
-        raise DemoFailed(f"The service does not answer. The end of its log:\n{server.tail()}") from error
+        raise DemoFailed(f"The service does not answer. The end of its logs:\n{server.tail()}") from error
     if response.is_success:
         return response
     try:
@@ -264,7 +270,7 @@ def _follow(client: httpx.Client, location: str, server: Server, console: Consol
             if assessment.state in FINAL_STATES:
                 return assessment
             time.sleep(POLL_SECONDS)
-    raise DemoFailed(f"No result in {SCORE_SECONDS:.0f} s. The end of the service's log:\n{server.tail()}")
+    raise DemoFailed(f"No result in {SCORE_SECONDS:.0f} s. The end of the service's logs:\n{server.tail()}")
 
 
 def _progress(console: Console) -> Progress:

@@ -42,6 +42,10 @@ class Service:
         """Every file in the object store."""
         return {path for path in self.objects.rglob("*") if path.is_file()}
 
+    def logs(self) -> list[Path]:
+        """What the supervisor and each of its children wrote."""
+        return [self.log, *(self.folder / "logs").glob("*.log*")]
+
     def hilbert(self, *arguments: str) -> str:
         """What `hilbert ...` prints, run with this service's settings."""
         command = (sys.executable, "-m", "service.cli.app", *arguments)

@@ -1,3 +1,4 @@
+import time
 import uuid
 
 import pytest
@@ -83,6 +84,20 @@ def test_a_deleted_assessment_is_gone_with_all_it_held(service):
     assert service.stored() == before
 
 
+def test_a_running_assessment_is_cancelled_and_then_erased(service, interview):
+    client = service.client(service.key("hasty"))
+    before = service.stored()
+    location = client.submit(**interview)
+    assert client.http.delete(location).status_code == 204
+    assert client.finish(location)["state"] == "cancelled"
+    assert client.http.delete(location).status_code == 204
+    assert client.http.get(location).status_code == 404
+    deadline = time.monotonic() + 20
+    while service.stored() != before and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert service.stored() == before
+
+
 def test_a_revoked_key_opens_nothing(service):
     key = service.key("leaver")
     client = service.client(key)
@@ -131,11 +146,11 @@ def test_the_openapi_document_has_an_example_of_each_request_and_answer(service)
     assert "multipart/form-data" in post["requestBody"]["content"]
     assert "example" in str(post)
     assert {"202", "401", "413", "415", "422"} <= post["responses"].keys()
-    assert {"get", "delete"} <= document["paths"]["/v1/assessments/{id}"].keys()
+    assert {"get", "delete"} <= document["paths"]["/v1/assessments/{assessment_id}"].keys()
 
 
 def test_the_logs_hold_no_key_but_the_first_and_no_words(service, interview):
-    log = service.log.read_text()
+    log = "\n".join(path.read_text() for path in service.logs())
     words = [line for line in interview["transcript"].decode().splitlines() if len(line) > 40]
     assert words
     assert not any(line in log for line in words)
