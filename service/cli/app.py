@@ -170,7 +170,7 @@ def demo() -> None:
     """Score the example recording end to end through the real service."""
     from service.cli.demo import run_demo
 
-    run_demo()
+    raise typer.Exit(run_demo())
 
 
 def read_settings(**overrides: object) -> Settings:

@@ -86,9 +86,9 @@ class Server:
     logs: Path
 
     def require_life(self) -> None:
-        """Raise `DemoFailed` with the end of the log when the process has ended."""
-        status = self.process.poll()
-        if status is not None:
+        """Raise `DemoFailed` with the end of the logs when the process has ended, or ends just now."""
+        with suppress(subprocess.TimeoutExpired):
+            status = self.process.wait(POLL_SECONDS)
             raise DemoFailed(f"The service stopped by itself (status {status}). The end of its logs:\n{self.tail()}")
 
     def tail(self) -> str:
@@ -97,12 +97,10 @@ class Server:
         lines = [line for log in logs for line in _read(log).splitlines()[-LOG_LINES:]]
         return "\n".join(KEY.sub("hil_...", line) for line in lines)
 
-    def key(self) -> str:
-        """The key that the service printed at its first start."""
+    def key(self) -> str | None:
+        """The key that the service prints when it has started for the first time; None before."""
         printed = KEY.search(_read(self.log))
-        if printed is None:
-            raise DemoFailed(f"The service printed no key. The end of its logs:\n{self.tail()}")
-        return printed.group()
+        return None if printed is None else printed.group()
 
 
 class Stage(BaseModel):
@@ -188,8 +186,8 @@ def _environment(data: Path, port: int) -> dict[str, str]:
     """The environment as it is, but with the service's defaults: the demo never touches another database."""
     inherited = Settings.model_construct().child_environment()
     foreign = {name: value for name, value in inherited.items() if not name.upper().startswith("HILBERT_")}
-    own = {"HILBERT_DATA_DIR": str(data), "HILBERT_PORT": str(port), "PYTHONUNBUFFERED": "1"}
-    return {**foreign, **own}
+    readable = {"PYTHONUNBUFFERED": "1", "COLUMNS": "200"}  # the key appears at once, and on one line
+    return {**foreign, **readable, "HILBERT_DATA_DIR": str(data), "HILBERT_PORT": str(port)}
 
 
 def _read(log: Path) -> str:
@@ -216,22 +214,21 @@ def _score(example: Example, server: Server, console: Console) -> Result:
     # trust_env off: a proxy named in the environment has no business on the loopback.
     with httpx.Client(base_url=server.url, timeout=REQUEST_SECONDS, trust_env=False) as client:
         with console.status("Starting the service: API, workers, queue ..."):
-            _await_readiness(client, server)
+            key = _await_readiness(client, server)
         console.print(f"The service is ready on {server.url}, with a data folder of its own for this demo.")
-        client.headers["Authorization"] = f"Bearer {server.key()}"
+        client.headers["Authorization"] = f"Bearer {key}"
         location = _submit(example, client, server)
         console.print(f"POST /v1/assessments with {example.audio.name} and {example.transcript.name}: accepted\n")
         return _result(_follow(client, location, server, console))
 
 
-def _await_readiness(client: httpx.Client, server: Server) -> None:
+def _await_readiness(client: httpx.Client, server: Server) -> str:
     deadline = time.monotonic() + READY_SECONDS
     while time.monotonic() < deadline:
         with suppress(httpx.TransportError):
-            if client.get("/readyz").is_success:
-                return
+            if client.get("/readyz").is_success and (key := server.key()):
+                return key
         server.require_life()
-        time.sleep(POLL_SECONDS)
     raise DemoFailed(f"The service was not ready in {READY_SECONDS:.0f} s. The end of its logs:\n{server.tail()}")
 
 

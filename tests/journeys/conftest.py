@@ -57,7 +57,7 @@ class Service:
 
     def key(self, name: str) -> str:
         """A new key of a tenant of its own."""
-        return KEY.search(self.hilbert("keys", "create", "--name", name, "--tenant", name)).group()
+        return KEY.search(self.hilbert("keys", "create", name, "--tenant", name)).group()
 
     def client(self, key: str | None) -> "Client":
         return Client(self.url, key)

@@ -78,7 +78,6 @@ def test_the_example_is_scored_shown_and_cleared_away(demonstrate, nothing_is_le
         ("refuses", "No model is loaded yet (model_not_ready)\nNothing can score this.\nTry again in 5 seconds."),
         ("stammers", "The service answered with status 500."),
         ("fails", "No result: the assessment failed (too_many_attempts)"),
-        ("no key", "The service printed no key."),
         ("dies", "the database is locked"),
         ("dies later", "The service stopped by itself (status 3)"),
     ],
@@ -93,7 +92,11 @@ def test_what_goes_wrong_is_told_and_cleared_away(demonstrate, nothing_is_left, 
 
 @pytest.mark.parametrize(
     ("mode", "limit", "words"),
-    [("never ready", "READY_SECONDS", "was not ready in"), ("endless", "SCORE_SECONDS", "No result in")],
+    [
+        ("never ready", "READY_SECONDS", "was not ready in"),
+        ("no key", "READY_SECONDS", "was not ready in"),
+        ("endless", "SCORE_SECONDS", "No result in"),
+    ],
 )
 def test_the_demo_does_not_wait_for_ever(demonstrate, nothing_is_left, monkeypatch, mode, limit, words):
     monkeypatch.setattr(demo, limit, 1.0)
