@@ -24,16 +24,14 @@ from model.encoders.speech import SpeechEncoder
 from model.encoders.text import TextEncoder
 from model.errors import BundleInvalid
 from model.explanation import Contributions, SegmentEffects, contributions, segment_effects
-from model.features import FULL_SCALE, SegmentChunk, SegmentFeatures, SegmentMaterial, encode_segments, join
-from model.recording.decoding import decode
+from model.features import SegmentChunk, SegmentFeatures, SegmentMaterial, chunks, encode_segments, join
+from model.recording.reading import read_recording
 from model.recording.recording import Recording
-from model.recording.transcript import parse_transcript
 from model.scoring import Probabilities, Scorer
-from model.segments.cutting import segment, segment_audio
+from model.segments.cutting import segment
 from model.segments.quality import Quality
 from model.segments.segment import Segment, Segmentation
 
-CHUNK_SEGMENTS = 16
 SHOWN_SEGMENTS = 8
 
 
@@ -70,21 +68,9 @@ class Prepared:
     recording: Recording
 
     def chunks(self) -> Iterator[SegmentChunk]:
-        """The segments' material, at most 16 segments in memory at a time; none for an abstention."""
-        if self.document.abstains:
-            return
-        segments = self.document.segmentation.segments
-        for first in range(0, len(segments), CHUNK_SEGMENTS):
-            members = segments[first : first + CHUNK_SEGMENTS]
-            yield SegmentChunk(segments=tuple(self._material(member) for member in members))
-
-    def _material(self, member: Segment) -> SegmentMaterial:
-        samples = np.zeros(0, dtype=np.int16)
-        if self.recording.audio is not None:
-            samples = np.round(segment_audio(self.recording.audio, member) * FULL_SCALE).astype(np.int16)
-        return SegmentMaterial(
-            index=member.index, time=(member.start + member.end) / 2, samples=samples, text=member.text
-        )
+        """The segments' material, one chunk in memory at a time; none for an abstention."""
+        if not self.document.abstains:
+            yield from chunks(self.recording, self.document.segmentation)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,10 +140,7 @@ class Pipeline:
 
     def prepare(self, *, audio: Path | None, transcript: bytes | None, scratch: Path) -> Prepared:
         """Decode, parse and cut; `scratch` is an empty folder that outlives the result. Raises RecordingError."""
-        recording = Recording(
-            audio=None if audio is None else decode(audio, scratch / "samples.pcm", self.manifest.audio),
-            transcript=None if transcript is None else parse_transcript(transcript),
-        )
+        recording = read_recording(audio=audio, transcript=transcript, scratch=scratch, limits=self.manifest.audio)
         segmentation = segment(recording, self.manifest.segments, self.manifest.quality)
         return Prepared(
             document=Document(bundle_digest=self.bundle.digest, segmentation=segmentation), recording=recording

@@ -14,8 +14,8 @@ def last_third(layers: int) -> tuple[int, ...]:
     return tuple(range(layers - max(1, round(layers / 3)) + 1, layers + 1))
 
 
-def valid_positions(length: int, valid: Int[Tensor, " segment"]) -> Bool[Tensor, "segment position"]:
-    """True where a position lies inside its row's valid length."""
+def valid_positions(length: int | torch.SymInt, valid: Int[Tensor, " segment"]) -> Bool[Tensor, "segment position"]:
+    """True where a position lies inside its row's valid length; `length` is symbolic while a graph is traced."""
     return torch.arange(length, device=valid.device)[None, :] < valid[:, None]
 
 

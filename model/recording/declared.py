@@ -1,0 +1,127 @@
+"""What a file says about its own length, so that half an upload is not scored as if it were the whole.
+
+Found out per container, because libav reports a truncated file's length differently in each:
+
+- WAV: libav silently shortens the duration to the bytes present, so the data chunk's size is read here.
+- Ogg: the duration comes from the last page present, so a cut shows only as a last page that is not whole.
+- MP4/M4A: boxes name their size; a cut file with its index at the end cannot be opened at all.
+- FLAC (total samples), MP3 with a Xing, Info or VBRI header, Matroska/WebM with a duration: libav passes it on.
+
+Not detectable: a raw AAC stream, an MP3 without such a header, a live WebM without a duration, a FLAC or WAV
+written to a pipe (length unknown), and an Ogg stream that was cut exactly between two pages.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import BinaryIO
+
+import av
+
+from model.errors import AudioTruncated
+
+TOLERATED_SECONDS = 1.0
+TOLERATED_SHARE = 0.02
+# Writers to pipes put 0 or a number near 2^31 or 2^32 where they do not know the size.
+UNKNOWN_SIZE_FROM = 0x7FFF_F000
+IN_DS64 = 0xFFFF_FFFF
+CHUNK_HEAD = 16
+SHORTEST_BOX = 8
+ID3_HEADER = 10
+LARGEST_OGG_PAGE = 65_307
+OGG_HEADER = 27
+MP4_BOXES = frozenset(b"ftyp moov mdat free skip wide udta moof mfra sidx uuid meta styp pdin emsg ssix prft".split())
+
+
+def is_cut_off(declared: float, present: float) -> bool:
+    """Whether `present` seconds are clearly fewer than the `declared` ones."""
+    return declared - present > max(TOLERATED_SECONDS, TOLERATED_SHARE * declared)
+
+
+def refuse_cut_off(file: BinaryIO, size: int) -> None:
+    """Raise AudioTruncated when the bytes of a WAV, Ogg or MP4 file end before its structure does."""
+    file.seek(0)
+    head = file.read(12)
+    if head[:4] in {b"RIFF", b"RF64"} and head[8:] == b"WAVE":
+        cut = _wav_is_cut(file, size)
+    elif head[:4] == b"OggS":
+        cut = _ogg_is_cut(file, size)
+    elif head[4:8] == b"ftyp":
+        cut = _mp4_is_cut(file, size)
+    else:
+        cut = False
+    file.seek(0)
+    if cut:
+        raise AudioTruncated("The file ends before its own structure says it should.")
+
+
+def declared_seconds(container: av.container.InputContainer, stream: av.AudioStream, file: BinaryIO) -> float | None:
+    """The length the header declares, in seconds; None where there is none or it is an estimate."""
+    name = container.format.name
+    if name.startswith("matroska"):
+        alone = len(container.streams) == 1
+        return float(container.duration / av.time_base) if alone and container.duration else None
+    if name == "mp3" and not _has_mp3_length(file):
+        return None
+    if name in {"flac", "mp3"} or name.startswith("mov"):
+        return float(stream.duration * stream.time_base) if stream.duration else None
+    return None
+
+
+def _wav_is_cut(file: BinaryIO, size: int) -> bool:
+    position, byte_rate, long_size = 12, 0, 0
+    while position + 8 <= size:
+        file.seek(position)
+        name, length = struct.unpack("<4sI", file.read(8))
+        if name == b"data":
+            declared = long_size if length == IN_DS64 and long_size else length
+            if not byte_rate or (declared == length >= UNKNOWN_SIZE_FROM):
+                return False
+            return is_cut_off(declared / byte_rate, (size - position - 8) / byte_rate)
+        body = file.read(CHUNK_HEAD)
+        if name == b"fmt " and len(body) == CHUNK_HEAD:
+            byte_rate = struct.unpack_from("<I", body, 8)[0]
+        elif name == b"ds64" and len(body) == CHUNK_HEAD:
+            long_size = struct.unpack_from("<Q", body, 8)[0]
+        position += 8 + length + length % 2
+    return False
+
+
+def _ogg_is_cut(file: BinaryIO, size: int) -> bool:
+    start = max(0, size - LARGEST_OGG_PAGE)
+    file.seek(start)
+    tail = file.read(LARGEST_OGG_PAGE)
+    at = tail.rfind(b"OggS")
+    if at < 0:
+        return False
+    page = tail[at:]
+    if len(page) < OGG_HEADER or len(page) < OGG_HEADER + page[26]:
+        return True
+    return len(page) < OGG_HEADER + page[26] + sum(page[OGG_HEADER : OGG_HEADER + page[26]])
+
+
+def _mp4_is_cut(file: BinaryIO, size: int) -> bool:
+    position = 0
+    while position + CHUNK_HEAD <= size:
+        file.seek(position)
+        header = file.read(CHUNK_HEAD)
+        length, name = struct.unpack_from(">I4s", header)
+        if length == 1 and len(header) == CHUNK_HEAD:
+            length = struct.unpack_from(">Q", header, 8)[0]
+        if name not in MP4_BOXES or length < SHORTEST_BOX:
+            return False
+        position += length
+    return position > size
+
+
+def _has_mp3_length(file: BinaryIO) -> bool:
+    """Whether the first MPEG frame carries a Xing, Info or VBRI header."""
+    file.seek(0)
+    head = file.read(ID3_HEADER)
+    skip = 0
+    if head[:3] == b"ID3" and len(head) == ID3_HEADER:
+        a, b, c, d = head[6:]
+        skip = ID3_HEADER + (a << 21 | b << 14 | c << 7 | d)
+    file.seek(skip)
+    frame = file.read(2048)
+    return any(mark in frame for mark in (b"Xing", b"Info", b"VBRI"))

@@ -1,0 +1,19 @@
+"""Plain text: one utterance a line, or a paragraph where lines are wrapped."""
+
+from __future__ import annotations
+
+import re
+
+from model.recording.speaker_labels import name_speakers
+from model.recording.utterance import Utterance
+
+
+def parse_plain_text(text: str) -> list[Utterance]:
+    """Utterances without times; speakers where lines start with `Speaker: ` consistently."""
+    lines = [" ".join(line.split()) for line in text.split("\n")]
+    said = [Utterance(start=None, end=None, text=line, speaker=None) for line in lines if line]
+    named = name_speakers(said)
+    if any(line.speaker for line in named):
+        return named
+    paragraphs = (" ".join(block.split()) for block in re.split(r"\n\s*\n", text))
+    return [Utterance(start=None, end=None, text=block, speaker=None) for block in paragraphs if block]

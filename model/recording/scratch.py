@@ -1,0 +1,132 @@
+"""Turns decoded frames of any shape into the scratch file's mono 16 kHz PCM, in bounded memory."""
+
+from __future__ import annotations
+
+from typing import BinaryIO
+
+import av
+import numpy as np
+from jaxtyping import Float32, Shaped
+
+from model.config import AudioLimits
+from model.errors import AudioTooLong, AudioUnreadable
+from model.recording.audio import SAMPLE_BYTES, SAMPLE_RATE
+
+SLOWEST, FASTEST = 4_000, 384_000
+MOST_CHANNELS = 32
+CLIPPED_FROM = 0.999
+BLOCK = 1 << 15
+# Twice the rate, channels and width of ordinary stereo: a header may claim 655 350 Hz on eight channels.
+DECODED_BYTES_PER_SECOND = 2 * 48_000 * 2 * 4
+
+
+class ScratchWriter:
+    """Receives frames, writes PCM and counts what the quality report needs.
+
+    Frames are gathered into blocks, because a call into the resampler costs as much for 20 ms as for a second.
+    All channels weigh the same in the downmix.
+    """
+
+    def __init__(self, file: BinaryIO, limits: AudioLimits) -> None:
+        self._file = file
+        self._most_samples = int(limits.seconds * SAMPLE_RATE)
+        self._bytes_left = int(limits.seconds * DECODED_BYTES_PER_SECOND)
+        self._resampler = av.AudioResampler(format="s16", layout="mono", rate=SAMPLE_RATE)
+        self._rate = 0
+        self._gathered: list[Float32[np.ndarray, " sample"]] = []
+        self._pending = 0
+        self.samples = 0
+        self.seconds = 0.0
+        self.clipped = 0
+        self.not_finite = 0
+        self.source_samples = 0
+
+    def add(self, frame: av.AudioFrame) -> None:
+        """Append a decoded frame; raises AudioTooLong at the limit, AudioUnreadable for absurd shapes."""
+        rate, channels = frame.sample_rate, frame.layout.nb_channels
+        if not SLOWEST <= rate <= FASTEST or not 0 < channels <= MOST_CHANNELS:
+            raise AudioUnreadable(
+                f"Sample rates from {SLOWEST} to {FASTEST} Hz and at most {MOST_CHANNELS} channels are accepted."
+            )
+        if rate != self._rate:
+            self._restart(rate)
+        try:
+            values = frame.to_ndarray()
+        except ValueError as error:
+            raise AudioUnreadable("The audio's sample format is not supported.") from error
+        self._bytes_left -= values.nbytes
+        if not frame.format.is_planar:
+            values = values.reshape(-1, channels).T
+        self._gather(self._mono(values))
+
+    def silence(self, seconds: float) -> None:
+        """Append silence where the source's timestamps leave a gap."""
+        if self.seconds + seconds > self._most_samples / SAMPLE_RATE:
+            raise AudioTooLong("The audio's timestamps reach beyond the longest accepted recording.")
+        rate = self._rate or SAMPLE_RATE
+        if not self._rate:
+            self._restart(rate)
+        left = round(seconds * rate)
+        while left > 0:
+            self._gather(np.zeros(min(left, BLOCK), dtype=np.float32))
+            left -= BLOCK
+
+    def finish(self) -> None:
+        """Write what is still gathered or held back by the resampler."""
+        self._drain()
+        if self._rate:
+            self._write(self._resampler.resample(None))
+
+    def _restart(self, rate: int) -> None:
+        self.finish()
+        self._resampler = av.AudioResampler(format="s16", layout="mono", rate=SAMPLE_RATE)
+        self._rate = rate
+
+    def _mono(self, values: Shaped[np.ndarray, "channel sample"]) -> Float32[np.ndarray, " sample"]:
+        levels = _normalised(values)
+        self.source_samples += levels.size
+        peak = float(np.abs(levels).max(initial=0.0))
+        if not np.isfinite(peak):
+            finite = np.isfinite(levels)
+            self.not_finite += int(levels.size - finite.sum())
+            levels = np.where(finite, levels, np.float32(0))
+        if not peak < CLIPPED_FROM:
+            self.clipped += int((np.abs(levels) >= CLIPPED_FROM).sum())
+            levels = np.clip(levels, -1, 1)
+        mono: Float32[np.ndarray, " sample"] = levels.mean(axis=0, dtype=np.float32) if len(levels) > 1 else levels[0]
+        return mono
+
+    def _gather(self, mono: Float32[np.ndarray, " sample"]) -> None:
+        self._gathered.append(mono)
+        self._pending += mono.size
+        self.seconds += mono.size / self._rate
+        if self._bytes_left < 0:
+            raise AudioTooLong("The audio decodes to more bytes than accepted.")
+        if self._pending >= BLOCK:
+            self._drain()
+
+    def _drain(self) -> None:
+        if not self._pending:
+            return
+        block = np.concatenate(self._gathered)
+        self._gathered, self._pending = [], 0
+        frame = av.AudioFrame.from_ndarray(block[None, :], format="flt", layout="mono")
+        frame.sample_rate = self._rate
+        self._write(self._resampler.resample(frame))
+
+    def _write(self, frames: list[av.AudioFrame]) -> None:
+        for frame in frames:
+            self.samples += frame.samples
+            if self.samples > self._most_samples + SAMPLE_RATE:
+                raise AudioTooLong("The audio is longer than the longest accepted recording.")
+            self._file.write(bytes(frame.planes[0])[: frame.samples * SAMPLE_BYTES])
+
+
+def _normalised(values: Shaped[np.ndarray, "channel sample"]) -> Float32[np.ndarray, "channel sample"]:
+    """Source samples as float32 with full scale at 1."""
+    if values.dtype == np.uint8:
+        return (values.astype(np.float32) - 128) / np.float32(128)
+    if np.issubdtype(values.dtype, np.integer):
+        return values.astype(np.float32) / np.float32(-float(np.iinfo(values.dtype).min))
+    with np.errstate(over="ignore", invalid="ignore"):
+        return values.astype(np.float32)

@@ -1,0 +1,51 @@
+"""Speakers written before the words, as in `Interviewer: How have you been?`."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+
+from model.recording.utterance import Utterance
+
+# A label is short and starts with a letter: neither a clause before a colon nor a clock time.
+_LABEL = re.compile(r"([^\W\d_][^:.!?,;\n]{0,39}):(?:\s+|$)")
+MOST_LABEL_WORDS = 4
+ONE_TO_ONE = 2
+LEAST_USES = 2
+
+
+def name_speakers(utterances: Sequence[Utterance]) -> list[Utterance]:
+    """Move labels from the text into `speaker` where they are used consistently, else change nothing.
+
+    Consistent: the first utterance has one, and either all have or the labels recur (a colon now and then does
+    not make a speaker). An utterance without a label continues the speaker before it.
+    """
+    labels = [_label(said.text) for said in utterances]
+    if not _consistent(labels):
+        return list(utterances)
+    named, speaker = [], None
+    for said, label in zip(utterances, labels, strict=True):
+        words = said.text
+        if label is not None:
+            speaker, words = label, said.text.split(":", 1)[1].strip()
+        named.append(replace(said, speaker=speaker, text=words))
+    return named
+
+
+def _label(text: str) -> str | None:
+    match = _LABEL.match(text)
+    if match is None or len(match[1].split()) > MOST_LABEL_WORDS:
+        return None
+    return match[1].strip()
+
+
+def _consistent(labels: Sequence[str | None]) -> bool:
+    if not labels or labels[0] is None:
+        return False
+    uses = Counter(label.casefold() for label in labels if label is not None)
+    everywhere = None not in labels
+    if len(uses) <= ONE_TO_ONE:
+        return everywhere or uses.total() >= LEAST_USES
+    return uses.total() >= LEAST_USES * len(uses)

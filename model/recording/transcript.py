@@ -1,0 +1,84 @@
+"""Transcripts of every accepted format, told apart by their content, as one sequence of utterances."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+
+from model.errors import TranscriptUnreadable
+from model.recording.captions import TIMING, parse_captions
+from model.recording.plain_text import parse_plain_text
+from model.recording.spoken_json import parse_json
+from model.recording.utterance import Utterance
+
+__all__ = ["Transcript", "Utterance", "parse_transcript"]
+
+LONGEST_SECONDS = 7 * 24 * 3600.0
+# NUL and its like: a binary file, not a transcript.
+_BINARY = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
+_JSON = re.compile(r'\s*(\{\s*["}]|\[\s*[\[{\]])')
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transcript:
+    """What was said, in order of time where there are times, else in order of writing."""
+
+    utterances: tuple[Utterance, ...]
+
+    @property
+    def timed(self) -> bool:
+        """Whether every utterance has a start and an end."""
+        return all(said.start is not None and said.end is not None for said in self.utterances)
+
+    @property
+    def words(self) -> int:
+        """Words of all speakers, counted at white space."""
+        return sum(len(said.text.split()) for said in self.utterances)
+
+
+def parse_transcript(content: bytes) -> Transcript:
+    """Parse plain text, WebVTT, SubRip or JSON (utterances, or Whisper's output), decided by content.
+
+    Times are kept only where every utterance has them. Raises TranscriptUnreadable with the line or item at
+    fault, never with words of it.
+    """
+    text = _decoded(content)
+    utterances = [said for said in _parse(text) if said.text]
+    if not any(character.isalnum() for said in utterances for character in said.text):
+        raise TranscriptUnreadable("The transcript holds no words.")
+    return Transcript(utterances=_in_order(utterances))
+
+
+def _decoded(content: bytes) -> str:
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise TranscriptUnreadable("The transcript is not UTF-8 text.") from error
+    if _BINARY.search(text):
+        raise TranscriptUnreadable("The transcript holds control characters: it is not text.")
+    return unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n"))
+
+
+def _parse(text: str) -> list[Utterance]:
+    if re.match(r"WEBVTT(?!\S)", text):
+        return parse_captions(text, header=True)
+    if _JSON.match(text):
+        return parse_json(text)
+    opening = [line for line in text[:4096].split("\n") if line.strip()][:2]
+    if any(TIMING.match(line) for line in opening):
+        return parse_captions(text, header=False)
+    return parse_plain_text(text)
+
+
+def _in_order(utterances: list[Utterance]) -> tuple[Utterance, ...]:
+    times = [(said.start, said.end) for said in utterances]
+    if any(start is None or end is None for start, end in times):
+        return tuple(Utterance(start=None, end=None, text=said.text, speaker=said.speaker) for said in utterances)
+    for number, (start, end) in enumerate(times, start=1):
+        assert start is not None and end is not None  # noqa: PT018, S101
+        if not 0 <= start <= end <= LONGEST_SECONDS:
+            raise TranscriptUnreadable(
+                f"Utterance {number} has impossible times: 0 <= start <= end must hold, in seconds."
+            )
+    return tuple(sorted(utterances, key=lambda said: (said.start or 0.0, said.end or 0.0)))

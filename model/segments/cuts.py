@@ -1,0 +1,83 @@
+"""Where to cut: at the longest pauses that keep every segment between its shortest and its longest."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from model.config import SegmentSettings
+from model.recording.audio import SAMPLE_RATE
+from model.segments.speech import Speech, Stretch
+
+# Utterances on one another's heels overlap a little in most transcripts.
+OVERLAP = SAMPLE_RATE // 10
+# A second nearer to the middle of the admissible range counts as this many seconds of pause: it settles near ties
+# the same way whatever codec the audio came through, and a pause longer by 0.2 s always wins.
+CENTRALITY = 0.02
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cut:
+    """A place to cut, in ticks of speech; `clean` when no utterance is divided, `pause` in ticks of the clock."""
+
+    at: int
+    pause: int
+    clean: bool
+
+
+def possible_cuts(speech: Speech, utterances: Sequence[Stretch]) -> list[Cut]:
+    """The pauses of the speech and the boundaries between utterances, in order.
+
+    `utterances` are timed on the clock, in order of their start; none where the transcript has no times.
+    """
+    breaks = _breaks(utterances)
+    ends = [until for _, until in breaks]
+    cuts = []
+    for at in range(1, speech.starts.size):
+        start, stop = int(speech.stops[at - 1]), int(speech.starts[at])
+        near = bisect_left(ends, start - OVERLAP)
+        clean = near < len(breaks) and breaks[near][0] <= stop + OVERLAP
+        cuts.append(Cut(at=int(speech.offsets[at]), pause=stop - start, clean=clean))
+    cuts += [Cut(at=speech.before((since + until) // 2), pause=0, clean=True) for since, until in breaks]
+    return sorted(cuts, key=lambda cut: cut.at)
+
+
+def choose_cuts(
+    speech: Speech, possible: Sequence[Cut], settings: SegmentSettings, quietest: Callable[[int, int], int]
+) -> list[int]:
+    """The ends of all segments but the last, in ticks of speech.
+
+    Each segment takes the best cut between `shortest` and `longest`, and never leaves less than `shortest` behind;
+    where none is possible, `quietest` finds a place between two ticks of speech.
+    """
+    longest = round(settings.longest * SAMPLE_RATE)
+    shortest = min(round(settings.shortest * SAMPLE_RATE), longest)
+    positions = [cut.at for cut in possible]
+    chosen, begin = [], 0
+    while speech.length - begin > longest:
+        low = begin + shortest
+        high = max(low, min(begin + longest, speech.length - shortest))
+        admissible = possible[bisect_left(positions, low) : bisect_right(positions, high)]
+        begin = _best(admissible, (low + high) / 2) if admissible else quietest(low, high)
+        chosen.append(begin)
+    return chosen
+
+
+def _best(admissible: Sequence[Cut], middle: float) -> int:
+    def merit(cut: Cut) -> tuple[bool, float]:
+        return cut.clean, cut.pause - CENTRALITY * abs(cut.at - middle)
+
+    return max(admissible, key=merit).at
+
+
+def _breaks(utterances: Sequence[Stretch]) -> list[Stretch]:
+    """The times between two utterances that hardly overlap, also before the first and after the last."""
+    if not utterances:
+        return []
+    breaks, until = [(-1, utterances[0][0])], utterances[0][1]
+    for start, stop in utterances[1:]:
+        if start >= until - OVERLAP:
+            breaks.append((min(until, start), max(until, start)))
+        until = max(until, stop)
+    return [*breaks, (until, max(until, utterances[-1][1]) + 1)]

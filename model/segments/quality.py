@@ -1,0 +1,193 @@
+"""What is known about a recording before any model sees it, and when that is a reason not to score it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from model.config import QualitySettings
+
+MOST_NOT_FINITE = 0.001
+TOLERATED_OVERHANG = 5.0
+SLOWEST_SPEECH, FASTEST_SPEECH = 0.3, 6.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QualityFlag:
+    """Something the reader should know; a hard flag means that there is no score."""
+
+    code: str
+    hard: bool
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quality:
+    """Figures of a recording: seconds, words, dB; None where there is nothing to measure."""
+
+    duration_seconds: float
+    speech_seconds: float
+    segments: int
+    words: int
+    snr_db: float | None
+    clipping: float | None
+    flags: tuple[QualityFlag, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sound:
+    """What was heard: seconds of audio, of speech by anybody, of speech that is used; shares and dB."""
+
+    duration: float
+    heard: float
+    used: float
+    snr_db: float | None
+    clipping: float
+    not_finite: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wording:
+    """What was read: was a transcript sent, how many words it has, how many are used, and how they are timed."""
+
+    sent: bool
+    words: int
+    words_used: int
+    end: float | None
+    speakers_left_out: bool
+
+
+def judge(sound: Sound | None, wording: Wording, segments: int, settings: QualitySettings) -> Quality:
+    """The quality of a recording; `sound` is None where no audio was sent."""
+    if sound is None:
+        flags = _without_audio(wording, settings)
+    else:
+        flags = (*_of_sound(sound, wording, settings), *_of_wording(sound, wording, settings))
+    return Quality(
+        duration_seconds=sound.duration if sound else wording.end or 0.0,
+        speech_seconds=sound.used if sound else 0.0,
+        segments=segments,
+        words=wording.words_used,
+        snr_db=sound.snr_db if sound else None,
+        clipping=sound.clipping if sound else None,
+        flags=flags,
+    )
+
+
+def _without_audio(wording: Wording, settings: QualitySettings) -> tuple[QualityFlag, ...]:
+    silent = wording.words_used == 0 and wording.speakers_left_out
+    return (
+        *_hard(silent, "no_participant_speech", _NO_PARTICIPANT),
+        *_hard(
+            not silent and wording.words_used < settings.least_words,
+            "text_too_short",
+            f"The transcript has {wording.words_used} words to use; at least {settings.least_words} are needed. "
+            "Send a longer transcript, or the audio.",
+        ),
+        *_soft(
+            True,
+            "audio_missing",
+            "No audio was sent, so the estimate rests on the words alone. Send the audio too for the full estimate.",
+        ),
+        *_soft(wording.end is None, "text_times_estimated", _ESTIMATED_FROM_WORDS),
+    )
+
+
+def _of_sound(sound: Sound, wording: Wording, settings: QualitySettings) -> tuple[QualityFlag, ...]:
+    unusable = sound.not_finite > MOST_NOT_FINITE
+    silence = not unusable and sound.heard == 0
+    nobody = wording.speakers_left_out and (sound.used == 0 or wording.words_used == 0)
+    left_out = not unusable and not silence and nobody
+    too_short = not (unusable or silence or left_out) and sound.used < settings.least_speech
+    return (
+        *_hard(
+            unusable,
+            "audio_not_finite",
+            "Many of the audio's samples are not numbers, so it was damaged before it was sent. Export it again.",
+        ),
+        *_hard(
+            silence,
+            "silence",
+            "No speech was found in the audio. Check the microphone and the file, or send the transcript without "
+            "audio.",
+        ),
+        *_hard(left_out, "no_participant_speech", _NO_PARTICIPANT),
+        *_hard(
+            too_short,
+            "speech_too_short",
+            f"The audio holds {sound.used:.1f} s of usable speech; at least {settings.least_speech:g} s are needed. "
+            "Send a longer recording, or send the transcript without audio to have the words alone scored.",
+        ),
+        *_soft(
+            sound.snr_db is not None and sound.snr_db < settings.lowest_snr,
+            "low_snr",
+            f"Speech is only {sound.snr_db or 0.0:.1f} dB above the background, so the voice is hard to read. "
+            "Record closer to the speaker or in a quieter room.",
+        ),
+        *_soft(
+            sound.clipping > settings.most_clipping,
+            "clipping",
+            f"{sound.clipping:.1%} of the samples are at full scale, so the voice is distorted. Lower the "
+            "recording level.",
+        ),
+    )
+
+
+def _of_wording(sound: Sound, wording: Wording, settings: QualitySettings) -> tuple[QualityFlag, ...]:
+    used = wording.words_used >= settings.least_words
+    return (
+        *_soft(
+            not wording.sent,
+            "transcript_missing",
+            "No transcript was sent, so the estimate rests on the voice alone. Send the transcript too for the full "
+            "estimate.",
+        ),
+        *_soft(
+            wording.sent and not used,
+            "transcript_too_short",
+            f"The transcript has {wording.words_used} words to use, fewer than {settings.least_words}, and counts as "
+            "missing: the estimate rests on the voice alone. Send the whole transcript.",
+        ),
+        *_soft(
+            used and wording.end is None,
+            "text_times_estimated",
+            "The transcript has no times, so its sentences were spread evenly over the speech. Send WebVTT, SRT or "
+            "JSON with times for exact segments.",
+        ),
+        *_soft(
+            used and wording.end is None and wording.speakers_left_out,
+            "interviewer_in_audio",
+            "The transcript names speakers but has no times, so the interviewer's words were left out and the "
+            "interviewer's voice was not. Send a transcript with times.",
+        ),
+        *_soft(
+            used and sound.used > 0 and _mismatch(sound, wording),
+            "transcript_audio_mismatch",
+            "Transcript and audio do not seem to belong together: the transcript runs past the audio, or its words "
+            "are far too many or too few for the speech. Check that both are of the same recording.",
+        ),
+    )
+
+
+def _mismatch(sound: Sound, wording: Wording) -> bool:
+    overhang = (wording.end or 0.0) - sound.duration
+    # Untimed words cannot be told apart by speaker on the clock: all words are compared with all speech.
+    words = wording.words if wording.end is None else wording.words_used
+    return overhang > TOLERATED_OVERHANG or not SLOWEST_SPEECH <= words / sound.used <= FASTEST_SPEECH
+
+
+def _hard(holds: bool, code: str, message: str) -> tuple[QualityFlag, ...]:
+    return (QualityFlag(code=code, hard=True, message=message),) if holds else ()
+
+
+def _soft(holds: bool, code: str, message: str) -> tuple[QualityFlag, ...]:
+    return (QualityFlag(code=code, hard=False, message=message),) if holds else ()
+
+
+_NO_PARTICIPANT = (
+    "Everything that is said is labelled as the interviewer's, who is left out. Check the speaker labels of the "
+    "transcript and its times, or send it without labels."
+)
+_ESTIMATED_FROM_WORDS = (
+    "The transcript has no times, so they were estimated from the number of words. Send WebVTT, SRT or JSON with "
+    "times for exact segments."
+)
