@@ -48,7 +48,7 @@ class Settings(BaseSettings):
     )
     peppers: dict[int, SecretStr] = Field(
         default={},
-        description="secrets that API keys are hashed with, by version, as JSON; the highest version hashes new keys",
+        description="secrets API keys are hashed with, by version, as JSON; the highest hashes new keys",
     )
     host: str = Field(default="127.0.0.1", description="address the API listens on")
     port: int = Field(default=8000, ge=0, le=65535, description="port the API listens on; 0 takes a free one")
@@ -59,7 +59,9 @@ class Settings(BaseSettings):
         description="as JSON: one entry for each worker that `hilbert serve` starts, naming its queues",
     )
     threads: int = Field(
-        default_factory=available_cores, gt=0, description="threads a worker computes with; default: the cores"
+        default_factory=available_cores,
+        gt=0,
+        description="threads a worker computes with; default: the cores",
     )
     attempts: int = Field(default=5, gt=0, description="attempts at a stage before its assessment fails")
     retry_delay: timedelta = Field(
@@ -73,11 +75,13 @@ class Settings(BaseSettings):
     )
     sweep: timedelta = Field(default=timedelta(seconds=3), description="how often lost work is looked for")
     republish_after: timedelta = Field(
-        default=timedelta(seconds=60), description="a published stage nobody claimed is published again after this"
+        default=timedelta(seconds=60),
+        description="a published stage nobody claimed is published again after this",
     )
     window: int = Field(default=4, gt=0, description="stages published ahead for each worker of a queue")
     stop_grace: timedelta = Field(
-        default=timedelta(seconds=4), description="time that `hilbert serve` gives its children to end by themselves"
+        default=timedelta(seconds=4),
+        description="time that `hilbert serve` gives its children to end by themselves",
     )
 
     @model_validator(mode="after")
@@ -114,10 +118,10 @@ class Settings(BaseSettings):
 
     @property
     def broker(self) -> str:
-        """URL of the queue; may hold a password. `spool:///path` is the file queue."""
+        """URL of the queue; may hold a password. `spool://localhost/path` is the file queue."""
         if self.broker_url is not None:
             return self.broker_url.get_secret_value()
-        return f"spool://{self.folder / 'queue'}"
+        return f"spool://localhost{self.folder / 'queue'}"
 
     @property
     def object_store(self) -> str:
@@ -132,7 +136,7 @@ class Settings(BaseSettings):
             f"HILBERT_{name.upper()}": value if isinstance(value, str) else json.dumps(value)
             for name, value in self._plain().items()
         }
-        return {**os.environ, **own}
+        return {**os.environ, **own}  # noqa: TID251 - this is the one place
 
     def _plain(self) -> dict[str, object]:
         values = self.model_dump(mode="json", exclude_none=True)

@@ -1,4 +1,4 @@
-"""The one place where an error becomes an answer: an RFC 9457 problem that repeats nothing the client sent."""
+"""The one place where an error becomes an answer: an RFC 9457 problem, with nothing of what the client sent."""
 
 from __future__ import annotations
 

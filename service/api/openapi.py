@@ -47,7 +47,7 @@ SUBMISSION: dict[str, object] = {
                         "audio": {
                             "type": "string",
                             "format": "binary",
-                            "description": "WAV, FLAC, MP3, Ogg/Opus, M4A/AAC or WebM; recognised by its content",
+                            "description": "WAV, FLAC, MP3, Ogg/Opus, M4A/AAC or WebM, whatever its name says",
                         },
                         "transcript": {
                             "type": "string",

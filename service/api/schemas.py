@@ -32,11 +32,13 @@ class Metadata(Message):
     """The part `metadata` of a submission."""
 
     task: Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=PRINTABLE)] = Field(
-        default=DEFAULT_TASK, description="what to predict; GET /v1/models lists the tasks", examples=["spectrum"]
+        default=DEFAULT_TASK,
+        description="what to predict; GET /v1/models lists the tasks",
+        examples=["spectrum"],
     )
     reference: Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=PRINTABLE)] | None = Field(
         default=None,
-        description="your own opaque id, given back unchanged; never a name or a record number of a person",
+        description="your own opaque id, given back unchanged; never a name or a patient number",
         examples=["visit-0042"],
     )
     priority: Priority = Field(default=Priority.ROUTINE, description="`batch` waits behind `routine`")
@@ -61,9 +63,7 @@ class FailureView(Message):
     @classmethod
     def of(cls, failure: Failure) -> Self:
         """The view of a failure."""
-        return cls(
-            code=failure.code, detail=failure.detail, advice=failure.advice, retryable=failure.retryable
-        )
+        return cls(code=failure.code, detail=failure.detail, advice=failure.advice, retryable=failure.retryable)
 
 
 class Links(Message):

@@ -26,7 +26,10 @@ from service.storage.objects import ObjectStore, assessment_prefix, material_pre
 
 SNIFFED_BYTES = 12
 METADATA_LIMIT = 16_384
-MPEG_SYNC = 0xFF
+ADTS_SYNC = 0xFFF0
+LAYER_SYNC = (0xFFE2, 0xFFE4)
+"""The sync word with the layer bits of III and II; bits outside the mask are version and protection."""
+DEFAULT_METADATA = Metadata()
 KNOWN_PARTS = ("audio", "transcript", "metadata")
 
 
@@ -42,7 +45,7 @@ class UploadLimits:
 class Upload:
     """What has been received so far; keys of stored objects."""
 
-    metadata: Metadata = Metadata()
+    metadata: Metadata = DEFAULT_METADATA
     audio_key: str | None = None
     transcript_key: str | None = None
 
@@ -120,12 +123,11 @@ def looks_like_audio(head: bytes) -> bool:
 
 
 def _mpeg_frame(head: bytes) -> bool:
-    """An MPEG layer II or III frame, or AAC in ADTS; a UTF-16 byte order mark is neither."""
-    if len(head) < SNIFFED_BYTES or head[0] != MPEG_SYNC:
+    """An MPEG layer II or III frame, or AAC in ADTS; a UTF-16 byte order mark (layer I) is neither."""
+    if len(head) < SNIFFED_BYTES:
         return False
-    layer_ii_or_iii = head[1] & 0xE0 == 0xE0 and head[1] & 0x18 != 0x08 and head[1] & 0x06 in (0x02, 0x04)
-    adts = head[1] & 0xF6 == 0xF0
-    return adts or (layer_ii_or_iii and head[2] & 0xF0 != 0xF0 and head[2] & 0x0C != 0x0C)
+    bits = int.from_bytes(head[:2], "big")
+    return bits & 0xFFF6 == ADTS_SYNC or bits & 0xFFE6 in LAYER_SYNC
 
 
 async def _transcript(part: Part, limit: int) -> bytes:

@@ -33,7 +33,7 @@ class Peppers:
 
 
 def load_peppers(settings: Settings) -> Peppers:
-    """The configured peppers; embedded without any, one generated into the data folder for its owner alone."""
+    """The configured peppers; without any, one generated into the data folder for its owner alone."""
     if settings.peppers:
         return Peppers(
             by_version={version: secret.get_secret_value().encode() for version, secret in settings.peppers.items()}
@@ -42,7 +42,7 @@ def load_peppers(settings: Settings) -> Peppers:
 
 
 def _generated_pepper(path: Path) -> bytes:
-    """Read the pepper file, or make it whole under another name first: two starting processes agree on one."""
+    """Read the pepper file, or make it whole under another name: two processes that start agree on one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     if not path.exists():
         draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")

@@ -16,7 +16,7 @@ from rich.table import Table
 
 from service.auth.keys import KeyRing
 from service.cli.serving import RunningService, running_service, wait_for_signal
-from service.errors import ConfigurationRefused
+from service.errors import ConfigurationRefused, UnknownTask
 from service.observability import configure_logging
 from service.settings import Settings
 
@@ -136,7 +136,9 @@ def list_keys() -> None:
 
 
 @keys_app.command("revoke")
-def revoke_key(key_id: Annotated[str, typer.Argument(help="The visible part, as `keys list` shows it.")]) -> None:
+def revoke_key(
+    key_id: Annotated[str, typer.Argument(help="The visible part, as `keys list` shows it.")],
+) -> None:
     """End a key's use at once."""
     if not _key_ring().revoke(key_id):
         _refuse("There is no such key in use; `hilbert keys list` shows all of them.")
@@ -155,7 +157,7 @@ def assess(
 
     try:
         result = assess_file(read_settings(), file, transcript, task)
-    except ConfigurationRefused as error:
+    except (ConfigurationRefused, UnknownTask) as error:
         _refuse(error.detail)
     if as_json:
         typer.echo(result.model_dump_json(indent=2))
@@ -174,11 +176,13 @@ def demo() -> None:
 
 
 def read_settings(**overrides: object) -> Settings:
-    """The settings of the environment, with those given on the command line on top; ends with a message if bad."""
+    """The settings of the environment, those of the command line on top; ends with a message if bad."""
     try:
-        return Settings(**{name: value for name, value in overrides.items() if value is not None})
+        return Settings.model_validate({name: value for name, value in overrides.items() if value is not None})
     except ValidationError as error:
-        reasons = [f"{'.'.join(map(str, problem['loc'])) or 'settings'}: {problem['msg']}" for problem in error.errors()]
+        reasons = [
+            f"{'.'.join(map(str, problem['loc'])) or 'settings'}: {problem['msg']}" for problem in error.errors()
+        ]
         _refuse("\n".join(reasons))
 
 

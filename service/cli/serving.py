@@ -100,11 +100,9 @@ def _prepare_database(settings: Settings) -> str | None:
         database.close()
 
 
-def _programs(
-    settings: Settings, listener: socket.socket, worker_command: tuple[str, ...]
-) -> tuple[Program, ...]:
-    # One worker for all queues is the default: encoding alone keeps every core busy, so a second process would
-    # hold the model twice and only compete; chunks are short, so no request waits long behind another.
+def _programs(settings: Settings, listener: socket.socket, worker_command: tuple[str, ...]) -> tuple[Program, ...]:
+    # One worker for all queues is the default: encoding keeps every core busy, so a second process would hold
+    # the model twice and only compete; chunks are short, so no request waits long behind another.
     parent = ("--parent-pid", str(os.getpid()))
     descriptor = listener.fileno()
     api = Program(
@@ -121,7 +119,7 @@ def _programs(
 
 @contextmanager
 def _listening(settings: Settings) -> Iterator[socket.socket]:
-    """The API's socket, opened here: a taken port is noticed at once, and a restarted API misses no connection."""
+    """The API's socket, opened here: a taken port is noticed at once, a restarted API misses no caller."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

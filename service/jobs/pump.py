@@ -81,8 +81,6 @@ def _ring(database: Database, doorbell: Doorbell, kind: StageKind, ids: list[str
         except QueueUnreachable:
             log.warning("queue unreachable", queue=str(kind), unpublished=len(ids) - position)
             with database.writing() as session:
-                session.execute(
-                    update(StageRow).where(StageRow.id.in_(ids[position:])).values(enqueued_at=None)
-                )
+                session.execute(update(StageRow).where(StageRow.id.in_(ids[position:])).values(enqueued_at=None))
             return position
     return len(ids)

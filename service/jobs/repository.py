@@ -120,7 +120,7 @@ class AssessmentRepository:
         if not erased:
             self._row(assessment_id)
 
-    def _own(self) -> Select[tuple[AssessmentRow]]:
+    def _own(self) -> Select[AssessmentRow]:
         return select(AssessmentRow).where(AssessmentRow.tenant == self._caller.tenant)
 
     def _row(self, assessment_id: str) -> AssessmentRow:

@@ -9,9 +9,8 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Literal
 
-from sqlalchemy import and_, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from service.errors import FenceLost
@@ -27,8 +26,6 @@ from service.jobs.assessment import (
 )
 from service.storage.database import now
 from service.storage.tables import AssessmentRow, StageRow
-
-SCORED = Literal[State.SUCCEEDED, State.ABSTAINED]
 
 
 def new_stage(
@@ -85,17 +82,18 @@ class StageRepository:
         ).one_or_none()
         if claimed is None:
             return None
-        if claimed.kind == StageKind.PREPARE and assessment.state == State.QUEUED:
+        kind, index, fence, attempt, input_key = claimed
+        if kind == StageKind.PREPARE and assessment.state == State.QUEUED:
             assessment.state = State.PREPARING
             assessment.updated_at = moment
         return StageClaim(
             stage_id=stage_id,
             assessment_id=assessment.id,
-            kind=StageKind(claimed.kind),
-            index=claimed.index,
-            fence=claimed.fence,
-            attempt=claimed.attempt,
-            input_key=claimed.input_key,
+            kind=StageKind(kind),
+            index=index,
+            fence=fence,
+            attempt=attempt,
+            input_key=input_key,
             task=assessment.task,
             request_id=assessment.request_id,
             audio_key=assessment.audio_key,
@@ -114,7 +112,7 @@ class StageRepository:
         return bool(renewed)
 
     def complete_prepare(self, claim: StageClaim, summary_key: str, chunks: Sequence[StoredChunk]) -> None:
-        """Done preparing: the chunks become encode stages; without any, scoring comes next. Raises FenceLost."""
+        """The chunks become encode stages; without any, scoring comes next. Raises FenceLost."""
         assessment = self._complete(claim, summary_key)
         assessment.segments_total = sum(chunk.segments for chunk in chunks)
         assessment.state = State.ENCODING if chunks else State.SCORING
@@ -137,10 +135,10 @@ class StageRepository:
             assessment.state = State.SCORING
             self._session.add(new_stage(claim.assessment_id, StageKind.SCORE, 0))
 
-    def complete_assessment(self, claim: StageClaim, state: SCORED, result_key: str) -> None:
+    def complete_assessment(self, claim: StageClaim, result_key: str, *, scored: bool) -> None:
         """The result is stored and the assessment ends. Raises FenceLost."""
         assessment = self._complete(claim, result_key)
-        assessment.state = state
+        assessment.state = State.SUCCEEDED if scored else State.ABSTAINED
         assessment.result_key = result_key
         assessment.finished_at = now()
 
@@ -249,7 +247,7 @@ class StageRepository:
         )
 
 
-def _mine(claim: StageClaim) -> tuple[object, ...]:
+def _mine(claim: StageClaim) -> tuple[ColumnElement[bool], ...]:
     return (
         StageRow.id == claim.stage_id,
         StageRow.fence == claim.fence,

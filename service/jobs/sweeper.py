@@ -1,7 +1,7 @@
 """What keeps jobs moving when a message, a worker or a process is lost.
 
-Every process runs a sweeper thread. Each publishes stages when woken; the one that leads also looks, every few
-seconds, for leases that ran out, messages nobody took up and material that should be gone.
+Every process runs a sweeper thread. Each publishes stages when woken; the one that leads also looks, every
+few seconds, for leases that ran out, messages nobody took up and material that should be gone.
 """
 
 from __future__ import annotations
@@ -88,9 +88,7 @@ def sweep(database: Database, objects: ObjectStore, plan: SweepPlan) -> None:
 
 def remove_material(database: Database, objects: ObjectStore, assessment_id: str | None = None) -> None:
     """Delete what ended assessments no longer need, all of them or one: everything but the result."""
-    query = select(AssessmentRow.id).where(
-        AssessmentRow.state.in_(FINAL), AssessmentRow.material_removed_at.is_(None)
-    )
+    query = select(AssessmentRow.id).where(AssessmentRow.state.in_(FINAL), AssessmentRow.material_removed_at.is_(None))
     if assessment_id is not None:
         query = query.where(AssessmentRow.id == assessment_id)
     with database.reading() as session:
@@ -100,9 +98,7 @@ def remove_material(database: Database, objects: ObjectStore, assessment_id: str
         objects.delete(work_prefix(ended_id))
     if ended:
         with database.writing() as session:
-            session.execute(
-                update(AssessmentRow).where(AssessmentRow.id.in_(ended)).values(material_removed_at=now())
-            )
+            session.execute(update(AssessmentRow).where(AssessmentRow.id.in_(ended)).values(material_removed_at=now()))
 
 
 class Sweeper:

@@ -83,7 +83,7 @@ def _open_sqlite(url: str) -> Engine:
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        # A transaction that starts by reading and writes later cannot wait for the lock: SQLite fails it at once.
+        # A transaction that reads first and writes later cannot wait for the lock: SQLite fails it at once.
         reading = connection.get_execution_options().get(READING, False)
         connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
 

@@ -10,7 +10,8 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import obstore
-from obstore.store import LocalStore, MemoryStore, from_url
+from obstore.store import LocalStore, from_url
+from obstore.store import ObjectStore as Store
 
 CHUNK = 4 * 1024 * 1024
 
@@ -19,12 +20,7 @@ class ObjectStore:
     """One client for a local folder and for S3; a put is whole or not at all."""
 
     def __init__(self, url: str) -> None:
-        if url.startswith("file:"):
-            self._store = LocalStore.from_url(url, mkdir=True, automatic_cleanup=True)
-        elif url.startswith("memory:"):
-            self._store = MemoryStore()
-        else:
-            self._store = from_url(url)
+        self._store = _open(url)
 
     async def put_stream(self, key: str, chunks: AsyncIterator[bytes]) -> None:
         """Store what the iterator yields; when it raises, nothing is stored and the error goes on."""
@@ -57,6 +53,12 @@ class ObjectStore:
                 obstore.delete(self._store, key)
             except FileNotFoundError:
                 continue
+
+
+def _open(url: str) -> Store:
+    if url.startswith("file:"):
+        return LocalStore.from_url(url, mkdir=True, automatic_cleanup=True)
+    return from_url(url)
 
 
 def assessment_prefix(assessment_id: str) -> str:

@@ -23,7 +23,7 @@ class Instant(TypeDecorator[datetime]):
         moment = value.astimezone(UTC)
         return moment.replace(tzinfo=None) if dialect.name == "sqlite" else moment
 
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+    def process_result_value(self, value: datetime | None, _dialect: Dialect) -> datetime | None:
         """Give the zone back."""
         if value is None or value.tzinfo is not None:
             return value
@@ -47,7 +47,10 @@ class AssessmentRow(Table):
     """One recording to be scored. The final states (succeeded, abstained, failed, cancelled) never change."""
 
     __tablename__ = "assessment"
-    __table_args__ = (Index("ix_assessment_page", "tenant", "created_at", "id"), Index("ix_assessment_state", "state"))
+    __table_args__ = (
+        Index("ix_assessment_page", "tenant", "created_at", "id"),
+        Index("ix_assessment_state", "state"),
+    )
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True)
     tenant: Mapped[str] = mapped_column(String(64))

@@ -17,6 +17,7 @@ from kombu.utils.json import dumps, loads
 
 SCHEME = "spool"
 POLLING_SECONDS = 0.05
+TURN_SECONDS = 0.25
 
 
 class Channel(filesystem.Channel):  # type: ignore[misc]
@@ -47,11 +48,15 @@ class Channel(filesystem.Channel):  # type: ignore[misc]
 
 
 class Transport(filesystem.Transport):  # type: ignore[misc]
-    """Named in the broker URL as `spool:///folder`."""
+    """Named in the broker URL as `spool://localhost/folder`."""
 
     Channel = Channel
     driver_type = SCHEME
     driver_name = SCHEME
+
+    def drain_events(self, connection: object, timeout: float | None = None) -> None:
+        """Wait for a message, in short turns: a worker told to stop looks up only between two turns."""
+        super().drain_events(connection, timeout=min(timeout or TURN_SECONDS, TURN_SECONDS))
 
 
 def register_transport() -> None:

@@ -18,7 +18,7 @@ from service.worker.tether import tie_to_parent
 def start_worker(
     settings: Settings, queues: str, parent_pid: int | None, open_assessor: Callable[[Settings], Assessor]
 ) -> int:
-    """Run a worker for comma-separated queues; returns its exit status, which says when restarting is useless."""
+    """Run a worker for comma-separated queues; returns an exit status that tells when restarting is useless."""
     if parent_pid is not None:
         tie_to_parent(parent_pid)
     configure_logging("worker")

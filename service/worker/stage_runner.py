@@ -36,7 +36,7 @@ class Patience:
 
     def delay_after(self, attempt: int) -> timedelta:
         """Wait before the next attempt; it doubles with each one."""
-        return self.retry_delay * 2 ** (attempt - 1)
+        return self.retry_delay * (1 << (attempt - 1))
 
 
 def patience(settings: Settings) -> Patience:
@@ -78,7 +78,10 @@ class StageRunner:
         if claim is None:
             return False
         with structlog.contextvars.bound_contextvars(
-            request_id=claim.request_id, assessment=claim.assessment_id, stage=str(claim.kind), index=claim.index
+            request_id=claim.request_id,
+            assessment=claim.assessment_id,
+            stage=str(claim.kind),
+            index=claim.index,
         ):
             self._attempt(claim)
         return True
@@ -124,9 +127,7 @@ class StageRunner:
                 chunks = []
                 for chunk in preparation.chunks:
                     keeper.check()
-                    chunks.append(
-                        StoredChunk(key=self._objects.put(prefix, chunk.content), segments=chunk.segments)
-                    )
+                    chunks.append(StoredChunk(key=self._objects.put(prefix, chunk.content), segments=chunk.segments))
             except MaterialUnusable as refusal:
                 log.info("material unusable", code=refusal.code)
                 self._finish(claim, result_without_score(claim.task, refusal, self._assessor.trace))
@@ -152,9 +153,9 @@ class StageRunner:
 
     def _finish(self, claim: StageClaim, result: Result) -> None:
         key = self._objects.put(result_prefix(claim.assessment_id), result.model_dump_json().encode())
-        state = State.ABSTAINED if result.outcome is None else State.SUCCEEDED
         with self._database.writing() as session:
-            StageRepository(session, self._worker).complete_assessment(claim, state, key)
+            stages = StageRepository(session, self._worker)
+            stages.complete_assessment(claim, key, scored=result.outcome is not None)
         remove_material(self._database, self._objects, claim.assessment_id)
 
     def _give_up_or_back(self, claim: StageClaim) -> None:

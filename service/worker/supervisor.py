@@ -1,7 +1,7 @@
 """Keeping the processes of one machine alive, and ending them all: API and workers under `hilbert serve`.
 
-Each child has a session of its own, so a terminal's Ctrl-C reaches the supervisor alone, which then asks every
-child to end and, after a grace, ends it.
+Each child has a session of its own, so a terminal's Ctrl-C reaches the supervisor alone, which then asks
+every child to end and, after a grace, ends it.
 """
 
 from __future__ import annotations

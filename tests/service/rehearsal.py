@@ -29,7 +29,7 @@ OUTCOMES = ("none", "mild", "severe")
 
 
 class RehearsalAssessor:
-    """Answers from the bytes alone. Words in the audio steer it: `unreadable`, `silence`, `slow`, `broken`."""
+    """Answers from the bytes. Words in the audio steer it: `unreadable`, `silence`, `slow`, `broken`."""
 
     def __init__(self) -> None:
         self.warm = False
@@ -64,9 +64,7 @@ class RehearsalAssessor:
     def prepare(self, audio: Path | None, transcript: bytes | None, scratch: Path) -> Preparation:
         material = b"" if audio is None else audio.read_bytes()
         if b"unreadable" in material:
-            raise MaterialUnusable(
-                code="audio_unreadable", detail="The audio is damaged.", advice="Send another file."
-            )
+            raise MaterialUnusable(code="audio_unreadable", detail="The audio is damaged.", advice="Send another file.")
         if b"broken" in material:
             raise RuntimeError(f"secret words: {material!r}")
         material += transcript or b""
@@ -134,6 +132,7 @@ def _contributions() -> Contributions:
         probability_text=0.05,
         share_audio=2 / 3,
         share_text=1 / 3,
+        stable=True,
     )
 
 

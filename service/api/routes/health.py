@@ -22,7 +22,10 @@ async def live() -> Health:
 
 
 @router.get(
-    "/readyz", response_model=Health, summary="The service can take work and do it", responses=problems(NotReady)
+    "/readyz",
+    response_model=Health,
+    summary="The service can take work and do it",
+    responses=problems(NotReady),
 )
 def ready(parts: RunningParts) -> Health:
     """Database, queue, and for each queue a living worker whose model has done a real forward pass."""
