@@ -51,6 +51,40 @@ def standins(out: OutOption, config: ConfigOption = DEMO_SETTINGS) -> None:
     _console().print(f"Hugging Face checkpoints in {speech} and {text}")
 
 
+@app.command("export-encoder")
+def export_encoder(
+    source: Annotated[str, typer.Argument(help="Hub name or local folder of a Hugging Face checkpoint.")],
+    out: OutOption,
+    revision: Annotated[str | None, typer.Option(help="Branch, tag or commit on the hub.")] = None,
+) -> None:
+    """Export a frozen encoder (HuBERT, RoBERTa) to ONNX, with a parity check against torch."""
+    from model.errors import ModelError
+    from model.export.encoder import export_encoder as export
+
+    try:
+        found = export(source, out, revision=revision)
+    except ModelError as error:
+        _console().print(f"{error.detail}. {error.advice}")
+        raise typer.Exit(1) from error
+    _console().print(f"{found.architecture}, {found.dim} features, within {found.parity:.1e} of torch: {out}")
+
+
+@app.command()
+def demo(
+    out: OutOption,
+    config: ConfigOption = DEMO_SETTINGS,
+    work: Annotated[Path, typer.Option(help="Folder for what is made on the way; kept, and used again.")] = Path(
+        "var/demonstration"
+    ),
+) -> None:
+    """Make the demonstration bundle from nothing, and measure it on fresh synthetic speakers."""
+    from training.demonstration import Demonstration
+
+    console = _console()
+    report = Demonstration(load_settings(config), work, console).run(out)
+    console.print_json(report.model_dump_json())
+
+
 def _console() -> Console:
     return Console()
 

@@ -134,9 +134,8 @@ class Demonstration:
 
     def _tell(self, epoch: Epoch) -> None:
         auroc = "undefined" if epoch.validation_auroc is None else f"{epoch.validation_auroc:.3f}"
-        self.console.print(
-            f"epoch {epoch.number:3d}  loss {epoch.training_loss:.3f}  validation {epoch.validation_loss:.3f}  AUROC {auroc}"
-        )
+        losses = f"loss {epoch.training_loss:.3f}  validation {epoch.validation_loss:.3f}"
+        self.console.print(f"epoch {epoch.number:3d}  {losses}  AUROC {auroc}")
 
     def _calibrate(self, trained: Trained, documents: Sequence[LabelledDocument], split: Split) -> Calibration:
         held_out = _pick(documents, split.validation)

@@ -15,6 +15,8 @@ from training.batches import LabelledDocument
 from training.cohort import CohortRow
 from training.metrics import log_loss, macro_auroc
 
+EVEN = 0.5
+
 
 class ArmReport(Settings):
     """One way of scoring the same speakers."""
@@ -63,7 +65,7 @@ def measure_fresh(
         audio=arm([withhold(one, text=True) for one in features]),
         text=arm([withhold(one, audio=True) for one in features]),
         audio_share_by_carrier={name: float(np.nanmean(found)) for name, found in by_carrier.items()},
-        audio_leads_by_carrier={name: float(np.nanmean(found > 0.5)) for name, found in by_carrier.items()},
+        audio_leads_by_carrier={name: float(np.nanmean(found > EVEN)) for name, found in by_carrier.items()},
     )
 
 

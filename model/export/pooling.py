@@ -16,7 +16,8 @@ def last_third(layers: int) -> tuple[int, ...]:
 
 def valid_positions(length: int | torch.SymInt, valid: Int[Tensor, " segment"]) -> Bool[Tensor, "segment position"]:
     """True where a position lies inside its row's valid length; `length` is symbolic while a graph is traced."""
-    return torch.arange(length, device=valid.device)[None, :] < valid[:, None]
+    # torch's stubs do not know that arange takes a symbolic length.
+    return torch.arange(length, device=valid.device)[None, :] < valid[:, None]  # type: ignore[arg-type]
 
 
 def attention_bias(mask: Bool[Tensor, "segment position"]) -> Float[Tensor, "segment 1 1 position"]:
