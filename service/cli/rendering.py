@@ -14,7 +14,7 @@ from service.jobs.result import Contributions, ModelTrace, OutcomeProbability, Q
 PROBABILITY_BAR = 30
 SIGNED_BAR = 20  # even: half of it on each side of zero
 SEGMENTS_SHOWN = 5
-WORDS_SHOWN = 64
+WORDS_SHOWN = 48
 DIGEST_SHOWN = 12
 DEMONSTRATION = (
     "This is a demonstration bundle trained on synthetic speech: it shows how the service works, "

@@ -68,7 +68,9 @@ class Client:
 
     def __init__(self, url: str, key: str | None) -> None:
         headers = {"Authorization": f"Bearer {key}"} if key else {}
-        self.http = httpx.Client(base_url=url, headers=headers, timeout=60, trust_env=False)
+        # No connection outlives its answer, so there is nothing to close.
+        alone = httpx.Limits(max_keepalive_connections=0)
+        self.http = httpx.Client(base_url=url, headers=headers, timeout=60, trust_env=False, limits=alone)
 
     def post(self, *, audio=None, transcript=None, metadata=None, audio_name="audio", transcript_name="transcript"):
         """POST the given parts; `audio` and `transcript` are bytes, `metadata` a mapping."""
