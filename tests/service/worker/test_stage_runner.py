@@ -29,9 +29,7 @@ class Bench:
         self.database = database
         self.objects = objects
         self.submit = submit
-        self.runner = StageRunner(
-            database, objects, assessor, worker="w1", patience=QUICK, scratch=scratch
-        )
+        self.runner = StageRunner(database, objects, assessor, worker="w1", patience=QUICK, scratch=scratch)
 
     def send(self, audio):
         key = self.objects.put(material_prefix("a1"), audio)

@@ -125,9 +125,7 @@ time.sleep(60)
 
 
 def test_a_tethered_child_ends_when_its_parent_is_killed():
-    parent = subprocess.Popen(
-        (sys.executable, "-c", PARENT.format(root=str(ROOT))), stdout=subprocess.PIPE, text=True
-    )
+    parent = subprocess.Popen((sys.executable, "-c", PARENT.format(root=str(ROOT))), stdout=subprocess.PIPE, text=True)
     pid = int(parent.stdout.readline())
     assert alive(pid)
     parent.kill()
