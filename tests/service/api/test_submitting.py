@@ -137,6 +137,26 @@ def test_a_transcript_beyond_the_limit_is_refused(api):
 def test_nothing_to_assess_is_refused(api):
     response = api.post(files={"metadata": (None, '{"task": "spectrum"}')})
     refused(api, response, 422, "material_missing")
+    refused(api, api.post(metadata={"task": "spectrum"}), 422, "material_missing")
+    refused(api, api.client.post("/v1/assessments", headers=api.headers()), 422, "material_missing")
+
+
+def urlencoded(api, content):
+    headers = api.headers() | {"Content-Type": "application/x-www-form-urlencoded"}
+    return api.client.post("/v1/assessments", content=content, headers=headers)
+
+
+def test_a_form_without_files_is_taken(api):
+    response = urlencoded(api, b"transcript=hello+there%2C+you&metadata=%7B%22reference%22%3A%22r1%22%7D")
+    assert (response.status_code, response.json()["reference"]) == (202, "r1")
+    assert [path.read_bytes() for path in api.stored()] == [b"hello there, you"]
+
+
+def test_a_form_without_files_meets_the_same_checks(api):
+    refused(api, urlencoded(api, b"transcript=Ada+%FF"), 422, "transcript_not_utf8")
+    refused(api, urlencoded(api, b"transcript="), 422, "transcript_empty")
+    refused(api, urlencoded(api, b"transcript=" + b"x" * 60_000), 413, "too_large")
+    refused(api, urlencoded(api, b"a=1&" * 11), 400, "malformed_upload")
 
 
 def test_ten_gigabytes_are_refused_before_they_are_read(api):
