@@ -154,7 +154,7 @@ class Supervisor:
     def _start(self, child: _Child) -> None:
         path = self._log_path(child.program)
         if path.exists() and path.stat().st_size > LOG_LIMIT:
-            path.replace(path.with_suffix(".log.1"))
+            path.replace(path.with_name(f"{path.name}.1"))
         with path.open("ab") as output:
             child.process = subprocess.Popen(
                 child.program.command,
