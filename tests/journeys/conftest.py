@@ -79,10 +79,9 @@ class Client:
             parts["audio"] = (audio_name, audio)
         if transcript is not None:
             parts["transcript"] = (transcript_name, transcript)
-        data = {} if metadata is None else {"metadata": json.dumps(metadata)}
-        if not parts and not data:
-            return self.http.post("/v1/assessments", files={"unrelated": ("", b"")})
-        return self.http.post("/v1/assessments", files=parts or None, data=data)
+        if metadata is not None:
+            parts["metadata"] = (None, json.dumps(metadata))
+        return self.http.post("/v1/assessments", files=parts)
 
     def submit(self, **material) -> str:
         """The location of a new assessment."""
