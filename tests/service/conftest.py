@@ -26,7 +26,7 @@ from service.storage.objects import ObjectStore
 from service.storage.tables import Table
 
 HERE = Path(__file__).parent
-REHEARSAL = (sys.executable, str(HERE / "rehearsal.py"))
+REHEARSAL = (sys.executable, "-m", "tests.service.rehearsal")
 UNPRIVILEGED = 65534  # PostgreSQL refuses to run as root
 WAV = b"RIFF\x00\x00\x00\x00WAVE"
 
