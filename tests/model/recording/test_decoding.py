@@ -10,7 +10,18 @@ from model.errors import AudioTooLong, AudioTruncated, AudioUnreadable, Recordin
 from model.recording.audio import SAMPLE_RATE
 from model.recording.decoding import decode
 
-ACCEPTED = ("wav", "wav float stereo", "flac", "mp3", "ogg/opus", "m4a", "webm", "live webm", "mp3 without length", "aac")
+ACCEPTED = (
+    "wav",
+    "wav float stereo",
+    "flac",
+    "mp3",
+    "ogg/opus",
+    "m4a",
+    "webm",
+    "live webm",
+    "mp3 without length",
+    "aac",
+)
 DECLARES_ITS_LENGTH = ("wav", "flac", "mp3", "ogg/opus", "m4a", "webm")
 
 

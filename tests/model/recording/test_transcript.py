@@ -105,7 +105,11 @@ def test_json_utterances_come_in_order_of_time():
 
 
 def test_whispers_own_json_is_read():
-    whisper = {"text": " Hello. You.", "segments": [{"id": 0, "start": 0.0, "end": 1.2, "text": " Hello."}], "language": "en"}
+    whisper = {
+        "text": " Hello. You.",
+        "segments": [{"id": 0, "start": 0.0, "end": 1.2, "text": " Hello."}],
+        "language": "en",
+    }
 
     assert as_rows(parsed(json.dumps(whisper))) == [(0.0, 1.2, None, "Hello.")]
     assert as_rows(parsed('{"text": "Hello. You."}')) == [(None, None, None, "Hello. You.")]

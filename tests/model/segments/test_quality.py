@@ -37,7 +37,11 @@ def test_one_hard_flag_says_why_the_audio_cannot_be_scored(sound, wording, code)
     [
         ({"snr_db": 3.0}, {}, "low_snr"),
         ({"clipping": 0.02}, {}, "clipping"),
-        ({}, {"sent": False, "words": 0, "words_used": 0, "end": None, "speakers_left_out": False}, "transcript_missing"),
+        (
+            {},
+            {"sent": False, "words": 0, "words_used": 0, "end": None, "speakers_left_out": False},
+            "transcript_missing",
+        ),
         ({}, {"words": 12, "words_used": 4}, "transcript_too_short"),
         ({}, {"end": None, "speakers_left_out": False}, "text_times_estimated"),
         ({}, {"end": 306.0}, "transcript_audio_mismatch"),

@@ -97,7 +97,12 @@ def test_text_without_full_stops_is_one_sentence_that_may_be_divided():
 
 
 def test_sentences_end_at_their_punctuation():
-    assert sentences_of('He said "no." Then 3.5 hours… “Why?” I left') == ['He said "no."', "Then 3.5 hours…", "“Why?”", "I left"]
+    assert sentences_of('He said "no." Then 3.5 hours… “Why?” I left') == [
+        'He said "no."',
+        "Then 3.5 hours…",
+        "“Why?”",
+        "I left",
+    ]
 
 
 def test_imagined_speech_runs_at_two_and_a_half_words_a_second():
