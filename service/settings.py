@@ -6,13 +6,24 @@ import json
 import os
 from datetime import timedelta
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import BeforeValidator, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 LEAST_PEPPER_LENGTH = 32
+
+
+def seconds_or_iso(value: object) -> object:
+    """A bare number is seconds, also as text; the rest (`PT90S`, `00:01:30`) is left to pydantic."""
+    try:
+        return float(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
+
+
+Duration = Annotated[timedelta, BeforeValidator(seconds_or_iso)]
 
 
 def available_cores() -> int:
@@ -64,22 +75,22 @@ class Settings(BaseSettings):
         description="threads a worker computes with; default: the cores",
     )
     attempts: int = Field(default=5, gt=0, description="attempts at a stage before its assessment fails")
-    retry_delay: timedelta = Field(
+    retry_delay: Duration = Field(
         default=timedelta(seconds=5), description="wait before the second attempt; it doubles with each one"
     )
-    lease: timedelta = Field(default=timedelta(seconds=60), description="a stage silent for this long is given away")
-    heartbeat: timedelta = Field(default=timedelta(seconds=20), description="how often a worker renews its lease")
-    presence: timedelta = Field(default=timedelta(seconds=5), description="how often a worker says that it lives")
-    silence: timedelta = Field(
+    lease: Duration = Field(default=timedelta(seconds=60), description="a stage silent for this long is given away")
+    heartbeat: Duration = Field(default=timedelta(seconds=20), description="how often a worker renews its lease")
+    presence: Duration = Field(default=timedelta(seconds=5), description="how often a worker says that it lives")
+    silence: Duration = Field(
         default=timedelta(seconds=30), description="a worker silent for this long no longer counts as ready"
     )
-    sweep: timedelta = Field(default=timedelta(seconds=3), description="how often lost work is looked for")
-    republish_after: timedelta = Field(
+    sweep: Duration = Field(default=timedelta(seconds=3), description="how often lost work is looked for")
+    republish_after: Duration = Field(
         default=timedelta(seconds=60),
         description="a published stage nobody claimed is published again after this",
     )
     window: int = Field(default=4, gt=0, description="stages published ahead for each worker of a queue")
-    stop_grace: timedelta = Field(
+    stop_grace: Duration = Field(
         default=timedelta(seconds=4),
         description="time that `hilbert serve` gives its children to end by themselves",
     )
@@ -145,4 +156,5 @@ class Settings(BaseSettings):
                 values[name] = secret.get_secret_value()
         values["peppers"] = {version: pepper.get_secret_value() for version, pepper in self.peppers.items()}
         values["data_dir"] = str(self.folder)
+        values["bundle"] = str(self.bundle.expanduser().absolute())
         return values

@@ -94,7 +94,7 @@ def _audio_stream(container: av.container.InputContainer) -> av.AudioStream:
     if not container.streams.audio:
         raise AudioUnreadable("The file has no audio track.")
     stream: av.AudioStream = container.streams.audio[0]
-    if stream.codec_context.codec.name not in DECODERS:
+    if stream.codec_context is None or stream.codec_context.codec.name not in DECODERS:
         raise AudioUnreadable("The audio track's codec is not accepted.")
     return stream
 

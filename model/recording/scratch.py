@@ -14,6 +14,9 @@ from model.recording.audio import SAMPLE_BYTES, SAMPLE_RATE
 
 SLOWEST, FASTEST = 4_000, 384_000
 MOST_CHANNELS = 32
+# PyAV 18.1 looks for a null pointer behind the last plane of a frame, and libav keeps room for eight: reading the
+# samples of eight or more planes runs into foreign memory and kills the process.
+MOST_PLANES = 7
 CLIPPED_FROM = 0.999
 BLOCK = 1 << 15
 # Twice the rate, channels and width of ordinary stereo: a header may claim 655 350 Hz on eight channels.
@@ -44,9 +47,11 @@ class ScratchWriter:
     def add(self, frame: av.AudioFrame) -> None:
         """Append a decoded frame; raises AudioTooLong at the limit, AudioUnreadable for absurd shapes."""
         rate, channels = frame.sample_rate, frame.layout.nb_channels
-        if not SLOWEST <= rate <= FASTEST or not 0 < channels <= MOST_CHANNELS:
+        most = MOST_PLANES if frame.format.is_planar else MOST_CHANNELS
+        if not SLOWEST <= rate <= FASTEST or not 0 < channels <= most:
             raise AudioUnreadable(
-                f"Sample rates from {SLOWEST} to {FASTEST} Hz and at most {MOST_CHANNELS} channels are accepted."
+                f"Rates of {SLOWEST} to {FASTEST} Hz and at most {MOST_PLANES} channels are accepted.",
+                advice="Send the recording in one or two channels at 16 000 to 48 000 Hz.",
             )
         if rate != self._rate:
             self._restart(rate)

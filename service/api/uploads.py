@@ -11,6 +11,7 @@ from starlette.requests import ClientDisconnect, Request
 
 from service.api.multipart import MultipartForm, Part
 from service.api.schemas import Metadata
+from service.api.urlencoded import CONTENT_TYPE, UrlencodedForm
 from service.errors import (
     AudioEmpty,
     AudioUnsupported,
@@ -74,10 +75,9 @@ async def discard(assessment_id: str, objects: ObjectStore) -> None:
 
 
 async def _receive(request: Request, assessment_id: str, objects: ObjectStore, limits: UploadLimits) -> Upload:
-    form = MultipartForm(request.stream(), request.headers.get("content-type", ""), limits.request)
     upload = Upload()
     seen: set[str] = set()
-    async for part in form.parts():
+    async for part in _form(request, limits).parts():
         if part.name not in KNOWN_PARTS:
             raise _wrong_part("body", f"has an unknown part; known parts: {', '.join(KNOWN_PARTS)}")
         if part.name in seen:
@@ -95,6 +95,15 @@ async def _receive(request: Request, assessment_id: str, objects: ObjectStore, l
     if upload.audio_key is None and upload.transcript_key is None:
         raise MaterialMissing("The request holds neither audio nor a transcript.")
     return upload
+
+
+def _form(request: Request, limits: UploadLimits) -> MultipartForm | UrlencodedForm:
+    """The form in the shape it came in; without a type it is taken for one without files."""
+    content_type = request.headers.get("content-type", CONTENT_TYPE)
+    if content_type.startswith(CONTENT_TYPE):
+        # A byte of text takes up to three in this encoding.
+        return UrlencodedForm(request.stream(), 3 * (limits.transcript + METADATA_LIMIT))
+    return MultipartForm(request.stream(), content_type, limits.request)
 
 
 async def _checked_audio(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

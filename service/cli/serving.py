@@ -69,10 +69,11 @@ def wait_until_ready(service: RunningService, within: timedelta = READY_WITHIN) 
         service.supervisor.check()
         if _ready(service.url):
             return
+        if service.supervisor.struggling:
+            break
         sleep(LOOK_EVERY_SECONDS)
     raise ConfigurationRefused(
-        f"The service did not become ready within {within.total_seconds():.0f} s; "
-        f"its logs are in {service.settings.folder / 'logs'}."
+        f"The service did not become ready; its logs, in {service.settings.folder / 'logs'}, say why."
     )
 
 

@@ -76,7 +76,7 @@ def _own_scratch(folder: Path) -> Path:
     """A folder for decoded audio that this process alone uses; those of killed processes are removed."""
     folder.mkdir(parents=True, exist_ok=True)
     for left in folder.iterdir():
-        if not _alive(int(left.name)):
+        if left.name.isdigit() and not _alive(int(left.name)):
             shutil.rmtree(left, ignore_errors=True)
     own = folder / str(os.getpid())
     shutil.rmtree(own, ignore_errors=True)

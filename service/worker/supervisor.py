@@ -30,6 +30,7 @@ REFUSED = os.EX_CONFIG
 FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 30.0
 STEADY_SECONDS = 30.0
+MANY_FAILURES = 3
 LOG_LIMIT = 5_000_000
 LOOK_EVERY_SECONDS = 0.1
 
@@ -50,6 +51,7 @@ class _Child:
     started_at: float = 0.0
     pause: float = FIRST_PAUSE
     start_after: float = 0.0
+    failures: int = 0
 
 
 class FolderLock:
@@ -126,6 +128,11 @@ class Supervisor:
         for program in self._refused:
             raise ConfigurationRefused(_last_line(self._log_path(program)) or f"{program.name} refused to start.")
 
+    @property
+    def struggling(self) -> bool:
+        """Whether a child has ended again and again without ever having run for a while."""
+        return any(child.failures >= MANY_FAILURES for child in self._children)
+
     def _watch(self) -> None:
         # Children are started by this thread alone and it outlives them: on Linux a child tied to its parent
         # is tied to the thread that started it.
@@ -148,13 +155,14 @@ class Supervisor:
             return
         steady = monotonic() - child.started_at > STEADY_SECONDS
         child.pause = FIRST_PAUSE if steady else min(2 * child.pause, LONGEST_PAUSE)
+        child.failures = 1 if steady else child.failures + 1
         child.start_after = monotonic() + child.pause
         log.warning("child ended", child=child.program.name, status=status, restart_in=child.pause)
 
     def _start(self, child: _Child) -> None:
         path = self._log_path(child.program)
         if path.exists() and path.stat().st_size > LOG_LIMIT:
-            path.replace(path.with_suffix(".log.1"))
+            path.replace(path.with_name(f"{path.name}.1"))
         with path.open("ab") as output:
             child.process = subprocess.Popen(
                 child.program.command,

@@ -1,6 +1,7 @@
 """A database of each kind, empty for every test, and the small fakes that the service's tests share."""
 
 import importlib.util
+import logging
 import os
 import shutil
 import socket
@@ -11,6 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
+import structlog
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
@@ -24,15 +26,32 @@ from service.storage.objects import ObjectStore
 from service.storage.tables import Table
 
 HERE = Path(__file__).parent
-REHEARSAL = (sys.executable, str(HERE / "rehearsal.py"))
+REHEARSAL = (sys.executable, "-m", "tests.service.rehearsal")
 UNPRIVILEGED = 65534  # PostgreSQL refuses to run as root
 WAV = b"RIFF\x00\x00\x00\x00WAVE"
 
 
-def free_port() -> int:
+def unused_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+@pytest.fixture(autouse=True)
+def _quiet_logging():
+    """Give back the logging that a command under test has configured for its process."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers, root.level = handlers, level
+    logging.captureWarnings(capture=False)
+    structlog.reset_defaults()
+    structlog.contextvars.clear_contextvars()
+
+
+@pytest.fixture
+def free_port() -> int:
+    return unused_port()
 
 
 def postgres_install(folder: Path, user: dict) -> Path:
@@ -59,7 +78,7 @@ def postgres_install(folder: Path, user: dict) -> Path:
 def postgres_url():
     """A private PostgreSQL, gone afterwards; as root it runs under an unprivileged user."""
     user = {"user": UNPRIVILEGED, "group": UNPRIVILEGED, "extra_groups": []} if os.getuid() == 0 else {}
-    folder, port = Path(tempfile.mkdtemp(prefix="hilbert-service-postgres-")), free_port()
+    folder, port = Path(tempfile.mkdtemp(prefix="hilbert-service-postgres-")), unused_port()
     folder.chmod(0o755)
     data = folder / "data"
     data.mkdir(mode=0o700)
@@ -101,19 +120,26 @@ def wait_until_it_answers(url: str) -> None:
     database.close()
 
 
+@pytest.fixture(scope="session")
+def migrated_file(tmp_path_factory) -> Path:
+    """A SQLite file that has been migrated, to be copied."""
+    file = tmp_path_factory.mktemp("migrated") / "hilbert.sqlite"
+    database = Database(f"sqlite:///{file}")
+    migrate(database)
+    database.close()
+    return file
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request, tmp_path) -> str:
+def database_url(request, tmp_path, migrated_file) -> str:
     """A migrated database without rows, on each of the two."""
     if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path / 'test.sqlite'}"
-        database = Database(url)
-        migrate(database)
-    else:
-        url = request.getfixturevalue("postgres_url")
-        database = Database(url)
-        with database.writing() as session:
-            for table in reversed(Table.metadata.sorted_tables):
-                session.execute(text(f"TRUNCATE {table.name} CASCADE"))
+        return f"sqlite:///{shutil.copy(migrated_file, tmp_path / 'test.sqlite')}"
+    url = request.getfixturevalue("postgres_url")
+    database = Database(url)
+    names = ", ".join(table.name for table in Table.metadata.sorted_tables)
+    with database.writing() as session:
+        session.execute(text(f"TRUNCATE {names}"))
     database.close()
     return url
 
@@ -126,10 +152,9 @@ def database(database_url):
 
 
 @pytest.fixture
-def sqlite(tmp_path):
+def sqlite(tmp_path, migrated_file):
     """For tests that have nothing to do with the kind of database."""
-    database = Database(f"sqlite:///{tmp_path / 'hilbert.sqlite'}")
-    migrate(database)
+    database = Database(f"sqlite:///{shutil.copy(migrated_file, tmp_path / 'hilbert.sqlite')}")
     yield database
     database.close()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from time import sleep
@@ -145,5 +144,4 @@ def worker(queues: str = typer.Option(), parent_pid: int | None = typer.Option(N
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
     typer.run(worker)

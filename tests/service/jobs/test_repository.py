@@ -34,7 +34,7 @@ def test_a_new_assessment_is_queued_with_one_stage(database, submit, act):
 
 def test_the_rows_of_an_assessment_come_together_or_not_at_all(database, submit):
     submit(database, "a1")
-    with pytest.raises(Exception, match="UNIQUE|unique"):
+    with pytest.raises(Exception, match=r"UNIQUE|unique"):
         submit(database, "a1")
     with database.reading() as session:
         assert session.scalar(select(func.count()).select_from(StageRow)) == 1
