@@ -160,20 +160,20 @@ class Pipeline:
         if document.abstains:
             return self._assessment(document, known.name)
         joined = join(features)
-        risks = self._scorer.score(joined, known.name)
+        risks = self.scorer.score(joined, known.name)
         return self._assessment(
             document,
             known.name,
             risks=risks,
-            contributions=contributions(self._scorer, joined, task=known.name, outcome=risks.top),
-            effects=segment_effects(self._scorer, joined, task=known.name, outcome=risks.top),
+            contributions=contributions(self.scorer, joined, task=known.name, outcome=risks.top),
+            effects=segment_effects(self.scorer, joined, task=known.name, outcome=risks.top),
         )
 
     def warm_up(self) -> None:
         """Load every graph and run a real forward pass through all of them."""
         noise = np.random.default_rng(0).integers(-3000, 3000, size=16_000, dtype=np.int16)
         chunk = SegmentChunk(segments=(SegmentMaterial(index=0, time=0.5, samples=noise, text="warm up"),))
-        self._scorer.score(self.encode(chunk), self.manifest.tasks[0].name)
+        self.scorer.score(self.encode(chunk), self.manifest.tasks[0].name)
 
     @property
     def manifest(self) -> Manifest:
@@ -189,7 +189,7 @@ class Pipeline:
             digest=self.bundle.digest,
             demonstration=self.manifest.demonstration,
             encoders={SPEECH: self.manifest.encoders["speech"], TEXT: self.manifest.encoders["text"]},
-            provider=self._scorer.provider,
+            provider=self.scorer.provider,
             precision=self._speech.description.precision,
             runtime={
                 "onnxruntime": RUNTIME_VERSION,
@@ -208,7 +208,8 @@ class Pipeline:
         return TextEncoder(self.bundle.text, self._options)
 
     @cached_property
-    def _scorer(self) -> Scorer:
+    def scorer(self) -> Scorer:
+        """The network with its calibration."""
         return Scorer(self.bundle, self._options)
 
     def _assessment(

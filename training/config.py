@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 
 import yaml
 from pydantic import Field
@@ -25,6 +26,9 @@ class CohortSettings(Settings):
     wording_strength: float = Field(default=0.22, ge=0, le=0.45, description="extra share of planted sentences")
     strength_spread: float = Field(default=0.4, ge=0, description="SD over speakers of either strength")
     stray_markers: float = Field(default=0.04, gt=0, lt=0.3, description="mean share in those without the outcome")
+    formats: Mapping[Literal["flac", "mp3", "opus", "m4a"], float] = Field(
+        default={"flac": 1.0}, description="shares of the formats that recordings are written in"
+    )
     noise_decibels: tuple[float, float] = Field(
         default=(-42.0, -30.0), description="room noise below the speech, from and to"
     )

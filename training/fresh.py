@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Float
+from pydantic import Field
 
 from model.config import Settings
 from model.explanation import contributions
@@ -27,6 +28,16 @@ class ArmReport(Settings):
     cases: dict[str, int]
 
 
+class CarrierReport(Settings):
+    """Speakers whose outcome was planted in one place: what moved the score of that outcome, on average."""
+
+    speakers: int
+    audio: float = Field(description="signed contribution, log-odds")
+    text: float
+    audio_share: float = Field(description="|audio| / (|audio| + |text|)")
+    audio_leads: float = Field(description="share of the speakers in whose score audio has the larger share")
+
+
 class FreshReport(Settings):
     """How the bundle does on fresh speakers, and which modality leads for which carrier of the planted signs."""
 
@@ -34,8 +45,7 @@ class FreshReport(Settings):
     both: ArmReport
     audio: ArmReport
     text: ArmReport
-    audio_share_by_carrier: dict[str, float]
-    audio_leads_by_carrier: dict[str, float]
+    carriers: dict[str, CarrierReport]
 
 
 def measure_fresh(
@@ -56,25 +66,26 @@ def measure_fresh(
             cases={one.outcome: one.cases for one in found.by_outcome},
         )
 
-    shares = _audio_shares(scorer, features, labels, task)
-    carriers = sorted({row.carrier for row in rows} - {"none"})
-    by_carrier = {name: shares[[row.carrier == name for row in rows]] for name in carriers}
     return FreshReport(
         speakers=len(documents),
         both=arm(features),
         audio=arm([withhold(one, text=True) for one in features]),
         text=arm([withhold(one, audio=True) for one in features]),
-        audio_share_by_carrier={name: float(np.nanmean(found)) for name, found in by_carrier.items()},
-        audio_leads_by_carrier={name: float(np.nanmean(found > EVEN)) for name, found in by_carrier.items()},
+        carriers={
+            name: _carrier(scorer, [one for one, row in zip(documents, rows, strict=True) if row.carrier == name], task)
+            for name in sorted({row.carrier for row in rows} - {"none"})
+        },
     )
 
 
-def _audio_shares(
-    scorer: Scorer, features: Sequence[SegmentFeatures], labels: np.ndarray, task: str
-) -> Float[np.ndarray, " document"]:
-    """Audio's share in the score of each speaker's own outcome; NaN where nothing moved it."""
-    found = [
-        contributions(scorer, one, task=task, outcome=int(label)).share_audio
-        for one, label in zip(features, labels, strict=True)
-    ]
-    return np.array([np.nan if share is None else share for share in found])
+def _carrier(scorer: Scorer, documents: Sequence[LabelledDocument], task: str) -> CarrierReport:
+    """The contributions to each speaker's own outcome; a speaker whose score nothing moved has no share."""
+    found = [contributions(scorer, one.features, task=task, outcome=one.labels[task]) for one in documents]
+    shares = np.array([np.nan if one.share_audio is None else one.share_audio for one in found])
+    return CarrierReport(
+        speakers=len(found),
+        audio=float(np.mean([one.audio for one in found])),
+        text=float(np.mean([one.text for one in found])),
+        audio_share=float(np.nanmean(shares)),
+        audio_leads=float(np.nanmean(shares > EVEN)),
+    )

@@ -64,7 +64,8 @@ def test_the_report_counts_every_speaker_once(report: DemonstrationReport, work:
     assert sum(sum(part.values()) for part in report.speakers.values()) == 16
     assert report.fresh.speakers == 8
     assert sum(report.fresh.both.cases.values()) == 8
-    assert set(report.fresh.audio_share_by_carrier) <= {"audio", "text", "both"}
+    assert sum(one.speakers for one in report.fresh.carriers.values()) == 8 - report.fresh.both.cases["none"]
+    assert set(report.fresh.carriers) <= {"audio", "text", "both"}
     assert json.loads((work / "report.json").read_text()) == json.loads(report.model_dump_json())
 
 
