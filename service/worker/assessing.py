@@ -22,7 +22,8 @@ def open_assessor(settings: Settings) -> PipelineAssessor:
         return PipelineAssessor(Pipeline.open(settings.bundle, threads=settings.threads))
     except BundleError as error:
         raise ConfigurationRefused(
-            f"The bundle in {settings.bundle} cannot be used: {error.detail}. {error.advice}"
+            f"The bundle in {settings.bundle} cannot be used: {error.detail}. {error.advice} "
+            "HILBERT_BUNDLE names its folder."
         ) from error
 
 

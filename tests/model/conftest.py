@@ -38,9 +38,9 @@ class Spoken:
 
 @pytest.fixture(scope="session")
 def spoken(tmp_path_factory):
-    """About 100 s of one speaker, sentence by sentence with pauses of 0.4 to 1.5 s."""
+    """About 75 s of one speaker, sentence by sentence with pauses of 0.4 to 1.5 s."""
     lines = []
-    for number in range(24):
+    for number in range(18):
         lines += [LINES[number % len(LINES)], PAUSES[number % len(PAUSES)]]
     out = tmp_path_factory.mktemp("spoken") / "spoken.npz"
     script = Path(__file__).with_name("spoken.py")

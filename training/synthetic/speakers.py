@@ -57,37 +57,41 @@ PLANTED: Mapping[str, Prosody] = {
         hesitation=0.0,
     ),
     "depressive": Prosody(
-        rate=-32.0,
-        pitch=-9.0,
-        pitch_range=-28.0,
-        pause=0.55,
+        rate=-10.0,
+        pitch=-10.0,
+        pitch_range=-32.0,
+        pause=0.15,
         loudness=-4.0,
         loudness_spread=-1.2,
         rate_spread=-0.02,
-        hesitation=0.10,
+        hesitation=0.03,
     ),
     "bipolar": Prosody(
-        rate=48.0,
-        pitch=10.0,
-        pitch_range=28.0,
-        pause=-0.25,
+        rate=14.0,
+        pitch=14.0,
+        pitch_range=34.0,
+        pause=-0.08,
         loudness=3.0,
-        loudness_spread=2.0,
-        rate_spread=0.04,
-        hesitation=-0.05,
+        loudness_spread=2.5,
+        rate_spread=0.03,
+        hesitation=-0.02,
     ),
     "psychotic": Prosody(
-        rate=-6.0,
-        pitch=4.0,
-        pitch_range=-20.0,
-        pause=0.20,
+        rate=-3.0,
+        pitch=16.0,
+        pitch_range=-34.0,
+        pause=0.05,
         loudness=0.0,
-        loudness_spread=3.5,
-        rate_spread=0.22,
-        hesitation=0.38,
+        loudness_spread=4.5,
+        rate_spread=0.15,
+        hesitation=0.08,
     ),
 }
-"""What an outcome adds to a speaker's prosody at strength 1; a marker for testing, no finding about people."""
+"""What an outcome adds to a speaker's prosody at strength 1; a marker for testing, no finding about people.
+
+Most of it is pitch and loudness. Rate and pauses change how many words a segment of 10-30 s holds, which the
+language encoder sees too: planted there, an outcome would not be carried by the audio alone.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ from typer.testing import CliRunner
 
 from service.auth.keys import KeyRing
 from service.auth.peppers import load_peppers
+from service.cli import app as command_line
 from service.cli.app import app, read_settings
 from service.cli.assessing import assess_material
 from service.errors import Unauthenticated, UnknownTask
@@ -129,3 +130,28 @@ def test_a_result_can_be_printed_as_json(hilbert, assessor, tmp_path, monkeypatc
     refused = hilbert("assess", str(audio), "--task", "mood")
     assert refused.exit_code == os.EX_CONFIG
     assert "spectrum" in refused.output
+
+
+@pytest.mark.parametrize(("missing", "extra"), [("onnxruntime", "worker"), ("uvicorn", "api")])
+def test_a_part_that_is_not_installed_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], missing: str, extra: str
+) -> None:
+    def refuse() -> None:
+        raise ModuleNotFoundError(f"No module named '{missing}'", name=missing)
+
+    monkeypatch.setattr(command_line, "app", refuse)
+    with pytest.raises(SystemExit) as end:
+        command_line.main()
+    assert end.value.code == os.EX_CONFIG
+    assert (
+        capsys.readouterr().err == f"This needs a part that is not installed: pip install 'hilbert-service[{extra}]'\n"
+    )
+
+
+def test_a_module_missing_for_another_reason_is_not_explained_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> None:
+        raise ModuleNotFoundError("No module named 'elsewhere'", name="elsewhere")
+
+    monkeypatch.setattr(command_line, "app", refuse)
+    with pytest.raises(ModuleNotFoundError):
+        command_line.main()

@@ -62,14 +62,14 @@ def test_outcomes_run_in_families():
 
 def test_an_outcome_carried_by_text_leaves_the_voice_alone():
     many = draw_speakers(6, CohortSettings(speakers=2000))
-    rate = {
-        carrier: np.mean([s.prosody.rate for s in many if (s.outcome, s.carrier) == ("bipolar", carrier)])
+    melody = {
+        carrier: np.mean([s.prosody.pitch_range for s in many if (s.outcome, s.carrier) == ("bipolar", carrier)])
         for carrier in ("audio", "text", "both")
     }
-    none = np.mean([s.prosody.rate for s in many if s.outcome == "none"])
-    assert abs(rate["text"] - none) < 6
-    assert rate["audio"] > none + 25
-    assert rate["both"] > none + 25
+    none = np.mean([s.prosody.pitch_range for s in many if s.outcome == "none"])
+    assert abs(melody["text"] - none) < 5
+    assert melody["audio"] > none + 25
+    assert melody["both"] > none + 25
 
 
 def test_an_outcome_carried_by_audio_leaves_the_words_alone():
