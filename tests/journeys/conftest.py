@@ -232,8 +232,6 @@ def is_ready(url: str) -> bool:
 @contextmanager
 def serving(folder: Path, **settings: str):
     """`hilbert serve` with these settings, ready, and stopped in order afterwards."""
-    if not (ROOT / "examples" / "bundle").exists():
-        pytest.skip("examples/bundle is not there: `make demo-bundle` makes it")
     port = free_port()
     url, log = f"http://127.0.0.1:{port}", folder / "serve.log"
     own = environment(folder, port=str(port), **settings)
