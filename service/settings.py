@@ -147,7 +147,9 @@ class Settings(BaseSettings):
             f"HILBERT_{name.upper()}": value if isinstance(value, str) else json.dumps(value)
             for name, value in self._plain().items()
         }
-        return {**os.environ, **own}  # noqa: TID251 - this is the one place
+        environment = os.environ  # noqa: TID251 - this is the one place
+        inherited = {name: value for name, value in environment.items() if not name.upper().startswith("HILBERT_")}
+        return {**inherited, **own}
 
     def _plain(self) -> dict[str, object]:
         values = self.model_dump(mode="json", exclude_none=True)

@@ -109,3 +109,10 @@ def test_a_child_keeps_the_rest_of_the_environment(monkeypatch):
 
 def test_the_cores_are_those_this_process_may_use():
     assert 1 <= available_cores() <= (os.cpu_count() or 1)
+
+
+def test_a_child_inherits_no_setting_that_its_parent_does_not_have(monkeypatch, tmp_path):
+    monkeypatch.setenv("HILBERT_DATABASE_URL", "postgresql+psycopg://elsewhere/other")
+    settings = Settings(data_dir=tmp_path, database_url=None)
+    assert settings.database.startswith("sqlite")
+    assert "HILBERT_DATABASE_URL" not in settings.child_environment()
