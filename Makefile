@@ -52,7 +52,7 @@ demo-bundle: $(VENV)/.development ## make the demonstration bundle again, from n
 	@$(BIN)/hilbert-train demo --out examples/bundle
 
 bench: $(VENV)/.development ## print the benchmark tables
-	@for file in bench/*.py; do $(BIN)/python $$file || exit 1; done
+	@for file in bench/*.py; do PYTHONPATH=. $(BIN)/python $$file || exit 1; done
 
 clean: ## remove the environment and caches
 	@rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .coverage*

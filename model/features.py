@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,8 +11,13 @@ from jaxtyping import Bool, Float32, Int16, Int64
 from safetensors.numpy import load, save
 
 from model.encoders.encoder import Encoder, Waveform
+from model.recording.recording import Recording
+from model.segments.cutting import segment_audio
+from model.segments.segment import Segment, Segmentation
 
 FULL_SCALE = 32768.0
+# A chunk is the unit of work of the encode stage: what a killed worker loses, and at most 15 MB of samples.
+CHUNK_SEGMENTS = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +104,14 @@ class SegmentFeatures:
         return cls(**load(content))
 
 
+def chunks(recording: Recording, segmentation: Segmentation) -> Iterator[SegmentChunk]:
+    """The material of a recording's segments, read from its scratch file one chunk at a time."""
+    segments = segmentation.segments
+    for first in range(0, len(segments), CHUNK_SEGMENTS):
+        members = segments[first : first + CHUNK_SEGMENTS]
+        yield SegmentChunk(segments=tuple(_material(recording, member) for member in members))
+
+
 def encode_segments(chunk: SegmentChunk, *, speech: Encoder[Waveform], text: Encoder[str]) -> SegmentFeatures:
     """Run both encoders over the segments that have something for them."""
     segments = chunk.segments
@@ -132,3 +145,10 @@ def join(parts: Sequence[SegmentFeatures]) -> SegmentFeatures:
         audio_mask=np.concatenate([part.audio_mask for part in parts])[order],
         text_mask=np.concatenate([part.text_mask for part in parts])[order],
     )
+
+
+def _material(recording: Recording, member: Segment) -> SegmentMaterial:
+    samples = np.zeros(0, dtype=np.int16)
+    if recording.audio is not None:
+        samples = np.round(segment_audio(recording.audio, member) * FULL_SCALE).astype(np.int16)
+    return SegmentMaterial(index=member.index, time=(member.start + member.end) / 2, samples=samples, text=member.text)

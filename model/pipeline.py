@@ -14,26 +14,23 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 from pydantic import TypeAdapter
 
 from model.bundle.bundle import Bundle, open_bundle
 from model.bundle.manifest import SPEECH, TEXT, Manifest
-from model.encoders.runtime import CPU, RuntimeOptions
+from model.encoders.runtime import CPU, RUNTIME_VERSION, RuntimeOptions
 from model.encoders.speech import SpeechEncoder
 from model.encoders.text import TextEncoder
 from model.errors import BundleInvalid
 from model.explanation import Contributions, SegmentEffects, contributions, segment_effects
-from model.features import FULL_SCALE, SegmentChunk, SegmentFeatures, SegmentMaterial, encode_segments, join
-from model.recording.decoding import decode
+from model.features import SegmentChunk, SegmentFeatures, SegmentMaterial, chunks, encode_segments, join
+from model.recording.reading import read_recording
 from model.recording.recording import Recording
-from model.recording.transcript import parse_transcript
 from model.scoring import Probabilities, Scorer
-from model.segments.cutting import segment, segment_audio
+from model.segments.cutting import segment
 from model.segments.quality import Quality
 from model.segments.segment import Segment, Segmentation
 
-CHUNK_SEGMENTS = 16
 SHOWN_SEGMENTS = 8
 
 
@@ -70,21 +67,9 @@ class Prepared:
     recording: Recording
 
     def chunks(self) -> Iterator[SegmentChunk]:
-        """The segments' material, at most 16 segments in memory at a time; none for an abstention."""
-        if self.document.abstains:
-            return
-        segments = self.document.segmentation.segments
-        for first in range(0, len(segments), CHUNK_SEGMENTS):
-            members = segments[first : first + CHUNK_SEGMENTS]
-            yield SegmentChunk(segments=tuple(self._material(member) for member in members))
-
-    def _material(self, member: Segment) -> SegmentMaterial:
-        samples = np.zeros(0, dtype=np.int16)
-        if self.recording.audio is not None:
-            samples = np.round(segment_audio(self.recording.audio, member) * FULL_SCALE).astype(np.int16)
-        return SegmentMaterial(
-            index=member.index, time=(member.start + member.end) / 2, samples=samples, text=member.text
-        )
+        """The segments' material, one chunk in memory at a time; none for an abstention."""
+        if not self.document.abstains:
+            yield from chunks(self.recording, self.document.segmentation)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,10 +139,7 @@ class Pipeline:
 
     def prepare(self, *, audio: Path | None, transcript: bytes | None, scratch: Path) -> Prepared:
         """Decode, parse and cut; `scratch` is an empty folder that outlives the result. Raises RecordingError."""
-        recording = Recording(
-            audio=None if audio is None else decode(audio, scratch / "samples.pcm", self.manifest.audio),
-            transcript=None if transcript is None else parse_transcript(transcript),
-        )
+        recording = read_recording(audio=audio, transcript=transcript, scratch=scratch, limits=self.manifest.audio)
         segmentation = segment(recording, self.manifest.segments, self.manifest.quality)
         return Prepared(
             document=Document(bundle_digest=self.bundle.digest, segmentation=segmentation), recording=recording
@@ -178,20 +160,20 @@ class Pipeline:
         if document.abstains:
             return self._assessment(document, known.name)
         joined = join(features)
-        risks = self._scorer.score(joined, known.name)
+        risks = self.scorer.score(joined, known.name)
         return self._assessment(
             document,
             known.name,
             risks=risks,
-            contributions=contributions(self._scorer, joined, task=known.name, outcome=risks.top),
-            effects=segment_effects(self._scorer, joined, task=known.name, outcome=risks.top),
+            contributions=contributions(self.scorer, joined, task=known.name, outcome=risks.top),
+            effects=segment_effects(self.scorer, joined, task=known.name, outcome=risks.top),
         )
 
     def warm_up(self) -> None:
         """Load every graph and run a real forward pass through all of them."""
         noise = np.random.default_rng(0).integers(-3000, 3000, size=16_000, dtype=np.int16)
         chunk = SegmentChunk(segments=(SegmentMaterial(index=0, time=0.5, samples=noise, text="warm up"),))
-        self._scorer.score(self.encode(chunk), self.manifest.tasks[0].name)
+        self.scorer.score(self.encode(chunk), self.manifest.tasks[0].name)
 
     @property
     def manifest(self) -> Manifest:
@@ -207,10 +189,10 @@ class Pipeline:
             digest=self.bundle.digest,
             demonstration=self.manifest.demonstration,
             encoders={SPEECH: self.manifest.encoders["speech"], TEXT: self.manifest.encoders["text"]},
-            provider=self._scorer.provider,
+            provider=self.scorer.provider,
             precision=self._speech.description.precision,
             runtime={
-                "onnxruntime": onnxruntime.__version__,
+                "onnxruntime": RUNTIME_VERSION,
                 "tokenizers": version("tokenizers"),
                 "av": version("av"),
                 "python": platform.python_version(),
@@ -226,7 +208,8 @@ class Pipeline:
         return TextEncoder(self.bundle.text, self._options)
 
     @cached_property
-    def _scorer(self) -> Scorer:
+    def scorer(self) -> Scorer:
+        """The network with its calibration."""
         return Scorer(self.bundle, self._options)
 
     def _assessment(

@@ -56,8 +56,9 @@ class Scorer:
             logits += calibration.adjustment * np.log(np.array(calibration.prior))
         scaled = logits / calibration.temperature
         scaled -= scaled.max(axis=1, keepdims=True)
-        risks: Float[np.ndarray, "view outcome"] = np.exp(scaled)
-        return risks / risks.sum(axis=1, keepdims=True)
+        exponentials = np.exp(scaled)
+        risks: Float[np.ndarray, "view outcome"] = exponentials / exponentials.sum(axis=1, keepdims=True)
+        return risks
 
     def logits(self, views: Sequence[SegmentFeatures], task: str) -> Float[np.ndarray, "view outcome"]:
         """Raw logits for several views of one recording."""

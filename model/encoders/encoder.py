@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float32
@@ -12,9 +12,11 @@ from model.encoders.description import EncoderDescription
 
 Material_contra = TypeVar("Material_contra", contravariant=True)
 
-Waveform = Float32[np.ndarray, " sample"]
+# Waveforms of one call differ in length: the axis has no name to bind.
+Waveform = Float32[np.ndarray, "_"]
 
 
+@runtime_checkable
 class Encoder(Protocol[Material_contra]):
     """Turns the material of segments (waveforms, or texts) into one feature vector each.
 

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 import torch
 from torch import Tensor, nn
 
+from model.encoders.runtime import RuntimeOptions, open_session
 from model.errors import ParityError
 
 OPSET = 20
@@ -62,7 +62,7 @@ def check_parity(
 
     Raises ParityError when it exceeds `tolerance`.
     """
-    session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
+    session = open_session(file, RuntimeOptions())
     worst = 0.0
     for case in cases:
         with torch.no_grad():

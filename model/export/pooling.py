@@ -14,9 +14,10 @@ def last_third(layers: int) -> tuple[int, ...]:
     return tuple(range(layers - max(1, round(layers / 3)) + 1, layers + 1))
 
 
-def valid_positions(length: int, valid: Int[Tensor, " segment"]) -> Bool[Tensor, "segment position"]:
-    """True where a position lies inside its row's valid length."""
-    return torch.arange(length, device=valid.device)[None, :] < valid[:, None]
+def valid_positions(length: int | torch.SymInt, valid: Int[Tensor, " segment"]) -> Bool[Tensor, "segment position"]:
+    """True where a position lies inside its row's valid length; `length` is symbolic while a graph is traced."""
+    # torch's stubs do not know that arange takes a symbolic length.
+    return torch.arange(length, device=valid.device)[None, :] < valid[:, None]  # type: ignore[arg-type]
 
 
 def attention_bias(mask: Bool[Tensor, "segment position"]) -> Float[Tensor, "segment 1 1 position"]:

@@ -95,7 +95,7 @@ class ModelTrace(Part):
 
 
 class Result(Part):
-    """A scored assessment, or the reasons why there is no score (`outcome` is null, `quality.flags` say why)."""
+    """A scored assessment, or why there is no score (`outcome` is null, `quality.flags` say why)."""
 
     task: str = Field(examples=["spectrum"])
     outcome: str | None = Field(description="the outcome with the highest probability; null when abstained")

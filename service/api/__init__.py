@@ -1,0 +1,1 @@
+"""Requests become jobs, jobs become answers: the HTTP side."""

@@ -1,0 +1,70 @@
+"""What routes are given: the caller, and the parts of the running service."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
+
+from service.api.uploads import UploadLimits
+from service.auth.caller import Caller
+from service.auth.keys import KeyRing
+from service.errors import Unauthenticated
+from service.jobs.sweeper import Sweeper
+from service.settings import Settings
+from service.storage.database import Database
+from service.storage.objects import ObjectStore
+from service.task_queue.doorbell import Doorbell
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What one API process holds open."""
+
+    settings: Settings
+    database: Database
+    objects: ObjectStore
+    doorbell: Doorbell
+    sweeper: Sweeper
+    keys: KeyRing
+
+    @property
+    def limits(self) -> UploadLimits:
+        """Largest sizes accepted."""
+        return UploadLimits(request=self.settings.upload_limit, transcript=self.settings.transcript_limit)
+
+
+bearer = HTTPBearer(auto_error=False, description="An API key: `hil_...`")
+api_key_header = APIKeyHeader(name="X-API-Key", auto_error=False, description="The same key, for other clients")
+
+
+def running_parts(request: Request) -> Parts:
+    """The parts that the application opened at its start."""
+    parts = request.app.state.parts
+    if not isinstance(parts, Parts):
+        raise TypeError("the application has not started")
+    return parts
+
+
+def authenticated(
+    parts: Annotated[Parts, Depends(running_parts)],
+    authorization: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)],
+    api_key: Annotated[str | None, Depends(api_key_header)],
+) -> Caller:
+    """The caller behind the key. Raises Unauthenticated."""
+    secret = api_key if authorization is None else authorization.credentials
+    if not secret:
+        raise Unauthenticated("No API key came with the request.")
+    return parts.keys.verify(secret)
+
+
+def request_id(request: Request) -> str:
+    """The id of this request."""
+    return str(request.state.request_id)
+
+
+RunningParts = Annotated[Parts, Depends(running_parts)]
+Authenticated = Annotated[Caller, Depends(authenticated)]
+RequestId = Annotated[str, Depends(request_id)]

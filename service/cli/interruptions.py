@@ -1,0 +1,58 @@
+"""Signals that end a program in order: never in the middle of starting or of cleaning up."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Interrupted(KeyboardInterrupt):
+    """A signal asked the demo to stop."""
+
+    def __init__(self, signum: int) -> None:
+        super().__init__(signum)
+        self.signum = signum
+
+
+class Interruptions:
+    """Turns SIGINT, SIGTERM and SIGHUP into `Interrupted`, but only inside `allowed` sections.
+
+    Everywhere else they wait: starting a process and cleaning up after it must not end in their middle.
+    Signals that the caller ignores (as `nohup` does) stay ignored.
+    """
+
+    def __init__(self) -> None:
+        self._received: int | None = None
+        self._open = False
+        self._previous = {s: signal.getsignal(s) for s in SIGNALS}
+
+    def __enter__(self) -> Interruptions:
+        for signum, handler in self._previous.items():
+            if handler is not signal.SIG_IGN:
+                signal.signal(signum, self._receive)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for signum, handler in self._previous.items():
+            signal.signal(signum, handler)
+
+    @contextmanager
+    def allowed(self) -> Iterator[None]:
+        """Let a signal end this section, also one that came before it."""
+        try:
+            self._open = True
+            if self._received is not None:
+                raise Interrupted(self._received)
+            yield
+        finally:
+            self._open = False
+
+    def _receive(self, signum: int, _: FrameType | None) -> None:
+        self._received = signum
+        if self._open:
+            self._open = False
+            raise Interrupted(signum)

@@ -1,0 +1,142 @@
+"""The words of a job: an assessment, its states, its stages and the ways it can fail."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class State(StrEnum):
+    """Where an assessment stands; the last four are final and never change."""
+
+    QUEUED = "queued"
+    PREPARING = "preparing"
+    ENCODING = "encoding"
+    SCORING = "scoring"
+    SUCCEEDED = "succeeded"
+    ABSTAINED = "abstained"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def final(self) -> bool:
+        """True when nothing will change any more."""
+        return self in FINAL
+
+
+FINAL = (State.SUCCEEDED, State.ABSTAINED, State.FAILED, State.CANCELLED)
+
+
+class StageKind(StrEnum):
+    """What a stage does; each kind has its queue."""
+
+    PREPARE = "prepare"
+    ENCODE = "encode"
+    SCORE = "score"
+
+
+class StageState(StrEnum):
+    """Where a stage stands."""
+
+    READY = "ready"
+    LEASED = "leased"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class Priority(StrEnum):
+    """The lane of an assessment; stages of `routine` are published first."""
+
+    ROUTINE = "routine"
+    BATCH = "batch"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """Why an assessment failed, in words for the client."""
+
+    code: str
+    detail: str
+    advice: str
+    retryable: bool
+
+
+INTERNAL_FAILURE = Failure(
+    code="internal_error",
+    detail="The assessment could not be completed because of an error inside the service.",
+    advice="Send the recording again; if it fails again, report it with the id of the assessment.",
+    retryable=True,
+)
+WORKERS_LOST = Failure(
+    code="workers_lost",
+    detail="Every worker that took up the assessment stopped before it was done.",
+    advice="Check that the recording plays; if it does, send it again or report the id of the assessment.",
+    retryable=True,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assessment:
+    """One recording scored, or to be scored, by one bundle."""
+
+    id: str
+    state: State
+    task: str
+    reference: str | None
+    bundle: str
+    created_at: datetime
+    updated_at: datetime
+    finished_at: datetime | None
+    segments_done: int
+    segments_total: int | None
+    result_key: str | None
+    failure: Failure | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What a client asked for, with its material already in the object store."""
+
+    id: str
+    task: str
+    reference: str | None
+    priority: Priority
+    bundle: str
+    request_id: str
+    audio_key: str | None
+    transcript_key: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageClaim:
+    """The right to work on a stage, until the lease ends or another claim raises the fence."""
+
+    stage_id: str
+    assessment_id: str
+    kind: StageKind
+    index: int
+    fence: int
+    attempt: int
+    input_key: str | None
+    task: str
+    request_id: str
+    audio_key: str | None
+    transcript_key: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredChunk:
+    """A chunk of segments waiting in the object store to be encoded."""
+
+    key: str
+    segments: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoreInputs:
+    """Keys of what the score stage reads: the prepared summary and the features in order."""
+
+    summary_key: str
+    feature_keys: tuple[str, ...]

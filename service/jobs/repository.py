@@ -1,0 +1,174 @@
+"""Assessments as their owners see them. Nobody queries without a caller."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Select, and_, delete, or_, select, update
+from sqlalchemy.orm import Session
+
+from service.auth.caller import Caller
+from service.errors import AssessmentNotFound, FieldProblem, InvalidRequest
+from service.jobs.assessment import FINAL, Assessment, Failure, Order, StageKind, StageState, State
+from service.jobs.stages import new_stage
+from service.storage.database import now
+from service.storage.tables import AssessmentRow, StageRow
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """Some assessments, newest first, and where to go on."""
+
+    items: tuple[Assessment, ...]
+    next_cursor: str | None
+
+
+class AssessmentRepository:
+    """The assessments of one caller's tenant; all others do not exist for it."""
+
+    def __init__(self, session: Session, caller: Caller) -> None:
+        self._session = session
+        self._caller = caller
+
+    def add(self, order: Order) -> Assessment:
+        """Insert the assessment and its first stage; both or neither, with the session's transaction."""
+        moment = now()
+        row = AssessmentRow(
+            id=order.id,
+            tenant=self._caller.tenant,
+            state=State.QUEUED,
+            task=order.task,
+            reference=order.reference,
+            priority=order.priority,
+            bundle=order.bundle,
+            request_id=order.request_id,
+            created_at=moment,
+            updated_at=moment,
+            audio_key=order.audio_key,
+            transcript_key=order.transcript_key,
+            segments_done=0,
+        )
+        self._session.add(row)
+        self._session.flush()
+        self._session.add(new_stage(order.id, StageKind.PREPARE, 0))
+        return _assessment(row)
+
+    def get(self, assessment_id: str) -> Assessment:
+        """Raises AssessmentNotFound, also for another tenant's."""
+        return _assessment(self._row(assessment_id))
+
+    def page(self, *, limit: int, cursor: str | None, state: State | None) -> Page:
+        """Newest first. Raises InvalidRequest for a cursor that is none of ours."""
+        query = self._own().order_by(AssessmentRow.created_at.desc(), AssessmentRow.id.desc()).limit(limit + 1)
+        if state is not None:
+            query = query.where(AssessmentRow.state == state)
+        if cursor is not None:
+            created_at, last_id = _read_cursor(cursor)
+            query = query.where(
+                or_(
+                    AssessmentRow.created_at < created_at,
+                    and_(AssessmentRow.created_at == created_at, AssessmentRow.id < last_id),
+                )
+            )
+        rows = self._session.scalars(query).all()
+        more = len(rows) > limit
+        return Page(
+            items=tuple(_assessment(row) for row in rows[:limit]),
+            next_cursor=_write_cursor(rows[limit - 1]) if more else None,
+        )
+
+    def cancel(self, assessment_id: str) -> bool:
+        """End an unfinished assessment as cancelled, together with its stages; False when it had ended."""
+        moment = now()
+        cancelled = self._session.scalars(
+            update(AssessmentRow)
+            .where(
+                AssessmentRow.id == assessment_id,
+                AssessmentRow.tenant == self._caller.tenant,
+                AssessmentRow.state.not_in(FINAL),
+            )
+            .values(state=State.CANCELLED, updated_at=moment, finished_at=moment)
+            .returning(AssessmentRow.id)
+        ).all()
+        if not cancelled:
+            self._row(assessment_id)  # raises for an id that is not this caller's
+            return False
+        self._session.execute(
+            update(StageRow)
+            .where(
+                StageRow.assessment_id == assessment_id,
+                StageRow.state.in_((StageState.READY, StageState.LEASED)),
+            )
+            .values(state=StageState.CANCELLED, lease_until=None)
+        )
+        return True
+
+    def erase(self, assessment_id: str) -> None:
+        """Remove the rows of a finished assessment. Raises AssessmentNotFound."""
+        erased = self._session.scalars(
+            delete(AssessmentRow)
+            .where(
+                AssessmentRow.id == assessment_id,
+                AssessmentRow.tenant == self._caller.tenant,
+                AssessmentRow.state.in_(FINAL),
+            )
+            .returning(AssessmentRow.id)
+        ).all()
+        if not erased:
+            self._row(assessment_id)
+
+    def _own(self) -> Select[AssessmentRow]:
+        return select(AssessmentRow).where(AssessmentRow.tenant == self._caller.tenant)
+
+    def _row(self, assessment_id: str) -> AssessmentRow:
+        row = self._session.scalars(self._own().where(AssessmentRow.id == assessment_id)).one_or_none()
+        if row is None:
+            raise AssessmentNotFound("There is no assessment with this id.")
+        return row
+
+
+def _assessment(row: AssessmentRow) -> Assessment:
+    return Assessment(
+        id=row.id,
+        state=State(row.state),
+        task=row.task,
+        reference=row.reference,
+        bundle=row.bundle,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+        finished_at=row.finished_at,
+        segments_done=row.segments_done,
+        segments_total=row.segments_total,
+        result_key=row.result_key,
+        failure=_failure(row),
+    )
+
+
+def _failure(row: AssessmentRow) -> Failure | None:
+    if row.failure_code is None:
+        return None
+    return Failure(
+        code=row.failure_code,
+        detail=row.failure_detail or "",
+        advice=row.failure_advice or "",
+        retryable=bool(row.failure_retryable),
+    )
+
+
+def _write_cursor(row: AssessmentRow) -> str:
+    return base64.urlsafe_b64encode(f"{row.created_at.isoformat()}|{row.id}".encode()).decode()
+
+
+def _read_cursor(cursor: str) -> tuple[datetime, str]:
+    try:
+        moment, _, last_id = base64.urlsafe_b64decode(cursor.encode()).decode().partition("|")
+        created_at = datetime.fromisoformat(moment)
+        if created_at.tzinfo is None:
+            raise ValueError
+    except (ValueError, binascii.Error) as error:
+        problem = FieldProblem(location="query.cursor", reason="is not a cursor that this service gave out")
+        raise InvalidRequest("The cursor is not valid.", fields=(problem,)) from error
+    return created_at, last_id

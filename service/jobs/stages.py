@@ -1,0 +1,255 @@
+"""Stages as workers see them: claim, renew, complete, retry. Every write is guarded by the fence.
+
+Whoever touches several rows of an assessment locks its assessment row first; so two workers that finish the
+last two chunks at once cannot both miss that they were the last, and no order of locks can deadlock.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from datetime import timedelta
+
+from sqlalchemy import ColumnElement, and_, func, or_, select, update
+from sqlalchemy.orm import Session
+
+from service.errors import FenceLost
+from service.jobs.assessment import (
+    FINAL,
+    Failure,
+    ScoreInputs,
+    StageClaim,
+    StageKind,
+    StageState,
+    State,
+    StoredChunk,
+)
+from service.storage.database import now
+from service.storage.tables import AssessmentRow, StageRow
+
+
+def new_stage(
+    assessment_id: str, kind: StageKind, index: int, *, input_key: str | None = None, segments: int = 0
+) -> StageRow:
+    """A stage that is ready to be published."""
+    return StageRow(
+        id=str(uuid.uuid4()),
+        assessment_id=assessment_id,
+        kind=kind,
+        index=index,
+        state=StageState.READY,
+        segments=segments,
+        fence=0,
+        attempt=0,
+        created_at=now(),
+        input_key=input_key,
+    )
+
+
+class StageRepository:
+    """Every stage, on behalf of one worker, which signs its claims with its name."""
+
+    def __init__(self, session: Session, worker: str) -> None:
+        self._session = session
+        self._worker = worker
+
+    def claim(self, stage_id: str, lease: timedelta, attempts: int) -> StageClaim | None:
+        """Take a stage that is ready, or whose lease has run out; None when it is not to be had."""
+        stage = self._session.get(StageRow, stage_id)
+        assessment = None if stage is None else self._lock(stage.assessment_id)
+        if assessment is None or assessment.state in FINAL:
+            return None
+        moment = now()
+        free = or_(
+            and_(
+                StageRow.state == StageState.READY,
+                or_(StageRow.not_before.is_(None), StageRow.not_before <= moment),
+            ),
+            and_(StageRow.state == StageState.LEASED, StageRow.lease_until < moment),
+        )
+        claimed = self._session.execute(
+            update(StageRow)
+            .where(StageRow.id == stage_id, StageRow.attempt < attempts, free)
+            .values(
+                state=StageState.LEASED,
+                fence=StageRow.fence + 1,
+                attempt=StageRow.attempt + 1,
+                owner=self._worker,
+                lease_until=moment + lease,
+            )
+            .returning(StageRow.kind, StageRow.index, StageRow.fence, StageRow.attempt, StageRow.input_key)
+            .execution_options(synchronize_session=False)
+        ).one_or_none()
+        if claimed is None:
+            return None
+        kind, index, fence, attempt, input_key = claimed
+        if kind == StageKind.PREPARE and assessment.state == State.QUEUED:
+            assessment.state = State.PREPARING
+            assessment.updated_at = moment
+        return StageClaim(
+            stage_id=stage_id,
+            assessment_id=assessment.id,
+            kind=StageKind(kind),
+            index=index,
+            fence=fence,
+            attempt=attempt,
+            input_key=input_key,
+            task=assessment.task,
+            request_id=assessment.request_id,
+            audio_key=assessment.audio_key,
+            transcript_key=assessment.transcript_key,
+        )
+
+    def renew(self, claim: StageClaim, lease: timedelta) -> bool:
+        """Extend the lease; False when the stage was cancelled or taken over: stop working on it."""
+        renewed = self._session.scalars(
+            update(StageRow)
+            .where(*_mine(claim))
+            .values(lease_until=now() + lease)
+            .returning(StageRow.id)
+            .execution_options(synchronize_session=False)
+        ).all()
+        return bool(renewed)
+
+    def complete_prepare(self, claim: StageClaim, summary_key: str, chunks: Sequence[StoredChunk]) -> None:
+        """The chunks become encode stages; without any, scoring comes next. Raises FenceLost."""
+        assessment = self._complete(claim, summary_key)
+        assessment.segments_total = sum(chunk.segments for chunk in chunks)
+        assessment.state = State.ENCODING if chunks else State.SCORING
+        stages = [
+            new_stage(claim.assessment_id, StageKind.ENCODE, index, input_key=chunk.key, segments=chunk.segments)
+            for index, chunk in enumerate(chunks)
+        ]
+        self._session.add_all(stages or [new_stage(claim.assessment_id, StageKind.SCORE, 0)])
+
+    def complete_encode(self, claim: StageClaim, features_key: str) -> None:
+        """Done with a chunk; the last one brings the score stage. Raises FenceLost."""
+        assessment = self._complete(claim, features_key)
+        encodes = (StageRow.assessment_id == claim.assessment_id, StageRow.kind == StageKind.ENCODE)
+        done = (*encodes, StageRow.state == StageState.DONE)
+        assessment.segments_done = self._session.scalar(select(func.sum(StageRow.segments)).where(*done)) or 0
+        open_stages = self._session.scalar(
+            select(func.count()).select_from(StageRow).where(*encodes, StageRow.state != StageState.DONE)
+        )
+        if not open_stages:
+            assessment.state = State.SCORING
+            self._session.add(new_stage(claim.assessment_id, StageKind.SCORE, 0))
+
+    def complete_assessment(self, claim: StageClaim, result_key: str, *, scored: bool) -> None:
+        """The result is stored and the assessment ends. Raises FenceLost."""
+        assessment = self._complete(claim, result_key)
+        assessment.state = State.SUCCEEDED if scored else State.ABSTAINED
+        assessment.result_key = result_key
+        assessment.finished_at = now()
+
+    def score_inputs(self, claim: StageClaim) -> ScoreInputs:
+        """What the stages before left for scoring."""
+        rows = self._session.execute(
+            select(StageRow.kind, StageRow.output_key)
+            .where(StageRow.assessment_id == claim.assessment_id, StageRow.kind != StageKind.SCORE)
+            .order_by(StageRow.index)
+        ).all()
+        summary = next(row.output_key for row in rows if row.kind == StageKind.PREPARE)
+        features = tuple(row.output_key for row in rows if row.kind == StageKind.ENCODE)
+        return ScoreInputs(summary_key=summary, feature_keys=features)
+
+    def give_back(self, claim: StageClaim, delay: timedelta) -> None:
+        """After an error: let the stage be tried again once the delay is over. Raises FenceLost."""
+        self._guarded(
+            claim,
+            state=StageState.READY,
+            owner=None,
+            lease_until=None,
+            enqueued_at=None,
+            not_before=now() + delay,
+        )
+
+    def fail(self, claim: StageClaim, failure: Failure) -> None:
+        """Give up: the stage and its assessment fail, the other stages are dropped. Raises FenceLost."""
+        assessment = self._lock(claim.assessment_id)
+        self._guarded(claim, state=StageState.FAILED, lease_until=None)
+        if assessment is not None:
+            self._end_failed(assessment, failure)
+
+    def expired(self, limit: int) -> list[str]:
+        """Stages whose worker has gone silent."""
+        query = (
+            select(StageRow.id)
+            .where(StageRow.state == StageState.LEASED, StageRow.lease_until < now())
+            .order_by(StageRow.lease_until)
+            .limit(limit)
+        )
+        return list(self._session.scalars(query))
+
+    def take_back(self, stage_id: str, attempts: int, failure: Failure) -> None:
+        """Make an expired stage ready again, or fail its assessment when it has used up its attempts."""
+        stage = self._session.get(StageRow, stage_id)
+        assessment = None if stage is None else self._lock(stage.assessment_id)
+        if stage is None or assessment is None:
+            return
+        self._session.refresh(stage, with_for_update=True)
+        if stage.state != StageState.LEASED or stage.lease_until is None or stage.lease_until >= now():
+            return
+        stage.lease_until = None
+        stage.owner = None
+        stage.enqueued_at = None
+        if stage.attempt < attempts:
+            stage.state = StageState.READY
+        else:
+            stage.state = StageState.FAILED
+            self._end_failed(assessment, failure)
+
+    def _lock(self, assessment_id: str) -> AssessmentRow | None:
+        return self._session.scalars(
+            select(AssessmentRow)
+            .where(AssessmentRow.id == assessment_id)
+            .with_for_update()
+            .execution_options(populate_existing=True)
+        ).one_or_none()
+
+    def _complete(self, claim: StageClaim, output_key: str) -> AssessmentRow:
+        assessment = self._lock(claim.assessment_id)
+        if assessment is None or assessment.state in FINAL:
+            raise FenceLost("The assessment has ended.")
+        self._guarded(claim, state=StageState.DONE, output_key=output_key, lease_until=None)
+        assessment.updated_at = now()
+        return assessment
+
+    def _guarded(self, claim: StageClaim, **values: object) -> None:
+        written = self._session.scalars(
+            update(StageRow)
+            .where(*_mine(claim))
+            .values(**values)
+            .returning(StageRow.id)
+            .execution_options(synchronize_session=False)
+        ).all()
+        if not written:
+            raise FenceLost("Another attempt holds the stage, or it was cancelled.")
+
+    def _end_failed(self, assessment: AssessmentRow, failure: Failure) -> None:
+        if assessment.state in FINAL:
+            return
+        assessment.state = State.FAILED
+        assessment.failure_code = failure.code
+        assessment.failure_detail = failure.detail
+        assessment.failure_advice = failure.advice
+        assessment.failure_retryable = failure.retryable
+        assessment.updated_at = assessment.finished_at = now()
+        self._session.flush()
+        self._session.execute(
+            update(StageRow)
+            .where(
+                StageRow.assessment_id == assessment.id,
+                StageRow.state.in_((StageState.READY, StageState.LEASED)),
+            )
+            .values(state=StageState.CANCELLED, lease_until=None)
+            .execution_options(synchronize_session=False)
+        )
+
+
+def _mine(claim: StageClaim) -> tuple[ColumnElement[bool], ...]:
+    return (
+        StageRow.id == claim.stage_id,
+        StageRow.fence == claim.fence,
+        StageRow.state == StageState.LEASED,
+    )

@@ -1,0 +1,40 @@
+"""Taking an order: one transaction, after which the client may be told 202."""
+
+from __future__ import annotations
+
+from service.auth.caller import Caller
+from service.errors import FieldProblem, ModelNotReady, UnknownTask
+from service.jobs.assessment import Assessment, Order
+from service.jobs.repository import AssessmentRepository
+from service.jobs.workers import LoadedModel, registered_models
+from service.storage.database import Database
+
+DEFAULT_TASK = "spectrum"
+
+
+def submit(database: Database, caller: Caller, order: Order) -> Assessment:
+    """Store the assessment and its first stage; the material must be in the object store already."""
+    with database.writing() as session:
+        return AssessmentRepository(session, caller).add(order)
+
+
+def require_model(database: Database) -> tuple[LoadedModel, ...]:
+    """The models in use, newest first. Raises ModelNotReady."""
+    with database.reading() as session:
+        models = tuple(registered.model for registered in registered_models(session))
+    if not models:
+        raise ModelNotReady("No worker has loaded a model yet.")
+    return models
+
+
+def model_for(database: Database, task: str) -> LoadedModel:
+    """The newest model that predicts the task. Raises ModelNotReady, UnknownTask."""
+    models = require_model(database)
+    for model in models:
+        if any(known.name == task for known in model.tasks):
+            return model
+    known_tasks = sorted({known.name for model in models for known in model.tasks})
+    raise UnknownTask(
+        f"No model predicts this task; known tasks: {', '.join(known_tasks)}.",
+        fields=(FieldProblem(location="metadata.task", reason="is not a known task"),),
+    )

@@ -1,0 +1,152 @@
+"""What keeps jobs moving when a message, a worker or a process is lost.
+
+Every process runs a sweeper thread. Each publishes stages when woken; the one that leads also looks, every
+few seconds, for leases that ran out, messages nobody took up and material that should be gone.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from datetime import timedelta
+from time import monotonic
+
+import structlog
+from sqlalchemy import or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from service.jobs.assessment import FINAL, WORKERS_LOST, StageState
+from service.jobs.pump import Window, pump
+from service.jobs.stages import StageRepository
+from service.jobs.workers import forget_lost
+from service.observability import failure_fields
+from service.settings import Settings
+from service.storage.database import Database, now
+from service.storage.objects import ObjectStore, material_prefix, work_prefix
+from service.storage.tables import AssessmentRow, LeadershipRow, StageRow
+from service.task_queue.doorbell import Doorbell
+
+log = structlog.stdlib.get_logger(__name__)
+ROLE = "sweeper"
+AT_ONCE = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SweepPlan:
+    """How often and how patiently to sweep."""
+
+    every: timedelta
+    republish_after: timedelta
+    attempts: int
+    window: Window
+
+
+def sweep_plan(settings: Settings) -> SweepPlan:
+    """The plan that the settings describe."""
+    return SweepPlan(
+        every=settings.sweep,
+        republish_after=settings.republish_after,
+        attempts=settings.attempts,
+        window=Window(stages_per_worker=settings.window, silence=settings.silence),
+    )
+
+
+def lead(database: Database, owner: str, lease: timedelta) -> bool:
+    """Become, or stay, the one sweeper; False while another one leads."""
+    moment = now()
+    values = {"role": ROLE, "owner": owner, "lease_until": moment + lease}
+    with database.writing() as session:
+        dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
+        statement = dialect.insert(LeadershipRow).values(**values)
+        taken = session.scalars(
+            statement.on_conflict_do_update(
+                index_elements=[LeadershipRow.role],
+                set_={"owner": owner, "lease_until": moment + lease},
+                where=or_(LeadershipRow.owner == owner, LeadershipRow.lease_until < moment),
+            ).returning(LeadershipRow.owner)
+        ).all()
+    return bool(taken)
+
+
+def sweep(database: Database, objects: ObjectStore, plan: SweepPlan) -> None:
+    """Put right whatever was lost; safe to run at any time and twice."""
+    with database.reading() as session:
+        expired = StageRepository(session, ROLE).expired(AT_ONCE)
+    for stage_id in expired:
+        log.warning("lease ran out", stage=stage_id)
+        with database.writing() as session:
+            StageRepository(session, ROLE).take_back(stage_id, plan.attempts, WORKERS_LOST)
+    with database.writing() as session:
+        session.execute(
+            update(StageRow)
+            .where(StageRow.state == StageState.READY, StageRow.enqueued_at < now() - plan.republish_after)
+            .values(enqueued_at=None)
+        )
+        forget_lost(session)
+    remove_material(database, objects)
+
+
+def remove_material(database: Database, objects: ObjectStore, assessment_id: str | None = None) -> None:
+    """Delete what ended assessments no longer need, all of them or one: everything but the result."""
+    query = select(AssessmentRow.id).where(AssessmentRow.state.in_(FINAL), AssessmentRow.material_removed_at.is_(None))
+    if assessment_id is not None:
+        query = query.where(AssessmentRow.id == assessment_id)
+    with database.reading() as session:
+        ended = list(session.scalars(query.limit(AT_ONCE)))
+    for ended_id in ended:
+        objects.delete(material_prefix(ended_id))
+        objects.delete(work_prefix(ended_id))
+    if ended:
+        with database.writing() as session:
+            session.execute(update(AssessmentRow).where(AssessmentRow.id.in_(ended)).values(material_removed_at=now()))
+
+
+class Sweeper:
+    """The thread of one process that pumps when woken and sweeps while it leads."""
+
+    def __init__(
+        self, database: Database, objects: ObjectStore, doorbell: Doorbell, plan: SweepPlan, owner: str
+    ) -> None:
+        self._database = database
+        self._objects = objects
+        self._doorbell = doorbell
+        self._plan = plan
+        self._owner = owner
+        self._wake = threading.Event()
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name="sweeper", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def wake(self) -> None:
+        """There is something to publish; returns at once."""
+        self._wake.set()
+
+    def stop(self) -> None:
+        """End and wait for the thread."""
+        self._stopping = True
+        self._wake.set()
+        self._thread.join(timeout=5)
+
+    def _run(self) -> None:
+        every = self._plan.every.total_seconds()
+        next_sweep = monotonic() + every
+        while not self._stopping:
+            self._wake.wait(max(0.0, next_sweep - monotonic()))
+            self._wake.clear()
+            if self._stopping:
+                return
+            due = monotonic() >= next_sweep
+            if due:
+                next_sweep = monotonic() + every
+            self._turn(due)
+
+    def _turn(self, due: bool) -> None:
+        try:
+            if due and lead(self._database, self._owner, 4 * self._plan.every):
+                sweep(self._database, self._objects, self._plan)
+            pump(self._database, self._doorbell, self._plan.window)
+        except Exception as error:  # the thread must outlive whatever one turn meets
+            log.warning("sweep failed", **failure_fields(error))

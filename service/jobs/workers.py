@@ -1,0 +1,130 @@
+"""What workers say of themselves: that they live, which queues they serve, which model they have loaded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.orm import Session
+
+from service.storage.database import now
+from service.storage.tables import ModelRow, WorkerRow
+
+FORGET_AFTER = timedelta(days=1)
+CURRENT_WITHIN = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskOutcomes:
+    """A task and its classes, in the model's order."""
+
+    name: str
+    outcomes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadedModel:
+    """A bundle as a worker loaded it; digests identify it."""
+
+    bundle: str
+    version: str
+    digest: str
+    demonstration: bool
+    tasks: tuple[TaskOutcomes, ...]
+    encoders: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegisteredModel:
+    """A model that workers have registered, and when one last loaded it."""
+
+    model: LoadedModel
+    loaded_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerIdentity:
+    """A worker process and the queues it serves."""
+
+    id: str
+    queues: tuple[str, ...]
+
+
+def register(session: Session, worker: WorkerIdentity, model: LoadedModel) -> None:
+    """A worker has loaded its model and done a real forward pass with it."""
+    moment = now()
+    row = session.get(ModelRow, model.digest) or ModelRow(digest=model.digest)
+    row.bundle = model.bundle
+    row.version = model.version
+    row.demonstration = model.demonstration
+    row.tasks = {task.name: list(task.outcomes) for task in model.tasks}
+    row.encoders = dict(model.encoders)
+    row.loaded_at = row.seen_at = moment
+    session.merge(row)
+    session.merge(
+        WorkerRow(
+            id=worker.id,
+            queues=list(worker.queues),
+            model_digest=model.digest,
+            started_at=moment,
+            beat_at=moment,
+            forward_at=moment,
+        )
+    )
+
+
+def beat(session: Session, worker: WorkerIdentity, model: LoadedModel, *, forward: bool) -> None:
+    """The worker lives; `forward`: its model has computed something since the last beat."""
+    moment = now()
+    values: dict[str, datetime] = {"beat_at": moment}
+    if forward:
+        values["forward_at"] = moment
+    session.execute(update(WorkerRow).where(WorkerRow.id == worker.id).values(**values))
+    session.execute(update(ModelRow).where(ModelRow.digest == model.digest).values(seen_at=moment))
+
+
+def leave(session: Session, worker: WorkerIdentity) -> None:
+    """The worker ends on purpose."""
+    session.execute(delete(WorkerRow).where(WorkerRow.id == worker.id))
+
+
+def forget_lost(session: Session) -> None:
+    """Drop the rows of workers that were never heard of again."""
+    session.execute(delete(WorkerRow).where(WorkerRow.beat_at < now() - FORGET_AFTER))
+
+
+def serving(session: Session, queue: str, silence: timedelta) -> list[str]:
+    """Ids of the living workers of a queue whose model has done a real forward pass."""
+    rows = session.execute(
+        select(WorkerRow.id, WorkerRow.queues).where(
+            WorkerRow.beat_at >= now() - silence, WorkerRow.forward_at.is_not(None)
+        )
+    ).all()
+    return [row.id for row in rows if queue in row.queues]
+
+
+def registered_models(session: Session) -> tuple[RegisteredModel, ...]:
+    """Models in use, newest first.
+
+    In use means seen when any model was last seen: while all workers restart the list stays as it was, and a
+    replaced bundle leaves it as soon as workers with the new one report.
+    """
+    latest = session.scalar(select(func.max(ModelRow.seen_at)))
+    if latest is None:
+        return ()
+    rows = session.scalars(
+        select(ModelRow).where(ModelRow.seen_at >= latest - CURRENT_WITHIN).order_by(ModelRow.loaded_at.desc())
+    )
+    return tuple(RegisteredModel(model=_loaded(row), loaded_at=row.loaded_at) for row in rows)
+
+
+def _loaded(row: ModelRow) -> LoadedModel:
+    return LoadedModel(
+        bundle=row.bundle,
+        version=row.version,
+        digest=row.digest,
+        demonstration=row.demonstration,
+        tasks=tuple(TaskOutcomes(name=name, outcomes=tuple(outcomes)) for name, outcomes in row.tasks.items()),
+        encoders=row.encoders,
+    )

@@ -1,0 +1,162 @@
+"""Everything an operator can set, read from the environment (prefix `HILBERT_`) here and nowhere else."""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BeforeValidator, Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+LEAST_PEPPER_LENGTH = 32
+
+
+def seconds_or_iso(value: object) -> object:
+    """A bare number is seconds, also as text; the rest (`PT90S`, `00:01:30`) is left to pydantic."""
+    try:
+        return float(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
+
+
+Duration = Annotated[timedelta, BeforeValidator(seconds_or_iso)]
+
+
+def available_cores() -> int:
+    """How many cores this process may use, at least one."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+class Settings(BaseSettings):
+    """The service's settings. `embedded` needs none of them; `production` refuses unsafe defaults."""
+
+    model_config = SettingsConfigDict(env_prefix="HILBERT_", frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    environment: Literal["embedded", "production"] = Field(
+        default="embedded", description="`production` refuses SQLite, the file queue and a generated pepper"
+    )
+    data_dir: Path = Field(
+        default=Path("~/.local/share/hilbert"),
+        description="folder of the embedded database, queue, objects, pepper and logs",
+    )
+    database_url: SecretStr | None = Field(
+        default=None, description="postgresql+psycopg://... ; default: SQLite in the data folder"
+    )
+    broker_url: SecretStr | None = Field(
+        default=None, description="redis://... ; default: a file queue in the data folder"
+    )
+    object_store_url: SecretStr | None = Field(
+        default=None, description="s3://bucket/prefix or file:///path ; default: the data folder"
+    )
+    bundle: Path = Field(
+        default=REPOSITORY / "examples" / "bundle", description="folder of the bundle that workers load"
+    )
+    peppers: dict[int, SecretStr] = Field(
+        default={},
+        description="secrets API keys are hashed with, by version, as JSON; the highest hashes new keys",
+    )
+    host: str = Field(default="127.0.0.1", description="address the API listens on")
+    port: int = Field(default=8000, ge=0, le=65535, description="port the API listens on; 0 takes a free one")
+    upload_limit: int = Field(default=2_000_000_000, gt=0, description="largest accepted request, in bytes")
+    transcript_limit: int = Field(default=5_000_000, gt=0, description="largest accepted transcript, in bytes")
+    workers: tuple[str, ...] = Field(
+        default=("prepare,encode,score",),
+        description="as JSON: one entry for each worker that `hilbert serve` starts, naming its queues",
+    )
+    threads: int = Field(
+        default_factory=available_cores,
+        gt=0,
+        description="threads a worker computes with; default: the cores",
+    )
+    attempts: int = Field(default=5, gt=0, description="attempts at a stage before its assessment fails")
+    retry_delay: Duration = Field(
+        default=timedelta(seconds=5), description="wait before the second attempt; it doubles with each one"
+    )
+    lease: Duration = Field(default=timedelta(seconds=60), description="a stage silent for this long is given away")
+    heartbeat: Duration = Field(default=timedelta(seconds=20), description="how often a worker renews its lease")
+    presence: Duration = Field(default=timedelta(seconds=5), description="how often a worker says that it lives")
+    silence: Duration = Field(
+        default=timedelta(seconds=30), description="a worker silent for this long no longer counts as ready"
+    )
+    sweep: Duration = Field(default=timedelta(seconds=3), description="how often lost work is looked for")
+    republish_after: Duration = Field(
+        default=timedelta(seconds=60),
+        description="a published stage nobody claimed is published again after this",
+    )
+    window: int = Field(default=4, gt=0, description="stages published ahead for each worker of a queue")
+    stop_grace: Duration = Field(
+        default=timedelta(seconds=4),
+        description="time that `hilbert serve` gives its children to end by themselves",
+    )
+
+    @model_validator(mode="after")
+    def _production_is_explicit(self) -> Self:
+        if self.environment == "production" and (reasons := self._unsafe_defaults()):
+            raise ValueError("production refuses its defaults: " + "; ".join(reasons))
+        return self
+
+    def _unsafe_defaults(self) -> list[str]:
+        reasons = []
+        if not self.database.startswith("postgresql"):
+            reasons.append("set HILBERT_DATABASE_URL to a postgresql+psycopg:// URL")
+        if not self.broker.startswith(("redis://", "rediss://")):
+            reasons.append("set HILBERT_BROKER_URL to a redis:// URL")
+        if self.object_store_url is None:
+            reasons.append("set HILBERT_OBJECT_STORE_URL")
+        if not self.peppers:
+            reasons.append('set HILBERT_PEPPERS to {"1": "<random secret>"}')
+        elif any(len(pepper.get_secret_value()) < LEAST_PEPPER_LENGTH for pepper in self.peppers.values()):
+            reasons.append(f"each pepper needs at least {LEAST_PEPPER_LENGTH} characters")
+        return reasons
+
+    @property
+    def folder(self) -> Path:
+        """The data folder, absolute."""
+        return self.data_dir.expanduser().absolute()
+
+    @property
+    def database(self) -> str:
+        """SQLAlchemy URL of the database; may hold a password."""
+        if self.database_url is not None:
+            return self.database_url.get_secret_value()
+        return f"sqlite:///{self.folder / 'hilbert.sqlite'}"
+
+    @property
+    def broker(self) -> str:
+        """URL of the queue; may hold a password. `spool://localhost/path` is the file queue."""
+        if self.broker_url is not None:
+            return self.broker_url.get_secret_value()
+        return f"spool://localhost{self.folder / 'queue'}"
+
+    @property
+    def object_store(self) -> str:
+        """URL of the object store."""
+        if self.object_store_url is not None:
+            return self.object_store_url.get_secret_value()
+        return (self.folder / "objects").as_uri()
+
+    def child_environment(self) -> dict[str, str]:
+        """The environment in which a child process reads exactly these settings."""
+        own = {
+            f"HILBERT_{name.upper()}": value if isinstance(value, str) else json.dumps(value)
+            for name, value in self._plain().items()
+        }
+        environment = os.environ  # noqa: TID251 - this is the one place
+        inherited = {name: value for name, value in environment.items() if not name.upper().startswith("HILBERT_")}
+        return {**inherited, **own}
+
+    def _plain(self) -> dict[str, object]:
+        values = self.model_dump(mode="json", exclude_none=True)
+        for name in ("database_url", "broker_url", "object_store_url"):
+            if (secret := getattr(self, name)) is not None:
+                values[name] = secret.get_secret_value()
+        values["peppers"] = {version: pepper.get_secret_value() for version, pepper in self.peppers.items()}
+        values["data_dir"] = str(self.folder)
+        values["bundle"] = str(self.bundle.expanduser().absolute())
+        return values

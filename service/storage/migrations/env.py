@@ -1,0 +1,16 @@
+"""Run by Alembic: migrate over the connection that `service.storage.migration` opened."""
+
+from __future__ import annotations
+
+from alembic import context
+
+from service.storage.tables import Table
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=Table.metadata,
+    render_as_batch=True,
+    compare_type=True,
+)
+with context.begin_transaction():
+    context.run_migrations()

@@ -1,0 +1,81 @@
+"""The object store: audio, transcripts, features and results, by key under their assessment's prefix.
+
+Objects are written as they are; encrypting them at rest is the store's duty (an encrypted disk or bucket).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import obstore
+from obstore.store import LocalStore, from_url
+from obstore.store import ObjectStore as Store
+
+CHUNK = 4 * 1024 * 1024
+
+
+class ObjectStore:
+    """One client for a local folder and for S3; a put is whole or not at all."""
+
+    def __init__(self, url: str) -> None:
+        self._store = _open(url)
+
+    async def put_stream(self, key: str, chunks: AsyncIterator[bytes]) -> None:
+        """Store what the iterator yields; when it raises, nothing is stored and the error goes on."""
+        await obstore.put_async(self._store, key, chunks, chunk_size=CHUNK, max_concurrency=2)
+
+    def put(self, prefix: str, content: bytes) -> str:
+        """Store bytes under a key made of the prefix and their sha256; returns the key."""
+        key = f"{prefix}/{hashlib.sha256(content).hexdigest()}"
+        obstore.put(self._store, key, content)
+        return key
+
+    def get(self, key: str) -> bytes:
+        """The whole object. Raises FileNotFoundError."""
+        return bytes(obstore.get(self._store, key).bytes())
+
+    def get_to_file(self, key: str, path: Path) -> None:
+        """Copy an object to a local file, a few megabytes at a time."""
+        with path.open("wb") as file:
+            for chunk in obstore.get(self._store, key).stream(min_chunk_size=CHUNK):
+                file.write(chunk)
+
+    def list(self, prefix: str) -> list[str]:
+        """Keys under a prefix, sorted."""
+        return sorted(meta["path"] for page in obstore.list(self._store, prefix) for meta in page)
+
+    def delete(self, prefix: str) -> None:
+        """Delete every object under a prefix; none there is fine."""
+        for key in self.list(prefix):
+            try:
+                obstore.delete(self._store, key)
+            except FileNotFoundError:
+                continue
+
+
+def _open(url: str) -> Store:
+    if url.startswith("file:"):
+        return LocalStore.from_url(url, mkdir=True, automatic_cleanup=True)
+    return from_url(url)
+
+
+def assessment_prefix(assessment_id: str) -> str:
+    """All objects of an assessment."""
+    return f"assessments/{assessment_id}"
+
+
+def material_prefix(assessment_id: str) -> str:
+    """What the client sent; removed when the assessment ends."""
+    return f"{assessment_prefix(assessment_id)}/material"
+
+
+def work_prefix(assessment_id: str) -> str:
+    """What stages leave to each other; removed when the assessment ends."""
+    return f"{assessment_prefix(assessment_id)}/work"
+
+
+def result_prefix(assessment_id: str) -> str:
+    """The result; kept until the assessment is erased."""
+    return f"{assessment_prefix(assessment_id)}/result"

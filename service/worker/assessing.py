@@ -1,0 +1,86 @@
+"""The one module of the service that knows the model: service values on one side, the model's on the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from model.errors import BundleError, RecordingError
+from model.features import SegmentChunk, SegmentFeatures
+from model.pipeline import Document, Pipeline, Prepared
+from service.errors import ConfigurationRefused
+from service.jobs.result import ModelTrace, Result
+from service.jobs.workers import LoadedModel, TaskOutcomes
+from service.settings import Settings
+from service.worker.assessor import MaterialUnusable, Preparation, PreparedChunk
+
+
+def open_assessor(settings: Settings) -> PipelineAssessor:
+    """Verify the configured bundle and load it. Raises ConfigurationRefused."""
+    try:
+        return PipelineAssessor(Pipeline.open(settings.bundle, threads=settings.threads))
+    except BundleError as error:
+        raise ConfigurationRefused(
+            f"The bundle in {settings.bundle} cannot be used: {error.detail}. {error.advice} "
+            "HILBERT_BUNDLE names its folder."
+        ) from error
+
+
+class PipelineAssessor:
+    """Assesses with a real bundle; its graphs are loaded by `warm_up`, or when first needed."""
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self._pipeline = pipeline
+
+    @property
+    def model(self) -> LoadedModel:
+        """What is loaded."""
+        manifest = self._pipeline.manifest
+        return LoadedModel(
+            bundle=manifest.name,
+            version=manifest.version,
+            digest=self._pipeline.bundle.digest,
+            demonstration=manifest.demonstration,
+            tasks=tuple(TaskOutcomes(name=task.name, outcomes=task.outcomes) for task in manifest.tasks),
+            encoders={str(stream): fingerprint for stream, fingerprint in manifest.encoders.items()},
+        )
+
+    @property
+    def trace(self) -> ModelTrace:
+        """What a result says of the model."""
+        return ModelTrace.model_validate(asdict(self._pipeline.trace))
+
+    def warm_up(self) -> None:
+        """Load every graph and run a real forward pass through all of them."""
+        self._pipeline.warm_up()
+
+    def prepare(self, audio: Path | None, transcript: bytes | None, scratch: Path) -> Preparation:
+        """Decode and cut; `scratch` must outlive the chunks. Raises MaterialUnusable."""
+        try:
+            prepared = self._pipeline.prepare(audio=audio, transcript=transcript, scratch=scratch)
+        except RecordingError as error:
+            raise _unusable(error) from error
+        return Preparation(summary=prepared.document.to_json(), chunks=_chunks(prepared))
+
+    def encode(self, chunk: bytes) -> bytes:
+        """Features of a chunk."""
+        return self._pipeline.encode(SegmentChunk.from_bytes(chunk)).to_bytes()
+
+    def score(self, summary: bytes, features: Sequence[bytes], task: str) -> Result:
+        """The result; without an outcome when the material allows none."""
+        document = Document.from_json(summary)
+        encoded = [SegmentFeatures.from_bytes(part) for part in features]
+        return Result.model_validate(asdict(self._pipeline.score(document, encoded, task)))
+
+
+def _chunks(prepared: Prepared) -> Iterator[PreparedChunk]:
+    try:
+        for chunk in prepared.chunks():
+            yield PreparedChunk(content=chunk.to_bytes(), segments=len(chunk.segments))
+    except RecordingError as error:
+        raise _unusable(error) from error
+
+
+def _unusable(error: RecordingError) -> MaterialUnusable:
+    return MaterialUnusable(code=error.code, detail=error.detail, advice=error.advice)

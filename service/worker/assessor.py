@@ -1,0 +1,89 @@
+"""What a worker asks of the model, in bytes and service values; `assessing` answers with the real one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from service.jobs.result import ModelTrace, Quality, QualityFlag, Result
+from service.jobs.workers import LoadedModel
+
+
+class MaterialUnusable(Exception):
+    """The recording or transcript cannot be assessed, and never will be; says what to do, quotes nothing."""
+
+    def __init__(self, *, code: str, detail: str, advice: str) -> None:
+        super().__init__(code)
+        self.code = code
+        self.detail = detail
+        self.advice = advice
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreparedChunk:
+    """Some segments of a recording, as the encode stage takes them."""
+
+    content: bytes
+    segments: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preparation:
+    """A recording cut into segments; `chunks` can be walked once and is empty when there will be no score."""
+
+    summary: bytes
+    chunks: Iterator[PreparedChunk]
+
+
+class Assessor(Protocol):
+    """A loaded model. Used by one thread."""
+
+    @property
+    def model(self) -> LoadedModel:
+        """What is loaded."""
+        ...
+
+    @property
+    def trace(self) -> ModelTrace:
+        """What a result says of the model when nothing was computed."""
+        ...
+
+    def warm_up(self) -> None:
+        """Do one real forward pass."""
+        ...
+
+    def prepare(self, audio: Path | None, transcript: bytes | None, scratch: Path) -> Preparation:
+        """Decode and cut. Raises MaterialUnusable."""
+        ...
+
+    def encode(self, chunk: bytes) -> bytes:
+        """Features of a chunk."""
+        ...
+
+    def score(self, summary: bytes, features: Sequence[bytes], task: str) -> Result:
+        """The result; without an outcome when the material allows none."""
+        ...
+
+
+def result_without_score(task: str, refusal: MaterialUnusable, trace: ModelTrace) -> Result:
+    """The answer for material that could not even be prepared: no numbers, and the reason as a hard flag."""
+    flag = QualityFlag(code=refusal.code, hard=True, message=f"{refusal.detail} {refusal.advice}")
+    return Result(
+        task=task,
+        outcome=None,
+        probabilities=(),
+        contributions=None,
+        segments=(),
+        quality=Quality(
+            duration_seconds=0.0,
+            speech_seconds=0.0,
+            segments=0,
+            words=0,
+            snr_db=None,
+            clipping=None,
+            flags=(flag,),
+        ),
+        model=trace,
+    )

@@ -1,0 +1,62 @@
+"""Keeping a claimed stage ours while it is worked on, and noticing when it no longer is."""
+
+from __future__ import annotations
+
+import threading
+from datetime import timedelta
+from types import TracebackType
+from typing import Self
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from service.errors import FenceLost
+from service.jobs.assessment import StageClaim
+from service.jobs.stages import StageRepository
+from service.observability import failure_fields
+from service.storage.database import Database
+
+log = structlog.stdlib.get_logger(__name__)
+
+
+class LeaseKeeper:
+    """Renews a claim from a thread while the block runs; one query renews and brings back a cancellation."""
+
+    def __init__(
+        self, database: Database, claim: StageClaim, *, worker: str, lease: timedelta, heartbeat: timedelta
+    ) -> None:
+        self._database = database
+        self._claim = claim
+        self._worker = worker
+        self._lease = lease
+        self._heartbeat = heartbeat
+        self._done = threading.Event()
+        self._lost = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="lease", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._done.set()
+        self._thread.join()
+
+    def check(self) -> None:
+        """Raise FenceLost when the stage was cancelled or taken over: there is no use in going on."""
+        if self._lost.is_set():
+            raise FenceLost("The stage was cancelled or taken over.")
+
+    def _run(self) -> None:
+        while not self._done.wait(self._heartbeat.total_seconds()):
+            try:
+                with self._database.writing() as session:
+                    held = StageRepository(session, self._worker).renew(self._claim, self._lease)
+            except SQLAlchemyError as error:
+                log.warning("lease not renewed", **failure_fields(error))
+                continue
+            if not held:
+                self._lost.set()
+                return

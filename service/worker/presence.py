@@ -1,0 +1,58 @@
+"""A worker's sign of life in the database: readiness is judged by it."""
+
+from __future__ import annotations
+
+import threading
+from datetime import timedelta
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from service.jobs.workers import LoadedModel, WorkerIdentity, beat, leave, register
+from service.observability import failure_fields
+from service.storage.database import Database
+
+log = structlog.stdlib.get_logger(__name__)
+
+
+class Presence:
+    """Registers a worker whose model has been warmed up, and beats until it leaves."""
+
+    def __init__(self, database: Database, worker: WorkerIdentity, model: LoadedModel, *, every: timedelta) -> None:
+        self._database = database
+        self._worker = worker
+        self._model = model
+        self._every = every
+        self._forward = threading.Event()
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="presence", daemon=True)
+
+    def start(self) -> None:
+        """Register, then beat from a thread: a solo worker computes in its main one."""
+        with self._database.writing() as session:
+            register(session, self._worker, self._model)
+        self._thread.start()
+
+    def computed(self) -> None:
+        """The model has just done real work."""
+        self._forward.set()
+
+    def stop(self) -> None:
+        """Leave."""
+        self._done.set()
+        self._thread.join()
+        try:
+            with self._database.writing() as session:
+                leave(session, self._worker)
+        except SQLAlchemyError as error:
+            log.warning("worker could not sign off", **failure_fields(error))
+
+    def _run(self) -> None:
+        while not self._done.wait(self._every.total_seconds()):
+            forward = self._forward.is_set()
+            self._forward.clear()
+            try:
+                with self._database.writing() as session:
+                    beat(session, self._worker, self._model, forward=forward)
+            except SQLAlchemyError as error:
+                log.warning("heartbeat failed", **failure_fields(error))

@@ -1,0 +1,94 @@
+"""One worker process: load the model, warm it up, say so, serve."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import structlog
+
+from service.jobs.sweeper import Sweeper, sweep_plan
+from service.jobs.workers import WorkerIdentity
+from service.settings import Settings
+from service.storage.database import Database
+from service.storage.objects import ObjectStore
+from service.task_queue.doorbell import Doorbell, open_celery
+from service.worker.assessor import Assessor
+from service.worker.presence import Presence
+from service.worker.stage_runner import StageRunner, patience
+from service.worker.tasks import register_tasks
+
+log = structlog.stdlib.get_logger(__name__)
+
+
+def run_worker(settings: Settings, queues: tuple[str, ...], open_assessor: Callable[[Settings], Assessor]) -> int:
+    """Serve the queues until a signal ends the process; returns its exit status."""
+    worker = WorkerIdentity(id=f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}", queues=queues)
+    assessor = open_assessor(settings)
+    assessor.warm_up()
+    database = Database(settings.database)
+    objects = ObjectStore(settings.object_store)
+    app = open_celery(settings.broker)
+    runner = StageRunner(
+        database,
+        objects,
+        assessor,
+        worker=worker.id,
+        patience=patience(settings),
+        scratch=_own_scratch(settings.folder / "scratch"),
+    )
+    sweeper = Sweeper(database, objects, Doorbell(app), sweep_plan(settings), worker.id)
+    presence = Presence(database, worker, assessor.model, every=settings.presence)
+
+    def run(stage_id: str) -> None:
+        if runner.run(stage_id):
+            presence.computed()
+            sweeper.wake()
+
+    register_tasks(app, run)
+    presence.start()
+    sweeper.start()
+    log.info("worker ready", worker=worker.id, queues=queues)
+    celery_worker = app.Worker(
+        hostname=worker.id,
+        pool="solo",
+        concurrency=1,
+        queues=list(queues),
+        without_gossip=True,
+        without_mingle=True,
+        without_heartbeat=True,
+        quiet=True,
+    )
+    try:
+        celery_worker.start()
+    finally:
+        sweeper.stop()
+        presence.stop()
+        database.close()
+    return int(celery_worker.exitcode or 0)
+
+
+def _own_scratch(folder: Path) -> Path:
+    """A folder for decoded audio that this process alone uses; those of killed processes are removed."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for left in folder.iterdir():
+        if left.name.isdigit() and not _alive(int(left.name)):
+            shutil.rmtree(left, ignore_errors=True)
+    own = folder / str(os.getpid())
+    shutil.rmtree(own, ignore_errors=True)
+    own.mkdir()
+    return own
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -1,0 +1,179 @@
+"""From a stage id to a completed stage: claim, read, compute, store, complete."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import structlog
+
+from service.errors import FenceLost
+from service.jobs.assessment import INTERNAL_FAILURE, StageClaim, StageKind, State, StoredChunk
+from service.jobs.result import Result
+from service.jobs.stages import StageRepository
+from service.jobs.sweeper import remove_material
+from service.observability import failure_fields
+from service.settings import Settings
+from service.storage.database import Database
+from service.storage.objects import ObjectStore, assessment_prefix, result_prefix, work_prefix
+from service.storage.tables import AssessmentRow
+from service.worker.assessor import Assessor, MaterialUnusable, result_without_score
+from service.worker.lease import LeaseKeeper
+
+log = structlog.stdlib.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How long a stage may be silent and how often it is tried."""
+
+    lease: timedelta
+    heartbeat: timedelta
+    attempts: int
+    retry_delay: timedelta
+
+    def delay_after(self, attempt: int) -> timedelta:
+        """Wait before the next attempt; it doubles with each one."""
+        return self.retry_delay * (1 << (attempt - 1))
+
+
+def patience(settings: Settings) -> Patience:
+    """The patience that the settings describe."""
+    return Patience(
+        lease=settings.lease,
+        heartbeat=settings.heartbeat,
+        attempts=settings.attempts,
+        retry_delay=settings.retry_delay,
+    )
+
+
+class StageRunner:
+    """Runs stages, one at a time, with one loaded model."""
+
+    def __init__(
+        self,
+        database: Database,
+        objects: ObjectStore,
+        assessor: Assessor,
+        *,
+        worker: str,
+        patience: Patience,
+        scratch: Path,
+    ) -> None:
+        self._database = database
+        self._objects = objects
+        self._assessor = assessor
+        self._worker = worker
+        self._patience = patience
+        self._scratch = scratch
+
+    def run(self, stage_id: str) -> bool:
+        """Work on a stage if it is to be had; False when there was nothing to do."""
+        with self._database.writing() as session:
+            claim = StageRepository(session, self._worker).claim(
+                stage_id, self._patience.lease, self._patience.attempts
+            )
+        if claim is None:
+            return False
+        with structlog.contextvars.bound_contextvars(
+            request_id=claim.request_id,
+            assessment=claim.assessment_id,
+            stage=str(claim.kind),
+            index=claim.index,
+        ):
+            self._attempt(claim)
+        return True
+
+    def _attempt(self, claim: StageClaim) -> None:
+        keeper = LeaseKeeper(
+            self._database,
+            claim,
+            worker=self._worker,
+            lease=self._patience.lease,
+            heartbeat=self._patience.heartbeat,
+        )
+        try:
+            with keeper:
+                self._work(claim, keeper)
+            log.info("stage done", attempt=claim.attempt)
+        except FenceLost:
+            log.info("stage lost", attempt=claim.attempt)
+            self._clear_after(claim)
+        except Exception as error:  # whatever it was, the stage is tried again and then given up
+            log.error("stage failed", attempt=claim.attempt, **failure_fields(error))
+            self._give_up_or_back(claim)
+
+    def _work(self, claim: StageClaim, keeper: LeaseKeeper) -> None:
+        if claim.kind == StageKind.PREPARE:
+            self._prepare(claim, keeper)
+        elif claim.kind == StageKind.ENCODE:
+            self._encode(claim)
+        else:
+            self._score(claim)
+
+    def _prepare(self, claim: StageClaim, keeper: LeaseKeeper) -> None:
+        with tempfile.TemporaryDirectory(dir=self._scratch) as folder:
+            scratch = Path(folder)
+            audio = None
+            if claim.audio_key is not None:
+                audio = scratch / "audio"
+                self._objects.get_to_file(claim.audio_key, audio)
+            transcript = None if claim.transcript_key is None else self._objects.get(claim.transcript_key)
+            try:
+                preparation = self._assessor.prepare(audio, transcript, scratch)
+                prefix = f"{work_prefix(claim.assessment_id)}/prepare"
+                chunks = []
+                for chunk in preparation.chunks:
+                    keeper.check()
+                    chunks.append(StoredChunk(key=self._objects.put(prefix, chunk.content), segments=chunk.segments))
+            except MaterialUnusable as refusal:
+                log.info("material unusable", code=refusal.code)
+                self._finish(claim, result_without_score(claim.task, refusal, self._assessor.trace))
+                return
+        summary_key = self._objects.put(prefix, preparation.summary)
+        with self._database.writing() as session:
+            StageRepository(session, self._worker).complete_prepare(claim, summary_key, chunks)
+
+    def _encode(self, claim: StageClaim) -> None:
+        if claim.input_key is None:
+            raise ValueError("an encode stage has an input")
+        features = self._assessor.encode(self._objects.get(claim.input_key))
+        key = self._objects.put(f"{work_prefix(claim.assessment_id)}/encode", features)
+        with self._database.writing() as session:
+            StageRepository(session, self._worker).complete_encode(claim, key)
+
+    def _score(self, claim: StageClaim) -> None:
+        with self._database.reading() as session:
+            inputs = StageRepository(session, self._worker).score_inputs(claim)
+        summary = self._objects.get(inputs.summary_key)
+        features = [self._objects.get(key) for key in inputs.feature_keys]
+        self._finish(claim, self._assessor.score(summary, features, claim.task))
+
+    def _finish(self, claim: StageClaim, result: Result) -> None:
+        key = self._objects.put(result_prefix(claim.assessment_id), result.model_dump_json().encode())
+        with self._database.writing() as session:
+            stages = StageRepository(session, self._worker)
+            stages.complete_assessment(claim, key, scored=result.outcome is not None)
+        remove_material(self._database, self._objects, claim.assessment_id)
+
+    def _give_up_or_back(self, claim: StageClaim) -> None:
+        try:
+            with self._database.writing() as session:
+                stages = StageRepository(session, self._worker)
+                if claim.attempt < self._patience.attempts:
+                    stages.give_back(claim, self._patience.delay_after(claim.attempt))
+                else:
+                    stages.fail(claim, INTERNAL_FAILURE)
+        except FenceLost:
+            self._clear_after(claim)
+
+    def _clear_after(self, claim: StageClaim) -> None:
+        """Leave nothing behind that was written after the assessment had ended or was erased."""
+        with self._database.reading() as session:
+            row = session.get(AssessmentRow, claim.assessment_id)
+        if row is None:
+            self._objects.delete(assessment_prefix(claim.assessment_id))
+        elif State(row.state).final:
+            self._objects.delete(work_prefix(claim.assessment_id))

@@ -1,0 +1,67 @@
+import shutil
+from pathlib import Path
+
+import pytest
+
+from model.bundle.bundle import open_bundle
+from model.bundle.manifest import MANIFEST
+from model.errors import BundleInvalid, BundleTampered, UnknownTask
+
+
+@pytest.fixture
+def copy(small_bundle: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(small_bundle, tmp_path / "bundle"))
+
+
+def test_a_sealed_bundle_opens(small_bundle: Path) -> None:
+    bundle = open_bundle(small_bundle)
+    assert bundle.task("spectrum").outcomes == ("none", "mild", "severe")
+    assert len(bundle.digest) == 64
+    assert set(bundle.manifest.encoders) == {"speech", "text"}
+
+
+def test_one_flipped_byte_in_any_file_is_noticed(copy: Path) -> None:
+    files = [file for file in copy.rglob("*") if file.is_file() and file.name != MANIFEST]
+    assert len(files) == 7
+    for file in files:
+        content = file.read_bytes()
+        middle = len(content) // 2
+        file.write_bytes(content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :])
+        with pytest.raises(BundleTampered, match=file.name):
+            open_bundle(copy)
+        file.write_bytes(content)
+    open_bundle(copy)
+
+
+def test_a_missing_and_an_added_file_are_noticed(copy: Path) -> None:
+    (copy / "extra.txt").write_text("?")
+    with pytest.raises(BundleTampered):
+        open_bundle(copy)
+    (copy / "extra.txt").unlink()
+    (copy / "network.onnx").unlink()
+    with pytest.raises(BundleTampered):
+        open_bundle(copy)
+
+
+def test_a_changed_manifest_is_another_bundle(copy: Path, small_bundle: Path) -> None:
+    manifest = copy / MANIFEST
+    manifest.write_text(manifest.read_text().replace('"version": "0"', '"version": "1"'))
+    assert open_bundle(copy).digest != open_bundle(small_bundle).digest
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"format": 2}', "not json"])
+def test_a_manifest_that_cannot_be_understood_is_refused(copy: Path, content: str) -> None:
+    (copy / MANIFEST).write_text(content)
+    with pytest.raises(BundleInvalid):
+        open_bundle(copy)
+
+
+def test_no_bundle_at_all_is_said_plainly(tmp_path: Path) -> None:
+    with pytest.raises(BundleInvalid, match="no readable bundle"):
+        open_bundle(tmp_path)
+
+
+def test_an_unknown_task_names_the_known_ones(small_bundle: Path) -> None:
+    with pytest.raises(UnknownTask) as refusal:
+        open_bundle(small_bundle).task("iq")
+    assert "spectrum" in refusal.value.advice

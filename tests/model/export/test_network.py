@@ -1,0 +1,46 @@
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+
+from model.bundle.graph import INPUTS
+from model.export.network import TOLERANCE, NetworkGraph, export_network
+from model.network.hilbert import Hilbert
+
+
+@pytest.fixture(scope="module")
+def network() -> Hilbert:
+    torch.manual_seed(1)
+    return Hilbert(audio_dim=12, text_dim=10, outcomes={"spectrum": 4, "role": 2}, width=16, heads=2).eval()
+
+
+def test_the_graph_agrees_with_torch_and_has_free_axes(network: Hilbert, tmp_path: Path) -> None:
+    worst = export_network(network, tasks=["spectrum", "role"], file=tmp_path / "network.onnx")
+    assert worst <= TOLERANCE
+    session = onnxruntime.InferenceSession(str(tmp_path / "network.onnx"))
+    assert [entry.name for entry in session.get_inputs()] == list(INPUTS)
+    assert [entry.name for entry in session.get_outputs()] == [
+        "audio",
+        "text",
+        "joint",
+        "logits_spectrum",
+        "logits_role",
+    ]
+    generator = np.random.default_rng(0)
+    for documents, audio, text in ((1, 1, 9), (6, 130, 2)):
+        feed = {
+            "audio_features": generator.standard_normal((documents, audio, 12)).astype(np.float32),
+            "text_features": generator.standard_normal((documents, text, 10)).astype(np.float32),
+            "audio_mask": generator.random((documents, audio)) < 0.7,
+            "text_mask": generator.random((documents, text)) < 0.7,
+            "audio_times": generator.random((documents, audio)).astype(np.float32) * 900,
+            "text_times": generator.random((documents, text)).astype(np.float32) * 900,
+            "audio_present": generator.random(documents) < 0.5,
+            "text_present": generator.random(documents) < 0.5,
+        }
+        with torch.no_grad():
+            expected = NetworkGraph(network, ["spectrum", "role"])(*(torch.from_numpy(feed[name]) for name in INPUTS))
+        for value, reference in zip(session.run(None, feed), expected, strict=True):
+            np.testing.assert_allclose(value, reference.numpy(), atol=TOLERANCE)

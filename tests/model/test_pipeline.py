@@ -1,0 +1,120 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from model.errors import BundleInvalid, TranscriptUnreadable, UnknownTask
+from model.features import SegmentChunk, SegmentFeatures
+from model.pipeline import Assessment, Document, Pipeline, Prepared
+
+EXAMPLES = Path("examples")
+AUDIO, TRANSCRIPT = EXAMPLES / "interview.flac", EXAMPLES / "interview.vtt"
+
+
+@pytest.fixture(scope="module")
+def pipeline(small_bundle: Path) -> Pipeline:
+    return Pipeline.open(small_bundle, threads=2)
+
+
+@pytest.fixture(scope="module")
+def prepared(pipeline: Pipeline, tmp_path_factory: pytest.TempPathFactory) -> Prepared:
+    return pipeline.prepare(audio=AUDIO, transcript=TRANSCRIPT.read_bytes(), scratch=tmp_path_factory.mktemp("scratch"))
+
+
+@pytest.fixture(scope="module")
+def features(pipeline: Pipeline, prepared: Prepared) -> list[SegmentFeatures]:
+    return [pipeline.encode(chunk) for chunk in prepared.chunks()]
+
+
+def risks(assessment: Assessment) -> list[float]:
+    return [one.probability for one in assessment.probabilities]
+
+
+def test_a_recording_becomes_an_assessment(
+    pipeline: Pipeline, prepared: Prepared, features: list[SegmentFeatures]
+) -> None:
+    found = pipeline.score(prepared.document, features, "spectrum")
+    assert found.outcome in {"none", "mild", "severe"}
+    assert sum(risks(found)) == pytest.approx(1)
+    assert found.contributions is not None
+    assert found.contributions.outcome == found.outcome
+    moved = [abs(one.audio_effect) + abs(one.text_effect) for one in found.segments]
+    assert moved == sorted(moved, reverse=True)
+    assert all(one.text and 0 <= one.start < one.end <= found.quality.duration_seconds for one in found.segments)
+    assert found.quality.segments == len(prepared.document.segmentation.segments)
+    assert found.model.digest == pipeline.bundle.digest
+    assert found.model.provider == "CPUExecutionProvider"
+
+
+def test_the_stages_apart_give_what_assess_gives(
+    pipeline: Pipeline, prepared: Prepared, features: list[SegmentFeatures], tmp_path: Path
+) -> None:
+    whole = pipeline.assess(audio=AUDIO, transcript=TRANSCRIPT.read_bytes(), scratch=tmp_path, task="spectrum")
+    document = Document.from_json(prepared.document.to_json())
+    assert document == prepared.document
+    carried = [SegmentFeatures.from_bytes(part.to_bytes()) for part in reversed(features)]
+    apart = pipeline.score(document, carried, "spectrum")
+    np.testing.assert_allclose(risks(apart), risks(whole), atol=1e-6)
+    assert [one.index for one in apart.segments] == [one.index for one in whole.segments]
+
+
+def test_a_chunk_from_the_object_store_encodes_alike(
+    pipeline: Pipeline, prepared: Prepared, features: list[SegmentFeatures]
+) -> None:
+    chunk = next(prepared.chunks())
+    again = pipeline.encode(SegmentChunk.from_bytes(chunk.to_bytes()))
+    np.testing.assert_array_equal(again.audio, features[0].audio)
+    np.testing.assert_array_equal(again.text, features[0].text)
+
+
+@pytest.mark.parametrize("withheld", ["audio", "text"])
+def test_one_modality_is_enough_and_the_other_contributes_nothing(
+    pipeline: Pipeline, tmp_path: Path, withheld: str
+) -> None:
+    found = pipeline.assess(
+        audio=None if withheld == "audio" else AUDIO,
+        transcript=None if withheld == "text" else TRANSCRIPT.read_bytes(),
+        scratch=tmp_path,
+        task="spectrum",
+    )
+    flag = {"audio": "audio_missing", "text": "transcript_missing"}[withheld]
+    assert flag in {one.code for one in found.quality.flags}
+    assert found.outcome is not None
+    assert found.contributions is not None
+    assert getattr(found.contributions, withheld) == pytest.approx(0, abs=1e-6)
+
+
+def test_too_little_material_abstains_without_a_number(pipeline: Pipeline, tmp_path: Path) -> None:
+    prepared = pipeline.prepare(audio=None, transcript=b"Not much.", scratch=tmp_path)
+    assert prepared.document.abstains
+    assert list(prepared.chunks()) == []
+    found = pipeline.score(prepared.document, [], "spectrum")
+    assert found.outcome is None
+    assert found.probabilities == ()
+    assert found.contributions is None
+    assert found.segments == ()
+    assert any(flag.hard for flag in found.quality.flags)
+
+
+def test_a_malformed_transcript_is_refused(pipeline: Pipeline, tmp_path: Path) -> None:
+    with pytest.raises(TranscriptUnreadable):
+        pipeline.prepare(audio=None, transcript=b"WEBVTT\n\n00:00:xx --> 00:01\nwords", scratch=tmp_path)
+
+
+def test_an_unknown_task_is_refused(pipeline: Pipeline, prepared: Prepared, features: list[SegmentFeatures]) -> None:
+    with pytest.raises(UnknownTask):
+        pipeline.score(prepared.document, features, "iq")
+
+
+def test_a_document_prepared_for_another_bundle_is_refused(
+    pipeline: Pipeline, prepared: Prepared, features: list[SegmentFeatures]
+) -> None:
+    other = Document(bundle_digest="0" * 64, segmentation=prepared.document.segmentation)
+    with pytest.raises(BundleInvalid):
+        pipeline.score(other, features, "spectrum")
+
+
+def test_warming_up_runs_every_graph(small_bundle: Path) -> None:
+    pipeline = Pipeline.open(small_bundle, threads=1)
+    pipeline.warm_up()
+    assert {"_speech", "_text", "scorer"} <= set(vars(pipeline))

@@ -1,0 +1,72 @@
+"""The application in this process, on SQLite, with a worker that is only a row."""
+
+import json
+import shutil
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from starlette.testclient import TestClient
+
+from service.api.app import create_app
+from service.settings import Settings
+from service.storage.database import Database
+
+
+@dataclass(frozen=True, kw_only=True)
+class Api:
+    client: TestClient
+    database: Database
+    folder: Path
+    key: str
+    foreign_key: str
+
+    def post(self, *, audio=None, transcript=None, metadata=None, key=None, files=None):
+        parts = dict(files or {})
+        if audio is not None:
+            parts["audio"] = ("patient-name.wav", audio)
+        if transcript is not None:
+            parts["transcript"] = ("patient-name.vtt", transcript)
+        data = (
+            None if metadata is None else {"metadata": metadata if isinstance(metadata, str) else json.dumps(metadata)}
+        )
+        return self.client.post("/v1/assessments", files=parts or None, data=data, headers=self.headers(key))
+
+    def get(self, path, *, key=None, **options):
+        return self.client.get(path, headers=self.headers(key), **options)
+
+    def delete(self, path, *, key=None):
+        return self.client.delete(path, headers=self.headers(key))
+
+    def headers(self, key=None):
+        return {"Authorization": f"Bearer {key or self.key}"}
+
+    def stored(self):
+        return [path for path in (self.folder / "objects").rglob("*") if path.is_file()]
+
+
+@pytest.fixture
+def settings(tmp_path, migrated_file):
+    shutil.copy(migrated_file, tmp_path / "hilbert.sqlite")
+    return Settings(data_dir=tmp_path, upload_limit=100_000, transcript_limit=1_000, sweep=timedelta(milliseconds=50))
+
+
+@pytest.fixture
+def bare_api(settings, tmp_path):
+    """Without any worker."""
+    with TestClient(create_app(settings), raise_server_exceptions=False) as client:
+        parts = client.app.state.parts
+        yield Api(
+            client=client,
+            database=parts.database,
+            folder=tmp_path,
+            key=parts.keys.issue(name="a", tenant="ward-a").secret,
+            foreign_key=parts.keys.issue(name="b", tenant="ward-b").secret,
+        )
+
+
+@pytest.fixture
+def api(bare_api, join_worker):
+    join_worker(bare_api.database)
+    return bare_api

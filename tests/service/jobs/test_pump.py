@@ -1,0 +1,83 @@
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select
+
+from service.jobs.assessment import Priority
+from service.jobs.pump import Window, pump
+from service.storage.database import now
+from service.storage.tables import StageRow
+
+WINDOW = Window(stages_per_worker=2, silence=timedelta(seconds=30))
+
+
+def stage_of(database, assessment_id):
+    with database.reading() as session:
+        return session.scalars(select(StageRow).where(StageRow.assessment_id == assessment_id)).one()
+
+
+def test_a_ready_stage_is_rung_once(database, submit, doorbell):
+    submit(database)
+    assert pump(database, doorbell, WINDOW) == 1
+    assert pump(database, doorbell, WINDOW) == 0
+    assert doorbell.rung == [("prepare", stage_of(database, "a1").id)]
+
+
+def test_nothing_is_rung_when_nothing_waits(database, doorbell):
+    assert pump(database, doorbell, WINDOW) == 0
+
+
+def test_no_more_is_rung_than_the_window_holds(database, submit, doorbell):
+    for number in range(5):
+        submit(database, f"a{number}")
+    pump(database, doorbell, WINDOW)
+    assert len(doorbell.rung) == 2
+
+
+def test_the_window_grows_with_the_workers_of_the_queue(database, submit, doorbell, join_worker):
+    for number in range(5):
+        submit(database, f"a{number}")
+    join_worker(database, "w1", ("prepare", "encode"))
+    join_worker(database, "w2", ("prepare",))
+    join_worker(database, "w3", ("encode",))
+    pump(database, doorbell, WINDOW)
+    assert len(doorbell.rung) == 4
+
+
+def test_routine_goes_before_batch_and_the_oldest_first(database, submit, doorbell):
+    submit(database, "batch", priority=Priority.BATCH)
+    submit(database, "z-first")
+    submit(database, "a-second")
+    pump(database, doorbell, Window(stages_per_worker=3, silence=timedelta(seconds=30)))
+    expected = [("prepare", stage_of(database, name).id) for name in ("z-first", "a-second", "batch")]
+    assert doorbell.rung == expected
+
+
+def test_a_delayed_stage_is_not_rung_before_its_time(database, submit, doorbell):
+    submit(database)
+    with database.writing() as session:
+        session.scalars(select(StageRow)).one().not_before = now() + timedelta(seconds=60)
+    assert pump(database, doorbell, WINDOW) == 0
+
+
+def test_what_could_not_be_rung_waits_for_the_next_time(database, submit, doorbell):
+    submit(database)
+    doorbell.broken = True
+    assert pump(database, doorbell, WINDOW) == 0
+    doorbell.broken = False
+    assert pump(database, doorbell, WINDOW) == 1
+
+
+@pytest.mark.parametrize("count", [3])
+def test_pumps_that_meet_ring_each_stage_once(database, submit, doorbell, count):
+    import threading
+
+    for number in range(count):
+        submit(database, f"a{number}")
+    window = Window(stages_per_worker=50, silence=timedelta(seconds=30))
+    threads = [threading.Thread(target=pump, args=(database, doorbell, window)) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(doorbell.rung) == len(set(doorbell.rung)) == count

@@ -1,0 +1,91 @@
+from dataclasses import replace
+from datetime import timedelta
+
+from sqlalchemy import update
+
+from service.jobs.workers import beat, forget_lost, leave, registered_models, serving
+from service.storage.database import now
+from service.storage.tables import ModelRow, WorkerRow
+
+SILENCE = timedelta(seconds=30)
+
+
+def models(database):
+    with database.reading() as session:
+        return [registered.model for registered in registered_models(session)]
+
+
+def ready(database, queue):
+    with database.reading() as session:
+        return serving(session, queue, SILENCE)
+
+
+def age(database, table, **columns):
+    with database.writing() as session:
+        session.execute(update(table).values(**{name: now() - ago for name, ago in columns.items()}))
+
+
+def test_a_registered_worker_serves_its_queues_and_no_others(database, join_worker):
+    join_worker(database, "w1", ("prepare", "score"))
+    assert ready(database, "prepare") == ["w1"]
+    assert ready(database, "encode") == []
+
+
+def test_a_silent_worker_serves_nothing(database, join_worker):
+    join_worker(database)
+    age(database, WorkerRow, beat_at=timedelta(seconds=31))
+    assert ready(database, "encode") == []
+
+
+def test_a_beat_brings_it_back(database, join_worker, loaded_model):
+    worker = join_worker(database)
+    age(database, WorkerRow, beat_at=timedelta(seconds=31))
+    with database.writing() as session:
+        beat(session, worker, loaded_model, forward=True)
+    assert ready(database, "encode") == ["w1"]
+
+
+def test_a_worker_without_a_forward_pass_serves_nothing(database, join_worker):
+    join_worker(database)
+    with database.writing() as session:
+        session.execute(update(WorkerRow).values(forward_at=None))
+    assert ready(database, "encode") == []
+
+
+def test_a_worker_that_leaves_is_gone(database, join_worker):
+    worker = join_worker(database)
+    with database.writing() as session:
+        leave(session, worker)
+    assert ready(database, "encode") == []
+
+
+def test_workers_lost_for_a_day_are_forgotten(database, join_worker):
+    join_worker(database)
+    age(database, WorkerRow, beat_at=timedelta(days=2))
+    with database.writing() as session:
+        forget_lost(session)
+        assert session.get(WorkerRow, "w1") is None
+
+
+def test_the_model_is_registered_once_with_all_its_words(database, join_worker, loaded_model):
+    join_worker(database, "w1")
+    join_worker(database, "w2")
+    assert models(database) == [loaded_model]
+
+
+def test_models_stay_registered_while_every_worker_is_away(database, join_worker, loaded_model):
+    join_worker(database)
+    age(database, ModelRow, seen_at=timedelta(hours=5))
+    assert models(database) == [loaded_model]
+
+
+def test_a_replaced_model_leaves_the_list(database, join_worker, loaded_model):
+    join_worker(database)
+    age(database, ModelRow, seen_at=timedelta(hours=5))
+    newer = replace(loaded_model, digest="sha256:newer", version="2")
+    join_worker(database, "w2", model=newer)
+    assert models(database) == [newer]
+
+
+def test_without_workers_there_is_no_model(database):
+    assert models(database) == []

@@ -1,0 +1,147 @@
+"""A deterministic stand-in for the model, for workers under test: a segment is ten bytes of the material."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from time import sleep
+
+import typer
+
+from service.jobs.result import (
+    Contributions,
+    ModelTrace,
+    OutcomeProbability,
+    Quality,
+    QualityFlag,
+    Result,
+)
+from service.jobs.workers import LoadedModel, TaskOutcomes
+from service.settings import Settings
+from service.worker.assessor import MaterialUnusable, Preparation, PreparedChunk
+from service.worker.entry import start_worker
+
+SEGMENT_BYTES = 10
+CHUNK_SEGMENTS = 16
+OUTCOMES = ("none", "mild", "severe")
+
+
+class RehearsalAssessor:
+    """Answers from the bytes. Words in the audio steer it: `unreadable`, `silence`, `slow`, `broken`."""
+
+    def __init__(self) -> None:
+        self.warm = False
+
+    @property
+    def model(self) -> LoadedModel:
+        return LoadedModel(
+            bundle="rehearsal",
+            version="1",
+            digest="sha256:rehearsal",
+            demonstration=True,
+            tasks=(TaskOutcomes(name="spectrum", outcomes=OUTCOMES),),
+            encoders={"audio": "none"},
+        )
+
+    @property
+    def trace(self) -> ModelTrace:
+        return ModelTrace(
+            bundle="rehearsal",
+            version="1",
+            digest="sha256:rehearsal",
+            demonstration=True,
+            encoders={"audio": "none"},
+            provider="rehearsal",
+            precision="float32",
+            runtime={},
+        )
+
+    def warm_up(self) -> None:
+        self.warm = True
+
+    def prepare(self, audio: Path | None, transcript: bytes | None, scratch: Path) -> Preparation:
+        material = b"" if audio is None else audio.read_bytes()
+        if b"unreadable" in material:
+            raise MaterialUnusable(code="audio_unreadable", detail="The audio is damaged.", advice="Send another file.")
+        if b"broken" in material:
+            raise RuntimeError(f"secret words: {material!r}")
+        material += transcript or b""
+        segments = max(1, len(material) // SEGMENT_BYTES)
+        if b"silence" in material:
+            segments = 0
+        summary = json.dumps({"segments": segments}).encode()
+        return Preparation(summary=summary, chunks=_chunks(segments, b"slow" in material))
+
+    def encode(self, chunk: bytes) -> bytes:
+        request = json.loads(chunk)
+        if request["slow"]:
+            sleep(0.5)
+        return json.dumps({"sum": request["segments"]}).encode()
+
+    def score(self, summary: bytes, features: Sequence[bytes], task: str) -> Result:
+        segments = json.loads(summary)["segments"]
+        encoded = sum(json.loads(part)["sum"] for part in features)
+        if encoded != segments:
+            raise ValueError("a chunk is missing")
+        severe = min(0.9, segments / 1000)
+        scored = segments > 0
+        flags = () if scored else (QualityFlag(code="no_speech", hard=True, message="Send speech."),)
+        return Result(
+            task=task,
+            outcome="none" if scored else None,
+            probabilities=_probabilities(severe) if scored else (),
+            contributions=_contributions() if scored else None,
+            segments=(),
+            quality=Quality(
+                duration_seconds=1.0,
+                speech_seconds=1.0 if scored else 0.0,
+                segments=segments,
+                words=0,
+                snr_db=None,
+                clipping=None,
+                flags=flags,
+            ),
+            model=self.trace,
+        )
+
+
+def _chunks(segments: int, slow: bool) -> Iterator[PreparedChunk]:
+    for start in range(0, segments, CHUNK_SEGMENTS):
+        size = min(CHUNK_SEGMENTS, segments - start)
+        content = json.dumps({"start": start, "segments": size, "slow": slow}).encode()
+        yield PreparedChunk(content=content, segments=size)
+
+
+def _probabilities(severe: float) -> tuple[OutcomeProbability, ...]:
+    rest = 1 - severe
+    values = (0.75 * rest, 0.25 * rest, severe)
+    return tuple(OutcomeProbability(outcome=o, probability=p) for o, p in zip(OUTCOMES, values, strict=True))
+
+
+def _contributions() -> Contributions:
+    return Contributions(
+        outcome="none",
+        audio=0.5,
+        text=0.25,
+        interaction=0.0,
+        baseline=0.1,
+        total=0.85,
+        probability_audio=0.1,
+        probability_text=0.05,
+        share_audio=2 / 3,
+        share_text=1 / 3,
+        stable=True,
+    )
+
+
+def open_rehearsal(settings: Settings) -> RehearsalAssessor:
+    return RehearsalAssessor()
+
+
+def worker(queues: str = typer.Option(), parent_pid: int | None = typer.Option(None)) -> None:
+    raise typer.Exit(start_worker(Settings(), queues, parent_pid, open_rehearsal))
+
+
+if __name__ == "__main__":
+    typer.run(worker)

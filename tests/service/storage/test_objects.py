@@ -1,0 +1,63 @@
+import asyncio
+import hashlib
+
+import pytest
+
+from service.storage.objects import assessment_prefix, material_prefix, result_prefix, work_prefix
+
+
+async def pieces(count, *, fail=False):
+    for _ in range(count):
+        yield b"x" * 1_000_000
+    if fail:
+        raise ValueError("refused")
+
+
+def files(tmp_path):
+    return [path for path in (tmp_path / "objects").rglob("*") if path.is_file()]
+
+
+def test_what_is_put_can_be_read(objects):
+    key = objects.put("assessments/a/work", b"features")
+    assert objects.get(key) == b"features"
+
+
+def test_a_key_ends_in_the_digest_of_the_content(objects):
+    key = objects.put("assessments/a/work", b"features")
+    assert key == f"assessments/a/work/{hashlib.sha256(b'features').hexdigest()}"
+
+
+def test_a_stream_is_stored_whole(objects, tmp_path):
+    asyncio.run(objects.put_stream("assessments/a/material/audio", pieces(13)))
+    objects.get_to_file("assessments/a/material/audio", tmp_path / "copy")
+    assert (tmp_path / "copy").stat().st_size == 13_000_000
+
+
+def test_a_stream_that_fails_leaves_no_file(objects, tmp_path):
+    with pytest.raises(ValueError, match="refused"):
+        asyncio.run(objects.put_stream("assessments/a/material/audio", pieces(13, fail=True)))
+    assert files(tmp_path) == []
+
+
+def test_deleting_a_prefix_deletes_that_assessment_alone(objects):
+    objects.put(material_prefix("a"), b"1")
+    objects.put(work_prefix("a"), b"2")
+    kept = objects.put(result_prefix("b"), b"3")
+    objects.delete(assessment_prefix("a"))
+    assert objects.list("assessments") == [kept]
+
+
+def test_a_prefix_is_a_folder_and_not_the_beginning_of_a_name(objects):
+    kept = objects.put(work_prefix("ab"), b"1")
+    objects.delete(assessment_prefix("a"))
+    assert objects.list("assessments") == [kept]
+
+
+def test_deleting_nothing_is_fine(objects):
+    objects.delete(assessment_prefix("a"))
+    assert objects.list("assessments") == []
+
+
+def test_a_missing_object_is_a_missing_file(objects):
+    with pytest.raises(FileNotFoundError):
+        objects.get("assessments/a/result/x")

@@ -1,0 +1,57 @@
+import json
+import logging
+
+import pytest
+import structlog
+
+from service.observability import configure_logging, failure_fields
+
+
+@pytest.fixture
+def lines(capsys):
+    return lambda: [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+
+
+def test_a_record_is_one_line_of_json_that_names_its_process(lines):
+    configure_logging("test")
+    structlog.stdlib.get_logger("a").info("stage done", attempt=1)
+    (line,) = lines()
+    assert (line["event"], line["attempt"], line["process"], line["level"]) == ("stage done", 1, "test", "info")
+    assert line["timestamp"].endswith("Z")
+
+
+def test_records_of_libraries_come_in_the_same_form(lines):
+    configure_logging("test")
+    logging.getLogger("library").warning("hello %s", "there")
+    (line,) = lines()
+    assert (line["event"], line["logger"]) == ("hello there", "library")
+
+
+def test_what_is_bound_is_in_every_line(lines):
+    configure_logging("test")
+    with structlog.contextvars.bound_contextvars(request_id="r1"):
+        structlog.stdlib.get_logger("a").info("one")
+        logging.getLogger("library").warning("two")
+    assert [line["request_id"] for line in lines()] == ["r1", "r1"]
+
+
+def test_a_librarys_traceback_keeps_its_place_and_loses_its_words(lines):
+    configure_logging("test")
+    try:
+        raise ValueError("Ada Lovelace")
+    except ValueError:
+        logging.getLogger("library").exception("it broke")
+    (line,) = lines()
+    assert line["error_type"] == "ValueError"
+    assert "test_a_librarys_traceback" in line["trace"][-1]
+    assert "Ada" not in json.dumps(line)
+
+
+def test_an_error_is_told_by_type_and_place():
+    try:
+        json.loads("Ada Lovelace")
+    except ValueError as error:
+        fields = failure_fields(error)
+    assert fields["error_type"] == "JSONDecodeError"
+    assert fields["trace"][0].startswith("tests/service/test_observability.py:")
+    assert "Ada" not in str(fields)

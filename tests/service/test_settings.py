@@ -1,0 +1,118 @@
+import json
+import os
+import subprocess
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr, ValidationError
+
+from service.settings import Settings, available_cores
+
+ROOT = Path(__file__).resolve().parents[2]
+PRODUCTION = {
+    "environment": "production",
+    "database_url": "postgresql+psycopg://hilbert@db/hilbert",
+    "broker_url": "redis://queue/0",
+    "object_store_url": "s3://bucket/prefix",
+    "peppers": {1: "p" * 32},
+}
+
+
+def test_embedded_needs_no_settings(tmp_path):
+    settings = Settings(data_dir=tmp_path)
+    assert settings.database == f"sqlite:///{tmp_path}/hilbert.sqlite"
+    assert settings.broker == f"spool://localhost{tmp_path}/queue"
+    assert settings.object_store == f"file://{tmp_path}/objects"
+    assert settings.host == "127.0.0.1"
+
+
+def test_urls_of_servers_are_taken_as_they_are():
+    settings = Settings(**PRODUCTION)
+    assert settings.database == PRODUCTION["database_url"]
+    assert settings.broker == PRODUCTION["broker_url"]
+    assert settings.object_store == PRODUCTION["object_store_url"]
+
+
+@pytest.mark.parametrize("name", ["database_url", "broker_url", "object_store_url", "peppers"])
+def test_production_refuses_each_default(name):
+    with pytest.raises(ValidationError, match=f"HILBERT_{name.upper()}"):
+        Settings(**{key: value for key, value in PRODUCTION.items() if key != name})
+
+
+def test_production_refuses_sqlite_and_the_file_queue():
+    with pytest.raises(ValidationError, match="postgresql"):
+        Settings(**PRODUCTION | {"database_url": "sqlite:///x"})
+    with pytest.raises(ValidationError, match="redis"):
+        Settings(**PRODUCTION | {"broker_url": "memory://"})
+
+
+def test_production_refuses_short_peppers_without_showing_them():
+    with pytest.raises(ValidationError, match="32 characters") as refusal:
+        Settings(**PRODUCTION | {"peppers": {1: "hunter2"}})
+    assert "hunter2" not in str(refusal.value)
+
+
+def test_secrets_are_not_shown_by_repr():
+    shown = repr(Settings(peppers={1: "hunter2"}, database_url="postgresql+psycopg://u:hunter2@db/x"))
+    assert "hunter2" not in shown
+
+
+def test_settings_come_from_the_environment(monkeypatch):
+    monkeypatch.setenv("HILBERT_PORT", "9000")
+    monkeypatch.setenv("HILBERT_LEASE", "90")
+    monkeypatch.setenv("HILBERT_WORKERS", '["prepare,score", "encode"]')
+    settings = Settings()
+    assert (settings.port, settings.lease) == (9000, timedelta(seconds=90))
+    assert settings.workers == ("prepare,score", "encode")
+
+
+def test_a_child_reads_exactly_the_settings_of_its_parent(tmp_path):
+    settings = Settings(
+        data_dir=tmp_path,
+        port=0,
+        lease=timedelta(seconds=7),
+        peppers={1: SecretStr("x" * 40), 2: SecretStr("y" * 40)},
+        database_url=SecretStr("postgresql+psycopg://u:secret@db/x"),
+        workers=("prepare,score", "encode"),
+        threads=1,
+    )
+    code = "import json, sys; from service.settings import Settings; s = Settings(); "
+    code += "json.dump([s.port, s.lease.total_seconds(), s.database, s.workers, s.threads, str(s.folder), "
+    code += "{v: p.get_secret_value() for v, p in s.peppers.items()}], sys.stdout)"
+    done = subprocess.run(
+        (sys.executable, "-c", code), env=settings.child_environment(), cwd=ROOT, capture_output=True, check=True
+    )
+    assert json.loads(done.stdout) == [
+        0,
+        7.0,
+        "postgresql+psycopg://u:secret@db/x",
+        ["prepare,score", "encode"],
+        1,
+        str(tmp_path),
+        {"1": "x" * 40, "2": "y" * 40},
+    ]
+
+
+def test_a_childs_paths_do_not_depend_on_where_it_starts(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    environment = Settings(data_dir="data", bundle="bundle").child_environment()
+    assert environment["HILBERT_DATA_DIR"] == str(tmp_path / "data")
+    assert environment["HILBERT_BUNDLE"] == str(tmp_path / "bundle")
+
+
+def test_a_child_keeps_the_rest_of_the_environment(monkeypatch):
+    monkeypatch.setenv("LANG_OF_TEST", "x")
+    assert Settings().child_environment()["LANG_OF_TEST"] == "x"
+
+
+def test_the_cores_are_those_this_process_may_use():
+    assert 1 <= available_cores() <= (os.cpu_count() or 1)
+
+
+def test_a_child_inherits_no_setting_that_its_parent_does_not_have(monkeypatch, tmp_path):
+    monkeypatch.setenv("HILBERT_DATABASE_URL", "postgresql+psycopg://elsewhere/other")
+    settings = Settings(data_dir=tmp_path, database_url=None)
+    assert settings.database.startswith("sqlite")
+    assert "HILBERT_DATABASE_URL" not in settings.child_environment()

@@ -1,0 +1,51 @@
+import time
+from datetime import timedelta
+
+from service.jobs.workers import WorkerIdentity
+from service.storage.tables import ModelRow, WorkerRow
+from service.worker.presence import Presence
+
+BEAT = timedelta(milliseconds=20)
+
+
+def row(database):
+    with database.reading() as session:
+        return session.get(WorkerRow, "w1")
+
+
+def wait_for(condition):
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_a_worker_says_that_it_lives_until_it_leaves(database, loaded_model):
+    worker = WorkerIdentity(id="w1", queues=("encode",))
+    presence = Presence(database, worker, loaded_model, every=BEAT)
+    presence.start()
+    first = row(database)
+    assert first.queues == ["encode"]
+    wait_for(lambda: row(database).beat_at > first.beat_at)
+    assert row(database).forward_at == first.forward_at
+    presence.computed()
+    wait_for(lambda: row(database).forward_at > first.forward_at)
+    presence.stop()
+    assert row(database) is None
+    with database.reading() as session:
+        assert session.get(ModelRow, loaded_model.digest).seen_at >= first.beat_at
+
+
+def test_a_database_that_stumbles_does_not_end_the_beat(sqlite, loaded_model):
+    presence = Presence(sqlite, WorkerIdentity(id="w1", queues=("encode",)), loaded_model, every=BEAT)
+    presence.start()
+    first = row(sqlite)
+    with sqlite.engine.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE worker RENAME TO hidden")
+    time.sleep(0.1)
+    with sqlite.engine.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE hidden RENAME TO worker")
+    wait_for(lambda: row(sqlite).beat_at > first.beat_at)
+    with sqlite.engine.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE worker RENAME TO hidden")
+    presence.stop()

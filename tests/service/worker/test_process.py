@@ -1,0 +1,46 @@
+import os
+
+import pytest
+
+from service.errors import ConfigurationRefused
+from service.settings import Settings
+from service.worker.entry import known_queues, start_worker
+from service.worker.process import _own_scratch
+
+GONE = 999_999_999
+
+
+def test_a_worker_has_a_scratch_folder_of_its_own(tmp_path):
+    assert _own_scratch(tmp_path / "scratch").name == str(os.getpid())
+
+
+def test_audio_of_killed_workers_is_removed_and_that_of_living_ones_kept(tmp_path):
+    for name in (GONE, os.getppid()):
+        (tmp_path / "scratch" / str(name)).mkdir(parents=True)
+        (tmp_path / "scratch" / str(name) / "audio").write_bytes(b"x")
+    _own_scratch(tmp_path / "scratch")
+    assert {path.name for path in (tmp_path / "scratch").iterdir()} == {str(os.getppid()), str(os.getpid())}
+
+
+def test_a_folder_left_by_a_namesake_is_emptied(tmp_path):
+    own = _own_scratch(tmp_path / "scratch")
+    (own / "audio").write_bytes(b"x")
+    assert list(_own_scratch(tmp_path / "scratch").iterdir()) == []
+
+
+def test_queues_are_read_from_a_list():
+    assert known_queues("prepare, score,prepare") == ("prepare", "score")
+
+
+@pytest.mark.parametrize("names", ["", "prepare,decode", ","])
+def test_unknown_queues_are_refused(names):
+    with pytest.raises(ConfigurationRefused, match="prepare, encode, score"):
+        known_queues(names)
+
+
+def test_a_worker_that_cannot_start_says_that_restarting_is_useless(tmp_path, capsys):
+    def refuse(settings):
+        raise ConfigurationRefused("The bundle is missing.")
+
+    assert start_worker(Settings(data_dir=tmp_path), "encode", None, refuse) == os.EX_CONFIG
+    assert capsys.readouterr().err.strip().endswith("The bundle is missing.")

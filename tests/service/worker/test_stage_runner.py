@@ -1,0 +1,215 @@
+"""Stages run one by one against a real database and object store, without a queue."""
+
+import logging
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select
+
+from service.jobs.assessment import StageKind, StageState, State
+from service.jobs.repository import AssessmentRepository
+from service.jobs.result import Result
+from service.settings import Settings
+from service.storage.objects import assessment_prefix, material_prefix, work_prefix
+from service.storage.tables import AssessmentRow, StageRow
+from service.worker.stage_runner import Patience, StageRunner, patience
+
+QUICK = Patience(
+    lease=timedelta(seconds=60),
+    heartbeat=timedelta(milliseconds=20),
+    attempts=2,
+    retry_delay=timedelta(0),
+)
+
+
+class Bench:
+    """One assessment of some audio and the runner that works on it."""
+
+    def __init__(self, database, objects, assessor, submit, scratch):
+        self.database = database
+        self.objects = objects
+        self.submit = submit
+        self.runner = StageRunner(database, objects, assessor, worker="w1", patience=QUICK, scratch=scratch)
+
+    def send(self, audio):
+        key = self.objects.put(material_prefix("a1"), audio)
+        self.submit(self.database, audio_key=key)
+
+    def ready(self):
+        with self.database.reading() as session:
+            query = select(StageRow.id).where(StageRow.state == StageState.READY).order_by(StageRow.index)
+            return list(session.scalars(query))
+
+    def step(self):
+        return self.runner.run(self.ready()[0])
+
+    def run_all(self):
+        while self.ready():
+            self.step()
+
+    def row(self):
+        with self.database.reading() as session:
+            return session.get(AssessmentRow, "a1")
+
+    def result(self):
+        return Result.model_validate_json(self.objects.get(self.row().result_key))
+
+
+@pytest.fixture
+def bench(sqlite, objects, assessor, submit, tmp_path):
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    return Bench(sqlite, objects, assessor, submit, scratch)
+
+
+def test_an_assessment_runs_from_audio_to_result(bench):
+    bench.send(b"x" * 400)
+    bench.run_all()
+    assert bench.row().state == State.SUCCEEDED
+    assert (bench.row().segments_done, bench.row().segments_total) == (40, 40)
+    assert bench.result().quality.segments == 40
+
+
+def test_only_the_result_is_left_in_the_store(bench):
+    bench.send(b"x" * 400)
+    bench.run_all()
+    assert bench.objects.list(assessment_prefix("a1")) == [bench.row().result_key]
+    assert bench.row().material_removed_at is not None
+
+
+def test_nothing_is_left_in_the_scratch_folder(bench, tmp_path):
+    bench.send(b"x" * 400)
+    bench.run_all()
+    assert list((tmp_path / "scratch").iterdir()) == []
+
+
+def test_material_that_cannot_be_prepared_abstains_with_the_reason(bench):
+    bench.send(b"unreadable")
+    bench.run_all()
+    result = bench.result()
+    assert bench.row().state == State.ABSTAINED
+    assert (result.outcome, result.probabilities, result.contributions) == (None, (), None)
+    assert [(flag.code, flag.hard) for flag in result.quality.flags] == [("audio_unreadable", True)]
+    assert "Send another file." in result.quality.flags[0].message
+
+
+def test_silence_goes_straight_to_scoring_and_abstains(bench):
+    bench.send(b"silence")
+    bench.step()
+    with bench.database.reading() as session:
+        kinds = set(session.scalars(select(StageRow.kind)))
+    assert kinds == {StageKind.PREPARE, StageKind.SCORE}
+    bench.run_all()
+    assert bench.row().state == State.ABSTAINED
+    assert bench.result().quality.flags[0].code == "no_speech"
+
+
+def test_an_unexpected_error_is_tried_again_and_then_fails_without_details(bench):
+    bench.send(b"broken: my name is Ada")
+    assert bench.step() is True
+    assert bench.row().state == State.PREPARING
+    bench.run_all()
+    row = bench.row()
+    assert (row.state, row.failure_code) == (State.FAILED, "internal_error")
+    assert "Ada" not in row.failure_detail + row.failure_advice
+
+
+def test_the_log_of_an_error_holds_no_words_of_the_material(bench, caplog, capsys):
+    caplog.set_level(logging.DEBUG)
+    bench.send(b"broken: my name is Ada")
+    bench.run_all()
+    shown = caplog.text + capsys.readouterr().out
+    assert "RuntimeError" in shown
+    assert "Ada" not in shown
+
+
+def test_a_doubled_message_does_nothing(bench):
+    bench.send(b"x" * 400)
+    (prepare,) = bench.ready()
+    assert bench.runner.run(prepare) is True
+    assert bench.runner.run(prepare) is False
+    assert bench.runner.run("no-such-stage") is False
+
+
+def test_a_chunk_is_computed_again_after_an_error_and_no_other(bench, assessor):
+    bench.send(b"x" * 400)
+    bench.step()
+    encoded, encode = [], assessor.encode
+
+    def once_broken(chunk):
+        encoded.append(chunk)
+        if len(encoded) == 2:
+            raise OSError
+        return encode(chunk)
+
+    assessor.encode = once_broken
+    bench.run_all()
+    assert bench.row().state == State.SUCCEEDED
+    assert len(encoded) == 4
+    assert len(set(encoded)) == 3
+
+
+def cancel(bench, caller):
+    with bench.database.writing() as session:
+        assert AssessmentRepository(session, caller).cancel("a1")
+    bench.objects.delete(assessment_prefix("a1"))
+
+
+def test_what_a_cancelled_stage_wrote_is_removed(bench, assessor, caller):
+    bench.send(b"x" * 400)
+    bench.step()
+    encode = assessor.encode
+
+    def cancelled_meanwhile(chunk):
+        cancel(bench, caller)
+        return encode(chunk)
+
+    assessor.encode = cancelled_meanwhile
+    bench.step()
+    assert bench.row().state == State.CANCELLED
+    assert bench.objects.list(work_prefix("a1")) == []
+
+
+def test_what_is_written_after_an_erasure_is_removed(bench, assessor, caller):
+    bench.send(b"x" * 400)
+    bench.step()
+    encode = assessor.encode
+
+    def erased_meanwhile(chunk):
+        cancel(bench, caller)
+        with bench.database.writing() as session:
+            AssessmentRepository(session, caller).erase("a1")
+        return encode(chunk)
+
+    assessor.encode = erased_meanwhile
+    bench.step()
+    assert bench.objects.list("assessments") == []
+
+
+def test_preparing_stops_soon_after_a_cancellation(bench, assessor, caller, rehearsal_module):
+    from time import sleep
+
+    from service.worker.assessor import Preparation, PreparedChunk
+
+    yielded = []
+
+    def endless(audio, transcript, scratch):
+        def chunks():
+            cancel(bench, caller)
+            for number in range(1000):
+                yielded.append(number)
+                sleep(0.01)
+                yield PreparedChunk(content=b"%d" % number, segments=1)
+
+        return Preparation(summary=b"", chunks=chunks())
+
+    assessor.prepare = endless
+    bench.send(b"x")
+    bench.step()
+    assert len(yielded) < 100
+    assert bench.objects.list("assessments") == []
+
+
+def test_delays_double():
+    plan = patience(Settings(retry_delay=timedelta(seconds=5)))
+    assert [plan.delay_after(attempt).total_seconds() for attempt in (1, 2, 3)] == [5, 10, 20]

@@ -1,0 +1,41 @@
+from pathlib import Path
+
+from typer.testing import CliRunner
+
+from training.cli import app
+from training.cohort import read_manifest
+
+SMALL = """
+cohort: {speakers: 3, seconds: 4}
+standins:
+  speakers: 2
+  seconds: 4
+  writers: 10
+  threads: 1
+  speech: {hidden: 32, layers: 1, heads: 2, feedforward: 32, convolution: 8, steps: 2, batch: 2, crop_seconds: 1}
+  text: {vocabulary: 300, hidden: 32, layers: 1, heads: 2, feedforward: 32, steps: 2, batch: 2}
+"""
+
+
+def run(*arguments):
+    outcome = CliRunner().invoke(app, [str(one) for one in arguments])
+    assert outcome.exit_code == 0, outcome.output
+    return outcome.output
+
+
+def write_small_config(folder: Path) -> Path:
+    (folder / "small.yaml").write_text(SMALL)
+    return folder / "small.yaml"
+
+
+def test_synthetic_writes_as_many_interviews_as_asked(tmp_path):
+    run("synthetic", "--out", tmp_path / "cohort", "--config", write_small_config(tmp_path), "--speakers", 1)
+    assert len(read_manifest(tmp_path / "cohort" / "manifest.csv")) == 1
+    assert len(list((tmp_path / "cohort" / "audio").glob("*.flac"))) == 1
+
+
+def test_standins_writes_two_checkpoints_and_says_how_they_learnt(tmp_path):
+    said = run("standins", "--out", tmp_path / "encoders", "--config", write_small_config(tmp_path))
+    assert said.count(" -> ") == 2
+    assert (tmp_path / "encoders" / "speech" / "model.safetensors").exists()
+    assert (tmp_path / "encoders" / "text" / "tokenizer.json").exists()

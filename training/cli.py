@@ -1,0 +1,98 @@
+"""`hilbert-train`: from a cohort to a bundle, one verb a step."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from training.config import TrainingSettings, load_settings
+
+DEMO_SETTINGS = Path(__file__).parent / "configs" / "demo.yaml"
+
+app = typer.Typer(help="Make cohorts, encoders and bundles.", no_args_is_help=True, add_completion=False)
+
+ConfigOption = Annotated[
+    Path, typer.Option("--config", exists=True, dir_okay=False, help="YAML file with the numbers of the run.")
+]
+OutOption = Annotated[Path, typer.Option("--out", file_okay=False, help="Folder to write to.")]
+
+
+@app.callback()
+def _verbs() -> None:
+    """Make cohorts, encoders and bundles."""
+
+
+@app.command()
+def synthetic(
+    out: OutOption,
+    config: ConfigOption = DEMO_SETTINGS,
+    seed: Annotated[int | None, typer.Option(help="Another seed than the run's.")] = None,
+    speakers: Annotated[int | None, typer.Option(min=1, help="Another number of speakers.")] = None,
+) -> None:
+    """Speak the synthetic cohort: audio, transcripts and manifest.csv."""
+    from training.synthetic.cohort import write_cohort
+
+    settings = load_settings(config)
+    wanted = settings.cohort if speakers is None else settings.cohort.model_copy(update={"speakers": speakers})
+    manifest = write_cohort(out, settings.seed if seed is None else seed, wanted)
+    _console().print(f"{wanted.speakers} interviews, described by {manifest}")
+
+
+@app.command()
+def standins(out: OutOption, config: ConfigOption = DEMO_SETTINGS) -> None:
+    """Train the two small encoders that stand in for the hub's (about four minutes)."""
+    from training.synthetic.standins import make_standins
+
+    settings: TrainingSettings = load_settings(config)
+    speech, text = make_standins(out, settings.standins, _console().print)
+    _console().print(f"Hugging Face checkpoints in {speech} and {text}")
+
+
+@app.command("export-encoder")
+def export_encoder(
+    source: Annotated[str, typer.Argument(help="Hub name or local folder of a Hugging Face checkpoint.")],
+    out: OutOption,
+    revision: Annotated[str | None, typer.Option(help="Branch, tag or commit on the hub.")] = None,
+) -> None:
+    """Export a frozen encoder (HuBERT, RoBERTa) to ONNX, with a parity check against torch."""
+    from model.errors import ModelError
+    from model.export.encoder import export_encoder as export
+
+    try:
+        found = export(source, out, revision=revision)
+    except ModelError as error:
+        _console().print(f"{error.detail}. {error.advice}")
+        raise typer.Exit(1) from error
+    _console().print(f"{found.architecture}, {found.dim} features, within {found.parity:.1e} of torch: {out}")
+
+
+@app.command()
+def demo(
+    out: OutOption,
+    config: ConfigOption = DEMO_SETTINGS,
+    work: Annotated[Path, typer.Option(help="Folder for what is made on the way; kept, and used again.")] = Path(
+        "var/demonstration"
+    ),
+) -> None:
+    """Make the demonstration bundle from nothing, and measure it on fresh synthetic speakers."""
+    from training.demonstration import Demonstration
+
+    console = _console()
+    report = Demonstration(load_settings(config), work, console).run(out)
+    console.print_json(report.model_dump_json())
+
+
+def _console() -> Console:
+    return Console()
+
+
+def main() -> None:
+    """Entry point of `hilbert-train`."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,116 @@
+"""Small encoders that stand in for the hub's: HuBERT for speech and RoBERTa for text, ordinary checkpoints.
+
+They exist so that the whole system runs without a model hub. Their architectures, files and loading are those of
+the large models, their abilities are not: they have heard synthetic voices only.
+
+The speech encoder normalises each frame over its channels (`feat_extract_norm="layer"`, pre-norm blocks), as the
+large HuBERT does. The base model's group norm takes its statistics over time, padding included, so that a
+recording's features change with the padding beside it; a mask cannot mend that. Pre-norm also keeps a network that
+was trained for minutes numerically tame.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+from transformers import (
+    HubertConfig,
+    HubertModel,
+    PreTrainedTokenizerFast,
+    RobertaConfig,
+    RobertaForMaskedLM,
+    RobertaModel,
+    RobertaTokenizerFast,
+    Wav2Vec2FeatureExtractor,
+)
+
+from training.config import SpeechEncoderSettings, TextEncoderSettings
+
+SPECIAL_TOKENS = ("<s>", "<pad>", "</s>", "<unk>", "<mask>")
+"""In the order of their ids, which are RoBERTa's but for the mask."""
+
+_POSITIONS = 514  # RoBERTa counts positions from pad + 1: room for 512 tokens
+_LONGEST = 512
+
+
+def build_speech_encoder(settings: SpeechEncoderSettings, *, seed: int) -> HubertModel:
+    """A HuBERT with fresh weights: 320 samples of 16 kHz audio a frame."""
+    torch.manual_seed(seed)
+    config = HubertConfig(
+        hidden_size=settings.hidden,
+        num_hidden_layers=settings.layers,
+        num_attention_heads=settings.heads,
+        intermediate_size=settings.feedforward,
+        conv_dim=(settings.convolution,) * 7,
+        conv_bias=True,
+        feat_extract_norm="layer",
+        do_stable_layer_norm=True,
+        apply_spec_augment=True,
+        hidden_dropout=0.0,
+        attention_dropout=0.0,
+        activation_dropout=0.0,
+        feat_proj_dropout=0.0,
+        layerdrop=0.0,
+        vocab_size=len(SPECIAL_TOKENS),
+    )
+    return HubertModel(config)
+
+
+def save_speech_encoder(encoder: HubertModel, folder: Path) -> None:
+    """Writes an ordinary checkpoint: safetensors, `config.json`, `preprocessor_config.json`."""
+    encoder.save_pretrained(folder)
+    extractor = Wav2Vec2FeatureExtractor(
+        feature_size=1, sampling_rate=16000, padding_value=0.0, do_normalize=True, return_attention_mask=True
+    )
+    extractor.save_pretrained(folder)
+
+
+def train_tokenizer(texts: Sequence[str], *, vocabulary: int) -> PreTrainedTokenizerFast:
+    """A byte-level BPE tokenizer with RoBERTa's special tokens, at most `vocabulary` tokens."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocabulary,
+        special_tokens=list(SPECIAL_TOKENS),
+        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    end, start = (("</s>", SPECIAL_TOKENS.index("</s>")), ("<s>", SPECIAL_TOKENS.index("<s>")))
+    tokenizer.post_processor = processors.RobertaProcessing(end, start, add_prefix_space=False)
+    return RobertaTokenizerFast(tokenizer_object=tokenizer, model_max_length=_LONGEST)
+
+
+def build_text_encoder(settings: TextEncoderSettings, *, vocabulary: int, seed: int) -> RobertaForMaskedLM:
+    """A RoBERTa with fresh weights and the head it is trained with."""
+    torch.manual_seed(seed)
+    config = RobertaConfig(
+        vocab_size=vocabulary,
+        hidden_size=settings.hidden,
+        num_hidden_layers=settings.layers,
+        num_attention_heads=settings.heads,
+        intermediate_size=settings.feedforward,
+        max_position_embeddings=_POSITIONS,
+        type_vocab_size=1,
+        pad_token_id=1,
+        bos_token_id=0,
+        eos_token_id=2,
+        hidden_dropout_prob=0.0,
+        attention_probs_dropout_prob=0.0,
+    )
+    return RobertaForMaskedLM(config)
+
+
+def save_text_encoder(encoder: RobertaForMaskedLM, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
+    """Writes an ordinary checkpoint without the head: safetensors, `config.json`, `tokenizer.json`.
+
+    The pooler is part of the architecture and stays untrained: features are means of the token states.
+    """
+    bare = RobertaModel(encoder.config)
+    bare.load_state_dict(encoder.roberta.state_dict(), strict=False)
+    bare.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)

@@ -1,0 +1,202 @@
+"""Minutes of self-supervised training for the stand-in encoders, on synthetic speech and text of their own seed.
+
+Text: masked language modelling (Devlin et al. 2019, without next-sentence prediction, as RoBERTa). Speech: the
+first iteration of HuBERT (Hsu et al. 2021): the clusters of spectral frames are predicted where the frames are
+masked; the spectral frames here are log-mel energies with their slopes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float32, Int
+from sklearn.cluster import MiniBatchKMeans
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy, pad
+from transformers import HubertModel, PreTrainedTokenizerFast, RobertaForMaskedLM
+
+from training.config import SpeechEncoderSettings, TextEncoderSettings
+
+SAMPLE_RATE = 16000
+WINDOW, HOP = 400, 320
+"""Receptive field and stride of a HuBERT frame, in samples."""
+
+_MEL_BANDS = 40
+_SLOPE_FRAMES = 3
+_MASKED_WEIGHT = 0.7  # HuBERT's alpha: what remains goes to the frames left visible, which hastens the start
+_IGNORED = -100
+_CLUSTER_SAMPLE = 60_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """Mean loss of the first and last tenth of the steps, in nats."""
+
+    before: float
+    after: float
+
+
+def train_text_encoder(
+    encoder: RobertaForMaskedLM,
+    tokenizer: PreTrainedTokenizerFast,
+    texts: Sequence[str],
+    settings: TextEncoderSettings,
+    *,
+    seed: int,
+) -> Progress:
+    """Trains in place by masked language modelling."""
+    chance = np.random.default_rng(seed)
+    torch.manual_seed(seed)
+    optimiser, schedule = _optimise(encoder, settings.learning_rate, settings.steps)
+    losses: list[float] = []
+    for _ in range(settings.steps):
+        drawn = [texts[int(row)] for row in chance.integers(len(texts), size=settings.batch)]
+        batch = tokenizer(drawn, padding=True, truncation=True, max_length=settings.tokens, return_tensors="pt")
+        masked, targets = mask_tokens(batch["input_ids"], tokenizer, share=settings.mask_share)
+        logits = encoder(input_ids=masked, attention_mask=batch["attention_mask"]).logits
+        loss = cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=_IGNORED)
+        losses.append(_step(loss, encoder, optimiser, schedule))
+    encoder.eval()
+    return _summarise(losses)
+
+
+def mask_tokens(
+    tokens: Int[Tensor, "text token"], tokenizer: PreTrainedTokenizerFast, *, share: float
+) -> tuple[Int[Tensor, "text token"], Int[Tensor, "text token"]]:
+    """Tokens with a share masked (one in ten of them left as it is), and the targets: -100 where not masked."""
+    special = torch.isin(tokens, torch.tensor(tokenizer.all_special_ids))
+    chosen = (torch.rand(tokens.shape) < share) & ~special
+    hidden = chosen & (torch.rand(tokens.shape) >= 0.1)  # noqa: PLR2004 - BERT's tenth
+    return tokens.masked_fill(hidden, tokenizer.mask_token_id), tokens.masked_fill(~chosen, _IGNORED)
+
+
+def train_speech_encoder(
+    encoder: HubertModel,
+    recordings: Sequence[Float32[np.ndarray, " sample"]],
+    settings: SpeechEncoderSettings,
+    *,
+    seed: int,
+) -> Progress:
+    """Trains in place by masked prediction of the clusters of log-mel frames.
+
+    Recordings are normalised to mean 0 and variance 1, at 16 kHz, each longer than `settings.crop_seconds`.
+    """
+    chance = np.random.default_rng(seed)
+    torch.manual_seed(seed)
+    labels = cluster_frames([spectral_frames(one) for one in recordings], settings.clusters, seed=seed)
+    network = nn.ModuleList([encoder, nn.Linear(settings.hidden, settings.clusters)])
+    optimiser, schedule = _optimise(network, settings.learning_rate, settings.steps)
+    losses: list[float] = []
+    for _ in range(settings.steps):
+        waveforms, targets = _crop(recordings, labels, settings, chance)
+        masked = torch.from_numpy(draw_spans(targets.shape, settings, chance))
+        states = encoder(waveforms, mask_time_indices=masked).last_hidden_state
+        loss = _masked_prediction(network[1](states), targets, masked)
+        losses.append(_step(loss, network, optimiser, schedule))
+    encoder.eval()
+    return _summarise(losses)
+
+
+def spectral_frames(samples: Float32[np.ndarray, " sample"]) -> Float[np.ndarray, "frame band"]:
+    """Log-mel energies and their slopes, one row for each frame of the encoder."""
+    energies = log_mel(torch.from_numpy(samples))
+    slopes = pad(energies.T[None], (_SLOPE_FRAMES, _SLOPE_FRAMES), mode="replicate")[0].T
+    change = slopes[2 * _SLOPE_FRAMES :] - slopes[: -2 * _SLOPE_FRAMES]
+    return torch.cat([energies, change], dim=1).numpy()
+
+
+def log_mel(samples: Float[Tensor, " sample"]) -> Float[Tensor, "frame band"]:
+    """Natural log of mel energies of Hann windows of 25 ms every 20 ms, aligned with HuBERT's frames."""
+    windows = samples.unfold(0, WINDOW, HOP) * torch.hann_window(WINDOW)
+    power = torch.fft.rfft(windows).abs().square()
+    return torch.log(power @ _mel_filters() + 1e-3)
+
+
+def _mel_filters() -> Float[Tensor, "bin band"]:
+    """Triangles evenly spaced on the mel scale 2595 log10(1 + f / 700)."""
+    highest = 2595 * np.log10(1 + SAMPLE_RATE / 2 / 700)
+    edges = 700 * (10 ** (np.linspace(0, highest, _MEL_BANDS + 2) / 2595) - 1)
+    bins = np.fft.rfftfreq(WINDOW, 1 / SAMPLE_RATE)[:, None]
+    rising = (bins - edges[:-2]) / (edges[1:-1] - edges[:-2])
+    falling = (edges[2:] - bins) / (edges[2:] - edges[1:-1])
+    return torch.from_numpy(np.clip(np.minimum(rising, falling), 0, None).astype(np.float32))
+
+
+def cluster_frames(
+    frames: Sequence[Float[np.ndarray, "frame band"]], clusters: int, *, seed: int
+) -> list[Int[np.ndarray, " frame"]]:
+    """The k-means cluster of every frame, by recording."""
+    every = np.concatenate(list(frames))
+    centre, scale = every.mean(axis=0), every.std(axis=0) + 1e-6
+    drawn = np.random.default_rng(seed).permutation(len(every))[:_CLUSTER_SAMPLE]
+    means = MiniBatchKMeans(clusters, random_state=seed, batch_size=4096, n_init=3, max_iter=30)
+    means.fit((every[drawn] - centre) / scale)
+    return [means.predict((one - centre) / scale) for one in frames]
+
+
+def draw_spans(
+    shape: Sequence[int], settings: SpeechEncoderSettings, chance: np.random.Generator
+) -> np.ndarray[tuple[int, int], np.dtype[np.bool_]]:
+    """Masked frames: spans of `mask_length` from a random share of starts, at least one a recording."""
+    rows, frames = shape
+    starts = chance.random((rows, frames)) < settings.mask_share
+    starts[np.arange(rows), chance.integers(frames, size=rows)] = True
+    masked = starts.copy()
+    for shift in range(1, settings.mask_length):
+        masked[:, shift:] |= starts[:, :-shift]
+    return masked
+
+
+def _crop(
+    recordings: Sequence[Float32[np.ndarray, " sample"]],
+    labels: Sequence[Int[np.ndarray, " frame"]],
+    settings: SpeechEncoderSettings,
+    chance: np.random.Generator,
+) -> tuple[Float[Tensor, "crop sample"], Int[Tensor, "crop frame"]]:
+    """Random stretches of random recordings with their frames' clusters."""
+    frames = int(settings.crop_seconds * SAMPLE_RATE) // HOP
+    samples = (frames - 1) * HOP + WINDOW
+    waveforms, targets = [], []
+    for row in chance.integers(len(recordings), size=settings.batch):
+        start = int(chance.integers(len(labels[row]) - frames + 1))
+        waveforms.append(recordings[row][start * HOP : start * HOP + samples])
+        targets.append(labels[row][start : start + frames])
+    return torch.from_numpy(np.stack(waveforms)), torch.from_numpy(np.stack(targets)).long()
+
+
+def _masked_prediction(
+    logits: Float[Tensor, "crop frame cluster"], targets: Int[Tensor, "crop frame"], masked: Tensor
+) -> Float[Tensor, ""]:
+    hidden = cross_entropy(logits[masked], targets[masked])
+    visible = cross_entropy(logits[~masked], targets[~masked])
+    return _MASKED_WEIGHT * hidden + (1 - _MASKED_WEIGHT) * visible
+
+
+def _optimise(
+    network: nn.Module, rate: float, steps: int
+) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
+    network.train()
+    optimiser = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=0.01)
+    return optimiser, torch.optim.lr_scheduler.OneCycleLR(optimiser, max_lr=rate, total_steps=steps, pct_start=0.1)
+
+
+def _step(
+    loss: Float[Tensor, ""],
+    network: nn.Module,
+    optimiser: torch.optim.Optimizer,
+    schedule: torch.optim.lr_scheduler.LRScheduler,
+) -> float:
+    optimiser.zero_grad()
+    torch.autograd.backward(loss)
+    nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+    optimiser.step()
+    schedule.step()
+    return float(loss.detach())
+
+
+def _summarise(losses: Sequence[float]) -> Progress:
+    tenth = max(1, len(losses) // 10)
+    return Progress(before=float(np.mean(losses[:tenth])), after=float(np.mean(losses[-tenth:])))
