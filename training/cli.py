@@ -43,7 +43,7 @@ def synthetic(
 
 @app.command()
 def standins(out: OutOption, config: ConfigOption = DEMO_SETTINGS) -> None:
-    """Train the two small encoders that stand in for the hub's (about four minutes)."""
+    """Train the two small encoders that stand in for the hub's (about ten minutes on two cores)."""
     from training.synthetic.standins import make_standins
 
     settings: TrainingSettings = load_settings(config)
@@ -56,13 +56,14 @@ def export_encoder(
     source: Annotated[str, typer.Argument(help="Hub name or local folder of a Hugging Face checkpoint.")],
     out: OutOption,
     revision: Annotated[str | None, typer.Option(help="Branch, tag or commit on the hub.")] = None,
+    dither: Annotated[float, typer.Option(min=0, help="Noise under every waveform, SD at full scale 1.")] = 0.0,
 ) -> None:
     """Export a frozen encoder (HuBERT, RoBERTa) to ONNX, with a parity check against torch."""
     from model.errors import ModelError
     from model.export.encoder import export_encoder as export
 
     try:
-        found = export(source, out, revision=revision)
+        found = export(source, out, revision=revision, dither=dither)
     except ModelError as error:
         _console().print(f"{error.detail}. {error.advice}")
         raise typer.Exit(1) from error

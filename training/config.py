@@ -74,6 +74,7 @@ class StandinSettings(Settings):
     seconds: float = Field(default=30.0, description="of speech from each")
     writers: int = Field(default=1500, description="speakers whose words the text encoder is trained on")
     threads: int = 2
+    dither: float = Field(default=0.002, ge=0, description="noise under the speech, SD at full scale 1 (-54 dBFS)")
     speech: SpeechEncoderSettings = SpeechEncoderSettings()
     text: TextEncoderSettings = TextEncoderSettings()
 

@@ -92,8 +92,8 @@ class Demonstration:
         if not folder.exists():
             speech, text = make_standins(self.work / "checkpoints", self.settings.standins, self.console.print)
             partial = self.work / "encoders.partial"
-            for source in (speech, text):
-                found = export_encoder(str(source), partial / source.name)
+            for source, dither in ((speech, self.settings.standins.dither), (text, 0.0)):
+                found = export_encoder(str(source), partial / source.name, dither=dither)
                 self.console.print(f"{found.architecture} exported, within {found.parity:.1e} of torch")
             partial.rename(folder)
         return folder

@@ -26,6 +26,9 @@ class EncoderDescription(Settings):
     precision: Literal["float32"] = "float32"
     parity: float = Field(ge=0, description="largest difference from torch seen at export")
     sample_rate: int | None = Field(default=None, description="speech: Hz the waveform must have")
+    dither: float = Field(
+        default=0.0, ge=0, description="speech: SD, at full scale 1, of the fixed noise added to every waveform"
+    )
     shortest: int | None = Field(default=None, description="speech: fewest samples that give a frame")
     longest: int | None = Field(default=None, description="text: most tokens in one window, special ones included")
     pad_id: int | None = Field(default=None, description="text: the padding token")

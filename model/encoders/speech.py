@@ -30,7 +30,7 @@ class SpeechEncoder:
     def encode(self, material: Sequence[Waveform]) -> Float32[np.ndarray, "segment dim"]:
         """Encode waveforms of 16 kHz in [-1, 1]; one too short for a frame is padded with silence."""
         shortest = self.description.shortest or 1
-        waveforms = [np.pad(wave, (0, max(0, shortest - len(wave)))) for wave in material]
+        waveforms = self._dithered([np.pad(wave, (0, max(0, shortest - len(wave)))) for wave in material])
         features = np.zeros((len(waveforms), self.description.dim), dtype=np.float32)
         lengths = [len(wave) for wave in waveforms]
         step, budget = int(BUCKET_SECONDS * SAMPLE_RATE), int(BATCH_SECONDS * SAMPLE_RATE)
@@ -41,3 +41,17 @@ class SpeechEncoder:
             valid = np.array([lengths[position] for position in positions], dtype=np.int64)
             (features[positions],) = self._session.run(["features"], {"waveform": padded, "samples": valid})
         return features
+
+    def _dithered(self, waveforms: list[Waveform]) -> list[Waveform]:
+        """Put the same faint noise under every waveform, as far as the description asks for any.
+
+        An encoder that normalises every frame makes as much of silence as of speech, and silence is where codecs
+        differ; a floor of noise makes their silences alike. It is the same for all, so that features stay a
+        function of the segment alone.
+        """
+        if not self.description.dither or not waveforms:
+            return waveforms
+        longest = max(len(wave) for wave in waveforms)
+        floor = np.random.default_rng(0).standard_normal(longest, dtype=np.float32)
+        floor *= np.float32(self.description.dither)
+        return [wave + floor[: len(wave)] for wave in waveforms]

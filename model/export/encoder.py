@@ -34,8 +34,12 @@ TEXT = GraphSignature(
 )
 
 
-def export_encoder(source: str, target: Path, *, revision: str | None = None) -> EncoderDescription:
+def export_encoder(
+    source: str, target: Path, *, revision: str | None = None, dither: float = 0.0
+) -> EncoderDescription:
     """Write the encoder folder `target` from the checkpoint `source`; nothing is left behind on failure.
+
+    `dither` is the noise that a speech encoder is to add to every waveform (decision 0007).
 
     Raises UnsupportedEncoder for an architecture without an exporter, ParityError when the graph
     disagrees with torch.
@@ -51,7 +55,7 @@ def export_encoder(source: str, target: Path, *, revision: str | None = None) ->
     with TemporaryDirectory(dir=target.parent, prefix=".export-") as scratch:
         folder = Path(scratch) / "encoder"
         folder.mkdir()
-        description = exporter(source, revision, folder)
+        description = exporter(source, revision, folder).model_copy(update={"dither": dither})
         write_description(folder, description)
         if target.exists():
             shutil.rmtree(target)

@@ -1,5 +1,6 @@
 """One suite for all encoders: what the protocol promises."""
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from model.encoders.description import DESCRIPTION, fingerprint
+from model.encoders.description import DESCRIPTION, fingerprint, read_description, write_description
 from model.encoders.encoder import Encoder
 from model.encoders.runtime import RuntimeOptions
 from model.encoders.speech import SpeechEncoder
@@ -78,3 +79,20 @@ def test_a_text_beyond_the_window_is_read_to_its_end(encoders: Path) -> None:
     opening = "We went for a walk by the river. " * 20
     one, other = text.encode([opening + "I slept badly.", opening + "Work was fine, thank you."])
     assert not np.allclose(one, other, atol=1e-5)
+
+
+def test_dither_is_the_same_for_all_and_hides_what_is_fainter(encoders: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(encoders / "speech", tmp_path / "speech"))
+    description = read_description(folder)
+    write_description(folder, description.model_copy(update={"dither": 0.002}))
+    plain = SpeechEncoder(encoders / "speech", RuntimeOptions(threads=1))
+    dithered = SpeechEncoder(folder, RuntimeOptions(threads=1))
+    faint = random.standard_normal((2, 20_000)).astype(np.float32) * 1e-5
+
+    def distance(encoder: SpeechEncoder) -> float:
+        one, other = encoder.encode(list(faint))
+        return float(np.abs(one - other).max())
+
+    assert distance(dithered) < 0.2 * distance(plain)
+    np.testing.assert_allclose(dithered.encode(WAVEFORMS)[2], dithered.encode([WAVEFORMS[2]])[0], atol=1e-6)
+    assert dithered.fingerprint != plain.fingerprint
