@@ -67,7 +67,5 @@ def measure_recall(
 
 def _surprise(similarity: Float[Tensor, "document document"], candidates: Candidates) -> Float[Tensor, ""]:
     """Mean of -log softmax(s_i)_i over the rows that take part."""
-    itself = torch.eye(candidates.shape[0], dtype=torch.bool, device=candidates.device)
-    # An absent row keeps its own entry: a log-sum-exp of nothing is -inf and its gradient NaN.
-    offered = torch.where(candidates | itself, similarity, -torch.inf)
+    offered = torch.where(candidates, similarity, -torch.inf)
     return mean_over(offered.logsumexp(dim=1) - similarity.diagonal(), candidates.diagonal())

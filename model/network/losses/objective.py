@@ -17,7 +17,7 @@ from model.network.losses.information_balance import bound_information, close_ga
 from model.network.losses.router import bound_logits, spread_load
 from model.network.losses.rows import clear_absent, find_candidates
 from model.network.losses.settings import ObjectiveSettings, TermSwitches
-from model.network.losses.task import TaskLoss
+from model.network.losses.task import MISSING, TaskLoss
 from model.network.losses.temperature import LearnedTemperature
 from model.network.projection_heads import ProjectionHeads
 
@@ -165,7 +165,11 @@ class Objective(nn.Module):
     def _tasks(self, output: HilbertOutput, supervision: Supervision) -> dict[str, Term]:
         if not self.settings.terms.task:
             return {}
-        return {task: loss(output.logits[task], supervision.labels[task]) for task, loss in self.tasks.items()}
+        counted, labels = supervision.audio_present | supervision.text_present, supervision.labels
+        return {
+            task: loss(output.logits[task], torch.where(counted, labels[task], MISSING))
+            for task, loss in self.tasks.items()
+        }
 
     def _alignments(self, documents: _Documents) -> dict[str, Term]:
         terms, values = self.settings.terms, {}

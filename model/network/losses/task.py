@@ -9,8 +9,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from model.network.losses.rows import mean_over
+from model.network.losses.rows import clear_absent, mean_over
 
+MISSING = -1  # any negative label counts as missing
 SUM_TOLERANCE = 1e-3
 
 
@@ -26,9 +27,10 @@ def task_loss(
     frequent (logit adjustment, Menon et al. 2021). A missing label (-1) is masked, never imputed; without
     any label the loss is a 0 that still belongs to the graph.
     """
-    log_probability = torch.log_softmax(logits + adjustment * log_prior, dim=-1)
+    labelled = labels >= 0
+    log_probability = torch.log_softmax(clear_absent(logits, labelled) + adjustment * log_prior, dim=-1)
     of_label = log_probability.gather(1, labels.clamp(min=0).long().unsqueeze(1)).squeeze(1)
-    return mean_over(-of_label, labels >= 0)
+    return mean_over(-of_label, labelled)
 
 
 def risk(

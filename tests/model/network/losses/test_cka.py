@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from model.network.losses.cka import CkaEstimator, cka, lose_structure
+from model.network.losses.cka import CkaEstimator, _hsic_unbiased, cka, lose_structure
 
 ALL = {n: torch.ones(n, dtype=torch.bool) for n in (9, 10, 12, 32, 64, 128, 200)}
 
@@ -24,6 +24,8 @@ def slow_hsic(x: Tensor, y: Tensor) -> float:
 
 def test_the_unbiased_estimate_is_the_mean_over_quadruples_of_rows() -> None:
     x, y = normal(9, 3, seed=1), normal(9, 4, seed=2)
+    hsic = _hsic_unbiased(x @ x.T, y @ y.T, torch.tensor(9.0, dtype=torch.float64))
+    assert hsic.item() == pytest.approx(slow_hsic(x, y), rel=1e-9)
     expected = slow_hsic(x, y) / math.sqrt(slow_hsic(x, x) * slow_hsic(y, y))
     assert cka(x, y, ALL[9]).item() == pytest.approx(expected, rel=1e-9)
 

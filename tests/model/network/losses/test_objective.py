@@ -1,5 +1,5 @@
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import pytest
@@ -34,6 +34,17 @@ def embeddings(rows: int, seed: int = 0) -> HilbertOutput:
 
 def leaves(output: HilbertOutput) -> list[Tensor]:
     return [output.audio, output.text, output.joint, output.router_logits, *output.logits.values()]
+
+
+def select(output: HilbertOutput, rows: Sequence[int]) -> HilbertOutput:
+    chosen = list(rows)
+    return HilbertOutput(
+        audio=output.audio[chosen],
+        text=output.text[chosen],
+        joint=output.joint[chosen],
+        logits={task: values[chosen] for task, values in output.logits.items()},
+        router_logits=output.router_logits[chosen],
+    )
 
 
 def known(rows: int, audio: list[bool] | None = None, text: list[bool] | None = None) -> Supervision:
@@ -99,12 +110,8 @@ def test_padding_rows_change_nothing_even_when_they_hold_nan() -> None:
     wide = embeddings(13, seed=3)
     for padded, real in zip(leaves(wide), leaves(kept), strict=True):
         padded.data[:10], padded.data[10:] = real.data, torch.nan
-    for values in wide.logits.values():
-        values.data[10:] = 0
     present = [True] * 10 + [False] * 3
-    supervision = known(13, audio=present, text=present)
-    labels = {task: torch.where(torch.tensor(present), found, -1) for task, found in supervision.labels.items()}
-    terms = objective()(wide, replace(supervision, labels=labels), 0.5)
+    terms = objective()(wide, known(13, audio=present, text=present), 0.5)
     assert as_numbers(terms.values) == pytest.approx(as_numbers(plain.values), rel=1e-4, abs=1e-6)
     for gradient, expected in zip(gradients(terms, wide), gradients(plain, kept), strict=True):
         assert torch.isfinite(gradient).all()
@@ -122,6 +129,29 @@ def test_a_missing_modality_is_left_out_of_its_own_terms_alone() -> None:
     assert (text.abs().sum(dim=1) > 0).all()
 
 
+@pytest.mark.parametrize(
+    ("term", "rows"),
+    [("audio_to_joint", range(2, 14)), ("text_to_joint", range(12)), ("information_balance", range(2, 12))],
+)
+def test_a_pair_of_embeddings_is_compared_over_the_documents_that_have_them(term: str, rows: range) -> None:
+    output = embeddings(14)
+    with torch.no_grad():
+        output.joint.copy_(output.text + 0.1 * output.audio)
+    supervision = known(14, audio=[False] * 2 + [True] * 12, text=[True] * 12 + [False] * 2)
+    built = with_one_head(objective())
+    found = built(output, supervision, 0.5).values[term]
+    alone = built(select(output, rows), known(len(rows)), 0.5).values[term]
+    assert found > 0
+    torch.testing.assert_close(found, alone)
+
+
+def test_structure_is_compared_over_the_documents_that_have_the_modality() -> None:
+    output, everyone = embeddings(14), torch.ones(12, dtype=torch.bool)
+    supervision = known(14, audio=[False] * 2 + [True] * 12, text=[True] * 12 + [False] * 2)
+    kept = cka(output.audio[2:], output.joint[2:], everyone) + cka(output.text[:12], output.joint[:12], everyone)
+    torch.testing.assert_close(objective()(output, supervision, 0.5).values["cka"], 1 - kept / 2)
+
+
 def test_a_cohort_without_any_text_still_trains() -> None:
     output = embeddings(12)
     terms = objective()(output, known(12, text=[False] * 12), 0.5)
@@ -133,13 +163,6 @@ def test_a_cohort_without_any_text_still_trains() -> None:
 def test_order_does_not_matter() -> None:
     output, supervision = embeddings(12), known(12, audio=[True] * 10 + [False] * 2)
     order = torch.randperm(12, generator=torch.Generator().manual_seed(1))
-    shuffled = HilbertOutput(
-        audio=output.audio[order],
-        text=output.text[order],
-        joint=output.joint[order],
-        logits={task: values[order] for task, values in output.logits.items()},
-        router_logits=output.router_logits[order],
-    )
     also = Supervision(
         audio_present=supervision.audio_present[order],
         text_present=supervision.text_present[order],
@@ -148,7 +171,9 @@ def test_order_does_not_matter() -> None:
         labels={task: found[order] for task, found in supervision.labels.items()},
     )
     expected = as_numbers(objective()(output, supervision, 0.5).values)
-    assert as_numbers(objective()(shuffled, also, 0.5).values) == pytest.approx(expected, rel=1e-4, abs=1e-6)
+    assert as_numbers(objective()(select(output, order.tolist()), also, 0.5).values) == pytest.approx(
+        expected, rel=1e-4, abs=1e-6
+    )
 
 
 def test_relatives_count_as_negatives_unless_the_family_is_chosen() -> None:
@@ -214,7 +239,7 @@ def test_the_cka_term_is_the_mean_of_what_both_modalities_lost() -> None:
 def test_the_whole_objective_agrees_with_finite_differences() -> None:
     built = objective(logit_adjustment=1).double()
     supervision = known(9, audio=[True] * 8 + [False])
-    doubles = [leaf.detach().double().requires_grad_() for leaf in leaves(dominated_rows(9))]
+    doubles = [leaf.detach().double().requires_grad_() for leaf in leaves(select(dominated(), range(9)))]
 
     def total(*given: Tensor) -> Tensor:
         audio, text, joint, router, *logits = given
@@ -225,17 +250,6 @@ def test_the_whole_objective_agrees_with_finite_differences() -> None:
         return built(output, supervision, 0.0).total
 
     assert torch.autograd.gradcheck(total, doubles, fast_mode=True)
-
-
-def dominated_rows(rows: int) -> HilbertOutput:
-    output = dominated()
-    return HilbertOutput(
-        audio=output.audio[:rows],
-        text=output.text[:rows],
-        joint=output.joint[:rows],
-        logits={task: values[:rows] for task, values in output.logits.items()},
-        router_logits=output.router_logits[:rows],
-    )
 
 
 def test_retrieval_finds_a_copy_and_guesses_between_strangers() -> None:
