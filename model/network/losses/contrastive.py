@@ -1,0 +1,71 @@
+"""Reciprocal contrast between a modality and the joint embedding, and how well it retrieves held-out documents."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from model.network.losses.rows import clear_absent, mean_over
+
+Candidates = Bool[Tensor, "document document"]
+
+
+def contrast(
+    anchor: Float[Tensor, "document out"],
+    target: Float[Tensor, "document out"],
+    candidates: Candidates,
+    scale: Float[Tensor, ""] | float,
+) -> Float[Tensor, ""]:
+    """Half the cross-entropy of finding each anchor's target, half that of finding each target's anchor, in nats.
+
+    s_ik = scale <anchor_i, target_k> over unit vectors; METHOD.md's L_{m<->j}, after CLIP (Radford et al. 2021).
+    A row chooses among its candidates (`find_candidates`). Rows that take no part are left out of the mean;
+    a row without a rival adds 0 to it. 0 when no row takes part.
+    """
+    present = candidates.diagonal()
+    similarity = scale * clear_absent(anchor, present) @ clear_absent(target, present).T
+    return 0.5 * (_surprise(similarity, candidates) + _surprise(similarity.T, candidates.T))
+
+
+def count_choices(candidates: Candidates) -> Float[Tensor, ""]:
+    """Mean log of how many candidates a row chooses among, in nats: log B where nobody occurs twice.
+
+    It is the contrastive loss of embeddings that tell nothing.
+    """
+    return mean_over(candidates.sum(dim=1).clamp(min=1).log(), candidates.diagonal())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recall:
+    """Share of documents whose own target is nearer than any rival's, and the share that guessing finds.
+
+    Both are NaN when no document has a rival: nothing was measured.
+    """
+
+    at_1: Float[Tensor, ""]
+    chance: Float[Tensor, ""]
+
+
+@torch.no_grad()
+def measure_recall(
+    anchor: Float[Tensor, "document out"], target: Float[Tensor, "document out"], candidates: Candidates
+) -> Recall:
+    """Recall at 1 from anchor to target among the candidates; a tie is a miss, so collapse never scores."""
+    itself = torch.eye(candidates.shape[0], dtype=torch.bool, device=candidates.device)
+    rivals = candidates & ~itself
+    similarity = anchor @ target.T
+    best_rival = torch.where(rivals, similarity, -torch.inf).amax(dim=1)
+    found = (similarity.diagonal() > best_rival).to(anchor.dtype)
+    measured = rivals.any(dim=1)
+    chance = 1 / (1 + rivals.sum(dim=1)).to(anchor.dtype)
+    undefined = torch.where(measured.any(), 0.0, torch.nan)
+    return Recall(at_1=mean_over(found, measured) + undefined, chance=mean_over(chance, measured) + undefined)
+
+
+def _surprise(similarity: Float[Tensor, "document document"], candidates: Candidates) -> Float[Tensor, ""]:
+    """Mean of -log softmax(s_i)_i over the rows that take part."""
+    offered = torch.where(candidates, similarity, -torch.inf)
+    return mean_over(offered.logsumexp(dim=1) - similarity.diagonal(), candidates.diagonal())

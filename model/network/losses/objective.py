@@ -1,0 +1,230 @@
+"""The objective: a network's output and what is known of its documents become named terms and their weighted total."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from model.network.batch import DocumentBatch
+from model.network.hilbert import HilbertOutput
+from model.network.losses.cka import cka, lose_structure
+from model.network.losses.contrastive import Candidates, Recall, contrast, count_choices, measure_recall
+from model.network.losses.information_balance import bound_information, close_gap, lift_weaker, share_of
+from model.network.losses.router import bound_logits, spread_load
+from model.network.losses.rows import clear_absent, find_candidates
+from model.network.losses.settings import ObjectiveSettings, TermSwitches
+from model.network.losses.task import MISSING, TaskLoss
+from model.network.losses.temperature import LearnedTemperature
+from model.network.projection_heads import ProjectionHeads
+
+Term = Float[Tensor, ""]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Supervision:
+    """What is known of a batch's documents beside their features.
+
+    Documents without a modality are padding. Ids are any integers; a negative one is nobody's relation.
+    """
+
+    audio_present: Bool[Tensor, " document"]
+    text_present: Bool[Tensor, " document"]
+    person: Int[Tensor, " document"]
+    family: Int[Tensor, " document"]
+    labels: Mapping[str, Int[Tensor, " document"]]  # by task, -1 where missing
+
+
+def supervise(
+    batch: DocumentBatch,
+    *,
+    person: Int[Tensor, " document"],
+    family: Int[Tensor, " document"],
+    labels: Mapping[str, Int[Tensor, " document"]],
+) -> Supervision:
+    """The supervision of a batch. A modality without a single valid segment is missing, as it is for the network."""
+    return Supervision(
+        audio_present=batch.audio_present & batch.audio_mask.any(dim=1),
+        text_present=batch.text_present & batch.text_mask.any(dim=1),
+        person=person,
+        family=family,
+        labels=labels,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """The terms that are switched on, by name, unweighted; and their weighted total."""
+
+    values: Mapping[str, Term]
+    total: Term
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retrieval:
+    """Held-out recall at 1: the joint embedding is made of both modalities, so a low training loss can be copying.
+
+    Nothing ever optimises audio to text: it rises only when the modalities truly share something.
+    """
+
+    audio_to_joint: Recall
+    text_to_joint: Recall
+    audio_to_text: Recall
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Documents:
+    """A batch's embeddings, cleared where absent, and who may be matched with whom."""
+
+    audio: Float[Tensor, "document width"]
+    text: Float[Tensor, "document width"]
+    joint: Float[Tensor, "document width"]
+    with_audio: Candidates
+    with_text: Candidates
+    with_both: Candidates
+
+
+class Objective(nn.Module):
+    """L = L_task + 0.5 L_con + 0.1 L_CKA + 0.05 L_bal + 0.01 L_load + 0.001 L_z, each term switchable.
+
+    Holds what the losses learn (heads, temperature) and the outcome shares of the training fold. It neither
+    branches on values nor selects rows, so `torch.func.stack_module_state` and `vmap` stack the objectives
+    of many folds; build the dataclasses inside the mapped function.
+    """
+
+    def __init__(self, *, width: int, priors: Mapping[str, Sequence[float]], settings: ObjectiveSettings) -> None:
+        """`priors`: outcome shares of the training fold by task, in logit order.
+
+        Raises ValueError for a share of 0, a task that is called like a term, or none at all.
+        """
+        super().__init__()
+        if settings.terms.task and not priors:
+            raise ValueError("name at least one task with its outcome shares, or switch the term `task` off")
+        if taken := set(priors) & set(TermSwitches.model_fields):
+            raise ValueError(f"rename the task {min(taken)}: a term of the objective has that name")
+        self.settings = settings
+        self.heads = ProjectionHeads(width=width, out=settings.head_width)
+        self.temperature = LearnedTemperature(cap=settings.sharpest)
+        self.tasks = nn.ModuleDict(
+            {task: TaskLoss(prior, adjustment=float(settings.logit_adjustment)) for task, prior in priors.items()}
+        )
+
+    def forward(self, output: HilbertOutput, supervision: Supervision, progress: float | Term) -> Terms:
+        """The terms of one batch in training; `progress` is the share of the steps already taken, 0 to 1."""
+        documents = self._prepare(output, supervision)
+        values = (
+            self._tasks(output, supervision)
+            | self._alignments(documents)
+            | self._structure(documents, progress)
+            | self._router(output, supervision)
+        )
+        total = torch.stack([self.weight(name) * value for name, value in values.items()]).sum()
+        return Terms(values=values, total=total)
+
+    def weight(self, term: str) -> float:
+        """What a named term is multiplied by in the total; both contrasts share their weight, a task weighs 1."""
+        weights = self.settings.weights
+        return {
+            "audio_to_joint": weights.contrastive / 2,
+            "text_to_joint": weights.contrastive / 2,
+            "cka": weights.cka,
+            "information_balance": weights.information_balance,
+            "router_load": weights.router_load,
+            "router_z": weights.router_z,
+        }.get(term, 1.0)
+
+    @torch.no_grad()
+    def retrieve(self, output: HilbertOutput, supervision: Supervision) -> Retrieval:
+        """Recall at 1 over documents that were not trained on; call it on the network in evaluation mode."""
+        documents = self._prepare(output, supervision)
+        audio, text = self.heads.audio(documents.audio), self.heads.text(documents.text)
+        joint = self.heads.joint(documents.joint)
+        return Retrieval(
+            audio_to_joint=measure_recall(audio, joint, documents.with_audio),
+            text_to_joint=measure_recall(text, joint, documents.with_text),
+            audio_to_text=measure_recall(audio, text, documents.with_both),
+        )
+
+    def _prepare(self, output: HilbertOutput, supervision: Supervision) -> _Documents:
+        audio, text = supervision.audio_present, supervision.text_present
+        groups = [supervision.person]
+        if self.settings.negatives_outside == "family":
+            groups.append(supervision.family)
+        return _Documents(
+            audio=clear_absent(output.audio, audio),
+            text=clear_absent(output.text, text),
+            joint=clear_absent(output.joint, audio | text),
+            with_audio=find_candidates(audio, groups),
+            with_text=find_candidates(text, groups),
+            with_both=find_candidates(audio & text, groups),
+        )
+
+    def _tasks(self, output: HilbertOutput, supervision: Supervision) -> dict[str, Term]:
+        if not self.settings.terms.task:
+            return {}
+        counted, labels = supervision.audio_present | supervision.text_present, supervision.labels
+        return {
+            task: loss(output.logits[task], torch.where(counted, labels[task], MISSING))
+            for task, loss in self.tasks.items()
+        }
+
+    def _alignments(self, documents: _Documents) -> dict[str, Term]:
+        terms, values = self.settings.terms, {}
+        if not (terms.audio_to_joint or terms.text_to_joint):
+            return {}
+        scale, joint = self.temperature(), self.heads.joint(documents.joint)
+        if terms.audio_to_joint:
+            audio = self.heads.audio(documents.audio)
+            values["audio_to_joint"] = contrast(audio, joint, documents.with_audio, scale)
+        if terms.text_to_joint:
+            text = self.heads.text(documents.text)
+            values["text_to_joint"] = contrast(text, joint, documents.with_text, scale)
+        return values
+
+    def _structure(self, documents: _Documents, progress: float | Term) -> dict[str, Term]:
+        settings, values = self.settings, {}
+        if settings.terms.cka:
+            estimator, joint = settings.cka_estimator, documents.joint
+            audio = lose_structure(documents.audio, joint, documents.with_audio.diagonal(), estimator=estimator)
+            text = lose_structure(documents.text, joint, documents.with_text.diagonal(), estimator=estimator)
+            values["cka"] = 0.5 * (audio + text)
+        if settings.terms.information_balance:
+            # Computed from the first step on, so that a run has one graph; early bounds are noise and count 0.
+            values["information_balance"] = self._imbalance(documents) * (progress >= settings.balance_start)
+        return values
+
+    def _imbalance(self, documents: _Documents) -> Term:
+        audio, text = self._hsic_shares(documents) if self._by_hsic else self._infonce_shares(documents)
+        if self.settings.balance_estimator == "abs":
+            return close_gap(audio, text)
+        return lift_weaker(audio, text, margin=self.settings.balance_margin)
+
+    @property
+    def _by_hsic(self) -> bool:
+        return self.settings.balance_estimator == "hsic"
+
+    def _infonce_shares(self, documents: _Documents) -> tuple[Term, Term]:
+        candidates, most = documents.with_both, count_choices(documents.with_both)
+        joint = self.heads.joint(documents.joint, frozen=True)
+        audio = bound_information(self.heads.audio(documents.audio, frozen=True), joint, candidates)
+        text = bound_information(self.heads.text(documents.text, frozen=True), joint, candidates)
+        return share_of(audio, most), share_of(text, most)
+
+    def _hsic_shares(self, documents: _Documents) -> tuple[Term, Term]:
+        both = documents.with_both.diagonal()
+        return (
+            cka(documents.audio, documents.joint, both).clamp(min=0),
+            cka(documents.text, documents.joint, both).clamp(min=0),
+        )
+
+    def _router(self, output: HilbertOutput, supervision: Supervision) -> dict[str, Term]:
+        terms, values = self.settings.terms, {}
+        counted = supervision.audio_present | supervision.text_present
+        if terms.router_load:
+            values["router_load"] = spread_load(output.router_logits, counted)
+        if terms.router_z:
+            values["router_z"] = bound_logits(output.router_logits, counted)
+        return values

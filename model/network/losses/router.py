@@ -1,0 +1,29 @@
+"""Losses on the router of the experts: nobody idle, no logit without bounds."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from model.network.losses.rows import clear_absent, mean_over
+
+
+def spread_load(
+    router_logits: Float[Tensor, "document expert"], present: Bool[Tensor, " document"]
+) -> Float[Tensor, ""]:
+    """Squared coefficient of variation of the experts' summed gates (Shazeer et al. 2017), population variance.
+
+    0 when all experts carry the same, E - 1 when one carries all; 0 for a batch without documents.
+    """
+    gates = torch.softmax(clear_absent(router_logits, present), dim=-1)
+    load = clear_absent(gates, present).sum(dim=0)
+    mean = load.mean()
+    return (load - mean).square().mean() / torch.where(mean > 0, mean, 1.0).square()
+
+
+def bound_logits(
+    router_logits: Float[Tensor, "document expert"], present: Bool[Tensor, " document"]
+) -> Float[Tensor, ""]:
+    """Mean squared log-sum-exp of the router's logits (z-loss, Zoph et al. 2022)."""
+    return mean_over(clear_absent(router_logits, present).logsumexp(dim=-1).square(), present)

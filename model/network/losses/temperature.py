@@ -1,0 +1,52 @@
+"""The learned sharpness exp(theta) of the contrastive similarities, kept below a cap."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+INITIAL = 1 / 0.07  # Wu et al. 2018; CLIP (Radford et al. 2021) starts there too
+
+
+class LearnedTemperature(nn.Module):
+    """min(exp(theta), cap), with theta learned and starting at log(1/0.07).
+
+    A plain clamp has no gradient above the cap, so a theta that once stepped over it could never
+    come back; clamping theta after every step would have to be repeated in every training loop.
+    Here the gradient above the cap passes only when it leads back below.
+    Leave theta out of weight decay: decay pulls the sharpness towards 1.
+    """
+
+    def __init__(self, *, cap: float) -> None:
+        super().__init__()
+        self.cap = cap
+        self.theta = nn.Parameter(torch.tensor(min(math.log(INITIAL), math.log(cap))))
+
+    def forward(self) -> Float[Tensor, ""]:
+        """The factor on cosine similarities."""
+        scale: Tensor = _Capped.apply(self.theta.exp(), self.cap)  # type: ignore[no-untyped-call]
+        return scale
+
+
+class _Capped(torch.autograd.Function):
+    """min(scale, cap) whose gradient at and above the cap survives descent that lowers the scale."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(scale: Tensor, cap: float) -> Tensor:
+        return scale.clamp(max=cap)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, float], _output: Tensor) -> None:
+        scale, cap = inputs
+        ctx.save_for_backward(scale < cap)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        (below,) = ctx.saved_tensors
+        return torch.where(below | (gradient > 0), gradient, 0.0), None
