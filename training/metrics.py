@@ -111,12 +111,13 @@ def macro_auroc(
 ) -> MacroAuroc:
     """Macro one-vs-rest AUROC."""
     known_probabilities, known_labels = keep_labelled(probabilities, labels)
+    ranks = rankdata(known_probabilities, axis=0)
     aurocs = [
         OutcomeAuroc(
             outcome=name,
             cases=int(is_case.sum()),
             others=int((~is_case).sum()),
-            value=auroc(known_probabilities[:, index], is_case),
+            value=_auroc_of_ranks(ranks[:, index], is_case),
         )
         for index, name in enumerate(outcomes)
         for is_case in (known_labels == index,)
@@ -126,16 +127,8 @@ def macro_auroc(
 
 
 def auroc(scores: Float[np.ndarray, " document"], is_case: Bool[np.ndarray, " document"]) -> float | None:
-    """How often a case scores above another, ties counting half; None when either side has nobody.
-
-    From the rank sum (Mann and Whitney 1947), for a bootstrap asks for it thousands of times.
-    """
-    cases = int(is_case.sum())
-    others = len(is_case) - cases
-    if not cases or not others:
-        return None
-    rank_sum = float(rankdata(scores)[is_case].sum())
-    return (rank_sum - cases * (cases + 1) / 2) / (cases * others)
+    """How often a case scores above another document, ties counting half; None when either side has nobody."""
+    return _auroc_of_ranks(rankdata(scores), is_case)
 
 
 def average_precisions(
@@ -225,3 +218,12 @@ def keep_labelled(
 
 def _share(is_case: Bool[np.ndarray, " document"]) -> float:
     return float(is_case.mean()) if len(is_case) else 0.0
+
+
+def _auroc_of_ranks(ranks: Float[np.ndarray, " document"], is_case: Bool[np.ndarray, " document"]) -> float | None:
+    """From the rank sum (Mann and Whitney 1947): a bootstrap asks for it thousands of times."""
+    cases = int(is_case.sum())
+    others = len(is_case) - cases
+    if not cases or not others:
+        return None
+    return (float(ranks[is_case].sum()) - cases * (cases + 1) / 2) / (cases * others)
