@@ -101,7 +101,8 @@ def _members(families: Sequence[str]) -> list[Int[np.ndarray, " member"]]:
 def _resamples(
     members: Sequence[Int[np.ndarray, " member"]], settings: BootstrapSettings
 ) -> Iterator[Int[np.ndarray, " drawn"]]:
-    chance = np.random.default_rng(settings.seed)
+    # A spawned stream, so that a synthetic cohort drawn from the same seed is not resampled by its own numbers.
+    chance = np.random.default_rng(np.random.SeedSequence(settings.seed).spawn(1)[0])
     for _ in range(settings.resamples):
         drawn = chance.integers(len(members), size=len(members))
         yield np.concatenate([members[family] for family in drawn])

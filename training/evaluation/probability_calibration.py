@@ -126,7 +126,8 @@ def calibration_error(
         raise ValueError("a calibration error needs labelled documents, and there are none")
     bin_of = _bins_of(risks, bins)
     value = _gap(risks, is_case, bin_of)
-    chance = np.random.default_rng(seed)
+    # A spawned stream: documents that were themselves drawn from this seed must not meet their own numbers again.
+    chance = np.random.default_rng(np.random.SeedSequence(seed).spawn(1)[0])
     null = np.array([_gap(risks, chance.random(len(risks)) < risks, bin_of) for _ in range(simulations)])
     return CalibrationError(
         value=value,
