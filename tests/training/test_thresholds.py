@@ -10,7 +10,8 @@ CASES = np.array([False, False, True, False, True])
 def test_the_threshold_lies_midway_below_the_best_risk():
     # From .3 on: both cases and one of three others, 1 - 1/3; from .8 on: one of two cases and no other, 1/2.
     found = choose_threshold(RISKS, CASES)
-    assert found == Threshold(value=pytest.approx(0.25), cases=2, others=3)
+    assert found.value == pytest.approx(0.25)
+    assert (found.cases, found.others) == (2, 3)
 
 
 def test_of_equally_good_thresholds_the_lowest_is_chosen():

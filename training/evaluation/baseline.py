@@ -50,7 +50,7 @@ def predict_baseline(
     outcomes: Sequence[str],
     folds: Sequence[OuterFold],
     settings: BaselineSettings,
-) -> tuple[Float[np.ndarray, "test outcome"], ...]:
+) -> tuple[Float[np.ndarray, "_ outcome"], ...]:
     """Probabilities for each fold's test rows, from a baseline fitted on its training rows alone.
 
     Medians for what is unknown, and the scale of each covariate, are of the training rows too.

@@ -91,7 +91,7 @@ def paired_difference(
     return Difference(interval=family_interval(difference, families, settings))
 
 
-def _members(families: Sequence[str]) -> list[Int[np.ndarray, " member"]]:
+def _members(families: Sequence[str]) -> list[Int[np.ndarray, " _"]]:
     """The rows of each family."""
     _, family_of = np.unique(np.asarray(families), return_inverse=True)
     order = np.argsort(family_of, kind="stable")
@@ -99,8 +99,8 @@ def _members(families: Sequence[str]) -> list[Int[np.ndarray, " member"]]:
 
 
 def _resamples(
-    members: Sequence[Int[np.ndarray, " member"]], settings: BootstrapSettings
-) -> Iterator[Int[np.ndarray, " drawn"]]:
+    members: Sequence[Int[np.ndarray, " _"]], settings: BootstrapSettings
+) -> Iterator[Int[np.ndarray, " _"]]:
     # A spawned stream, so that a synthetic cohort drawn from the same seed is not resampled by its own numbers.
     chance = np.random.default_rng(np.random.SeedSequence(settings.seed).spawn(1)[0])
     for _ in range(settings.resamples):

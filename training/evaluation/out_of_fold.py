@@ -62,7 +62,7 @@ class FoldAurocs:
 
 def gather(
     folds: Sequence[OuterFold],
-    predictions: Sequence[Float[np.ndarray, "test outcome"]],
+    predictions: Sequence[Float[np.ndarray, "_ outcome"]],
     families: Sequence[str],
     labels: Int[np.ndarray, " document"],
     outcomes: Sequence[str],
