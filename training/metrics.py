@@ -1,4 +1,8 @@
-"""How well probabilities tell outcomes apart, with the counts they rest on."""
+"""How good probabilities are at telling outcomes apart and at being probabilities, with the counts they rest on.
+
+Everywhere below a document labelled -1 is left out, outcomes are measured one against the rest, and what cannot be
+measured (nobody has the outcome, or everybody) is None and counted, never skipped in silence.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int
-from sklearn.metrics import roc_auc_score
+from jaxtyping import Bool, Float, Int
+from scipy.stats import rankdata
+from sklearn.metrics import average_precision_score
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,24 +37,144 @@ class MacroAuroc:
         """How many outcomes could not be measured, so that a mean over few is not taken for one over all."""
         return sum(one.value is None for one in self.by_outcome)
 
+    @property
+    def complete(self) -> float | None:
+        """The mean over all outcomes, None when one is undefined: what a bootstrap may average."""
+        return None if self.undefined else self.value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutcomeAveragePrecision:
+    """Average precision of one outcome beside its prevalence, which is what chance alone attains."""
+
+    outcome: str
+    cases: int
+    prevalence: float
+    value: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutcomeBrier:
+    """Mean squared error of one outcome's probability; `of_prevalence` is that of always saying the prevalence."""
+
+    outcome: str
+    cases: int
+    value: float
+    of_prevalence: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Brier:
+    """The Brier score summed over outcomes, from 0 to 2 (Brier 1950), with its parts; None without a labelled document.
+
+    Sources often halve it for two outcomes; `by_outcome` holds that form, from 0 to 1.
+    """
+
+    value: float | None
+    by_outcome: tuple[OutcomeBrier, ...]
+
+    @property
+    def skill(self) -> float | None:
+        """Share of the prevalence's Brier score that was saved: 1 perfect, 0 no better than prevalence."""
+        reference = sum(one.of_prevalence for one in self.by_outcome)
+        return 1 - self.value / reference if self.value is not None and reference else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Confusion:
+    """How often each outcome (row) was decided to be each outcome (column)."""
+
+    outcomes: tuple[str, ...]
+    counts: tuple[tuple[int, ...], ...]
+
+    @property
+    def recalls(self) -> tuple[float | None, ...]:
+        """Share of each outcome's cases that were decided rightly; None for an outcome without cases."""
+        return tuple(row[index] / sum(row) if sum(row) else None for index, row in enumerate(self.counts))
+
+    @property
+    def undefined(self) -> int:
+        """How many outcomes have no case, and so no recall."""
+        return sum(recall is None for recall in self.recalls)
+
+    @property
+    def balanced_accuracy(self) -> float | None:
+        """Mean recall of the outcomes that have cases; None when none has."""
+        defined = [recall for recall in self.recalls if recall is not None]
+        return float(np.mean(defined)) if defined else None
+
 
 def macro_auroc(
     probabilities: Float[np.ndarray, "document outcome"],
     labels: Int[np.ndarray, " document"],
     outcomes: Sequence[str],
 ) -> MacroAuroc:
-    """Macro one-vs-rest AUROC; documents labelled -1 are left out."""
-    known = labels >= 0
-    by_outcome = tuple(
-        _one_against_rest(name, probabilities[known, index], labels[known] == index)
+    """Macro one-vs-rest AUROC."""
+    known_probabilities, known_labels = keep_labelled(probabilities, labels)
+    ranks = rankdata(known_probabilities, axis=0)
+    aurocs = [
+        OutcomeAuroc(
+            outcome=name,
+            cases=int(is_case.sum()),
+            others=int((~is_case).sum()),
+            value=_auroc_of_ranks(ranks[:, index], is_case),
+        )
         for index, name in enumerate(outcomes)
+        for is_case in (known_labels == index,)
+    ]
+    defined = [one.value for one in aurocs if one.value is not None]
+    return MacroAuroc(value=float(np.mean(defined)) if defined else None, by_outcome=tuple(aurocs))
+
+
+def auroc(scores: Float[np.ndarray, " document"], is_case: Bool[np.ndarray, " document"]) -> float | None:
+    """How often a case scores above another document, ties counting half; None when either side has nobody."""
+    return _auroc_of_ranks(rankdata(scores), is_case)
+
+
+def average_precisions(
+    probabilities: Float[np.ndarray, "document outcome"],
+    labels: Int[np.ndarray, " document"],
+    outcomes: Sequence[str],
+) -> tuple[OutcomeAveragePrecision, ...]:
+    """Area under each outcome's precision-recall steps, not interpolated; None for an outcome without cases."""
+    known_probabilities, known_labels = keep_labelled(probabilities, labels)
+    return tuple(
+        OutcomeAveragePrecision(
+            outcome=name,
+            cases=int(is_case.sum()),
+            prevalence=_share(is_case),
+            value=float(average_precision_score(is_case, known_probabilities[:, index])) if is_case.any() else None,
+        )
+        for index, name in enumerate(outcomes)
+        for is_case in (known_labels == index,)
     )
-    defined = [one.value for one in by_outcome if one.value is not None]
-    return MacroAuroc(value=float(np.mean(defined)) if defined else None, by_outcome=by_outcome)
+
+
+def brier(
+    probabilities: Float[np.ndarray, "document outcome"],
+    labels: Int[np.ndarray, " document"],
+    outcomes: Sequence[str],
+) -> Brier:
+    """The Brier score and its part for each outcome; a part of no document is 0 over 0 cases."""
+    known_probabilities, known_labels = keep_labelled(probabilities, labels)
+    parts = []
+    for index, name in enumerate(outcomes):
+        is_case = known_labels == index
+        squared = (known_probabilities[:, index] - is_case) ** 2
+        prevalence = _share(is_case)
+        parts.append(
+            OutcomeBrier(
+                outcome=name,
+                cases=int(is_case.sum()),
+                value=float(squared.mean()) if len(squared) else 0.0,
+                of_prevalence=prevalence * (1 - prevalence),
+            )
+        )
+    return Brier(value=sum(one.value for one in parts) if len(known_labels) else None, by_outcome=tuple(parts))
 
 
 def log_loss(probabilities: Float[np.ndarray, "document outcome"], labels: Int[np.ndarray, " document"]) -> float:
-    """Mean negative log probability of what was so, in nats; documents labelled -1 are left out.
+    """Mean negative log probability of what was so, in nats.
 
     NaN when no document has a label.
     """
@@ -60,6 +185,16 @@ def log_loss(probabilities: Float[np.ndarray, "document outcome"], labels: Int[n
     return float(-np.log(np.clip(right, np.finfo(np.float64).tiny, None)).mean())
 
 
+def confusion(
+    decisions: Int[np.ndarray, " document"], labels: Int[np.ndarray, " document"], outcomes: Sequence[str]
+) -> Confusion:
+    """Counts of label against decision; decisions are indices of outcomes, such as `probabilities.argmax(axis=1)`."""
+    known = labels >= 0
+    counts = np.zeros((len(outcomes), len(outcomes)), dtype=np.int64)
+    np.add.at(counts, (labels[known], decisions[known]), 1)
+    return Confusion(outcomes=tuple(outcomes), counts=tuple(tuple(row) for row in counts.tolist()))
+
+
 def softmax(logits: Float[np.ndarray, "document outcome"]) -> Float[np.ndarray, "document outcome"]:
     """Probabilities from logits, in double precision."""
     shifted = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
@@ -67,8 +202,28 @@ def softmax(logits: Float[np.ndarray, "document outcome"]) -> Float[np.ndarray, 
     return np.asarray(exponentials / exponentials.sum(axis=1, keepdims=True))
 
 
-def _one_against_rest(outcome: str, scores: Float[np.ndarray, " document"], is_case: np.ndarray) -> OutcomeAuroc:
+def keep_labelled(
+    probabilities: Float[np.ndarray, "document outcome"], labels: Int[np.ndarray, " document"]
+) -> tuple[Float[np.ndarray, "labelled outcome"], Int[np.ndarray, " labelled"]]:
+    """The rows with a label.
+
+    Raises ValueError when one of their probabilities is not a finite number: nothing measured on it would mean a thing.
+    """
+    known = labels >= 0
+    kept = probabilities[known]
+    if not np.isfinite(kept).all():
+        raise ValueError("a labelled document has a probability that is not finite: look for a diverged training run")
+    return kept, labels[known]
+
+
+def _share(is_case: Bool[np.ndarray, " document"]) -> float:
+    return float(is_case.mean()) if len(is_case) else 0.0
+
+
+def _auroc_of_ranks(ranks: Float[np.ndarray, " document"], is_case: Bool[np.ndarray, " document"]) -> float | None:
+    """From the rank sum (Mann and Whitney 1947): a bootstrap asks for it thousands of times."""
     cases = int(is_case.sum())
     others = len(is_case) - cases
-    value = float(roc_auc_score(is_case, scores)) if cases and others else None
-    return OutcomeAuroc(outcome=outcome, cases=cases, others=others, value=value)
+    if not cases or not others:
+        return None
+    return (float(ranks[is_case].sum()) - cases * (cases + 1) / 2) / (cases * others)

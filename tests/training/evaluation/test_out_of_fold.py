@@ -1,0 +1,83 @@
+import numpy as np
+import pytest
+
+from training.evaluation.out_of_fold import (
+    brier_of,
+    gather,
+    log_loss_of,
+    macro_auroc_of,
+    measure_folds,
+)
+from training.folds import OuterFold
+
+FAMILIES = ("a", "b", "c", "d", "e")
+LABELS = np.array([0, 1, 0, 1, 1])
+NAMES = ("none", "ill")
+EVERYBODY = np.arange(4)
+
+
+def fold(repeat, number, test):
+    return OuterFold(repeat=repeat, number=number, train=(), test=test, inner=())
+
+
+FOLDS = (fold(0, 0, (0, 1)), fold(0, 1, (3, 4)), fold(1, 0, (1, 3)), fold(1, 1, (4, 0)))
+
+
+def predicting(*risks):
+    return np.column_stack([1 - np.array(risks), risks])
+
+
+FOUND = gather(
+    FOLDS,
+    (predicting(0.1, 0.9), predicting(0.8, 0.7), predicting(0.6, 0.3), predicting(0.2, 0.4)),
+    FAMILIES,
+    LABELS,
+    NAMES,
+)
+
+
+def test_predictions_find_their_places():
+    assert FOUND.rows == (0, 1, 3, 4)
+    assert FOUND.families == ("a", "b", "d", "e")
+    assert FOUND.labels.tolist() == [0, 1, 1, 1]
+    assert FOUND.probabilities[:, :, 1].tolist() == [[0.1, 0.9, 0.8, 0.7], [0.4, 0.6, 0.3, 0.2]]
+    assert FOUND.fold_of.tolist() == [[0, 0, 1, 1], [1, 0, 0, 1]]
+
+
+def test_folds_are_measured_one_by_one_and_the_undefined_ones_counted():
+    measured = measure_folds(FOUND)
+    assert [one.measured.value for one in measured.by_fold] == [1.0, None, None, 0.0]
+    assert [(one.repeat, one.number) for one in measured.by_fold] == [(0, 0), (0, 1), (1, 0), (1, 1)]
+    assert (measured.undefined_folds, measured.undefined_aurocs) == (2, 4)
+    assert measured.mean == 0.5
+    assert measured.spread == pytest.approx(np.sqrt(0.5))
+
+
+def test_a_metric_is_the_mean_over_repeats():
+    assert macro_auroc_of(FOUND)(EVERYBODY) == pytest.approx((1 + 1 / 3) / 2)
+    right = np.array([[0.9, 0.9, 0.8, 0.7], [0.6, 0.6, 0.3, 0.2]])
+    assert log_loss_of(FOUND)(EVERYBODY) == pytest.approx(-np.log(right).mean())
+    assert brier_of(FOUND)(EVERYBODY) == pytest.approx(2 * ((1 - right) ** 2).mean())
+
+
+def test_rows_count_as_often_as_they_are_drawn():
+    assert macro_auroc_of(FOUND)(np.array([0, 0, 1, 3, 3, 3])) == pytest.approx((1 + 1 / 4) / 2)
+
+
+def test_a_metric_is_undefined_where_an_outcome_is_missing():
+    assert macro_auroc_of(FOUND)(np.array([1, 2])) is None
+
+
+def test_folds_without_a_defined_auroc_have_no_mean():
+    found = gather(FOLDS[1:2], (predicting(0.8, 0.7),), FAMILIES, LABELS, NAMES)
+    assert (measure_folds(found).mean, measure_folds(found).spread) == (None, None)
+
+
+def test_a_document_tested_twice_is_refused():
+    with pytest.raises(ValueError, match="twice"):
+        gather((FOLDS[0], fold(0, 1, (1, 3))), (predicting(0.1, 0.9),) * 2, FAMILIES, LABELS, NAMES)
+
+
+def test_a_document_missing_from_a_repeat_is_refused():
+    with pytest.raises(ValueError, match="every repeat"):
+        gather(FOLDS[:3], (predicting(0.1, 0.9),) * 3, FAMILIES, LABELS, NAMES)

@@ -1,0 +1,118 @@
+"""Intervals from resampled families: relatives answer alike, so documents are not the unit of chance.
+
+A percentile bootstrap over clusters (Field and Welsh 2007). DeLong's interval takes documents for independent and is
+too narrow here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Int
+from pydantic import Field
+
+from model.config import Settings
+
+Metric = Callable[[Int[np.ndarray, " drawn"]], float | None]
+"""A number for some rows of a cohort, each as often as it was drawn; None or NaN when it is undefined for them."""
+
+
+class BootstrapSettings(Settings):
+    """How an interval is made."""
+
+    seed: int = 1
+    resamples: int = Field(default=2000, ge=100)
+    level: float = Field(default=0.95, gt=0, lt=1)
+    undefined_at_most: float = Field(
+        default=0.2, ge=0, lt=1, description="share of undefined resamples from which on no interval is given"
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interval:
+    """A metric on all documents, and the percentile interval of its resamples.
+
+    `low` and `high` are None when fewer than two families were there or too many resamples were undefined, for the
+    defined ones are then a selection. `undefined` counts them.
+    """
+
+    value: float | None
+    low: float | None
+    high: float | None
+    level: float
+    families: int
+    resamples: int
+    undefined: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """How much larger one model's metric is than another's, on the same resamples."""
+
+    interval: Interval
+
+    @property
+    def larger(self) -> bool:
+        """Whether the whole interval lies above 0: the one is better by more than chance explains."""
+        return self.interval.low is not None and self.interval.low > 0
+
+
+def family_interval(metric: Metric, families: Sequence[str], settings: BootstrapSettings) -> Interval:
+    """The metric's interval over resampled families; `families` names each row's."""
+    members = _members(families)
+    drawn = [_number(metric(rows)) for rows in _resamples(members, settings)]
+    defined = np.array([value for value in drawn if value is not None])
+    undefined = len(drawn) - len(defined)
+    low, high = None, None
+    if len(members) > 1 and undefined <= settings.undefined_at_most * settings.resamples:
+        low, high = _percentiles(defined, settings.level)
+    return Interval(
+        value=_number(metric(np.arange(len(families)))),
+        low=low,
+        high=high,
+        level=settings.level,
+        families=len(members),
+        resamples=settings.resamples,
+        undefined=undefined,
+    )
+
+
+def paired_difference(
+    metric: Metric, other: Metric, families: Sequence[str], settings: BootstrapSettings
+) -> Difference:
+    """`metric` minus `other`, both read on the same rows of every resample, so that what they share cancels."""
+
+    def difference(rows: Int[np.ndarray, " drawn"]) -> float | None:
+        one, another = _number(metric(rows)), _number(other(rows))
+        return None if one is None or another is None else one - another
+
+    return Difference(interval=family_interval(difference, families, settings))
+
+
+def _members(families: Sequence[str]) -> list[Int[np.ndarray, " _"]]:
+    """The rows of each family."""
+    _, family_of = np.unique(np.asarray(families), return_inverse=True)
+    order = np.argsort(family_of, kind="stable")
+    return np.split(order, np.flatnonzero(np.diff(family_of[order])) + 1) if len(order) else []
+
+
+def _resamples(
+    members: Sequence[Int[np.ndarray, " _"]], settings: BootstrapSettings
+) -> Iterator[Int[np.ndarray, " _"]]:
+    # A spawned stream, so that a synthetic cohort drawn from the same seed is not resampled by its own numbers.
+    chance = np.random.default_rng(np.random.SeedSequence(settings.seed).spawn(1)[0])
+    for _ in range(settings.resamples):
+        drawn = chance.integers(len(members), size=len(members))
+        yield np.concatenate([members[family] for family in drawn])
+
+
+def _percentiles(values: Float[np.ndarray, " resample"], level: float) -> tuple[float, float]:
+    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
+def _number(value: float | None) -> float | None:
+    """Infinities stay out of the percentiles too."""
+    return None if value is None or not np.isfinite(value) else float(value)

@@ -1,0 +1,99 @@
+"""How unlike the training recordings a recording is, for each modality, as a p-value.
+
+Mahalanobis distance of a document's mean segment features, under a covariance shrunk towards a multiple of the
+identity (Ledoit and Wolf 2004), for there are more features than documents; and the rank of that distance among held
+out documents, which makes it a conformal p-value (Laxhammar and Falkman 2010; Bates et al. 2023).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Bool, Float
+from sklearn.covariance import LedoitWolf
+
+from model.features import SegmentFeatures
+
+_FEWEST = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reference:
+    """What documents of one modality usually look like.
+
+    `distances` are those of the calibration documents, ascending; with n of them no p-value is below 1 / (n + 1).
+    """
+
+    mean: Float[np.ndarray, " dim"]
+    scale: Float[np.ndarray, " dim"]
+    precision: Float[np.ndarray, "dim dim"]
+    shrinkage: float
+    distances: Float[np.ndarray, " calibration"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DocumentMeans:
+    """Mean features of each document's valid segments; NaN in a row whose document lacks the modality."""
+
+    audio: Float[np.ndarray, "document audio_dim"]
+    text: Float[np.ndarray, "document text_dim"]
+
+
+def average_segments(documents: Sequence[SegmentFeatures]) -> DocumentMeans:
+    """One vector per document and modality."""
+    return DocumentMeans(
+        audio=np.stack([_mean(one.audio, one.audio_mask) for one in documents]),
+        text=np.stack([_mean(one.text, one.text_mask) for one in documents]),
+    )
+
+
+def fit_reference(
+    training: Float[np.ndarray, "training dim"], calibration: Float[np.ndarray, "calibration dim"]
+) -> Reference:
+    """A reference from the training documents, ranked against others of the same kind.
+
+    The calibration documents must be of other families: in as many dimensions as here the distances of the training
+    documents themselves are far too small. Rows with NaN are left out. Raises ValueError when fewer than two training
+    documents or no calibration document remain.
+    """
+    known = training[~np.isnan(training).any(axis=1)].astype(np.float64)
+    held_out = calibration[~np.isnan(calibration).any(axis=1)]
+    if len(known) < _FEWEST or not len(held_out):
+        raise ValueError("out-of-distribution needs two training documents and a calibration document with features")
+    mean, scale = known.mean(axis=0), known.std(axis=0)
+    scale[scale == 0] = 1.0
+    fitted = LedoitWolf(assume_centered=True).fit((known - mean) / scale)
+    reference = Reference(
+        mean=mean,
+        scale=scale,
+        precision=np.asarray(fitted.precision_),
+        shrinkage=float(fitted.shrinkage_),
+        distances=np.empty(0),
+    )
+    return replace(reference, distances=np.sort(measure_distances(reference, held_out)))
+
+
+def measure_distances(
+    reference: Reference, features: Float[np.ndarray, "document dim"]
+) -> Float[np.ndarray, " document"]:
+    """Mahalanobis distances in standard deviations; NaN for a row with NaN."""
+    centred = (features.astype(np.float64) - reference.mean) / reference.scale
+    squared = np.einsum("nd,nd->n", centred @ reference.precision, centred)
+    return np.asarray(np.sqrt(np.maximum(squared, 0.0)))
+
+
+def p_values(reference: Reference, features: Float[np.ndarray, "document dim"]) -> Float[np.ndarray, " document"]:
+    """(1 + calibration documents at least as far) / (1 + calibration documents); NaN for a row with NaN.
+
+    Of documents exchangeable with the calibration documents, at most a share alpha has a p-value of alpha or less.
+    """
+    distances = measure_distances(reference, features)
+    farther = len(reference.distances) - np.searchsorted(reference.distances, distances, side="left")
+    found = (1 + farther) / (1 + len(reference.distances))
+    return np.where(np.isnan(distances), np.nan, found)
+
+
+def _mean(values: Float[np.ndarray, "segment dim"], mask: Bool[np.ndarray, " segment"]) -> Float[np.ndarray, " dim"]:
+    return np.asarray(values[mask].mean(axis=0)) if mask.any() else np.full(values.shape[1], np.nan)
