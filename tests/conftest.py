@@ -4,12 +4,19 @@ The small checkpoints and the small bundle below go through the ordinary loading
 their weights are random, for nothing here is about how well they predict.
 """
 
+import signal
 from pathlib import Path
 
 import pytest
 from jaxtyping import install_import_hook
 
 install_import_hook("model", "beartype.beartype")
+
+# A run started in the background of a script, or under nohup, ignores these signals, and so would every process
+# that a test starts; the tests that interrupt theirs need the defaults back.
+for number, default in {signal.SIGINT: signal.default_int_handler, signal.SIGHUP: signal.SIG_DFL}.items():
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, default)
 
 SENTENCES = [
     "I slept badly this week.",
