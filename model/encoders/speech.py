@@ -14,7 +14,7 @@ from model.encoders.encoder import Waveform
 from model.encoders.runtime import RuntimeOptions, open_session
 
 BUCKET_SECONDS = 2.5
-BATCH_SECONDS = 60.0
+BATCH_SECONDS = 30.0
 SAMPLE_RATE = 16_000
 
 
