@@ -6,6 +6,8 @@ settings live in its manifest and not in the operator's environment.
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict, Field
 
 
@@ -51,4 +53,7 @@ class NetworkSettings(Settings):
     heads: int = 4
     experts: int = Field(default=4, description="E, soft gated")
     dropout: float = Field(default=0.2, ge=0, lt=1)
+    doc_source: Literal["own", "crossed"] = Field(
+        default="own", description="what audio and text documents are pooled from; crossed is for the ablation"
+    )
     modality_dropout: float = Field(default=0.15, ge=0, lt=0.5, description="per modality, never both")

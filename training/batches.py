@@ -1,9 +1,10 @@
-"""Documents with their labels, padded to the batches that the network reads."""
+"""Documents with their labels, and how they are padded for the network."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
@@ -28,14 +29,6 @@ class LabelledDocument:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LabelledBatch:
-    """What one step of training reads."""
-
-    documents: DocumentBatch
-    labels: Mapping[str, Int64[Tensor, " document"]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class FeatureStatistics:
     """Mean and standard deviation of each feature dimension over the segments of a training fold."""
 
@@ -45,26 +38,16 @@ class FeatureStatistics:
     text_std: Float[Tensor, " text_dim"]
 
 
-def collate(documents: Sequence[LabelledDocument]) -> LabelledBatch:
-    """Pads documents to the longest; a task that a document lacks is labelled missing."""
-    features = [document.features for document in documents]
-    tasks = sorted({task for document in documents for task in document.labels})
-    return LabelledBatch(
-        documents=pad_documents(features),
-        labels={task: torch.tensor([document.labels.get(task, MISSING) for document in documents]) for task in tasks},
-    )
-
-
-def pad_documents(features: Sequence[SegmentFeatures]) -> DocumentBatch:
-    """Pads segment features to the longest document; a modality without a segment is not present."""
-    times = _pad([one.times for one in features])
+def pad_documents(features: Sequence[SegmentFeatures], *, segments: int | None = None) -> DocumentBatch:
+    """Pads segment features to the longest document, or to `segments`; a modality without a segment is not present."""
+    times = _pad([one.times for one in features], segments)
     audio_mask, text_mask = (
-        _pad([one.audio_mask for one in features]),
-        _pad([one.text_mask for one in features]),
+        _pad([one.audio_mask for one in features], segments),
+        _pad([one.text_mask for one in features], segments),
     )
     return DocumentBatch(
-        audio_features=_pad([one.audio for one in features]),
-        text_features=_pad([one.text for one in features]),
+        audio_features=_pad([one.audio for one in features], segments),
+        text_features=_pad([one.text for one in features], segments),
         audio_mask=audio_mask,
         text_mask=text_mask,
         audio_times=times,
@@ -74,15 +57,9 @@ def pad_documents(features: Sequence[SegmentFeatures]) -> DocumentBatch:
     )
 
 
-def drop_modalities(batch: DocumentBatch, *, share: float, generator: torch.Generator) -> DocumentBatch:
-    """Withholds either modality from a share of the documents that have both; never both at once."""
-    drawn = torch.rand(len(batch.audio_present), generator=generator)
-    both = batch.audio_present & batch.text_present
-    return replace(
-        batch,
-        audio_present=batch.audio_present & ~(both & (drawn < share)),
-        text_present=batch.text_present & ~(both & (drawn >= 1 - share)),
-    )
+def read_labels(documents: Sequence[LabelledDocument], task: str) -> Int64[np.ndarray, " document"]:
+    """The documents' labels of a task, -1 where missing."""
+    return np.array([document.labels.get(task, MISSING) for document in documents], dtype=np.int64)
 
 
 def measure_features(documents: Sequence[LabelledDocument]) -> FeatureStatistics:
@@ -95,19 +72,32 @@ def measure_features(documents: Sequence[LabelledDocument]) -> FeatureStatistics
     return FeatureStatistics(audio_mean=audio_mean, audio_std=audio_std, text_mean=text_mean, text_std=text_std)
 
 
+def digest_documents(documents: Sequence[LabelledDocument]) -> str:
+    """Hexadecimal sha256 of all that training reads of the documents, in their order."""
+    digest = hashlib.sha256()
+    for document in documents:
+        digest.update(repr((document.person, document.family, sorted(document.labels.items()))).encode())
+        for field in fields(document.features):
+            digest.update(np.ascontiguousarray(getattr(document.features, field.name)).tobytes())
+    return digest.hexdigest()
+
+
 def _mean_and_std(
     streams: Sequence[tuple[Float[np.ndarray, "_ dim"], Bool[np.ndarray, " _"]]],
 ) -> tuple[Float[Tensor, " dim"], Float[Tensor, " dim"]]:
-    rows = np.concatenate([values[mask] for values, mask in streams]).astype(np.float64)
-    if not len(rows):
-        width = rows.shape[1]
+    """Document by document, so that a large cohort is not held twice."""
+    count = sum(int(mask.sum()) for _, mask in streams)
+    width = streams[0][0].shape[1]
+    if not count:
         return torch.zeros(width), torch.ones(width)
-    return torch.from_numpy(rows.mean(axis=0)).float(), torch.from_numpy(rows.std(axis=0)).float()
+    mean = sum((values[mask].sum(axis=0, dtype=np.float64) for values, mask in streams), np.zeros(width)) / count
+    squares = sum((np.square(values[mask] - mean).sum(axis=0) for values, mask in streams), np.zeros(width))
+    return torch.from_numpy(mean).float(), torch.from_numpy(np.sqrt(squares / count)).float()
 
 
-def _pad(rows: Sequence[np.ndarray]) -> Tensor:
+def _pad(rows: Sequence[np.ndarray], length: int | None) -> Tensor:
     """Arrays of different length stacked, zeros (or false) after the end; at least one position long."""
-    longest = max(1, *(len(row) for row in rows))
+    longest = max(1, *(len(row) for row in rows)) if length is None else length
     padded = np.zeros((len(rows), longest, *rows[0].shape[1:]), dtype=rows[0].dtype)
     for position, row in enumerate(rows):
         padded[position, : len(row)] = row

@@ -7,9 +7,14 @@ from pathlib import Path
 from typing import Literal
 
 import yaml
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from model.config import NetworkSettings, SegmentSettings, Settings
+from model.network.losses.settings import ObjectiveSettings
+from training.evaluation.measures import MeasureSettings
+from training.folds import FoldSettings
+
+ArmName = Literal["hilbert", "audio_only", "text_only", "early_concat", "late_fusion"]
 
 
 class CohortSettings(Settings):
@@ -79,40 +84,85 @@ class StandinSettings(Settings):
     text: TextEncoderSettings = TextEncoderSettings()
 
 
-class SplitSettings(Settings):
-    """Shares of families held out."""
-
-    seed: int = 1
-    validation: float = Field(default=0.2, gt=0, lt=1)
-    test: float = Field(default=0.2, ge=0, lt=1)
-
-
 class TrainerSettings(Settings):
-    """Plain cross-entropy with AdamW, warm-up and a cosine."""
+    """How a network is trained: whole-fold batches, AdamW, warm-up and cosine, early stopping on inner folds."""
 
     seed: int = 1
-    epochs: int = Field(default=60, ge=1)
-    batch: int = Field(default=32, ge=1)
-    learning_rate: float = 1e-3
-    weight_decay: float = 0.05
+    mode: Literal["joint", "staged"] = Field(
+        default="joint",
+        description="staged: the embeddings first, then the classifier on top of them, kept as they are",
+    )
+    steps: int = Field(default=120, ge=1, description="each sees every training document once")
+    alignment_share: float = Field(default=0.5, gt=0, lt=1, description="staged: of the steps spent on the embeddings")
+    learning_rate: float = Field(default=2e-3, gt=0)
+    weight_decay: float = Field(default=0.05, ge=0, description="of weight matrices; biases, norms and theta have none")
     warmup: float = Field(default=0.1, ge=0, lt=1, description="share of the steps")
-    clip_norm: float = 1.0
-    patience: int = Field(default=12, ge=1, description="epochs without a better validation before it stops")
-    stop_on: str = Field(default="log_loss", pattern="^(log_loss|macro_auroc)$")
+    clip_norm: float = Field(default=1.0, gt=0, description="of each fold's whole gradient")
+    look_every: int = Field(default=5, ge=1, description="steps between looks at the validation documents")
+    patience: int = Field(default=6, ge=1, description="looks without a better validation before a fold is done")
+    stop_on: Literal["log_loss", "macro_auroc"] = "log_loss"
+    stack: int = Field(default=8, ge=1, description="folds trained as one; 1 is the sequential loop")
+    stack_megabytes: float = Field(default=1500.0, gt=0, description="of features in one stack; fewer folds above it")
+    save_seconds: float = Field(default=20.0, ge=0, description="between saved states of a run")
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    threads: int = Field(default=2, ge=1)
+
+
+class CandidateSettings(Settings):
+    """One setting of what is tuned on inner folds; what it leaves out is the run's."""
+
+    name: str
+    learning_rate: float | None = Field(default=None, gt=0)
+    weight_decay: float | None = Field(default=None, ge=0)
+    dropout: float | None = Field(default=None, ge=0, lt=1)
+    modality_dropout: float | None = Field(default=None, ge=0, lt=0.5)
+
+
+class RunSettings(Settings):
+    """Everything that decides a training run and its evaluation, beside the cohort and its encoders."""
+
+    tasks: Mapping[str, tuple[str, ...]] = Field(
+        default={"spectrum": ("none", "depressive", "bipolar", "psychotic")},
+        min_length=1,
+        description="outcomes of each task in logit order; the first task is the one evaluated",
+    )
+    segments: SegmentSettings = SegmentSettings()
+    network: NetworkSettings = NetworkSettings()
+    objective: ObjectiveSettings = ObjectiveSettings()
+    trainer: TrainerSettings = TrainerSettings()
+    folds: FoldSettings = FoldSettings()
+    candidates: tuple[CandidateSettings, ...] = Field(
+        default=(CandidateSettings(name="dropout 0.2", dropout=0.2), CandidateSettings(name="dropout 0.3", dropout=0.3)),
+        min_length=1,
+        description="what is tuned on inner folds, alike for every arm",
+    )
+    lineup: tuple[ArmName, ...] = Field(
+        default=("audio_only", "text_only", "early_concat", "late_fusion"),
+        description="arms that HILBERT is held against; late_fusion needs audio_only and text_only",
+    )
+    measures: MeasureSettings = MeasureSettings()
+
+    @property
+    def task(self) -> str:
+        """The task that is evaluated and that folds are stratified by."""
+        return next(iter(self.tasks))
+
+    @model_validator(mode="after")
+    def _late_fusion_has_its_halves(self) -> RunSettings:
+        if "late_fusion" in self.lineup and not {"audio_only", "text_only"} <= set(self.lineup):
+            raise ValueError("late_fusion fuses audio_only and text_only: put both into the line-up, or leave it out")
+        return self
 
 
 class TrainingSettings(Settings):
-    """One run from the cohort to the bundle."""
+    """A run on the synthetic spoken cohort, from the stand-in encoders to the bundle."""
 
     seed: int = Field(default=1001, description="of the cohort")
     fresh_seed: int = Field(default=9001, description="of the speakers the finished bundle is measured on")
     fresh_speakers: int = 120
     cohort: CohortSettings = CohortSettings()
     standins: StandinSettings = StandinSettings()
-    segments: SegmentSettings = SegmentSettings()
-    network: NetworkSettings = NetworkSettings()
-    splits: SplitSettings = SplitSettings()
-    trainer: TrainerSettings = TrainerSettings()
+    run: RunSettings = RunSettings()
 
 
 def load_settings(path: Path) -> TrainingSettings:

@@ -1,192 +1,266 @@
-"""Training with plain cross-entropy: AdamW, warm-up and cosine, modality dropout, early stopping."""
+"""Training a stack of folds: whole-fold batches, AdamW, warm-up and cosine, early stopping, a state that resumes.
+
+Chance is a function of a fold's seed and the step, never of what ran before: a resumed run, a fold in a stack and
+the same fold alone all meet the same dropout.
+"""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import hashlib
+import json
+import time
+from collections.abc import Mapping, Sequence
+from functools import cached_property
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32, Int64
-from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
+from torch import Tensor
 
-from model.network.checkpoint import NetworkDescription, build
-from model.network.hilbert import Hilbert
-from training.batches import (
-    MISSING,
-    LabelledBatch,
-    LabelledDocument,
-    collate,
-    drop_modalities,
-    measure_features,
-)
+from training.batches import LabelledDocument, digest_documents
 from training.config import TrainerSettings
-from training.metrics import log_loss, macro_auroc, softmax
-
-LOG_LOSS = "log_loss"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Epoch:
-    """What was seen after an epoch: losses in nats; AUROC None where no outcome could be measured."""
-
-    number: int
-    training_loss: float
-    validation_loss: float
-    validation_auroc: float | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Trained:
-    """The network as it was after its best epoch, in evaluation mode, and the way there."""
-
-    network: Hilbert
-    best: Epoch
-    history: tuple[Epoch, ...]
+from training.keeping import Kept
+from training.learner import Recipe, build_learner
+from training.lengths import choose_bounds
+from training.material import FoldMaterial, Look, Run, TrainedFold, TrainedStack
+from training.metrics import softmax
+from training.optimiser import (
+    clip_by_fold,
+    open_optimiser,
+    read_moments,
+    restore_moments,
+    set_rate,
+    warm_up_then_cosine,
+)
+from training.phases import Phase, plan_phases
+from training.refusals import refuse_divergence, refuse_overlap
+from training.stack import Stack, Weights
+from training.stacked_documents import StackedDocuments, draw_noise, drop_modalities, stack_documents
+from training.training_state import TrainingState, read_state, write_state
+from training.validation import score
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fold:
-    """The documents of one run: those that train and those that decide when to stop."""
-
-    train: Sequence[LabelledDocument]
-    validation: Sequence[LabelledDocument]
+class OtherRunError(RuntimeError):
+    """The state found on disk belongs to a run with other documents or settings."""
 
 
-def train_network(
-    description: NetworkDescription, fold: Fold, settings: TrainerSettings, report: Callable[[Epoch], None]
-) -> Trained:
-    """A network trained from fresh weights; equal arguments give equal weights on one machine and thread count.
+def train_stack(recipe: Recipe, folds: Sequence[FoldMaterial], run: Run) -> TrainedStack:
+    """Train some folds as one stack, from fresh weights or from the state that a killed run left.
 
-    Feature statistics come from the training documents alone. `report` is called after every epoch.
+    All folds have validation documents or none has. Equal arguments give equal weights on one machine and thread
+    count, interrupted or not. Raises FamilyLeakError, TestDocumentError, OutcomeAbsentError, DivergedError and
+    OtherRunError.
     """
-    torch.manual_seed(settings.seed)
-    network = build(description)
-    _standardise(network, fold.train)
-    course = _Course(network, description, fold, settings)
-    history: list[Epoch] = []
-    best: Epoch | None = None
-    weights: dict[str, Tensor] = {}
-    for number in range(1, settings.epochs + 1):
-        epoch = course.run(number)
-        history.append(epoch)
-        report(epoch)
-        if best is None or _score(epoch, settings) > _score(best, settings):
-            best, weights = epoch, {name: value.clone() for name, value in network.state_dict().items()}
-        elif number - best.number >= settings.patience:
-            break
-    assert best is not None  # noqa: S101 - at least one epoch, by the settings
-    network.load_state_dict(weights)
-    return Trained(network=network.eval(), best=best, history=tuple(history))
+    for fold in folds:
+        refuse_overlap(fold.name, fold.train, fold.validation, fold.held_out)
+    torch.set_num_threads(run.settings.threads)
+    course = _Course(recipe, folds, run)
+    course.resume()
+    while not course.finished:
+        course.advance()
+    return course.result()
 
 
-def predict_logits(
-    network: Hilbert, documents: Sequence[LabelledDocument], *, batch: int = 64
-) -> Mapping[str, Float32[np.ndarray, "document outcome"]]:
-    """Logits by task, in the order of the documents; the network must be in evaluation mode."""
-    parts: dict[str, list[np.ndarray]] = {}
-    with torch.inference_mode():
-        for start in range(0, len(documents), batch):
-            output = network(collate(documents[start : start + batch]).documents)
-            for task, logits in output.logits.items():
-                parts.setdefault(task, []).append(logits.numpy())
-    return {task: np.concatenate(logits) for task, logits in parts.items()}
-
-
-def read_labels(documents: Sequence[LabelledDocument], task: str) -> Int64[np.ndarray, " document"]:
-    """The documents' labels of a task, -1 where missing."""
-    return np.array([document.labels.get(task, MISSING) for document in documents], dtype=np.int64)
-
-
-def cross_entropy_of(
-    logits: Mapping[str, Float[Tensor, "document _"]], labels: Mapping[str, Int64[Tensor, " document"]]
-) -> Float[Tensor, ""]:
-    """Sum over tasks of the mean cross-entropy of the labelled documents; a task without any adds nothing."""
-    terms = [
-        cross_entropy(logits[task], found, ignore_index=MISSING)
-        for task, found in labels.items()
-        if task in logits and bool((found != MISSING).any())
-    ]
-    return torch.stack(terms).sum() if terms else torch.zeros((), requires_grad=True)
+def choose_device(settings: TrainerSettings) -> torch.device:
+    """The device named by the settings; `auto` takes a GPU when there is one."""
+    gpu = settings.device == "cuda" or (settings.device == "auto" and torch.cuda.is_available())
+    return torch.device("cuda" if gpu else "cpu")
 
 
 class _Course:
-    """The moving parts of a run: optimiser, schedule, chance."""
+    """The moving parts of a stack's training."""
 
-    def __init__(
-        self, network: Hilbert, description: NetworkDescription, fold: Fold, settings: TrainerSettings
-    ) -> None:
-        self.network = network
-        self.description = description
-        self.fold = fold
-        self.settings = settings
-        self.chance = torch.Generator().manual_seed(settings.seed)
-        self.optimiser = torch.optim.AdamW(
-            network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
+    def __init__(self, recipe: Recipe, folds: Sequence[FoldMaterial], run: Run) -> None:
+        self.recipe, self.folds, self.run, self.settings = recipe, folds, run, run.settings
+        device = choose_device(run.settings)
+        self.stack = Stack([build_learner(recipe, fold.train, fold.seed) for fold in folds], device)
+        self.bounds = run.bounds or _bounds(folds)
+        self.train = self._place([fold.train for fold in folds]).to(device)
+        self.validation: StackedDocuments | None = None
+        if folds[0].validation:
+            self.validation = self._place([fold.validation for fold in folds]).to(device)
+        self.phases = plan_phases(run.settings, recipe.objective.terms, tuple(recipe.outcomes))
+        self.optimiser = open_optimiser(self._moving(self.phases[0]), run.settings)
+        self.kept = Kept(folds, self.stack.parameters, run.settings)
+        self.at = 0
+        self.looks: list[Look] = []
+        self.saved = time.monotonic()
+
+    @property
+    def finished(self) -> bool:
+        """Whether every fold has what it needs."""
+        return self.at >= self.settings.steps or self._count_done() == len(self.folds)
+
+    def advance(self) -> None:
+        """One whole-fold step of all folds, with what belongs after it."""
+        phase = self._phase
+        if self.at == phase.first and self.at:
+            self.optimiser = open_optimiser(self._moving(phase), self.settings)
+        totals, terms = self._descend(phase)
+        self.at += 1
+        refuse_divergence([fold.name for fold in self.folds], self.at, totals, terms)
+        self.kept.keep_due(self.stack.parameters, self.at)
+        if self.at % self.settings.look_every == 0 or self.at == self.settings.steps:
+            self._look(phase, totals, terms)
+        if self.run.state and time.monotonic() - self.saved >= self.settings.save_seconds:
+            self._save()
+
+    def result(self) -> TrainedStack:
+        """The kept weights of every fold."""
+        return TrainedStack(
+            folds=tuple(
+                TrainedFold(
+                    name=fold.name,
+                    learner=self.stack.unstack(self.kept.weights, number),
+                    best_step=self.kept.steps[number],
+                    score=self.kept.scores[number] if fold.validation else None,
+                )
+                for number, fold in enumerate(self.folds)
+            ),
+            looks=tuple(self.looks),
         )
-        steps = settings.epochs * math.ceil(len(fold.train) / settings.batch)
-        warmup = max(1, round(settings.warmup * steps))
-        self.schedule = torch.optim.lr_scheduler.LambdaLR(
-            self.optimiser, lambda step: warm_up_then_cosine(step, warmup=warmup, steps=steps)
+
+    def resume(self) -> None:
+        """Go on from the saved state, if there is one."""
+        state = read_state(self.run.state) if self.run.state else None
+        if state is None:
+            return
+        if state.meta["identity"] != self._identity:
+            raise OtherRunError("the kept state belongs to a run with other documents or settings: use another folder")
+        self.at = int(str(state.meta["at"]))
+        with torch.no_grad():
+            for name in self.stack.parameters:
+                self.stack.parameters[name].copy_(state.tensors[f"now/{name}"])
+                self.kept.weights[name].copy_(state.tensors[f"kept/{name}"])
+        moving = self._moving(self._phase)
+        self.optimiser = open_optimiser(moving, self.settings)
+        restore_moments(self.optimiser, moving, state.tensors, self.at - self._phase.first)
+        kept = json.loads(str(state.meta["kept"]))
+        self.kept.steps, self.kept.scores = kept["steps"], kept["scores"]
+        self.looks = [_read_look(one) for one in json.loads(str(state.meta["looks"]))]
+
+    def _save(self) -> None:
+        assert self.run.state is not None  # noqa: S101 - asked by the caller
+        moments = read_moments(self.optimiser, self._moving(self._phase_of(self.at - 1)))
+        now = {f"now/{name}": value for name, value in self.stack.parameters.items()}
+        kept = {f"kept/{name}": value for name, value in self.kept.weights.items()}
+        meta = {
+            "identity": self._identity,
+            "at": self.at,
+            "kept": json.dumps({"steps": self.kept.steps, "scores": self.kept.scores}),
+            "looks": json.dumps([_write_look(look) for look in self.looks]),
+        }
+        write_state(self.run.state, TrainingState(tensors=moments | now | kept, meta=meta))
+        self.saved = time.monotonic()
+
+    def _descend(self, phase: Phase) -> tuple[Tensor, Mapping[str, Tensor]]:
+        chance = [self._chance(fold) for fold in self.folds]
+        presences = drop_modalities(self.train, share=self.run.modality_dropout, generators=chance)
+        counts = [self.stack.count_noise(length) for length in self.train.lengths]
+        totals, terms = self.stack.terms(
+            self.train,
+            presences=presences,
+            noises=draw_noise(self.train, counts, chance),
+            progress=self.at / self.settings.steps,
+            counted=phase.counted,
         )
-
-    def run(self, number: int) -> Epoch:
-        """One pass over the training documents, then a look at the validation documents."""
-        self.network.train()
-        losses = [self._step(batch) for batch in self._batches()]
-        self.network.eval()
-        loss, auroc = self._validate()
-        return Epoch(number=number, training_loss=float(np.mean(losses)), validation_loss=loss, validation_auroc=auroc)
-
-    def _batches(self) -> Iterator[LabelledBatch]:
-        order = torch.randperm(len(self.fold.train), generator=self.chance).tolist()
-        for start in range(0, len(order), self.settings.batch):
-            yield collate([self.fold.train[row] for row in order[start : start + self.settings.batch]])
-
-    def _step(self, batch: LabelledBatch) -> float:
-        share = self.description.network.modality_dropout
-        documents = drop_modalities(batch.documents, share=share, generator=self.chance)
-        loss = cross_entropy_of(self.network(documents).logits, batch.labels)
-        self.optimiser.zero_grad()
-        torch.autograd.backward(loss)
-        nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.clip_norm)
+        for weight in self.stack.parameters.values():
+            weight.grad = None
+        torch.autograd.backward(totals.sum())
+        clip_by_fold(self._moving(phase).values(), self.settings.clip_norm)
+        warmup = max(1, round(self.settings.warmup * phase.steps))
+        share = warm_up_then_cosine(self.at - phase.first, warmup=warmup, steps=phase.steps)
+        set_rate(self.optimiser, self.settings.learning_rate * share)
         self.optimiser.step()
-        self.schedule.step()
-        return float(loss.detach())
+        return totals.detach(), {name: value.detach() for name, value in terms.items()}
 
-    def _validate(self) -> tuple[float, float | None]:
-        """Log loss summed over tasks, and the mean of their macro AUROC."""
-        losses, aurocs = [], []
-        for task, logits in predict_logits(self.network, self.fold.validation).items():
-            labels = read_labels(self.fold.validation, task)
-            probabilities = softmax(logits)
-            losses.append(log_loss(probabilities, labels))
-            measured = macro_auroc(probabilities, labels, self.description.outcomes[task]).value
-            aurocs += [] if measured is None else [measured]
-        return float(np.nansum(losses)), float(np.mean(aurocs)) if aurocs else None
+    def _look(self, phase: Phase, totals: Tensor, terms: Mapping[str, Tensor]) -> None:
+        scores = None
+        if self.validation is not None:
+            logits = self.stack.logits(self.validation)
+            scores = np.array([self._score(logits, fold) for fold in range(len(self.folds))])
+            if phase is self.phases[-1]:
+                self.kept.keep_better(scores, self.stack.parameters, self.at)
+        look = Look(
+            step=self.at,
+            steps=self.settings.steps,
+            terms={name: value.cpu().numpy() for name, value in terms.items()},
+            totals=totals.cpu().numpy(),
+            scores=scores,
+            done=self._count_done(),
+        )
+        self.looks.append(look)
+        self.run.report(look)
+
+    def _score(self, logits: Mapping[str, np.ndarray], fold: int) -> float:
+        assert self.validation is not None  # noqa: S101 - asked by the caller
+        adjustment = self.recipe.objective.logit_adjustment
+        risks = {}
+        for task, values in logits.items():
+            prior = self.stack.buffers[f"objective.tasks.{task}.log_prior"][fold].cpu().numpy()
+            risks[task] = softmax(self.validation.restore(values, fold) + adjustment * prior)
+        return score(risks, self.folds[fold].validation, self.recipe.outcomes, self.settings.stop_on)
+
+    def _count_done(self) -> int:
+        return self.kept.count_done(self.at, self.phases[-1].first)
+
+    @property
+    def _phase(self) -> Phase:
+        return self._phase_of(min(self.at, self.settings.steps - 1))
+
+    def _phase_of(self, step: int) -> Phase:
+        return next(phase for phase in self.phases if step < phase.end)
+
+    def _moving(self, phase: Phase) -> Weights:
+        return {name: value for name, value in self.stack.parameters.items() if name.startswith(phase.trained)}
+
+    def _place(self, folds: Sequence[Sequence[LabelledDocument]]) -> StackedDocuments:
+        return stack_documents(folds, self.bounds, tuple(self.recipe.outcomes))
+
+    def _chance(self, fold: FoldMaterial) -> torch.Generator:
+        seed = np.random.SeedSequence((self.settings.seed, fold.seed, self.at)).generate_state(1, np.uint64)[0]
+        return torch.Generator().manual_seed(int(seed) >> 1)
+
+    @cached_property
+    def _identity(self) -> str:
+        return identify_run(self.recipe, self.folds, self.run)
 
 
-def warm_up_then_cosine(step: int, *, warmup: int, steps: int) -> float:
-    """Share of the learning rate: rises linearly over the warm-up, then falls to 0 along half a cosine."""
-    if step < warmup:
-        return (step + 1) / warmup
-    return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warmup) / max(1, steps - warmup))))
+def identify_run(recipe: Recipe, folds: Sequence[FoldMaterial], run: Run) -> str:
+    """Hexadecimal sha256 of all that decides the weights of a stack."""
+    facts = {
+        "settings": run.settings.model_dump(mode="json", exclude={"save_seconds"}),
+        "modality_dropout": run.modality_dropout,
+        "objective": recipe.objective.model_dump(mode="json"),
+        "outcomes": {task: list(names) for task, names in recipe.outcomes.items()},
+        "network": recipe.name,
+        "folds": [
+            [fold.name, fold.seed, fold.stop_at, digest_documents(fold.train), digest_documents(fold.validation)]
+            for fold in folds
+        ],
+    }
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
-def _standardise(network: Hilbert, documents: Sequence[LabelledDocument]) -> None:
-    statistics = measure_features(documents)
-    network.standardise_by(
-        audio_mean=statistics.audio_mean,
-        audio_std=statistics.audio_std,
-        text_mean=statistics.text_mean,
-        text_std=statistics.text_std,
-    )
+def _bounds(folds: Sequence[FoldMaterial]) -> tuple[int, ...]:
+    documents = [document for fold in folds for document in (*fold.train, *fold.validation)]
+    return choose_bounds([len(document.features.indices) for document in documents])
 
 
-def _score(epoch: Epoch, settings: TrainerSettings) -> float:
-    """Larger is better."""
-    if settings.stop_on == LOG_LOSS:
-        return -epoch.validation_loss
-    return -math.inf if epoch.validation_auroc is None else epoch.validation_auroc
+def _write_look(look: Look) -> dict[str, object]:
+    return {
+        "step": look.step,
+        "steps": look.steps,
+        "terms": {name: values.tolist() for name, values in look.terms.items()},
+        "totals": look.totals.tolist(),
+        "scores": None if look.scores is None else look.scores.tolist(),
+        "done": look.done,
+    }
+
+
+def _read_look(kept: dict[str, object]) -> Look:
+    arrays = {
+        "terms": {name: np.array(values) for name, values in dict(kept["terms"]).items()},  # type: ignore[call-overload]
+        "totals": np.array(kept["totals"]),
+        "scores": None if kept["scores"] is None else np.array(kept["scores"]),
+    }
+    return Look(**(kept | arrays))  # type: ignore[arg-type]

@@ -7,6 +7,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional
 
+from model.network.dropout import Dropout, DropoutNoise
+
 
 class CrossAttention(nn.Module):
     """One direction, pre-norm: C = U + MHA(LN U, [n; LN V], keys [1; M]), then a feed-forward layer.
@@ -24,14 +26,8 @@ class CrossAttention(nn.Module):
         self.key = nn.Linear(width, width)
         self.value = nn.Linear(width, width)
         self.out = nn.Linear(width, width)
-        self.dropout = nn.Dropout(dropout)
-        self.feed_forward = nn.Sequential(
-            nn.LayerNorm(width),
-            nn.Linear(width, 2 * width),
-            nn.GELU(),
-            nn.Dropout(dropout),
-            nn.Linear(2 * width, width),
-        )
+        self.dropout = Dropout(dropout)
+        self.feed_forward = FeedForward(width=width, dropout=dropout)
 
     def forward(
         self,
@@ -39,6 +35,7 @@ class CrossAttention(nn.Module):
         other: Float[Tensor, "document other width"],
         other_mask: Bool[Tensor, "document other"],
         null_key: Float[Tensor, " width"],
+        noise: DropoutNoise | None = None,
     ) -> Float[Tensor, "document segment width"]:
         """Let every segment of `stream` look at the valid segments of `other`."""
         null = null_key.expand(other.shape[0], 1, -1)
@@ -50,12 +47,31 @@ class CrossAttention(nn.Module):
             self._split(self.value(keys)),
             attn_mask=valid[:, None, None, :],
         )
-        crossed = stream + self.dropout(self.out(attended.transpose(1, 2).flatten(2)))
-        out: Tensor = crossed + self.dropout(self.feed_forward(crossed))
+        crossed = stream + self.dropout(self.out(attended.transpose(1, 2).flatten(2)), noise)
+        out: Tensor = crossed + self.dropout(self.feed_forward(crossed, noise), noise)
         return out
 
     def _split(self, x: Float[Tensor, "document segment width"]) -> Float[Tensor, "document head segment part"]:
         return x.reshape(x.shape[0], x.shape[1], self.heads, -1).transpose(1, 2)
+
+
+class FeedForward(nn.Module):
+    """Pre-norm, one hidden layer of twice the width."""
+
+    def __init__(self, *, width: int, dropout: float) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        self.widen = nn.Linear(width, 2 * width)
+        self.dropout = Dropout(dropout)
+        self.narrow = nn.Linear(2 * width, width)
+
+    def forward(
+        self, stream: Float[Tensor, "document segment width"], noise: DropoutNoise | None = None
+    ) -> Float[Tensor, "document segment width"]:
+        """What is added to every position."""
+        hidden = self.dropout(functional.gelu(self.widen(self.norm(stream))), noise)
+        out: Tensor = self.narrow(hidden)
+        return out
 
 
 class GatedPooling(nn.Module):

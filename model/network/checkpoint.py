@@ -34,6 +34,7 @@ def build(description: NetworkDescription) -> Hilbert:
         heads=network.heads,
         experts=network.experts,
         dropout=network.dropout,
+        doc_source=network.doc_source,
     )
 
 

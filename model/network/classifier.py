@@ -7,6 +7,26 @@ from collections.abc import Mapping
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn import functional
+
+from model.network.dropout import Dropout, DropoutNoise
+
+
+class Expert(nn.Module):
+    """A feed-forward layer with an opinion of its own."""
+
+    def __init__(self, *, dim: int, width: int, dropout: float) -> None:
+        super().__init__()
+        self.hidden = nn.Linear(dim, width)
+        self.dropout = Dropout(dropout)
+        self.out = nn.Linear(width, width)
+
+    def forward(
+        self, x: Float[Tensor, "document dim"], noise: DropoutNoise | None = None
+    ) -> Float[Tensor, "document width"]:
+        """One hidden vector a document."""
+        out: Tensor = self.out(self.dropout(functional.gelu(self.hidden(x)), noise))
+        return out
 
 
 class MixtureOfExperts(nn.Module):
@@ -15,17 +35,14 @@ class MixtureOfExperts(nn.Module):
     def __init__(self, *, dim: int, width: int, experts: int, dropout: float) -> None:
         super().__init__()
         self.router = nn.Sequential(nn.LayerNorm(dim), nn.Linear(dim, experts))
-        self.experts = nn.ModuleList(
-            nn.Sequential(nn.Linear(dim, width), nn.GELU(), nn.Dropout(dropout), nn.Linear(width, width))
-            for _ in range(experts)
-        )
+        self.experts = nn.ModuleList(Expert(dim=dim, width=width, dropout=dropout) for _ in range(experts))
 
     def forward(
-        self, x: Float[Tensor, "document dim"]
+        self, x: Float[Tensor, "document dim"], noise: DropoutNoise | None
     ) -> tuple[Float[Tensor, "document width"], Float[Tensor, "document expert"]]:
         """Return the mixed hidden vector and the router's logits."""
         router_logits: Tensor = self.router(x)
-        opinions = torch.stack([expert(x) for expert in self.experts], dim=1)
+        opinions = torch.stack([expert(x, noise) for expert in self.experts], dim=1)
         hidden = torch.einsum("be,bed->bd", torch.softmax(router_logits, dim=-1), opinions)
         return hidden, router_logits
 
@@ -40,9 +57,9 @@ class Classifier(nn.Module):
         self.heads = nn.ModuleDict({task: nn.Linear(width, count) for task, count in outcomes.items()})
 
     def forward(
-        self, x: Float[Tensor, "document dim"]
+        self, x: Float[Tensor, "document dim"], noise: DropoutNoise | None = None
     ) -> tuple[dict[str, Float[Tensor, "document outcome"]], Float[Tensor, "document expert"]]:
         """Return logits by task, and the router's logits."""
-        hidden, router_logits = self.mixture(x)
+        hidden, router_logits = self.mixture(x, noise)
         hidden = self.norm(hidden)
         return {task: head(hidden) for task, head in self.heads.items()}, router_logits

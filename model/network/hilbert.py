@@ -10,13 +10,15 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from model.network.attention import CrossAttention, GatedPooling
 from model.network.batch import DocumentBatch
 from model.network.classifier import Classifier
+from model.network.dropout import DropoutNoise
 from model.network.projection import Projection
+from model.network.stream import stream_of
 
 DocumentSource = Literal["own", "crossed"]
 
@@ -30,15 +32,6 @@ class HilbertOutput:
     joint: Float[Tensor, "document width"]
     logits: dict[str, Float[Tensor, "document outcome"]]
     router_logits: Float[Tensor, "document expert"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stream:
-    """One modality after projection: position 0 is its null token, valid only when nothing else is."""
-
-    values: Float[Tensor, "document segment width"]
-    pool_mask: Bool[Tensor, "document segment"]
-    segment_mask: Bool[Tensor, "document segment"]  # never true at position 0
 
 
 class Hilbert(nn.Module):
@@ -62,6 +55,7 @@ class Hilbert(nn.Module):
     ) -> None:
         super().__init__()
         self.doc_source = doc_source
+        self.width, self.experts = width, experts
         self.project_audio = Projection(dim=audio_dim, width=width, dropout=dropout)
         self.project_text = Projection(dim=text_dim, width=width, dropout=dropout)
         self.null_audio = nn.Parameter(torch.randn(width) * 0.02)
@@ -79,6 +73,12 @@ class Hilbert(nn.Module):
             dim=3 * width + 2, width=width, experts=experts, dropout=dropout, outcomes=outcomes
         )
 
+    def count_noise(self, audio_segments: int, text_segments: int) -> int:
+        """Random bytes a document's dropout takes in one pass over so many (padded) segments."""
+        projected = audio_segments + text_segments
+        crossed = 4 * (projected + 2)  # attention out, twice as wide within the feed-forward layer, and its out
+        return self.width * (projected + crossed + self.experts)
+
     def standardise_by(
         self,
         *,
@@ -91,20 +91,20 @@ class Hilbert(nn.Module):
         self.project_audio.standardise_by(audio_mean, audio_std)
         self.project_text.standardise_by(text_mean, text_std)
 
-    def forward(self, batch: DocumentBatch) -> HilbertOutput:
-        """Run the whole network on a batch of documents."""
-        audio = _stream(
-            self.project_audio(batch.audio_features, batch.audio_times),
+    def forward(self, batch: DocumentBatch, noise: DropoutNoise | None = None) -> HilbertOutput:
+        """Run the whole network on a batch of documents; a training pass brings its noise."""
+        audio = stream_of(
+            self.project_audio(batch.audio_features, batch.audio_times, noise),
             batch.audio_mask & batch.audio_present[:, None],
             self.null_audio,
         )
-        text = _stream(
-            self.project_text(batch.text_features, batch.text_times),
+        text = stream_of(
+            self.project_text(batch.text_features, batch.text_times, noise),
             batch.text_mask & batch.text_present[:, None],
             self.null_text,
         )
-        crossed_audio = self.audio_to_text(audio.values, text.values, text.segment_mask, self.null_text)
-        crossed_text = self.text_to_audio(text.values, audio.values, audio.segment_mask, self.null_audio)
+        crossed_audio = self.audio_to_text(audio.values, text.values, text.segment_mask, self.null_text, noise)
+        crossed_text = self.text_to_audio(text.values, audio.values, audio.segment_mask, self.null_audio, noise)
         joint = self.join(
             torch.cat(
                 [
@@ -119,23 +119,8 @@ class Hilbert(nn.Module):
         document_text = self.norm_text(self.pool_text(text.values if own else crossed_text, text.pool_mask))
         present = torch.stack([audio.segment_mask.any(dim=1), text.segment_mask.any(dim=1)], dim=-1)
         logits, router_logits = self.classifier(
-            torch.cat([document_audio, document_text, joint, present.to(joint.dtype)], dim=-1)
+            torch.cat([document_audio, document_text, joint, present.to(joint.dtype)], dim=-1), noise
         )
         return HilbertOutput(
             audio=document_audio, text=document_text, joint=joint, logits=logits, router_logits=router_logits
         )
-
-
-def _stream(
-    projected: Float[Tensor, "document segment width"],
-    mask: Bool[Tensor, "document segment"],
-    null: Float[Tensor, " width"],
-) -> Stream:
-    """Put the null token in front; clear padding, whose values must never reach anything."""
-    clean = projected.masked_fill(~mask.unsqueeze(-1), 0.0)
-    nothing = ~mask.any(dim=1, keepdim=True)
-    return Stream(
-        values=torch.cat([null.expand(clean.shape[0], 1, -1), clean], dim=1),
-        pool_mask=torch.cat([nothing, mask], dim=1),
-        segment_mask=torch.cat([torch.zeros_like(nothing), mask], dim=1),
-    )

@@ -8,6 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from model.network.dropout import Dropout, DropoutNoise
+
 # Interviews last minutes to hours: wavelengths from one segment to a long session.
 SHORTEST_WAVE_SECONDS = 20.0
 LONGEST_WAVE_SECONDS = 4 * 3600.0
@@ -49,7 +51,7 @@ class Projection(nn.Module):
         self.modality = nn.Parameter(torch.zeros(width))
         self.time = TimeEncoding(width=width)
         self.norm = nn.LayerNorm(width)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         nn.init.normal_(self.modality, std=0.02)
 
     def standardise_by(self, mean: Float[Tensor, " dim"], std: Float[Tensor, " dim"]) -> None:
@@ -58,10 +60,13 @@ class Projection(nn.Module):
         self.scale.copy_(torch.where(std > SMALLEST_STD, std, torch.ones_like(std)))
 
     def forward(
-        self, features: Float[Tensor, "document segment dim"], times: Float[Tensor, "document segment"]
+        self,
+        features: Float[Tensor, "document segment dim"],
+        times: Float[Tensor, "document segment"],
+        noise: DropoutNoise | None = None,
     ) -> Float[Tensor, "document segment width"]:
         """Standardise, project, add modality and time, normalise."""
         standard = (features - self.mean) / self.scale
         projected: Tensor = self.linear(standard) + self.modality + self.time(times)
-        out: Tensor = self.dropout(self.norm(projected))
+        out: Tensor = self.dropout(self.norm(projected), noise)
         return out

@@ -1,0 +1,33 @@
+"""One modality on its way through a network: its segments behind a null token that stands in when there are none."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stream:
+    """One modality after projection: position 0 is its null token, valid only when nothing else is."""
+
+    values: Float[Tensor, "document segment width"]
+    pool_mask: Bool[Tensor, "document segment"]
+    segment_mask: Bool[Tensor, "document segment"]  # never true at position 0
+
+
+def stream_of(
+    projected: Float[Tensor, "document segment width"],
+    mask: Bool[Tensor, "document segment"],
+    null: Float[Tensor, " width"],
+) -> Stream:
+    """Put the null token in front; clear padding, whose values must never reach anything."""
+    clean = projected.masked_fill(~mask.unsqueeze(-1), 0.0)
+    nothing = ~mask.any(dim=1, keepdim=True)
+    return Stream(
+        values=torch.cat([null.expand(clean.shape[0], 1, -1), clean], dim=1),
+        pool_mask=torch.cat([nothing, mask], dim=1),
+        segment_mask=torch.cat([torch.zeros_like(nothing), mask], dim=1),
+    )

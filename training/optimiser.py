@@ -1,0 +1,73 @@
+"""AdamW over stacked weights: one optimiser for all folds, each fold's gradient clipped by its own norm."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+
+import torch
+from torch import Tensor
+
+from training.config import TrainerSettings
+
+MATRIX = 3  # dimensions of a weight matrix, the fold's among them
+
+
+def open_optimiser(weights: Mapping[str, Tensor], settings: TrainerSettings) -> torch.optim.AdamW:
+    """Matrices decay; biases, norms, null tokens and the temperature's theta do not."""
+    decayed = {name for name, value in weights.items() if name.endswith("weight") and value.dim() >= MATRIX}
+    return torch.optim.AdamW(
+        [
+            {"params": [weights[name] for name in weights if name in decayed], "weight_decay": settings.weight_decay},
+            {"params": [weights[name] for name in weights if name not in decayed], "weight_decay": 0.0},
+        ],
+        lr=settings.learning_rate,
+        fused=True,
+    )
+
+
+def set_rate(optimiser: torch.optim.AdamW, rate: float) -> None:
+    """The learning rate of the next step."""
+    for group in optimiser.param_groups:
+        group["lr"] = rate
+
+
+def warm_up_then_cosine(step: int, *, warmup: int, steps: int) -> float:
+    """Share of the learning rate: rises linearly over the warm-up, then falls to 0 along half a cosine."""
+    if step < warmup:
+        return (step + 1) / warmup
+    return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warmup) / max(1, steps - warmup))))
+
+
+def clip_by_fold(weights: Iterable[Tensor], most: float) -> None:
+    """Scale each fold's gradient down to the norm `most`, all its weights together."""
+    gradients = [weight.grad for weight in weights if weight.grad is not None]
+    squares = [
+        gradient.flatten(1).square().sum(dim=1) if gradient.dim() > 1 else gradient.square() for gradient in gradients
+    ]
+    scale = (most / (torch.stack(squares).sum(dim=0).sqrt() + 1e-6)).clamp(max=1.0)
+    for gradient in gradients:
+        gradient.mul_(scale.view(-1, *[1] * (gradient.dim() - 1)))
+
+
+def read_moments(optimiser: torch.optim.AdamW, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """First and second moments by the weight's name, for a saved state."""
+    moments = {}
+    for name, weight in weights.items():
+        kept = optimiser.state.get(weight)
+        if kept:
+            moments[f"first/{name}"], moments[f"second/{name}"] = kept["exp_avg"], kept["exp_avg_sq"]
+    return moments
+
+
+def restore_moments(
+    optimiser: torch.optim.AdamW, weights: Mapping[str, Tensor], moments: Mapping[str, Tensor], steps: int
+) -> None:
+    """Put back what `read_moments` read after so many steps."""
+    for name, weight in weights.items():
+        if f"first/{name}" in moments:
+            optimiser.state[weight] = {
+                "step": torch.tensor(float(steps), device=weight.device),
+                "exp_avg": moments[f"first/{name}"].to(weight.device),
+                "exp_avg_sq": moments[f"second/{name}"].to(weight.device),
+            }

@@ -1,0 +1,55 @@
+"""The phases of a run: one that trains everything, or the embeddings first and the classifier on top of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from model.network.losses.settings import TermSwitches
+from training.config import TrainerSettings
+
+CLASSIFIER = "network.classifier."
+EMBEDDING_TERMS = frozenset({"audio_to_joint", "text_to_joint", "cka", "information_balance"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Phase:
+    """Some steps that count some terms (None: all that are switched on) and train some weights."""
+
+    name: str
+    first: int
+    steps: int
+    counted: frozenset[str] | None
+    trained: str = ""  # prefix of the weights that move
+
+    @property
+    def end(self) -> int:
+        """The step after its last."""
+        return self.first + self.steps
+
+
+def plan_phases(settings: TrainerSettings, switches: TermSwitches, tasks: Sequence[str]) -> tuple[Phase, ...]:
+    """Joint: one phase. Staged: contrast and structure alone, then tasks and router on embeddings kept as they are.
+
+    Raises ValueError when staged training has no embedding term to begin with.
+    """
+    if settings.mode == "joint":
+        return (Phase(name="joint", first=0, steps=settings.steps, counted=None),)
+    on = {name for name, wanted in _switched(switches).items() if wanted} & EMBEDDING_TERMS
+    if not on:
+        raise ValueError("staged training begins with the contrast or the CKA: switch one of them on, or train jointly")
+    first = max(1, min(settings.steps - 1, round(settings.alignment_share * settings.steps)))
+    return (
+        Phase(name="alignment", first=0, steps=first, counted=frozenset(on)),
+        Phase(
+            name="head",
+            first=first,
+            steps=max(1, settings.steps - first),
+            counted=frozenset({*tasks, "router_load", "router_z"}),
+            trained=CLASSIFIER,
+        ),
+    )
+
+
+def _switched(switches: TermSwitches) -> Mapping[str, bool]:
+    return {name: bool(getattr(switches, name)) for name in TermSwitches.model_fields}

@@ -1,0 +1,49 @@
+"""The state of a run on disk, whole or not at all: what a killed run goes on from, bit for bit."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import JsonValue
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+_META = "run"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingState:
+    """Tensors by name, and everything else as JSON."""
+
+    tensors: Mapping[str, Tensor]
+    meta: Mapping[str, JsonValue]
+
+
+def write_state(file: Path, state: TrainingState) -> None:
+    """Write through a neighbour and a rename, so that a kill at any moment leaves the old state or the new one."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    partial = file.with_suffix(".partial")
+    save_file(
+        {name: tensor.detach().contiguous().cpu() for name, tensor in state.tensors.items()},
+        partial,
+        metadata={_META: json.dumps(state.meta)},
+    )
+    with partial.open("rb") as written:
+        os.fsync(written.fileno())
+    partial.replace(file)
+
+
+def read_state(file: Path) -> TrainingState | None:
+    """The state last written, or None when there is none."""
+    if not file.exists():
+        return None
+    with safe_open(file, framework="pt") as kept:
+        return TrainingState(
+            tensors={name: kept.get_tensor(name) for name in kept.keys()},  # noqa: SIM118 - not a mapping
+            meta=json.loads((kept.metadata() or {})[_META]),
+        )
