@@ -15,13 +15,13 @@ from torch.nn.functional import cross_entropy
 from model.network.checkpoint import NetworkDescription, build
 from model.network.hilbert import Hilbert
 from training.batches import (
-    MISSING,
     LabelledBatch,
     LabelledDocument,
     collate,
     drop_modalities,
     measure_features,
 )
+from training.cohort.cohort import MISSING
 from training.config import TrainerSettings
 from training.metrics import log_loss, macro_auroc, softmax
 
