@@ -13,9 +13,7 @@ from torch import Tensor
 
 from model.features import SegmentFeatures
 from model.network.batch import DocumentBatch
-
-MISSING = -1
-"""Label of an outcome nobody knows: masked in the loss, never imputed."""
+from training.cohort.cohort import MISSING
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

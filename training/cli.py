@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from training.cohort.row import Role
 from training.config import TrainingSettings, load_settings
 
 DEMO_SETTINGS = Path(__file__).parent / "configs" / "demo.yaml"
@@ -68,6 +69,54 @@ def export_encoder(
         _console().print(f"{error.detail}. {error.advice}")
         raise typer.Exit(1) from error
     _console().print(f"{found.architecture}, {found.dim} features, within {found.parity:.1e} of torch: {out}")
+
+
+ManifestArgument = Annotated[Path, typer.Argument(help="CSV or Parquet file that describes the cohort.")]
+
+
+@app.command()
+def validate(
+    manifest: ManifestArgument,
+    task: Annotated[str | None, typer.Option(help="The task to train, such as spectrum.")] = None,
+    outcome: Annotated[list[str] | None, typer.Option(help="An outcome of the task, in order; once for each.")] = None,
+    role: Annotated[Role | None, typer.Option(help="Only recordings of this role.")] = None,
+) -> None:
+    """Look for everything that is wrong with a cohort, and count what is in it."""
+    from training.cohort.manifest import Wanted, inspect_manifest
+    from training.cohort.report import print_inspection
+
+    if outcome and task is None:
+        raise typer.BadParameter("outcomes need their task: add --task")
+    wanted = Wanted(task=task, outcomes=tuple(outcome or ()), role=role)
+    inspection = inspect_manifest(manifest, wanted)
+    print_inspection(inspection, wanted, _console())
+    raise typer.Exit(1 if inspection.errors else 0)
+
+
+@app.command()
+def precompute(
+    manifest: ManifestArgument,
+    encoders: Annotated[Path, typer.Option(exists=True, help="Folder with the exported encoders speech and text.")],
+    store: Annotated[Path, typer.Option(file_okay=False, help="Folder in which features are kept.")],
+    config: ConfigOption = DEMO_SETTINGS,
+    threads: Annotated[int, typer.Option(min=1, help="Threads of the encoders.")] = 2,
+) -> None:
+    """Encode every recording of a cohort once; run again, it goes on where it was stopped."""
+    from model.encoders.runtime import RuntimeOptions
+    from training.cohort.manifest import read_cohort
+    from training.cohort.problem import CohortError
+    from training.cohort.report import print_problems
+    from training.precompute import open_encoders
+    from training.precompute import precompute as encode
+    from training.progress import print_encoded
+
+    console, settings = _console(), load_settings(config).segments
+    try:
+        cohort, pair = read_cohort(manifest), open_encoders(encoders, RuntimeOptions(threads=threads))
+        print_encoded(encode(cohort, store=store, encoders=pair, settings=settings, console=console), console)
+    except CohortError as error:
+        print_problems(error.problems, console)
+        raise typer.Exit(1) from error
 
 
 @app.command()

@@ -34,6 +34,7 @@ class CohortSettings(Settings):
     formats: Mapping[Literal["flac", "mp3", "opus", "m4a"], float] = Field(
         default={"flac": 1.0}, description="shares of the formats that recordings are written in"
     )
+    bit_rate: int = Field(default=64_000, gt=0, description="of lossy formats, bit/s")
     noise_decibels: tuple[float, float] = Field(
         default=(-42.0, -30.0), description="room noise below the speech, from and to"
     )

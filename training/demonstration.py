@@ -11,7 +11,6 @@ from typing import TypeVar
 
 import numpy as np
 from rich.console import Console
-from rich.progress import track
 
 from model.bundle.bundle import Bundle
 from model.bundle.manifest import Calibration, Manifest, Task, TaskCalibration
@@ -22,18 +21,18 @@ from model.network.checkpoint import NetworkDescription, save
 from model.scoring import Scorer
 from training.batches import LabelledDocument, measure_features
 from training.calibration import fit_temperature
-from training.cohort import CohortRow, read_manifest
+from training.cohort.manifest import read_cohort
+from training.cohort.row import CohortRow
 from training.config import TrainingSettings
 from training.fresh import FreshReport, measure_fresh
 from training.metrics import macro_auroc, softmax
 from training.precompute import EncoderPair, label, open_encoders, precompute
 from training.release import Release, release
 from training.splits import Split, count_outcomes, refuse_leaks, split_by_family
-from training.synthetic.cohort import write_cohort
+from training.synthetic.cohort import TASK, write_cohort
 from training.synthetic.standins import make_standins
 from training.trainer import Epoch, Fold, Trained, predict_logits, read_labels, train_network
 
-TASK = "spectrum"
 NAME = "hilbert-demonstration"
 VERSION = "0.1.0"
 
@@ -106,15 +105,20 @@ class Demonstration:
             self.console.print(f"Speaking the {name}: {speakers} interviews")
             write_cohort(folder, seed, self.settings.cohort.model_copy(update={"speakers": speakers}))
             (folder / "complete").touch()
-        rows = read_manifest(folder / "manifest.csv")
-        features = precompute(
-            rows, root=folder, store=self.work / "features", encoders=encoders, settings=self.settings.segments
+        cohort = read_cohort(folder / "manifest.csv")
+        encoded = precompute(
+            cohort,
+            store=self.work / "features",
+            encoders=encoders,
+            settings=self.settings.segments,
+            console=self.console,
         )
-        labelled = label(rows, features, task=TASK, outcomes=self.outcomes)
-        return rows, list(track(labelled, f"Encoding the {name}", total=len(rows), console=self.console))
+        scored = cohort.take(one.row for one in encoded if not one.abstains)
+        self.console.print(f"{len(cohort) - len(scored)} of {len(cohort)} recordings are too poor to score")
+        return scored.rows, list(label(cohort, encoded, task=TASK, outcomes=self.outcomes))
 
     def _split(self, rows: Sequence[CohortRow]) -> Split:
-        families, outcomes = [row.family for row in rows], [row.outcome for row in rows]
+        families, outcomes = [row.family for row in rows], [row.labels[TASK] for row in rows]
         split = split_by_family(families, outcomes, self.settings.splits)
         refuse_leaks(split, families)
         self.console.print({part: dict(found) for part, found in count_outcomes(split, outcomes).items()})

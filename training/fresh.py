@@ -13,8 +13,9 @@ from model.explanation import contributions
 from model.features import SegmentFeatures
 from model.scoring import Scorer, withhold
 from training.batches import LabelledDocument
-from training.cohort import CohortRow
+from training.cohort.row import CohortRow
 from training.metrics import log_loss, macro_auroc
+from training.synthetic.cohort import CARRIER
 
 EVEN = 0.5
 
@@ -55,6 +56,7 @@ def measure_fresh(
     features = [document.features for document in documents]
     labels = np.array([document.labels[task] for document in documents], dtype=np.int64)
     outcomes = scorer.bundle.task(task).outcomes
+    carried = [row.notes[CARRIER] for row in rows]
 
     def arm(views: Sequence[SegmentFeatures]) -> ArmReport:
         risks: Float[np.ndarray, "document outcome"] = np.concatenate([scorer.risks([view], task) for view in views])
@@ -72,8 +74,8 @@ def measure_fresh(
         audio=arm([withhold(one, text=True) for one in features]),
         text=arm([withhold(one, audio=True) for one in features]),
         carriers={
-            name: _carrier(scorer, [one for one, row in zip(documents, rows, strict=True) if row.carrier == name], task)
-            for name in sorted({row.carrier for row in rows} - {"none"})
+            name: _carrier(scorer, [one for one, found in zip(documents, carried, strict=True) if found == name], task)
+            for name in sorted({*carried} - {"none"})
         },
     )
 

@@ -8,17 +8,30 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from rich.console import Console
+
 from model.bundle.manifest import SPEECH, TEXT
 from model.config import AudioLimits, QualitySettings, SegmentSettings
 from model.encoders.encoder import Encoder, Waveform
 from model.encoders.runtime import RuntimeOptions
 from model.encoders.speech import SpeechEncoder
 from model.encoders.text import TextEncoder
+from model.errors import RecordingError, TranscriptUnreadable
+from model.feature_cache import FeatureCache, key_of
 from model.features import SegmentFeatures, chunks, encode_segments, join
 from model.recording.reading import read_recording
+from model.recording.recording import Recording
 from model.segments.cutting import segment
+from model.segments.segment import Segmentation
 from training.batches import LabelledDocument
-from training.cohort import CohortRow
+from training.cohort.cohort import Cohort
+from training.cohort.problem import EncodingError, Problem
+from training.cohort.row import RECORDING, TRANSCRIPT
+from training.encoded_recording import EncodedRecording
+from training.progress import track_recordings
+
+RECIPE = b"1"
+"""Counts up whenever the way from a file to its features changes, so that nothing made the old way is met again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,53 +48,95 @@ def open_encoders(folder: Path, options: RuntimeOptions) -> EncoderPair:
 
 
 def precompute(
-    rows: Sequence[CohortRow],
-    *,
-    root: Path,
-    store: Path,
-    encoders: EncoderPair,
-    settings: SegmentSettings,
-) -> Iterator[SegmentFeatures]:
-    """The features of each row's recording, in order; those kept in `store` are read, the others made and kept.
+    cohort: Cohort, *, store: Path, encoders: EncoderPair, settings: SegmentSettings, console: Console
+) -> tuple[EncodedRecording, ...]:
+    """Every row's recording, encoded, in the order of the cohort; what is kept in `store` is not made again.
 
-    A kept file is named by all that decides its content, so that a change of encoder, of the way
-    recordings are cut or of the recording itself never meets stale features.
+    It may be stopped at any time, and run by several processes at once. Raises EncodingError with all recordings
+    that cannot be decoded or parsed, once the others are done.
     """
-    store.mkdir(parents=True, exist_ok=True)
-    for row in rows:
-        audio, transcript = root / row.recording, (root / row.transcript).read_bytes()
-        kept = store / f"{_key(audio.read_bytes(), transcript, encoders, settings)}.safetensors"
-        if not kept.exists():
-            features = _features(audio, transcript, encoders, settings)
-            partial = kept.with_suffix(".partial")
-            partial.write_bytes(features.to_bytes())
-            partial.rename(kept)
-        yield SegmentFeatures.from_bytes(kept.read_bytes())
+    oven = _Oven(FeatureCache(store), encoders, settings)
+    encoded: list[EncodedRecording] = []
+    problems: list[Problem] = []
+    for position in track_recordings(range(len(cohort)), console):
+        try:
+            encoded.append(oven.encode(cohort, position))
+        except (RecordingError, OSError) as error:
+            problems.append(_problem(cohort, position, error))
+    if problems:
+        raise EncodingError(problems)
+    return tuple(encoded)
 
 
 def label(
-    rows: Sequence[CohortRow], features: Iterator[SegmentFeatures], *, task: str, outcomes: Sequence[str]
+    cohort: Cohort, encoded: Sequence[EncodedRecording], *, task: str, outcomes: Sequence[str]
 ) -> Iterator[LabelledDocument]:
-    """Put features and labels together."""
-    for row, found in zip(rows, features, strict=True):
-        yield LabelledDocument(
-            person=row.person, family=row.family, features=found, labels={task: outcomes.index(row.outcome)}
+    """Put features and labels together, for the recordings that have features."""
+    labels = cohort.labels(task, outcomes)
+    for one in encoded:
+        if one.features is not None:
+            row = cohort.rows[one.row]
+            yield LabelledDocument(
+                person=row.person, family=row.family, features=one.features, labels={task: int(labels[one.row])}
+            )
+
+
+class _Oven:
+    """Makes what is not kept yet.
+
+    What is kept is named by all that decides it, so that a change of encoder, of the way recordings are cut or of
+    the recording itself never meets stale features.
+    """
+
+    def __init__(self, cache: FeatureCache, encoders: EncoderPair, settings: SegmentSettings) -> None:
+        self.cache = cache
+        self.encoders = encoders
+        self.settings = settings
+        self.quality = QualitySettings()
+        self.parts = (
+            RECIPE,
+            encoders.speech.fingerprint.encode(),
+            encoders.text.fingerprint.encode(),
+            settings.model_dump_json().encode(),
+            self.quality.model_dump_json().encode(),
         )
 
+    def encode(self, cohort: Cohort, position: int) -> EncodedRecording:
+        """The recording of a row; raises RecordingError or OSError when it cannot be used."""
+        audio, transcript = cohort.audio(position), cohort.transcript(position)
+        key = key_of(*self.parts, _digest(audio), _digest(transcript))
+        kept = self.cache.get(key)
+        if kept is not None:
+            return EncodedRecording.from_bytes(kept, row=position)
+        made = self._make(audio, transcript, position)
+        self.cache.put(key, made.to_bytes())
+        return made
 
-def _features(audio: Path, transcript: bytes, encoders: EncoderPair, settings: SegmentSettings) -> SegmentFeatures:
-    with TemporaryDirectory() as scratch:
-        recording = read_recording(audio=audio, transcript=transcript, scratch=Path(scratch), limits=AudioLimits())
-        segmentation = segment(recording, settings, QualitySettings())
-        return join(
-            [
-                encode_segments(chunk, speech=encoders.speech, text=encoders.text)
-                for chunk in chunks(recording, segmentation)
-            ]
-        )
+    def _make(self, audio: Path | None, transcript: Path | None, position: int) -> EncodedRecording:
+        words = None if transcript is None else transcript.read_bytes()
+        with TemporaryDirectory() as scratch:
+            recording = read_recording(audio=audio, transcript=words, scratch=Path(scratch), limits=AudioLimits())
+            segmentation = segment(recording, self.settings, self.quality)
+            features = None if segmentation.abstains else self._features(recording, segmentation)
+        return EncodedRecording(row=position, features=features, quality=segmentation.quality)
+
+    def _features(self, recording: Recording, segmentation: Segmentation) -> SegmentFeatures:
+        speech, text = self.encoders.speech, self.encoders.text
+        return join([encode_segments(chunk, speech=speech, text=text) for chunk in chunks(recording, segmentation)])
 
 
-def _key(audio: bytes, transcript: bytes, encoders: EncoderPair, settings: SegmentSettings) -> str:
-    parts = (audio, transcript, encoders.speech.fingerprint, encoders.text.fingerprint, settings.model_dump_json())
-    digests = [hashlib.sha256(part if isinstance(part, bytes) else part.encode()).digest() for part in parts]
-    return hashlib.sha256(b"".join(digests)).hexdigest()
+def _digest(file: Path | None) -> bytes:
+    """Of a file's content; empty where there is no file."""
+    if file is None:
+        return b""
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").digest()
+
+
+def _problem(cohort: Cohort, position: int, error: RecordingError | OSError) -> Problem:
+    row = cohort.rows[position]
+    if not isinstance(error, RecordingError):
+        detail, advice = "a file cannot be opened", "check that it is there and that you may read it"
+        return Problem(line=row.line, column=None, detail=detail, advice=advice)
+    column = TRANSCRIPT if isinstance(error, TranscriptUnreadable) else RECORDING
+    return Problem(line=row.line, column=column, detail=error.detail.rstrip("."), advice=error.advice)

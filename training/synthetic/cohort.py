@@ -7,11 +7,14 @@ from pathlib import Path
 
 import numpy as np
 
-from training.cohort import CohortRow, write_manifest
+from training.cohort.manifest import write_manifest
+from training.cohort.row import CohortRow
 from training.config import CohortSettings
 from training.synthetic.dialogue import Interview, record
 from training.synthetic.files import write_audio, write_utterances, write_webvtt
 from training.synthetic.speakers import draw_speakers
+
+TASK, CARRIER = "spectrum", "carrier"
 
 
 def cohort(seed: int, settings: CohortSettings) -> Iterator[Interview]:
@@ -25,7 +28,7 @@ def write_cohort(folder: Path, seed: int, settings: CohortSettings) -> Path:
     for name in ("audio", "transcripts"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     rows = (_write_interview(folder, one, seed, settings) for one in cohort(seed, settings))
-    return write_manifest(folder / "manifest.csv", rows)
+    return write_manifest(folder / "manifest.csv", rows, tasks=(TASK,), notes=(CARRIER,))
 
 
 def _write_interview(folder: Path, interview: Interview, seed: int, settings: CohortSettings) -> CohortRow:
@@ -34,16 +37,20 @@ def _write_interview(folder: Path, interview: Interview, seed: int, settings: Co
     chance = np.random.default_rng((seed, 2, speaker.index))
     kinds, shares = zip(*settings.formats.items(), strict=True)
     kind = kinds[chance.choice(len(kinds), p=np.array(shares) / sum(shares))]
+    audio, transcript = f"audio/{speaker.person}.{kind}", f"transcripts/{speaker.person}.vtt"
     row = CohortRow(
         person=speaker.person,
         family=speaker.family,
         role=speaker.role,
-        outcome=speaker.outcome,
-        carrier=speaker.carrier,
-        recording=f"audio/{speaker.person}.{kind}",
-        transcript=f"transcripts/{speaker.person}.vtt",
+        labels={TASK: speaker.outcome},
+        age=speaker.age,
+        sex=speaker.sex,
+        device=kind,
+        notes={CARRIER: speaker.carrier},
+        recording=audio,
+        transcript=transcript,
     )
-    write_audio(folder / row.recording, interview.audio, kind)
-    write_webvtt(folder / row.transcript, interview.utterances)
-    write_utterances((folder / row.transcript).with_suffix(".json"), interview.utterances)
+    write_audio(folder / audio, interview.audio, kind, bit_rate=settings.bit_rate)
+    write_webvtt(folder / transcript, interview.utterances)
+    write_utterances((folder / transcript).with_suffix(".json"), interview.utterances)
     return row

@@ -15,25 +15,24 @@ from jaxtyping import Int16
 from training.synthetic.dialogue import SAMPLE_RATE, Utterance
 
 _FRAME = 4096
-LOSSY_BIT_RATE = 64_000
 AudioKind = Literal["flac", "mp3", "opus", "m4a"]
 _CODECS = {"flac": ("flac", "flac"), "mp3": ("mp3", "libmp3lame"), "opus": ("ogg", "libopus"), "m4a": ("ipod", "aac")}
 
 
 def write_flac(path: Path, samples: Int16[np.ndarray, " sample"]) -> None:
     """Writes 16 kHz mono samples as FLAC; equal samples give equal bytes."""
-    write_audio(path, samples, "flac")
+    write_audio(path, samples, "flac", bit_rate=0)
 
 
-def write_audio(path: Path, samples: Int16[np.ndarray, " sample"], kind: AudioKind) -> None:
-    """Writes 16 kHz mono samples in one of the formats that recordings come in; lossy ones at 64 kbit/s."""
+def write_audio(path: Path, samples: Int16[np.ndarray, " sample"], kind: AudioKind, bit_rate: int) -> None:
+    """Writes 16 kHz mono samples in one of the formats that recordings come in; lossy ones at so many bit/s."""
     container, codec = _CODECS[kind]
     with av.open(str(path), mode="w", format=container, options={"fflags": "+bitexact"}) as output:
         stream = output.add_stream(
             codec, rate=48_000 if kind == "opus" else SAMPLE_RATE, layout="mono", options={"flags": "+bitexact"}
         )
         if kind != "flac":
-            stream.bit_rate = LOSSY_BIT_RATE
+            stream.bit_rate = bit_rate
         context = stream.codec_context
         resampler = av.AudioResampler(
             format=context.format, layout="mono", rate=context.rate, frame_size=context.frame_size or _FRAME

@@ -15,12 +15,23 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float
 
+from training.cohort.row import Role
 from training.config import CohortSettings
 from training.synthetic.wording import OUTCOMES
 
-Role = Literal["parent", "offspring"]
 Carrier = Literal["audio", "text", "both", "none"]
+Sex = Literal["female", "male"]
 CARRIERS: tuple[Carrier, ...] = ("audio", "text", "both")
+
+PARENT_AGES = (42.0, 72.0)
+YEARS_BETWEEN = (20.0, 38.0)
+YOUNGEST = 16.0
+AGE_SHIFTS: Mapping[str, float] = {"none": 0.0, "depressive": 2.0, "bipolar": -1.0, "psychotic": -2.0}
+"""Years that an outcome adds to a speaker's age: a weak dependence, so that a baseline of covariates has something.
+
+Ages spread by about 15 years, so the largest difference of two outcomes is a quarter of that spread. Sex depends on
+nothing.
+"""
 
 _ACCENTS = ("en-us", "en-gb-x-rp", "en-gb-scotland", "en-us-nyc")
 _VARIANTS = ("m1", "m2", "m3", "m4", "m5", "m6", "m7", "m8", "f1", "f2", "f3", "f4", "f5")
@@ -102,12 +113,18 @@ class Speaker:
     person: str
     family: str
     role: Role
+    age: int
     outcome: str
     carrier: Carrier
     voice: str
     prosody: Prosody
     marker_rates: Mapping[str, float]
     noise_decibels: float
+
+    @property
+    def sex(self) -> Sex:
+        """That of the voice: espeak-ng's variants are m1, m2, ... and f1, f2, ..."""
+        return "female" if "+f" in self.voice else "male"
 
 
 def draw_speakers(seed: int, settings: CohortSettings) -> tuple[Speaker, ...]:
@@ -185,6 +202,7 @@ def _draw_speaker(
         person=f"s{seed}-p{index:04d}",
         family=f"s{seed}-f{families[index]:04d}",
         role="parent" if first_of_family else "offspring",
+        age=_draw_age(seed, families[index], None if first_of_family else index, AGE_SHIFTS[outcome]),
         outcome=outcome,
         carrier=carrier,
         voice=f"{_ACCENTS[int(chance.integers(len(_ACCENTS)))]}+{variant}",
@@ -192,6 +210,16 @@ def _draw_speaker(
         marker_rates=_draw_marker_rates(planted_text, settings, chance),
         noise_decibels=float(chance.uniform(*settings.noise_decibels)),
     )
+
+
+def _draw_age(seed: int, family: int, child: int | None, shift: float) -> int:
+    """Years of a family's parent, or of one child of theirs; from streams of their own, that move no other draw."""
+    parent = float(np.random.default_rng((seed, 4, family)).uniform(*PARENT_AGES))
+    if child is None:
+        return round(parent + shift)
+    least, most = YEARS_BETWEEN
+    years = float(np.random.default_rng((seed, 5, child)).uniform(least, min(most, parent - YOUNGEST)))
+    return round(parent - years + shift)
 
 
 def _draw_prosody(planted: str, settings: CohortSettings, chance: np.random.Generator) -> Prosody:

@@ -1,0 +1,93 @@
+"""A cohort: labelled recordings with person and family ids, in the order of their manifest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float64, Int64
+
+from training.cohort.problem import ManifestError, Problem
+from training.cohort.row import LABEL, CohortRow, Role
+
+MISSING = -1
+"""Label of an outcome nobody knows: masked in the loss, never imputed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cohort:
+    """Recordings below the folder `root`; `tasks` are those that the manifest has a column for."""
+
+    root: Path
+    rows: tuple[CohortRow, ...]
+    tasks: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def persons(self) -> tuple[str, ...]:
+        """Each row's person."""
+        return tuple(row.person for row in self.rows)
+
+    @property
+    def families(self) -> tuple[str, ...]:
+        """Each row's family, the unit of every split."""
+        return tuple(row.family for row in self.rows)
+
+    @property
+    def ages(self) -> Float64[np.ndarray, " document"]:
+        """Each row's age in years, NaN where unknown."""
+        return np.array([np.nan if row.age is None else row.age for row in self.rows], dtype=np.float64)
+
+    def audio(self, position: int) -> Path | None:
+        """The file of a row's audio, None where it has none."""
+        return self._below(self.rows[position].recording)
+
+    def transcript(self, position: int) -> Path | None:
+        """The file of a row's transcript, None where it has none."""
+        return self._below(self.rows[position].transcript)
+
+    def outcomes(self, task: str) -> tuple[str, ...]:
+        """The outcomes of a task that occur, in the order of their names."""
+        return tuple(sorted({row.labels[task] for row in self.rows if task in row.labels}))
+
+    def labels(self, task: str, outcomes: Sequence[str]) -> Int64[np.ndarray, " document"]:
+        """Each row's index into `outcomes`, -1 where the label is missing.
+
+        Raises ManifestError for a task that the manifest has no column for, and for labels that are no such outcome.
+        """
+        self._refuse_unknown(task, outcomes)
+        index = {outcome: number for number, outcome in enumerate(outcomes)}
+        return np.array(
+            [index[row.labels[task]] if task in row.labels else MISSING for row in self.rows], dtype=np.int64
+        )
+
+    def among(self, *, role: Role | None = None) -> Cohort:
+        """Those of a role, for parents and offspring are evaluated apart; everybody when it is None."""
+        return self.take([at for at, row in enumerate(self.rows) if role is None or row.role == role])
+
+    def take(self, positions: Iterable[int]) -> Cohort:
+        """The cohort of these rows, in the order given."""
+        return replace(self, rows=tuple(self.rows[position] for position in positions))
+
+    def _below(self, path: str | None) -> Path | None:
+        return None if path is None else self.root / path
+
+    def _refuse_unknown(self, task: str, outcomes: Sequence[str]) -> None:
+        column = LABEL + task
+        if task not in self.tasks:
+            known = ", ".join(LABEL + name for name in self.tasks) or "none"
+            detail, advice = "there is no such column", f"add it, or name another task (columns of labels: {known})"
+            raise ManifestError([Problem(line=None, column=column, detail=detail, advice=advice)])
+        strangers = [row for row in self.rows if task in row.labels and row.labels[task] not in outcomes]
+        if strangers:
+            raise ManifestError([unknown_outcome(row.line, column, outcomes) for row in strangers])
+
+
+def unknown_outcome(line: int, column: str, outcomes: Sequence[str]) -> Problem:
+    """The problem of a label that is not among a task's outcomes."""
+    advice = f"write one of {', '.join(outcomes)}, or leave the cell empty where it is not known"
+    return Problem(line=line, column=column, detail="this is none of the task's outcomes", advice=advice)

@@ -1,0 +1,68 @@
+"""What is said of a cohort on a console: its problems, and how many there are of what."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from training.cohort.cohort import Cohort
+from training.cohort.manifest import Inspection, Wanted
+from training.cohort.problem import Problem
+from training.cohort.row import LABEL, ROLES
+
+
+def print_inspection(inspection: Inspection, wanted: Wanted, console: Console) -> None:
+    """Problems first, then the counts of what could be read."""
+    if inspection.problems:
+        print_problems(inspection.problems, console)
+    print_counts(inspection.cohort, wanted, console)
+    errors = len(inspection.errors)
+    warnings = len(inspection.problems) - errors
+    console.print(f"{_count(errors, 'error')}, {_count(warnings, 'warning')}")
+
+
+def print_problems(problems: Sequence[Problem], console: Console) -> None:
+    """A line for each problem: where, what, and what to do."""
+    table = Table("line", "column", "", "what is wrong", "what to do", header_style="bold")
+    for one in problems:
+        kind = Text("warning", style="yellow") if one.warning else Text("error", style="red")
+        where = "" if one.line is None else str(one.line)
+        table.add_row(where, Text(one.column or ""), kind, Text(one.detail), Text(one.advice))
+    console.print(table)
+
+
+def print_counts(cohort: Cohort, wanted: Wanted, console: Console) -> None:
+    """Documents, persons, families and modalities; then each task's outcomes by role."""
+    rows = cohort.rows
+    console.print(
+        f"{_count(len(rows), 'document')} of {_count(len(set(cohort.persons)), 'person')} "
+        f"in {_count(len(set(cohort.families)), 'family', 'families')}"
+        + (f", role {wanted.role}" if wanted.role else "")
+    )
+    without_audio = sum(row.recording is None for row in rows)
+    without_transcript = sum(row.transcript is None for row in rows)
+    console.print(f"without audio: {without_audio}; without transcript: {without_transcript}")
+    for task in cohort.tasks:
+        if wanted.task in (None, task):
+            console.print(_count_outcomes(cohort, task, wanted.outcomes))
+
+
+def _count_outcomes(cohort: Cohort, task: str, outcomes: Sequence[str]) -> Table:
+    table = Table("outcome", title=LABEL + task, title_justify="left", header_style="bold")
+    for name in ("documents", "persons", "families", *ROLES, "no role"):
+        table.add_column(name, justify="right")
+    for outcome in (*(outcomes or cohort.outcomes(task)), None):
+        members = [row for row in cohort.rows if row.labels.get(task) == outcome]
+        if outcome is None and not members:
+            continue
+        counts = [len(members), len({row.person for row in members}), len({row.family for row in members})]
+        counts += [sum(row.role == role for row in members) for role in (*ROLES, None)]
+        table.add_row(Text(outcome or "(missing)"), *(str(count) for count in counts))
+    return table
+
+
+def _count(number: int, one: str, many: str | None = None) -> str:
+    return f"{number} {one if number == 1 else many or one + 's'}"
