@@ -84,8 +84,8 @@ class DocumentEmbeddings:
 class ContributionEvidence:
     """Exact Shapley shares by the out-of-fold networks of one repeat, in log-odds of the outcome `reported` (an index).
 
-    `share_audio` is NaN where it is undefined, `stable` False where a sign changes under another baseline. `planted` says
-    where a synthetic cohort planted the outcome (audio, text, both, none); it is None for a real one.
+    `share_audio` is NaN where it is undefined, `stable` False where a sign changes under another baseline. `planted`
+    says where a synthetic cohort planted the outcome (audio, text, both, none); it is None for a real one.
     """
 
     audio: Float[np.ndarray, " document"]
@@ -100,7 +100,7 @@ class ContributionEvidence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutOfDistribution:
-    """Conformal p-values of each document against the training documents of its fold; NaN where a modality is missing."""
+    """Conformal p-values of documents against the training documents of their fold; NaN for a missing modality."""
 
     audio: Float[np.ndarray, " document"]
     text: Float[np.ndarray, " document"]
