@@ -30,17 +30,25 @@ ARMS = {
 }
 
 
-def fabricate(documents=60, *, repeats=2, folds=3, inner=2, seed=0, outcomes=OUTCOMES, shares=SHARES):
+SMALL = FoldSettings(seed=1, repeats=2, folds=3, inner=2)
+
+
+def fabricate(documents=60, *, folding=SMALL, seed=0, outcomes=OUTCOMES, shares=SHARES):
     """Evidence of one run over a cohort of its own; every fourth document has a relative in the next."""
     chance = np.random.default_rng(seed)
     families = tuple(f"f{row - (row % 4 == 1)}" for row in range(documents))
     cases = np.maximum(np.round(np.array(shares) * documents).astype(int), 1)
     cases[0] = documents - cases[1:].sum()
     labels = chance.permutation(np.repeat(np.arange(len(outcomes)), cases))
-    drawn = draw_folds(families, labels, outcomes, FoldSettings(seed=seed, repeats=repeats, folds=folds, inner=inner))
+    drawn = draw_folds(families, labels, outcomes, folding)
     base = np.log(cases / documents) + 1.1 * np.eye(len(outcomes))[labels] + chance.normal(size=(documents, len(cases)))
     age, sex = chance.normal(38, 14, documents).clip(12, 90), chance.choice(["female", "male"], documents)
-    arms = tuple(_arm(name, *ARMS[name], drawn, families, labels, outcomes, base, chance) for name in ARMS)
+    logits = {name: strength * base for name, (_, strength) in ARMS.items()}
+
+    def collect(predictions):
+        return gather(drawn, predictions, families, labels, outcomes)
+
+    arms = tuple(_arm(name, logits[name], drawn, collect, chance) for name in ARMS)
     return Evidence(
         task="spectrum",
         outcomes=outcomes,
@@ -85,31 +93,24 @@ def without(evidence, *names):
     return replace(evidence, **dict.fromkeys(names))
 
 
-def _arm(name, title, strength, drawn, families, labels, outcomes, base, chance):
-    repeats = 1 + max(fold.repeat for fold in drawn)
-    folds = 1 + max(fold.number for fold in drawn)
-    noise = [chance.normal(size=base.shape) for _ in range(repeats)]
-    logits = [2.0 * (strength * base + 0.3 * one) for one in noise]
+def _arm(name, logits, drawn, collect, chance):
+    """Overconfident by a factor of two, which the temperatures of about two undo."""
+    repeats, folds = 1 + max(fold.repeat for fold in drawn), 1 + max(fold.number for fold in drawn)
+    noisy = [2.0 * (logits + 0.3 * chance.normal(size=logits.shape)) for _ in range(repeats)]
     found, uncalibrated = (
-        gather(
-            drawn,
-            [softmax(logits[fold.repeat][list(fold.test)] / temperature) for fold in drawn],
-            families,
-            labels,
-            outcomes,
-        )
+        collect([softmax(noisy[fold.repeat][list(fold.test)] / temperature) for fold in drawn])
         for temperature in (2.0, 1.0)
     )
     return ArmEvidence(
         name=name,
-        title=title,
+        title=ARMS[name][0],
         found=found,
-        thresholds=chance.uniform(0.9, 1.1, (repeats, folds, 1)) * np.bincount(labels) / len(labels),
+        thresholds=chance.uniform(0.9, 1.1, (repeats, folds, 1)) * np.bincount(found.labels) / len(found.labels),
         temperatures=chance.uniform(1.8, 2.2, (repeats, folds)),
         uncalibrated=uncalibrated.probabilities,
         candidates=6,
         chosen=tuple(chance.choice(["width 128", "width 256"], len(drawn)).tolist()),
-        seconds=40.0 * strength,
+        seconds=40.0,
     )
 
 

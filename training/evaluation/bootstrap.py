@@ -7,12 +7,13 @@ too narrow here.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
 from jaxtyping import Float, Int
 from pydantic import Field
+from scipy.stats import binomtest
 
 from model.config import Settings
 
@@ -87,6 +88,24 @@ def family_ratios(
     )
 
 
+def family_shares(
+    hits: Float[np.ndarray, "document point"],
+    members: Float[np.ndarray, "document point"],
+    families: Sequence[str],
+    settings: BootstrapSettings,
+) -> tuple[Interval, ...]:
+    """The intervals of shares, such as of cases that were found; `hits` is at most `members`.
+
+    A share of 0 or 1 is so in every resample. Its interval is Wilson's instead, with each family that has members
+    counted once: what nobody of few shows may still happen to the next.
+    """
+    names = np.asarray(families)
+    return tuple(
+        _widen(interval, len(set(names[column > 0].tolist())), settings.level)
+        for interval, column in zip(family_ratios(hits, members, families, settings), members.T, strict=True)
+    )
+
+
 def paired_difference(
     metric: Metric, other: Metric, families: Sequence[str], settings: BootstrapSettings
 ) -> Difference:
@@ -116,8 +135,15 @@ def _summarise(value: float | None, defined: Sequence[float], families: int, set
     )
 
 
+def _widen(share: Interval, families: int, level: float) -> Interval:
+    if share.low is None or share.value not in (0.0, 1.0):
+        return share
+    bounds = binomtest(families if share.value else 0, families).proportion_ci(level, method="wilson")
+    return replace(share, low=float(bounds.low), high=float(bounds.high))
+
+
 def _ratios(numerators: Float[np.ndarray, "*point"], denominators: Float[np.ndarray, "*point"]) -> np.ndarray:
-    return np.divide(numerators, denominators, out=np.full_like(numerators, np.nan), where=denominators > 0)
+    return np.asarray(np.divide(numerators, denominators, out=np.full_like(numerators, np.nan), where=denominators > 0))
 
 
 def _members(families: Sequence[str]) -> list[Int[np.ndarray, " _"]]:

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from model.config import Settings
-from training.evaluation.bootstrap import BootstrapSettings, Interval, family_ratios
+from training.evaluation.bootstrap import BootstrapSettings, Interval, family_ratios, family_shares
 from training.evaluation.conformal import (
     ConformalThresholds,
     TooFewCalibrationCasesError,
@@ -123,7 +123,7 @@ def _measure(
     size = sets.sum(axis=2)
     groups = np.column_stack([known, *(found.labels == index for index in range(len(found.outcomes)))])
     columns: Float[np.ndarray, "document group"] = groups.astype(np.float64)
-    coverages = family_ratios(columns * held.mean(axis=0)[:, None], columns, found.families, settings)
+    coverages = family_shares(columns * held.mean(axis=0)[:, None], columns, found.families, settings)
     sizes = family_ratios(columns * size.mean(axis=0)[:, None], columns, found.families, settings)
     overall, *by_outcome = (
         OutcomeSets(outcome=name, cases=int(column.sum()), coverage=coverage, size=mean_size)

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from model.config import Settings
-from training.evaluation.bootstrap import BootstrapSettings, Interval, family_interval, family_ratios
+from training.evaluation.bootstrap import BootstrapSettings, Interval, family_interval, family_ratios, family_shares
 from training.evaluation.decision_curve import THRESHOLDS, net_benefit
 from training.evaluation.evidence import ArmEvidence
 from training.evaluation.out_of_fold import OutOfFold, mean_ratio_of
@@ -87,7 +87,7 @@ def _decide_by_argmax(found: OutOfFold, settings: BootstrapSettings) -> ArgmaxDe
         outcomes=found.outcomes,
         counts=tuple(tuple(int(count) for count in row) for row in (truth.T @ decided).tolist()),
         repeats=repeats,
-        recalls=family_ratios(hits, truth, found.families, settings),
+        recalls=family_shares(hits, truth, found.families, settings),
         balanced_accuracy=family_interval(mean_ratio_of(hits, truth), found.families, settings),
     )
 
@@ -99,7 +99,7 @@ def _decide_by_threshold(arm: ArmEvidence, index: int, settings: BootstrapSettin
     is_other = (found.labels >= 0) - is_case
     hits = np.column_stack([flagged * is_case, (1 - flagged) * is_other])
     sides = np.column_stack([is_case, is_other])
-    sensitivity, specificity, precision = family_ratios(
+    sensitivity, specificity, precision = family_shares(
         np.column_stack([hits, flagged * is_case]),
         np.column_stack([sides, flagged * (is_case + is_other)]),
         found.families,

@@ -87,5 +87,5 @@ def _fit_slopes(
         intercepts = intercepts + (squared * of_intercept - mixed * of_slope) / determinant
         slopes = slopes + step
         if np.abs(step).max() < _CLOSE:
-            return slopes
+            return np.asarray(slopes)
     return None

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float, Int
 from pydantic import Field
 
 from model.config import Settings
-from training.evaluation.bootstrap import BootstrapSettings, Interval, family_interval, family_ratios, paired_difference
+from training.evaluation.bootstrap import BootstrapSettings, Interval, family_interval, family_shares, paired_difference
 from training.evaluation.evidence import ArmEvidence
 from training.evaluation.out_of_fold import OutOfFold, brier_of, log_loss_of, over_repeats
 from training.evaluation.probability_calibration import bins_of, calibration_error, top_risks
@@ -66,7 +66,7 @@ class ExpectedCalibrationError(Settings):
 
 
 class Temperature(Settings):
-    """The inner folds' temperatures and what they did: `log_loss_saved` is log loss at temperature 1 less log loss now."""
+    """The inner folds' temperatures and their effect: `log_loss_saved` is log loss at temperature 1 less log loss now."""
 
     mean: float
     least: float
@@ -148,7 +148,7 @@ def _reliability(
     bin_of: Int[np.ndarray, "repeat document"] = bins_of(risks.ravel(), bins).reshape(risks.shape)
     members = np.stack([bin_of == one for one in np.unique(bin_of)])
     counted = members.sum(axis=1).T.astype(np.float64)
-    observed = family_ratios(counted * is_case[:, None], counted, families, bootstrap)
+    observed = family_shares(counted * is_case[:, None], counted, families, bootstrap)
     return tuple(
         ReliabilityBin(risks=int(within.sum()), mean_risk=float(risks[within].mean()), observed=interval)
         for within, interval in zip(members, observed, strict=True)
