@@ -8,6 +8,8 @@ from jaxtyping import Bool, Float
 from model.config import Settings
 from training.evaluation.evidence import ContributionEvidence
 
+PLACES = ("audio", "text", "both", "none")
+"""Where a synthetic cohort may plant an outcome."""
 _EVEN = 0.5
 
 
@@ -56,11 +58,7 @@ def summarise_contributions(evidence: ContributionEvidence, outcomes: tuple[str,
             for index, name in enumerate(outcomes)
             if (evidence.reported == index).any()
         ),
-        by_planted=tuple(
-            _summarise(evidence, place, planted == place)
-            for place in ("audio", "text", "both", "none")
-            if place in planted
-        ),
+        by_planted=tuple(_summarise(evidence, place, planted == place) for place in PLACES if place in planted),
     )
 
 

@@ -10,6 +10,7 @@ from pydantic import Field, JsonValue
 from model.config import Settings
 from training.evaluation.baseline import BaselineSettings
 from training.evaluation.bootstrap import BootstrapSettings, Interval
+from training.evaluation.characteristics import Characteristics, describe_cohort
 from training.evaluation.comparison import LineUp, measure_line_up
 from training.evaluation.conformal_sets import ConformalMeasures, measure_sets
 from training.evaluation.contributions import ContributionMeasures, summarise_contributions
@@ -89,6 +90,7 @@ class Measures(Settings):
     outcomes: tuple[str, ...]
     verdict: tuple[str, ...]
     counts: Counts
+    characteristics: tuple[Characteristics, ...]
     discrimination: Discrimination
     risks: RiskQuality
     decisions: Decisions
@@ -120,6 +122,7 @@ def measure_evidence(evidence: Evidence, settings: MeasureSettings) -> Measures:
         outcomes=evidence.outcomes,
         verdict=word_verdict(discrimination, risks, line_up, (rarest.outcome, rarest.documents)),
         counts=counts,
+        characteristics=describe_cohort(evidence),
         discrimination=discrimination,
         risks=risks,
         decisions=measure_decisions(hilbert, bootstrap),

@@ -66,7 +66,7 @@ class ExpectedCalibrationError(Settings):
 
 
 class Temperature(Settings):
-    """The inner folds' temperatures and their effect: `log_loss_saved` is log loss at temperature 1 less log loss now."""
+    """The inner folds' temperatures; `log_loss_saved` is the log loss at temperature 1 less the one now."""
 
     mean: float
     least: float
