@@ -6,12 +6,14 @@ too narrow here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 from jaxtyping import Float, Int
 from pydantic import Field
+from scipy.stats import binomtest
 
 from model.config import Settings
 
@@ -61,21 +63,46 @@ class Difference:
 
 def family_interval(metric: Metric, families: Sequence[str], settings: BootstrapSettings) -> Interval:
     """The metric's interval over resampled families; `families` names each row's."""
-    members = _members(families)
-    drawn = [_number(metric(rows)) for rows in _resamples(members, settings)]
-    defined = np.array([value for value in drawn if value is not None])
-    undefined = len(drawn) - len(defined)
-    low, high = None, None
-    if len(members) > 1 and undefined <= settings.undefined_at_most * settings.resamples:
-        low, high = _percentiles(defined, settings.level)
-    return Interval(
-        value=_number(metric(np.arange(len(families)))),
-        low=low,
-        high=high,
-        level=settings.level,
-        families=len(members),
-        resamples=settings.resamples,
-        undefined=undefined,
+    drawn = [_number(metric(rows)) for rows in _resamples(tuple(families), settings)]
+    value = _number(metric(np.arange(len(families))))
+    return _summarise(value, [one for one in drawn if one is not None], len(set(families)), settings)
+
+
+def family_ratios(
+    numerators: Float[np.ndarray, "document point"],
+    denominators: Float[np.ndarray, "document point"],
+    families: Sequence[str],
+    settings: BootstrapSettings,
+) -> tuple[Interval, ...]:
+    """The intervals of many ratios of sums over documents at once, such as the points of a curve.
+
+    The resamples are those of `family_interval`; a ratio over 0 is undefined.
+    """
+    drawn_rows = _resamples(tuple(families), settings)
+    counts = np.stack([np.bincount(rows, minlength=len(families)) for rows in drawn_rows], dtype=np.float64)
+    values = _ratios(numerators.sum(axis=0), denominators.sum(axis=0))
+    drawn = _ratios(counts @ numerators, counts @ denominators)
+    return tuple(
+        _summarise(_number(float(value)), column[np.isfinite(column)].tolist(), len(set(families)), settings)
+        for value, column in zip(values, drawn.T, strict=True)
+    )
+
+
+def family_shares(
+    hits: Float[np.ndarray, "document point"],
+    members: Float[np.ndarray, "document point"],
+    families: Sequence[str],
+    settings: BootstrapSettings,
+) -> tuple[Interval, ...]:
+    """The intervals of shares, such as of cases that were found; `hits` is at most `members`.
+
+    A share of 0 or 1 is so in every resample. Its interval is Wilson's instead, with each family that has members
+    counted once: what nobody of few shows may still happen to the next.
+    """
+    names = np.asarray(families)
+    return tuple(
+        _widen(interval, len(set(names[column > 0].tolist())), settings.level)
+        for interval, column in zip(family_ratios(hits, members, families, settings), members.T, strict=True)
     )
 
 
@@ -91,6 +118,34 @@ def paired_difference(
     return Difference(interval=family_interval(difference, families, settings))
 
 
+def _summarise(value: float | None, defined: Sequence[float], families: int, settings: BootstrapSettings) -> Interval:
+    """Percentiles of the resamples that were defined, unless these are a selection."""
+    undefined = settings.resamples - len(defined)
+    low, high = None, None
+    if families > 1 and undefined <= settings.undefined_at_most * settings.resamples:
+        low, high = _percentiles(np.array(defined), settings.level)
+    return Interval(
+        value=value,
+        low=low,
+        high=high,
+        level=settings.level,
+        families=families,
+        resamples=settings.resamples,
+        undefined=undefined,
+    )
+
+
+def _widen(share: Interval, families: int, level: float) -> Interval:
+    if share.low is None or share.value not in (0.0, 1.0):
+        return share
+    bounds = binomtest(families if share.value else 0, families).proportion_ci(level, method="wilson")
+    return replace(share, low=float(bounds.low), high=float(bounds.high))
+
+
+def _ratios(numerators: Float[np.ndarray, "*point"], denominators: Float[np.ndarray, "*point"]) -> np.ndarray:
+    return np.asarray(np.divide(numerators, denominators, out=np.full_like(numerators, np.nan), where=denominators > 0))
+
+
 def _members(families: Sequence[str]) -> list[Int[np.ndarray, " _"]]:
     """The rows of each family."""
     _, family_of = np.unique(np.asarray(families), return_inverse=True)
@@ -98,14 +153,18 @@ def _members(families: Sequence[str]) -> list[Int[np.ndarray, " _"]]:
     return np.split(order, np.flatnonzero(np.diff(family_of[order])) + 1) if len(order) else []
 
 
-def _resamples(
-    members: Sequence[Int[np.ndarray, " _"]], settings: BootstrapSettings
-) -> Iterator[Int[np.ndarray, " _"]]:
+@lru_cache(maxsize=2)
+def _resamples(families: tuple[str, ...], settings: BootstrapSettings) -> tuple[Int[np.ndarray, " _"], ...]:
+    """The rows of each resample; kept, since every metric of a run is read on the same ones."""
+    members = _members(families)
     # A spawned stream, so that a synthetic cohort drawn from the same seed is not resampled by its own numbers.
     chance = np.random.default_rng(np.random.SeedSequence(settings.seed).spawn(1)[0])
+    drawn = []
     for _ in range(settings.resamples):
-        drawn = chance.integers(len(members), size=len(members))
-        yield np.concatenate([members[family] for family in drawn])
+        rows = np.concatenate([members[family] for family in chance.integers(len(members), size=len(members))])
+        rows.flags.writeable = False
+        drawn.append(rows)
+    return tuple(drawn)
 
 
 def _percentiles(values: Float[np.ndarray, " resample"], level: float) -> tuple[float, float]:

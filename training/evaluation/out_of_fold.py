@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from training.evaluation.bootstrap import Metric
 from training.folds import OuterFold
-from training.metrics import MacroAuroc, brier, log_loss, macro_auroc
+from training.metrics import MacroAuroc, macro_auroc
 
 Measure = Callable[[Float[np.ndarray, "document outcome"], Int[np.ndarray, " document"]], float | None]
 """A number for probabilities and labels; None or NaN when it is undefined for them."""
@@ -129,18 +129,106 @@ def over_repeats(found: OutOfFold, measure: Measure) -> Metric:
     return metric
 
 
+def mean_ratio_of(
+    numerators: Float[np.ndarray, "document part"], denominators: Float[np.ndarray, "document part"]
+) -> Metric:
+    """The mean over parts of a ratio of sums over documents; undefined where a part's denominator is 0.
+
+    With one part it is a mean over documents, with outcomes as parts it can be the balanced accuracy.
+    """
+
+    def metric(rows: Int[np.ndarray, " drawn"]) -> float | None:
+        below = denominators[rows].sum(axis=0)
+        return float((numerators[rows].sum(axis=0) / below).mean()) if (below > 0).all() else None
+
+    return metric
+
+
+def auroc_of(found: OutOfFold, outcome: int) -> Metric:
+    """AUROC of one outcome (its index) against the rest; undefined for rows with only one side.
+
+    Which document scores above which is the same in every resample, so it is compared once, and the mean over repeats
+    is taken of the comparisons; a resample then counts how often each pair was drawn.
+    """
+    cases, others = _sides(found, outcome)
+    wins = np.zeros((len(cases), len(others)))
+    for probabilities in found.probabilities[:, :, outcome]:
+        of_cases, of_others = probabilities[cases][:, None], probabilities[others][None]
+        wins += (of_cases > of_others) + 0.5 * (of_cases == of_others)
+    wins /= len(found.probabilities)
+
+    def metric(rows: Int[np.ndarray, " drawn"]) -> float | None:
+        counts = np.bincount(rows, minlength=len(found.labels)).astype(np.float64)
+        of_cases, of_others = counts[cases], counts[others]
+        pairs = of_cases.sum() * of_others.sum()
+        return float(of_cases @ wins @ of_others / pairs) if pairs else None
+
+    return metric
+
+
 def macro_auroc_of(found: OutOfFold) -> Metric:
     """Macro AUROC over all outcomes; undefined for rows that lack one of them."""
-    return over_repeats(
-        found, lambda probabilities, labels: macro_auroc(probabilities, labels, found.outcomes).complete
-    )
+    parts = [auroc_of(found, outcome) for outcome in range(len(found.outcomes))]
+
+    def metric(rows: Int[np.ndarray, " drawn"]) -> float | None:
+        values = [part(rows) for part in parts]
+        defined = [value for value in values if value is not None]
+        return float(np.mean(defined)) if len(defined) == len(values) else None
+
+    return metric
+
+
+def average_precision_of(found: OutOfFold, outcome: int) -> Metric:
+    """Average precision of one outcome (its index); undefined for rows without a case."""
+    known = np.flatnonzero(found.labels >= 0)
+    is_case = found.labels[known] == outcome
+    sorted_rows = []
+    for risks in found.probabilities[:, known, outcome]:
+        order = np.argsort(-risks, kind="stable")
+        last_of_equals = np.append(np.flatnonzero(np.diff(risks[order])), len(order) - 1)
+        sorted_rows.append((order, last_of_equals))
+
+    def metric(rows: Int[np.ndarray, " drawn"]) -> float | None:
+        counts = np.bincount(rows, minlength=len(found.labels))[known].astype(np.float64)
+        cases = counts * is_case
+        if not cases.sum():
+            return None
+        return float(np.mean([_average_precision(counts[order], cases[order], ends) for order, ends in sorted_rows]))
+
+    return metric
 
 
 def log_loss_of(found: OutOfFold) -> Metric:
     """Log loss in nats."""
-    return over_repeats(found, log_loss)
+    known = found.labels >= 0
+    right = found.probabilities[:, np.arange(len(found.labels)), np.where(known, found.labels, 0)]
+    losses = -np.log(np.clip(right, np.finfo(np.float64).tiny, None)).mean(axis=0)
+    return _mean_of_known(losses, known)
 
 
 def brier_of(found: OutOfFold) -> Metric:
     """The Brier score, summed over outcomes."""
-    return over_repeats(found, lambda probabilities, labels: brier(probabilities, labels, found.outcomes).value)
+    known = found.labels >= 0
+    hits = np.eye(len(found.outcomes))[np.where(known, found.labels, 0)]
+    return _mean_of_known(((found.probabilities - hits) ** 2).sum(axis=2).mean(axis=0), known)
+
+
+def _mean_of_known(values: Float[np.ndarray, " document"], known: Bool[np.ndarray, " document"]) -> Metric:
+    return mean_ratio_of(np.where(known, values, 0.0)[:, None], known[:, None].astype(np.float64))
+
+
+def _sides(found: OutOfFold, outcome: int) -> tuple[Int[np.ndarray, " case"], Int[np.ndarray, " other"]]:
+    known = found.labels >= 0
+    if not np.isfinite(found.probabilities[:, known]).all():
+        raise ValueError("a labelled document has a probability that is not finite: look for a diverged training run")
+    is_case = found.labels == outcome
+    return np.flatnonzero(is_case), np.flatnonzero(known & ~is_case)
+
+
+def _average_precision(
+    counts: Float[np.ndarray, " document"], cases: Float[np.ndarray, " document"], ends: Int[np.ndarray, " level"]
+) -> float:
+    """From the highest risk down: the precision at each level, weighted by the recall it adds."""
+    found, all_flagged = cases.cumsum()[ends], counts.cumsum()[ends]
+    precision = found / np.maximum(all_flagged, 1.0)
+    return float((np.diff(found, prepend=0.0) * precision).sum() / found[-1])

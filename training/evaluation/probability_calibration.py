@@ -73,7 +73,7 @@ def recalibrate(
 ) -> tuple[Recalibration, ...]:
     """Calibration slope and intercept of each outcome; documents labelled -1 are left out."""
     known_probabilities, known_labels = keep_labelled(probabilities, labels)
-    log_odds = logit(np.clip(known_probabilities.astype(np.float64), _CERTAIN, 1 - _CERTAIN))
+    log_odds = finite_log_odds(known_probabilities)
     found = []
     for index, name in enumerate(outcomes):
         is_case = known_labels == index
@@ -93,7 +93,7 @@ def reliability_curve(
     risks: Float[np.ndarray, " document"], is_case: Bool[np.ndarray, " document"], *, bins: int = 10
 ) -> tuple[ReliabilityPoint, ...]:
     """Documents sorted by risk, cut into bins of about equal count; equal risks share a bin, so there may be fewer."""
-    bin_of = _bins_of(risks, bins)
+    bin_of = bins_of(risks, bins)
     points = []
     for found in np.unique(bin_of):
         within = bin_of == found
@@ -124,7 +124,7 @@ def calibration_error(
     """
     if not len(risks):
         raise ValueError("a calibration error needs labelled documents, and there are none")
-    bin_of = _bins_of(risks, bins)
+    bin_of = bins_of(risks, bins)
     value = _gap(risks, is_case, bin_of)
     # A spawned stream: documents that were themselves drawn from this seed must not meet their own numbers again.
     chance = np.random.default_rng(np.random.SeedSequence(seed).spawn(1)[0])
@@ -148,6 +148,17 @@ def top_risks(
     return known_probabilities.max(axis=1), known_probabilities.argmax(axis=1) == known_labels
 
 
+def finite_log_odds(probabilities: Float[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
+    """Log-odds in double precision; probabilities of 0 and 1 are moved inwards by a millionth."""
+    return np.asarray(logit(np.clip(probabilities.astype(np.float64), _CERTAIN, 1 - _CERTAIN)))
+
+
+def bins_of(risks: Float[np.ndarray, " document"], bins: int) -> Int[np.ndarray, " document"]:
+    """The bin of each document: about equal counts, equal risks together."""
+    edges = np.unique(np.quantile(risks, np.linspace(0, 1, bins + 1)[1:-1]))
+    return np.searchsorted(edges, risks, side="left")
+
+
 def _slope(log_odds: Float[np.ndarray, " document"], is_case: Bool[np.ndarray, " document"]) -> float | None:
     if not is_case.any() or is_case.all() or np.ptp(log_odds) == 0:
         return None
@@ -165,11 +176,6 @@ def _intercept(log_odds: Float[np.ndarray, " document"], is_case: Bool[np.ndarra
         return None
     reach = float(np.abs(log_odds).max()) + float(np.log(len(is_case))) + 1.0
     return float(brentq(lambda shift: expit(log_odds + shift).sum() - is_case.sum(), -reach, reach))
-
-
-def _bins_of(risks: Float[np.ndarray, " document"], bins: int) -> Int[np.ndarray, " document"]:
-    edges = np.unique(np.quantile(risks, np.linspace(0, 1, bins + 1)[1:-1]))
-    return np.searchsorted(edges, risks, side="left")
 
 
 def _gap(

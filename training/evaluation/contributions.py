@@ -1,0 +1,90 @@
+"""How far the scores moved when audio or text was withheld, over documents and by where a signal was planted."""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from model.config import Settings
+from training.evaluation.evidence import ContributionEvidence
+
+PLACES = ("audio", "text", "both", "none")
+"""Where a synthetic cohort may plant an outcome."""
+_EVEN = 0.5
+
+
+class Distribution(Settings):
+    """Quantiles of a number over documents; None without any."""
+
+    documents: int
+    low: float | None
+    quarter: float | None
+    median: float | None
+    three_quarters: float | None
+    high: float | None
+
+
+class GroupContributions(Settings):
+    """Contributions in log-odds of the reported outcome. `share_audio` is over documents where it is defined.
+
+    `unstable` counts documents in which a contribution's sign depends on the baseline that replaces a modality.
+    """
+
+    group: str
+    documents: int
+    unstable: int
+    audio: Distribution
+    text: Distribution
+    interaction: Distribution
+    share_audio: Distribution
+    audio_leads: float | None
+
+
+class ContributionMeasures(Settings):
+    """All documents, by reported outcome, and, for a synthetic cohort, by where the outcome was planted."""
+
+    overall: GroupContributions
+    by_reported: tuple[GroupContributions, ...]
+    by_planted: tuple[GroupContributions, ...]
+
+
+def summarise_contributions(evidence: ContributionEvidence, outcomes: tuple[str, ...]) -> ContributionMeasures:
+    """Distributions over documents; of one repeat, so that each document counts once."""
+    planted = np.array(evidence.planted or ())
+    return ContributionMeasures(
+        overall=_summarise(evidence, "all", np.ones(len(evidence.audio), dtype=bool)),
+        by_reported=tuple(
+            _summarise(evidence, name, evidence.reported == index)
+            for index, name in enumerate(outcomes)
+            if (evidence.reported == index).any()
+        ),
+        by_planted=tuple(_summarise(evidence, place, planted == place) for place in PLACES if place in planted),
+    )
+
+
+def describe(values: Float[np.ndarray, " document"]) -> Distribution:
+    """The 10th, 25th, 50th, 75th and 90th percentile; NaN is left out."""
+    known = values[np.isfinite(values)]
+    if not len(known):
+        return Distribution(documents=0, low=None, quarter=None, median=None, three_quarters=None, high=None)
+    low, quarter, median, three_quarters, high = np.quantile(known, [0.1, 0.25, 0.5, 0.75, 0.9]).tolist()
+    return Distribution(
+        documents=len(known), low=low, quarter=quarter, median=median, three_quarters=three_quarters, high=high
+    )
+
+
+def _summarise(
+    evidence: ContributionEvidence, group: str, members: Bool[np.ndarray, " document"]
+) -> GroupContributions:
+    shares = evidence.share_audio[members]
+    defined = shares[np.isfinite(shares)]
+    return GroupContributions(
+        group=group,
+        documents=int(members.sum()),
+        unstable=int((~evidence.stable[members]).sum()),
+        audio=describe(evidence.audio[members]),
+        text=describe(evidence.text[members]),
+        interaction=describe(evidence.interaction[members]),
+        share_audio=describe(shares),
+        audio_leads=float((defined > _EVEN).mean()) if len(defined) else None,
+    )

@@ -1,0 +1,81 @@
+"""How well the risks tell outcomes apart: areas under both curves, each with its interval and its counts."""
+
+from __future__ import annotations
+
+from model.config import Settings
+from training.evaluation.bootstrap import BootstrapSettings, Interval, family_interval
+from training.evaluation.out_of_fold import (
+    FoldAuroc,
+    OutOfFold,
+    auroc_of,
+    average_precision_of,
+    macro_auroc_of,
+    measure_folds,
+)
+
+
+class OutcomeDiscrimination(Settings):
+    """One outcome against the rest; chance has an AUROC of .5 and an average precision of the prevalence."""
+
+    outcome: str
+    cases: int
+    others: int
+    prevalence: float
+    auroc: Interval
+    average_precision: Interval
+
+
+class FoldSummary(Settings):
+    """Macro AUROC of the folds' test parts; mean and spread (standard deviation) are over `defined_folds`.
+
+    The spread is no standard error: folds share most of their training documents.
+    """
+
+    mean: float | None
+    spread: float | None
+    folds: int
+    defined_folds: int
+    undefined_aurocs: int
+    by_fold: tuple[FoldAuroc, ...]
+
+
+class Discrimination(Settings):
+    """Areas under the ROC and the precision-recall curve, means over repeats of a repeat's pooled predictions."""
+
+    macro_auroc: Interval
+    by_outcome: tuple[OutcomeDiscrimination, ...]
+    folds: FoldSummary
+
+
+def measure_discrimination(found: OutOfFold, settings: BootstrapSettings) -> Discrimination:
+    """Macro AUROC, and each outcome's AUROC and average precision."""
+    return Discrimination(
+        macro_auroc=family_interval(macro_auroc_of(found), found.families, settings),
+        by_outcome=tuple(_measure_outcome(found, index, settings) for index in range(len(found.outcomes))),
+        folds=_summarise_folds(found),
+    )
+
+
+def _measure_outcome(found: OutOfFold, index: int, settings: BootstrapSettings) -> OutcomeDiscrimination:
+    known = found.labels >= 0
+    cases = int((found.labels == index).sum())
+    return OutcomeDiscrimination(
+        outcome=found.outcomes[index],
+        cases=cases,
+        others=int(known.sum()) - cases,
+        prevalence=cases / max(int(known.sum()), 1),
+        auroc=family_interval(auroc_of(found, index), found.families, settings),
+        average_precision=family_interval(average_precision_of(found, index), found.families, settings),
+    )
+
+
+def _summarise_folds(found: OutOfFold) -> FoldSummary:
+    measured = measure_folds(found)
+    return FoldSummary(
+        mean=measured.mean,
+        spread=measured.spread,
+        folds=len(measured.by_fold),
+        defined_folds=len(measured.by_fold) - measured.undefined_folds,
+        undefined_aurocs=measured.undefined_aurocs,
+        by_fold=measured.by_fold,
+    )

@@ -1,0 +1,205 @@
+"""Everything measured of a run, as one document: `metrics.json`. Each number has its interval, counts and making."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from pydantic import Field, JsonValue
+
+from model.config import Settings
+from training.evaluation.baseline import BaselineSettings
+from training.evaluation.bootstrap import BootstrapSettings, Interval
+from training.evaluation.characteristics import Characteristics, describe_cohort
+from training.evaluation.comparison import LineUp, measure_line_up
+from training.evaluation.conformal_sets import ConformalMeasures, measure_sets
+from training.evaluation.contributions import ContributionMeasures, summarise_contributions
+from training.evaluation.decisions import Decisions, measure_decisions
+from training.evaluation.discrimination import Discrimination, measure_discrimination
+from training.evaluation.evidence import Evidence, Retrievals, check_evidence
+from training.evaluation.out_of_fold import log_loss_of, macro_auroc_of
+from training.evaluation.representation import (
+    NeighbourMeasures,
+    OutOfDistributionMeasures,
+    measure_neighbours,
+    measure_out_of_distribution,
+)
+from training.evaluation.risk_quality import CalibrationSettings, RiskQuality, measure_risks
+from training.evaluation.subgroups import measure_subgroups
+from training.evaluation.verdict import word_verdict
+from training.folds import count_folds
+
+
+class MeasureSettings(Settings):
+    """How a run is measured."""
+
+    bootstrap: BootstrapSettings = BootstrapSettings()
+    calibration: CalibrationSettings = CalibrationSettings()
+    baseline: BaselineSettings = BaselineSettings()
+    alpha: float = Field(default=0.1, gt=0, lt=1, description="share of conformal sets that may miss")
+
+
+class OutcomeCount(Settings):
+    """Documents and families with an outcome."""
+
+    outcome: str
+    documents: int
+    families: int
+
+
+class PartRange(Settings):
+    """Fewest and most documents, and cases of each outcome, in this part of a fold; inner parts are one kind each."""
+
+    part: str
+    folds: int
+    documents: tuple[int, int]
+    by_outcome: tuple[tuple[int, int], ...]
+
+
+class Counts(Settings):
+    """Who was measured. `cohort` counts the documents that the folds were drawn from, tested or not."""
+
+    cohort: int
+    tested: int
+    labelled: int
+    families: int
+    outcomes: tuple[OutcomeCount, ...]
+    excluded: Mapping[str, int]
+    repeats: int
+    folds: int
+    inner: int
+    parts: tuple[PartRange, ...]
+
+
+class SubgroupMeasures(Settings):
+    """Macro AUROC and log loss in a part of the cohort; None where it has too few documents to measure."""
+
+    covariate: str
+    level: str
+    documents: int
+    families: int
+    cases: tuple[int, ...]
+    macro_auroc: Interval | None
+    log_loss: Interval | None
+
+
+class Measures(Settings):
+    """The run's result; `about` is what the run says of itself, `settings` how it was measured."""
+
+    task: str
+    outcomes: tuple[str, ...]
+    verdict: tuple[str, ...]
+    counts: Counts
+    characteristics: tuple[Characteristics, ...]
+    discrimination: Discrimination
+    risks: RiskQuality
+    decisions: Decisions
+    conformal: ConformalMeasures
+    line_up: LineUp
+    subgroups: tuple[SubgroupMeasures, ...]
+    retrievals: Retrievals
+    neighbours: tuple[NeighbourMeasures, ...]
+    contributions: ContributionMeasures | None
+    out_of_distribution: tuple[OutOfDistributionMeasures, ...]
+    settings: MeasureSettings
+    about: Mapping[str, JsonValue]
+
+
+def measure_evidence(evidence: Evidence, settings: MeasureSettings) -> Measures:
+    """Measures a run.
+
+    Raises EvidenceError when its parts do not belong together.
+    """
+    check_evidence(evidence)
+    hilbert, bootstrap = evidence.arms[0], settings.bootstrap
+    counts = _count(evidence)
+    discrimination = measure_discrimination(hilbert.found, bootstrap)
+    risks = measure_risks(hilbert, settings.calibration, bootstrap)
+    line_up = measure_line_up(evidence, settings.baseline, bootstrap)
+    rarest = min(counts.outcomes, key=lambda one: one.documents)
+    return Measures(
+        task=evidence.task,
+        outcomes=evidence.outcomes,
+        verdict=word_verdict(discrimination, risks, line_up, (rarest.outcome, rarest.documents)),
+        counts=counts,
+        characteristics=describe_cohort(evidence),
+        discrimination=discrimination,
+        risks=risks,
+        decisions=measure_decisions(hilbert, bootstrap),
+        conformal=measure_sets(hilbert.found, settings.alpha, bootstrap),
+        line_up=line_up,
+        subgroups=_measure_subgroups(evidence, bootstrap),
+        retrievals=evidence.retrievals,
+        neighbours=measure_neighbours(evidence.embeddings, hilbert.found) if evidence.embeddings else (),
+        contributions=summarise_contributions(evidence.contributions, evidence.outcomes)
+        if evidence.contributions
+        else None,
+        out_of_distribution=measure_out_of_distribution(evidence.out_of_distribution)
+        if evidence.out_of_distribution
+        else (),
+        settings=settings,
+        about=evidence.about,
+    )
+
+
+def _count(evidence: Evidence) -> Counts:
+    found = evidence.arms[0].found
+    families = np.asarray(found.families)
+    return Counts(
+        cohort=len(evidence.labels),
+        tested=len(found.rows),
+        labelled=int((found.labels >= 0).sum()),
+        families=len(set(found.families)),
+        outcomes=tuple(
+            OutcomeCount(
+                outcome=name,
+                documents=int((found.labels == index).sum()),
+                families=len(set(families[found.labels == index].tolist())),
+            )
+            for index, name in enumerate(evidence.outcomes)
+        ),
+        excluded=dict(evidence.excluded),
+        repeats=len(found.fold_of),
+        folds=int(found.fold_of.max()) + 1,
+        inner=max((len(fold.inner) for fold in evidence.folds), default=0),
+        parts=_range_parts(evidence),
+    )
+
+
+def _range_parts(evidence: Evidence) -> tuple[PartRange, ...]:
+    counted = count_folds(evidence.folds, evidence.labels, evidence.outcomes)
+    ranges = []
+    for kind in ("training", "test", "inner training", "inner validation"):
+        alike = [part for part in counted if part.part.rstrip(" 0123456789") == kind]
+        if not alike:
+            continue
+        columns = zip(*(part.by_outcome for part in alike), strict=True)
+        ranges.append(
+            PartRange(
+                part=kind,
+                folds=len(alike),
+                documents=(min(part.documents for part in alike), max(part.documents for part in alike)),
+                by_outcome=tuple((min(column), max(column)) for column in columns),
+            )
+        )
+    return tuple(ranges)
+
+
+def _measure_subgroups(evidence: Evidence, bootstrap: BootstrapSettings) -> tuple[SubgroupMeasures, ...]:
+    found = evidence.arms[0].found
+    told_apart, lost = (
+        measure_subgroups(metric, found.families, found.labels, evidence.subgroups, bootstrap)
+        for metric in (macro_auroc_of(found), log_loss_of(found))
+    )
+    return tuple(
+        SubgroupMeasures(
+            covariate=one.covariate,
+            level=one.level,
+            documents=one.documents,
+            families=one.families,
+            cases=one.cases,
+            macro_auroc=one.interval,
+            log_loss=other.interval,
+        )
+        for one, other in zip(told_apart, lost, strict=True)
+    )

@@ -1,0 +1,88 @@
+"""What the embeddings keep, and which recordings are unlike those the networks learnt from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from model.config import Settings
+from training.evaluation.evidence import DocumentEmbeddings, OutOfDistribution
+from training.evaluation.out_of_fold import OutOfFold
+
+_LEVELS = (0.01, 0.05, 0.1)
+
+
+class NeighbourMeasures(Settings):
+    """Share of documents whose nearest of another family has their outcome, and what a random neighbour attains.
+
+    Nearest by cosine, among the test documents of the same fold, for each fold's network has a space of its own.
+    """
+
+    embedding: str
+    documents: int
+    same_outcome: float | None
+    chance: float | None
+
+
+class OutOfDistributionMeasures(Settings):
+    """Conformal p-values of one modality; of documents like the training documents a share p has at most p."""
+
+    modality: str
+    documents: int
+    missing: int
+    levels: tuple[float, ...]
+    shares: tuple[float, ...]
+
+
+def measure_neighbours(embeddings: DocumentEmbeddings, found: OutOfFold) -> tuple[NeighbourMeasures, ...]:
+    """The audio, text and joint embeddings; documents without a label or without the modality are left out."""
+    return tuple(
+        _neighbours(name, vectors, embeddings.fold_of, found)
+        for name, vectors in (("audio", embeddings.audio), ("text", embeddings.text), ("joint", embeddings.joint))
+    )
+
+
+def measure_out_of_distribution(found: OutOfDistribution) -> tuple[OutOfDistributionMeasures, ...]:
+    """How many documents are as odd as 1, 5 and 10 % would be anyway."""
+    return tuple(_oddness(name, values) for name, values in (("audio", found.audio), ("text", found.text)))
+
+
+def _neighbours(
+    name: str, vectors: Float[np.ndarray, "document width"], fold_of: Int[np.ndarray, " document"], found: OutOfFold
+) -> NeighbourMeasures:
+    usable = np.isfinite(vectors).all(axis=1) & (found.labels >= 0)
+    _, family_of = np.unique(np.asarray(found.families), return_inverse=True)
+    same, chance = [], []
+    for fold in np.unique(fold_of):
+        rows = np.flatnonzero(usable & (fold_of == fold))
+        foreign = family_of[rows][:, None] != family_of[rows][None]
+        asked = foreign.any(axis=1)
+        agrees = found.labels[rows][:, None] == found.labels[rows][None]
+        similarity = np.where(foreign, _cosines(vectors[rows]), -np.inf)
+        nearest = similarity.argmax(axis=1)
+        same += agrees[np.flatnonzero(asked), nearest[asked]].tolist()
+        chance += ((agrees & foreign).sum(axis=1)[asked] / foreign.sum(axis=1)[asked]).tolist()
+    return NeighbourMeasures(embedding=name, documents=len(same), same_outcome=_mean(same), chance=_mean(chance))
+
+
+def _cosines(vectors: Float[np.ndarray, "document width"]) -> Float[np.ndarray, "document document"]:
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    unit = vectors / np.where(lengths > 0, lengths, 1.0)
+    return np.asarray(unit @ unit.T)
+
+
+def _oddness(name: str, values: Float[np.ndarray, " document"]) -> OutOfDistributionMeasures:
+    known = values[np.isfinite(values)]
+    return OutOfDistributionMeasures(
+        modality=name,
+        documents=len(known),
+        missing=len(values) - len(known),
+        levels=_LEVELS,
+        shares=tuple(float((known <= level).mean()) for level in _LEVELS) if len(known) else (),
+    )
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return float(np.mean(values)) if values else None

@@ -1,0 +1,96 @@
+"""Plots as inline SVG that follow the page: its colours light, dark or printed, its fonts, its width.
+
+Colours are drawn as marks of their own and then exchanged for the page's variables. The series are those of Okabe and
+Ito (2008), which colour-blind readers can tell apart; every series has a shape or dash of its own besides.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import matplotlib as mpl
+from markupsafe import Markup
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Canvas
+from matplotlib.lines import Line2D
+
+INK, MUTED, GRID = "#1b1b1c", "#6a6a6b", "#d4d4d5"
+SERIES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c6d31", "#5b5ea6")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+DASHES = ("-", "--", "-.", ":")
+
+_VARIABLES = {INK: "--ink", MUTED: "--muted", GRID: "--grid"} | {
+    colour: f"--series-{place}" for place, colour in enumerate(SERIES)
+}
+_STYLE: dict[Any, Any] = {
+    "svg.fonttype": "none",
+    "text.parse_math": False,
+    "font.size": 9.0,
+    "axes.titlesize": 9.5,
+    "axes.titleweight": "bold",
+    "axes.labelsize": 9.0,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": MUTED,
+    "axes.labelcolor": INK,
+    "axes.titlecolor": INK,
+    "text.color": INK,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "xtick.labelsize": 8.0,
+    "ytick.labelsize": 8.0,
+    "grid.color": GRID,
+    "grid.linewidth": 0.6,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "lines.linewidth": 1.4,
+    "legend.frameon": False,
+    "legend.fontsize": 8.0,
+}
+SQUARE = (3.1, 2.9)
+
+Paint = Callable[[Axes], None]
+
+
+def draw(paint: Paint, *, name: str, alt: str, size: tuple[float, float] = SQUARE) -> Markup:
+    """An SVG element with what `paint` puts on its axes; `name` is unique on the page, `alt` says what is seen."""
+    buffer = io.StringIO()
+    with mpl.rc_context({**_STYLE, "svg.hashsalt": name}):
+        canvas = Canvas(figsize=size, layout="constrained")
+        paint(canvas.add_subplot())
+        canvas.savefig(buffer, format="svg", transparent=True)
+    return _inline(buffer.getvalue(), name, alt)
+
+
+def draw_legend(labels: Sequence[str], *, name: str) -> Markup:
+    """The markers of series in their order, for figures whose panels share them."""
+
+    def paint(axes: Axes) -> None:
+        handles = [
+            Line2D([], [], linestyle="none", marker=MARKERS[place], color=SERIES[place], label=label)
+            for place, label in enumerate(labels)
+        ]
+        axes.set_axis_off()
+        axes.legend(handles=handles, loc="center", ncols=len(handles))
+
+    return draw(paint, name=name, alt="Legend: " + ", ".join(labels), size=(1.3 * len(labels), 0.35))
+
+
+def _inline(svg: str, name: str, alt: str) -> Markup:
+    """The element alone: ids of its own, no metadata, no address, no colour that a dark page would hide."""
+    body = svg[svg.index("<svg") :]
+    body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
+    body = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>", "", body, flags=re.DOTALL)
+    body = re.sub(r'\sxmlns(:xlink)?="[^"]*"', "", body).replace("xlink:href", "href")
+    body = re.sub(r'\bid="', f'id="{name}-', body)
+    body = re.sub(r'href="#', f'href="#{name}-', body)
+    body = re.sub(r"url\(#", f"url(#{name}-", body)
+    for colour, variable in _VARIABLES.items():
+        body = body.replace(colour, f"var({variable})")
+    label = Markup(' class="plot" role="img" aria-label="{}"').format(alt)
+    return Markup(re.sub(r"^<svg", lambda _: f"<svg{label}", body, count=1))  # noqa: S704 - made here, alt escaped

@@ -1,0 +1,125 @@
+"""How far the scores moved when the audio or the text was withheld."""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Bool, Float
+from markupsafe import Markup
+from matplotlib.axes import Axes
+
+from training.evaluation.contributions import PLACES, Distribution, GroupContributions
+from training.evaluation.evidence import ContributionEvidence, Evidence
+from training.evaluation.measures import Measures
+from training.report.content import Block, Figure, Paragraph, Section, Table, Text, count, number, percent
+from training.report.drawing import INK, MARKERS, MUTED, SERIES, draw
+
+
+def tell_contributions(evidence: Evidence, measures: Measures) -> Section:
+    """Distributions over documents, and, for a synthetic cohort, by where the outcome was planted."""
+    found = measures.contributions
+    blocks: tuple[Block, ...] = (Paragraph(text="Contributions were not computed in this run."),)
+    if found is not None and evidence.contributions is not None:
+        blocks = (
+            Paragraph(
+                text="A contribution is the exact Shapley share of a modality in the log-odds of the reported outcome: "
+                "how far this model's score moved when the modality was withheld. It does not say where an illness "
+                "shows. The audio's share of both is defined only where together they move the score far enough."
+            ),
+            _draw(evidence.contributions, evidence.outcomes),
+            _tabulate("All documents, and by reported outcome.", (found.overall, *found.by_reported)),
+            *(
+                (_tabulate("By where the synthetic cohort planted the outcome.", found.by_planted),)
+                if found.by_planted
+                else ()
+            ),
+        )
+    return Section(name="contributions", title="Contributions of audio and text", blocks=blocks)
+
+
+def _tabulate(caption: str, groups: tuple[GroupContributions, ...]) -> Table:
+    return Table(
+        caption=f"{caption} Medians with the 10th and 90th percentile over documents, in log-odds. Unstable: the sign "
+        "of a contribution changes under another baseline. Audio leads: share above one half.",
+        head=("Group", "Documents", "Unstable", "Audio", "Text", "Interaction", "Audio's share", "Audio leads"),
+        rows=tuple(
+            (
+                one.group,
+                count(one.documents),
+                count(one.unstable),
+                *map(_tell, (one.audio, one.text, one.interaction, one.share_audio)),
+                percent(one.audio_leads),
+            )
+            for one in groups
+        ),
+    )
+
+
+def _tell(found: Distribution) -> Text:
+    if found.median is None:
+        return number(None)
+    shown = map(number, (found.median, found.low, found.high))
+    return Markup('{} <span class="interval">[{}, {}]</span>').format(*shown)
+
+
+def _draw(found: ContributionEvidence, outcomes: tuple[str, ...]) -> Figure:
+    groups, values, by = outcomes, np.array(outcomes)[found.reported], "the reported outcome"
+    if found.planted is not None:
+        groups, values, by = PLACES, np.array(found.planted), "where the outcome was planted"
+    members = {name: values == name for name in groups if (values == name).any()}
+    defined = int(np.isfinite(found.share_audio).sum())
+    return Figure(
+        name="contribution-distributions",
+        caption=f"Left: contributions of audio and text to each of {len(found.audio)} documents' log-odds, marked by "
+        f"{by}; right of and above the lines a modality raised the score. Right: the audio's share of both, for the "
+        f"{defined} documents in which it is defined, the bar at the median. Near 1 the score moved with the audio, "
+        "near 0 with the text.",
+        panels=(_draw_plane(found, members, by), _draw_shares(found.share_audio, members, by)),
+        wide=True,
+    )
+
+
+def _draw_plane(found: ContributionEvidence, members: dict[str, Bool[np.ndarray, " document"]], by: str) -> Markup:
+    def paint(axes: Axes) -> None:
+        axes.axhline(0, color=MUTED, linewidth=1)
+        axes.axvline(0, color=MUTED, linewidth=1)
+        for place, (name, rows) in enumerate(members.items()):
+            axes.plot(
+                found.audio[rows],
+                found.text[rows],
+                MARKERS[place],
+                color=SERIES[place],
+                markersize=4,
+                alpha=0.7,
+                label=name,
+                linestyle="none",
+            )
+        axes.set(xlabel="contribution of audio (log-odds)", ylabel="contribution of text")
+        axes.legend(loc="best", handletextpad=0.2)
+
+    return draw(paint, name="contribution-plane", alt=f"Contributions of audio against text, by {by}", size=(4.2, 3.2))
+
+
+def _draw_shares(
+    shares: Float[np.ndarray, " document"], members: dict[str, Bool[np.ndarray, " document"]], by: str
+) -> Markup:
+    chance = np.random.default_rng(0)
+    medians = []
+
+    def paint(axes: Axes) -> None:
+        axes.axhline(0.5, color=MUTED, linestyle="--", linewidth=1)
+        for place, rows in enumerate(members.values()):
+            known = shares[rows & np.isfinite(shares)]
+            if not len(known):
+                continue
+            scattered = place + chance.uniform(-0.22, 0.22, len(known))
+            axes.plot(scattered, known, MARKERS[place], color=SERIES[place], markersize=3.5, alpha=0.6)
+            axes.plot([place - 0.3, place + 0.3], [np.median(known)] * 2, color=INK, linewidth=2)
+        axes.set_xticks(range(len(members)), list(members))
+        axes.set(ylabel="audio's share", ylim=(-0.03, 1.03))
+        axes.grid(axis="x", visible=False)
+
+    for name, rows in members.items():
+        known = shares[rows & np.isfinite(shares)]
+        medians.append(f"{name} {np.median(known):.2f}" if len(known) else f"{name} undefined")
+    alt = f"The audio's share by {by}; medians: {', '.join(medians)}"
+    return draw(paint, name="contribution-shares", alt=alt, size=(4.2, 3.2))

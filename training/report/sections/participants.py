@@ -1,0 +1,88 @@
+"""Who was measured, who was left out, and how the folds were dealt."""
+
+from __future__ import annotations
+
+from markupsafe import Markup
+
+from training.evaluation.contributions import Distribution
+from training.evaluation.measures import Measures
+from training.report.content import Paragraph, Section, Table, Text, count, number
+
+
+def tell_participants(measures: Measures) -> Section:
+    """Counts of documents, families and outcomes; exclusions by reason; what each part of a fold holds."""
+    counts = measures.counts
+    return Section(
+        name="participants",
+        title="Who was measured",
+        blocks=(
+            Paragraph(
+                text=Markup(
+                    "{} documents of {} families were tested, {} of them with a label; the folds were drawn from a "
+                    "cohort of {}. Each was tested once in each of {} repeats of {} folds, by a network that saw "
+                    "nobody of its family. Everything a model is tuned by came from {} inner folds of its "
+                    "training part."
+                ).format(
+                    *map(count, (counts.tested, counts.families, counts.labelled, counts.cohort)),
+                    *map(count, (counts.repeats, counts.folds, counts.inner)),
+                )
+            ),
+            Table(
+                caption="Documents and families with each outcome.",
+                head=("Outcome", "Documents", "Families"),
+                rows=tuple((one.outcome, count(one.documents), count(one.families)) for one in counts.outcomes),
+            ),
+            _tell_exclusions(measures),
+            _tell_characteristics(measures),
+            Table(
+                caption="Fewest to most documents, and cases of each outcome, that a part of a fold has.",
+                head=("Part", "Number of parts", "Documents", *measures.outcomes),
+                rows=tuple(
+                    (part.part, count(part.folds), _range(part.documents), *map(_range, part.by_outcome))
+                    for part in counts.parts
+                ),
+            ),
+        ),
+    )
+
+
+def _tell_exclusions(measures: Measures) -> Table | Paragraph:
+    excluded = measures.counts.excluded
+    if not excluded:
+        return Paragraph(text="No document was left out.")
+    return Table(
+        caption="Documents left out, by reason.",
+        head=("Reason", "Documents"),
+        rows=tuple((reason, count(number)) for reason, number in excluded.items()),
+    )
+
+
+def _tell_characteristics(measures: Measures) -> Table:
+    groups = measures.characteristics
+    sexes = sorted({sex for group in groups for sex in group.sexes})
+    return Table(
+        caption="Who they are: medians with the 10th and 90th percentile; in parentheses how many are unknown.",
+        head=("", *(group.group for group in groups)),
+        rows=(
+            ("Documents", *(count(group.documents) for group in groups)),
+            ("Age (years)", *(_spread(group.age, group.documents) for group in groups)),
+            *((f"Sex: {sex}", *(count(group.sexes.get(sex, 0)) for group in groups)) for sex in sexes),
+            ("Duration (s)", *(_spread(group.duration, group.documents) for group in groups)),
+            ("Signal to noise (dB)", *(_spread(group.noise_ratio, group.documents) for group in groups)),
+        ),
+    )
+
+
+def _spread(found: Distribution, documents: int) -> Text:
+    if found.median is None:
+        return number(None)
+    written = Markup('{} <span class="interval">[{}, {}]</span>').format(
+        number(found.median, 0), number(found.low, 0), number(found.high, 0)
+    )
+    unknown = documents - found.documents
+    return written + Markup(" ({})").format(unknown) if unknown else written
+
+
+def _range(ends: tuple[int, int]) -> Text:
+    low, high = ends
+    return count(low) if low == high else Markup("{} to {}").format(count(low), count(high))

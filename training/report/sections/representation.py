@@ -1,0 +1,138 @@
+"""What the embeddings keep: a map for each fold's network, neighbours, retrieval, and recordings unlike the rest."""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Float, Int
+from markupsafe import Markup
+from matplotlib.axes import Axes
+from sklearn.decomposition import PCA
+
+from training.evaluation.evidence import DocumentEmbeddings, Evidence
+from training.evaluation.measures import Measures
+from training.report.content import Block, Figure, Paragraph, Section, Table, count, percent
+from training.report.drawing import MARKERS, MUTED, SERIES, draw, draw_legend
+
+_FEWEST = 3
+_PLANE = 2
+
+
+def tell_representation(evidence: Evidence, measures: Measures) -> Section:
+    """The joint embeddings of one repeat, fold by fold, and what is measured on them."""
+    found = measures.retrievals
+    mapped: tuple[Block, ...] = ()
+    if evidence.embeddings is not None:
+        mapped = (_draw_maps(evidence, evidence.embeddings), _tabulate_neighbours(measures))
+    return Section(
+        name="representation",
+        title="Embeddings",
+        blocks=(
+            *mapped,
+            Table(
+                caption="Recall at 1 on held-out documents, mean over folds: how often the nearest embedding of the "
+                "other kind belongs to the same document. Audio to text is never optimised; high recall to the joint "
+                "embedding with none from audio to text would be copying.",
+                head=("From", "To", "Recall at 1"),
+                rows=(
+                    ("Audio", "joint", percent(found.audio_to_joint)),
+                    ("Text", "joint", percent(found.text_to_joint)),
+                    ("Audio", "text", percent(found.audio_to_text)),
+                    ("Chance", "", percent(found.chance)),
+                ),
+            ),
+        ),
+    )
+
+
+def tell_oddness(evidence: Evidence, measures: Measures) -> Section:
+    """Out-of-distribution p-values of each modality."""
+    found = evidence.out_of_distribution
+    blocks: tuple[Block, ...] = (Paragraph(text="Out-of-distribution values were not computed in this run."),)
+    if found is not None:
+        levels = measures.out_of_distribution[0].levels
+        blocks = (
+            Figure(
+                name="oddness",
+                caption="Conformal p-values of each tested document against the training documents of its fold, "
+                f"{len(found.audio)} documents. Documents like those of training are spread evenly, as the dashed line "
+                "shows; a peak at the left means recordings unlike them, whose risks deserve less trust.",
+                panels=tuple(
+                    _draw_p_values(place, name, values)
+                    for place, (name, values) in enumerate((("audio", found.audio), ("text", found.text)))
+                ),
+            ),
+            Table(
+                caption="How many documents are as odd as this, beside how many would be anyway.",
+                head=("Modality", "Documents", "Missing", *(f"p at most {level:g}" for level in levels)),
+                rows=tuple(
+                    (one.modality, count(one.documents), count(one.missing), *map(percent, one.shares))
+                    for one in measures.out_of_distribution
+                ),
+            ),
+        )
+    return Section(name="oddness", title="Recordings unlike those of training", blocks=blocks)
+
+
+def _tabulate_neighbours(measures: Measures) -> Table:
+    return Table(
+        caption="How often a document's nearest neighbour of another family, among the test documents of its fold, has "
+        "the same outcome, beside a neighbour picked at random.",
+        head=("Embedding", "Documents", "Same outcome", "At random"),
+        rows=tuple(
+            (one.embedding, count(one.documents), percent(one.same_outcome), percent(one.chance))
+            for one in measures.neighbours
+        ),
+    )
+
+
+def _draw_maps(evidence: Evidence, embeddings: DocumentEmbeddings) -> Figure:
+    labels = evidence.arms[0].found.labels
+    usable = np.isfinite(embeddings.joint).all(axis=1)
+    folds = [fold for fold in np.unique(embeddings.fold_of) if (usable & (embeddings.fold_of == fold)).sum() >= _FEWEST]
+    return Figure(
+        name="embedding-map",
+        caption=f"The joint embeddings of {int(usable.sum())} test documents of one repeat on the first two principal "
+        "components of each fold; colour and shape are the outcome. Each fold has a network and so a space of its own: "
+        "no panel can be laid over another, and what is left or right means nothing. Documents that lie together are "
+        "alike to the network; the share of the variance that a panel shows stands above it.",
+        panels=tuple(
+            _draw_map(int(fold), embeddings.joint[rows], labels[rows], evidence.outcomes)
+            for fold in folds
+            for rows in (usable & (embeddings.fold_of == fold),)
+        ),
+        legend=draw_legend(evidence.outcomes, name="embedding-legend"),
+    )
+
+
+def _draw_map(
+    fold: int,
+    vectors: Float[np.ndarray, "document width"],
+    labels: Int[np.ndarray, " document"],
+    names: tuple[str, ...],
+) -> Markup:
+    analysis = PCA(n_components=_PLANE, svd_solver="full").fit(vectors)
+    places, shown = analysis.transform(vectors), float(analysis.explained_variance_ratio_.sum())
+
+    def paint(axes: Axes) -> None:
+        axes.plot(*places[labels < 0].T, ".", color=MUTED, markersize=4)
+        for index in range(len(names)):
+            axes.plot(*places[labels == index].T, MARKERS[index], color=SERIES[index], markersize=4, alpha=0.75)
+        axes.set(xticks=[], yticks=[], xlabel="component 1", ylabel="component 2")
+        axes.set_title(f"fold {fold + 1}: {len(vectors)} documents, {100 * shown:.0f} %")
+
+    alt = (
+        f"Map of the joint embeddings of fold {fold + 1}: {len(vectors)} documents, {100 * shown:.0f} % of the variance"
+    )
+    return draw(paint, name=f"map-{fold}", alt=alt, size=(2.6, 2.5))
+
+
+def _draw_p_values(place: int, name: str, values: Float[np.ndarray, " document"]) -> Markup:
+    known = values[np.isfinite(values)]
+
+    def paint(axes: Axes) -> None:
+        axes.hist(known, bins=20, range=(0, 1), color=SERIES[place], alpha=0.7)
+        axes.axhline(len(known) / 20, color=MUTED, linestyle="--", linewidth=1)
+        axes.set(xlabel="p-value", ylabel="documents", xlim=(0, 1))
+        axes.set_title(f"{name} ({len(known)} documents)")
+
+    return draw(paint, name=f"oddness-{place}", alt=f"Histogram of {len(known)} p-values of {name}")

@@ -1,0 +1,73 @@
+"""How the networks were trained and how this report was made."""
+
+from __future__ import annotations
+
+import json
+
+from markupsafe import Markup
+from matplotlib.axes import Axes
+from pydantic import JsonValue
+
+from training.evaluation.evidence import Evidence, TermHistory
+from training.evaluation.measures import Measures
+from training.report.content import Block, Figure, Paragraph, Section, Table, Text
+from training.report.drawing import SERIES, draw
+
+
+def tell_training(evidence: Evidence) -> Section:
+    """Each term of the loss over the steps."""
+    blocks: tuple[Block, ...] = (Paragraph(text="The terms of the loss were not recorded in this run."),)
+    if evidence.histories:
+        blocks = (
+            Figure(
+                name="losses",
+                caption="Each term of the loss over the steps of training: the mean over folds, and the band from the "
+                "10th to the 90th percentile of folds. Before their weights; a term that starts late or rests at 0 "
+                "was switched off meanwhile. These are training documents: falling terms prove no good model.",
+                panels=tuple(_draw_term(place, one) for place, one in enumerate(evidence.histories)),
+            ),
+        )
+    return Section(name="training", title="Training", blocks=blocks)
+
+
+def tell_making(measures: Measures) -> Section:
+    """What the run says of itself, and how it was measured."""
+    return Section(
+        name="making",
+        title="How this was made",
+        blocks=(
+            Table(
+                caption="What the run says of itself.",
+                head=("What", "Value"),
+                rows=tuple((name, _write(value)) for name, value in measures.about.items()),
+            ),
+            Table(
+                caption="How it was measured. Intervals are percentiles over resampled families, the same resamples "
+                "for every number.",
+                head=("What", "Value"),
+                rows=tuple((name, _write(value)) for name, value in measures.settings.model_dump(mode="json").items()),
+            ),
+        ),
+    )
+
+
+def _write(value: JsonValue) -> Text:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, dict | list):
+        return Markup("<pre>{}</pre>").format(json.dumps(value, indent=1, ensure_ascii=False))
+    return json.dumps(value)
+
+
+def _draw_term(place: int, term: TermHistory) -> Markup:
+    colour = SERIES[place % len(SERIES)]
+
+    def paint(axes: Axes) -> None:
+        axes.fill_between(term.steps, term.low, term.high, color=colour, alpha=0.2, linewidth=0)
+        axes.plot(term.steps, term.mean, color=colour)
+        axes.set(xlabel="step")
+        axes.set_title(term.name.replace("_", " "))
+
+    first, last = float(term.mean[0]), float(term.mean[-1])
+    alt = f"{term.name.replace('_', ' ')} over training: from {first:.3g} to {last:.3g}"
+    return draw(paint, name=f"loss-{place}", alt=alt, size=(2.8, 2.2))
