@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -16,7 +17,7 @@ from model.network.batch import DocumentBatch
 from training.cohort.cohort import MISSING
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class LabelledDocument:
     """A recording's segment features, whose they are, and the index of the outcome of each task."""
 
@@ -24,6 +25,14 @@ class LabelledDocument:
     family: str
     features: SegmentFeatures
     labels: Mapping[str, int]
+
+    @cached_property
+    def digest(self) -> bytes:
+        """sha256 of all that training reads; kept, for every fold asks for it."""
+        digest = hashlib.sha256(repr((self.person, self.family, sorted(self.labels.items()))).encode())
+        for field in fields(self.features):
+            digest.update(np.ascontiguousarray(getattr(self.features, field.name)).tobytes())
+        return digest.digest()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,12 +81,7 @@ def measure_features(documents: Sequence[LabelledDocument]) -> FeatureStatistics
 
 def digest_documents(documents: Sequence[LabelledDocument]) -> str:
     """Hexadecimal sha256 of all that training reads of the documents, in their order."""
-    digest = hashlib.sha256()
-    for document in documents:
-        digest.update(repr((document.person, document.family, sorted(document.labels.items()))).encode())
-        for field in fields(document.features):
-            digest.update(np.ascontiguousarray(getattr(document.features, field.name)).tobytes())
-    return digest.hexdigest()
+    return hashlib.sha256(b"".join(document.digest for document in documents)).hexdigest()
 
 
 def _mean_and_std(

@@ -133,7 +133,10 @@ class RunSettings(Settings):
     trainer: TrainerSettings = TrainerSettings()
     folds: FoldSettings = FoldSettings()
     candidates: tuple[CandidateSettings, ...] = Field(
-        default=(CandidateSettings(name="dropout 0.2", dropout=0.2), CandidateSettings(name="dropout 0.3", dropout=0.3)),
+        default=(
+            CandidateSettings(name="dropout 0.2", dropout=0.2),
+            CandidateSettings(name="dropout 0.3", dropout=0.3),
+        ),
         min_length=1,
         description="what is tuned on inner folds, alike for every arm",
     )

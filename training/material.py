@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
+from pydantic import JsonValue
 
 from training.batches import LabelledDocument
 from training.config import TrainerSettings
@@ -40,6 +42,32 @@ class Look:
     totals: Float[np.ndarray, " fold"]
     scores: Float[np.ndarray, " fold"] | None
     done: int
+
+    def to_json(self) -> JsonValue:
+        """For a saved state; numbers come back bit for bit."""
+        return json.dumps(
+            {
+                "step": self.step,
+                "steps": self.steps,
+                "terms": {name: values.tolist() for name, values in self.terms.items()},
+                "totals": self.totals.tolist(),
+                "scores": None if self.scores is None else self.scores.tolist(),
+                "done": self.done,
+            }
+        )
+
+    @classmethod
+    def from_json(cls, kept: JsonValue) -> Look:
+        """Read what `to_json` wrote."""
+        found = json.loads(str(kept))
+        return cls(
+            step=found["step"],
+            steps=found["steps"],
+            terms={name: np.array(values) for name, values in found["terms"].items()},
+            totals=np.array(found["totals"]),
+            scores=None if found["scores"] is None else np.array(found["scores"]),
+            done=found["done"],
+        )
 
 
 def _ignore(_look: Look) -> None:

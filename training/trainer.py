@@ -14,6 +14,7 @@ from functools import cached_property
 
 import numpy as np
 import torch
+from pydantic import JsonValue
 from torch import Tensor
 
 from training.batches import LabelledDocument, digest_documents
@@ -136,18 +137,20 @@ class _Course:
         restore_moments(self.optimiser, moving, state.tensors, self.at - self._phase.first)
         kept = json.loads(str(state.meta["kept"]))
         self.kept.steps, self.kept.scores = kept["steps"], kept["scores"]
-        self.looks = [_read_look(one) for one in json.loads(str(state.meta["looks"]))]
+        looks = state.meta["looks"]
+        assert isinstance(looks, list)  # noqa: S101 - written by `_save`
+        self.looks = [Look.from_json(look) for look in looks]
 
     def _save(self) -> None:
         assert self.run.state is not None  # noqa: S101 - asked by the caller
         moments = read_moments(self.optimiser, self._moving(self._phase_of(self.at - 1)))
         now = {f"now/{name}": value for name, value in self.stack.parameters.items()}
         kept = {f"kept/{name}": value for name, value in self.kept.weights.items()}
-        meta = {
+        meta: dict[str, JsonValue] = {
             "identity": self._identity,
             "at": self.at,
             "kept": json.dumps({"steps": self.kept.steps, "scores": self.kept.scores}),
-            "looks": json.dumps([_write_look(look) for look in self.looks]),
+            "looks": [look.to_json() for look in self.looks],
         }
         write_state(self.run.state, TrainingState(tensors=moments | now | kept, meta=meta))
         self.saved = time.monotonic()
@@ -225,14 +228,16 @@ class _Course:
         return identify_run(self.recipe, self.folds, self.run)
 
 
-def identify_run(recipe: Recipe, folds: Sequence[FoldMaterial], run: Run) -> str:
-    """Hexadecimal sha256 of all that decides the weights of a stack."""
+def identify_run(recipe: Recipe, folds: Sequence[FoldMaterial], run: Run, *, beside: str = "") -> str:
+    """Hexadecimal sha256 of all that decides the weights of a stack, and of what else the caller names."""
     facts = {
         "settings": run.settings.model_dump(mode="json", exclude={"save_seconds"}),
         "modality_dropout": run.modality_dropout,
         "objective": recipe.objective.model_dump(mode="json"),
         "outcomes": {task: list(names) for task, names in recipe.outcomes.items()},
         "network": recipe.name,
+        "bounds": run.bounds,
+        "beside": beside,
         "folds": [
             [fold.name, fold.seed, fold.stop_at, digest_documents(fold.train), digest_documents(fold.validation)]
             for fold in folds
@@ -244,23 +249,3 @@ def identify_run(recipe: Recipe, folds: Sequence[FoldMaterial], run: Run) -> str
 def _bounds(folds: Sequence[FoldMaterial]) -> tuple[int, ...]:
     documents = [document for fold in folds for document in (*fold.train, *fold.validation)]
     return choose_bounds([len(document.features.indices) for document in documents])
-
-
-def _write_look(look: Look) -> dict[str, object]:
-    return {
-        "step": look.step,
-        "steps": look.steps,
-        "terms": {name: values.tolist() for name, values in look.terms.items()},
-        "totals": look.totals.tolist(),
-        "scores": None if look.scores is None else look.scores.tolist(),
-        "done": look.done,
-    }
-
-
-def _read_look(kept: dict[str, object]) -> Look:
-    arrays = {
-        "terms": {name: np.array(values) for name, values in dict(kept["terms"]).items()},  # type: ignore[call-overload]
-        "totals": np.array(kept["totals"]),
-        "scores": None if kept["scores"] is None else np.array(kept["scores"]),
-    }
-    return Look(**(kept | arrays))  # type: ignore[arg-type]

@@ -9,7 +9,8 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float
 
-from training.batches import MISSING, LabelledDocument, read_labels
+from training.batches import LabelledDocument, read_labels
+from training.cohort.cohort import MISSING
 from training.metrics import log_loss, macro_auroc
 
 Criterion = Literal["log_loss", "macro_auroc"]

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+import onnx
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from model.bundle.graph import EMBEDDINGS, INPUTS, logits_name
@@ -14,6 +17,7 @@ from model.network.batch import DocumentBatch
 from model.network.hilbert import Hilbert
 
 TOLERANCE = 1e-5
+MATRIX = 2
 
 
 class NetworkGraph(nn.Module):
@@ -57,13 +61,51 @@ def export_network(network: Hilbert, *, tasks: Sequence[str], file: Path) -> flo
     Raises ParityError when that exceeds 1e-5.
     """
     graph = NetworkGraph(network, tasks).eval()
-    generator = torch.Generator().manual_seed(0)
-    dims = (network.project_audio.mean.shape[0], network.project_text.mean.shape[0])
-    shapes = [(3, 7, 5), (1, 1, 1), (4, 40, 64), (2, 3, 1)]
-    cases = [_case(generator, documents, segments, dims) for documents, *segments in shapes]
-    signature = _signature(tasks)
+    cases, signature = _cases(network), _signature(tasks)
     write_graph(graph, cases[0], signature, file)
     return check_parity(graph, cases, signature, file, TOLERANCE)
+
+
+class NetworkTemplate:
+    """An exported graph to put the weights of other networks of the same sizes into: a second where an export takes ten.
+
+    The exporter keeps some weights by name and others transposed under names of its own; which is which is found by
+    comparing the graph with the network it was exported from.
+    """
+
+    def __init__(self, exported: Path, network: Hilbert, *, tasks: Sequence[str]) -> None:
+        self.tasks = tuple(tasks)
+        self._graph = onnx.load(exported)
+        weights = _weights(network, tasks)
+        matrices = {value.T.tobytes(): name for name, value in weights.items() if value.ndim == MATRIX}
+        self._sources: dict[str, tuple[str, bool]] = {}
+        for initializer in self._graph.graph.initializer:
+            value = onnx.numpy_helper.to_array(initializer)
+            if initializer.name in weights:
+                self._sources[initializer.name] = (initializer.name, False)
+            elif value.ndim == MATRIX and value.tobytes() in matrices:
+                self._sources[initializer.name] = (matrices[value.tobytes()], True)
+
+    def write(self, network: Hilbert, file: Path) -> float:
+        """Write the graph of `network`; returns its largest difference from torch, as `export_network` does.
+
+        Raises ParityError when that exceeds 1e-5, as it would if a weight of the graph had not been found.
+        """
+        weights = _weights(network, self.tasks)
+        for initializer in self._graph.graph.initializer:
+            if initializer.name in self._sources:
+                source, transposed = self._sources[initializer.name]
+                value = np.ascontiguousarray(weights[source].T) if transposed else weights[source]
+                initializer.CopyFrom(onnx.numpy_helper.from_array(value, initializer.name))
+        onnx.save(self._graph, file)
+        graph = NetworkGraph(network, self.tasks).eval()
+        return check_parity(graph, _cases(network), _signature(self.tasks), file, TOLERANCE)
+
+
+def _weights(network: Hilbert, tasks: Sequence[str]) -> dict[str, Float[np.ndarray, "*shape"]]:
+    graph = NetworkGraph(network, tasks)
+    named = [*graph.named_parameters(), *graph.named_buffers()]
+    return {name: value.detach().numpy() for name, value in named}
 
 
 def _signature(tasks: Sequence[str]) -> GraphSignature:
@@ -71,6 +113,13 @@ def _signature(tasks: Sequence[str]) -> GraphSignature:
     axes = {name: audio if name.startswith("audio") else text for name in INPUTS}
     axes |= {"audio_present": {0: "document"}, "text_present": {0: "document"}}
     return GraphSignature(inputs=INPUTS, outputs=(*EMBEDDINGS, *(logits_name(task) for task in tasks)), dynamic=axes)
+
+
+def _cases(network: Hilbert) -> list[tuple[Tensor, ...]]:
+    generator = torch.Generator().manual_seed(0)
+    dims = (network.project_audio.mean.shape[0], network.project_text.mean.shape[0])
+    shapes = [(3, 7, 5), (1, 1, 1), (4, 40, 64), (2, 3, 1)]
+    return [_case(generator, documents, segments, dims) for documents, *segments in shapes]
 
 
 def _case(

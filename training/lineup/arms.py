@@ -72,9 +72,7 @@ def describe(candidate: CandidateSettings, dims: FeatureDims, settings: RunSetti
 def _attempt(arm: ArmName, candidate: CandidateSettings, dims: FeatureDims, settings: RunSettings) -> Attempt:
     network = _network(candidate, settings)
     changed = {
-        name: value
-        for name in ("learning_rate", "weight_decay")
-        if (value := getattr(candidate, name)) is not None
+        name: value for name in ("learning_rate", "weight_decay") if (value := getattr(candidate, name)) is not None
     }
     # The comparison trains for the task alone, jointly: it has no embeddings to align first.
     trainer = settings.trainer.model_copy(update=changed if arm == HILBERT else changed | {"mode": "joint"})
@@ -113,8 +111,6 @@ def _builder(
 
 def _network(candidate: CandidateSettings, settings: RunSettings) -> NetworkSettings:
     changed = {
-        name: value
-        for name in ("dropout", "modality_dropout")
-        if (value := getattr(candidate, name)) is not None
+        name: value for name in ("dropout", "modality_dropout") if (value := getattr(candidate, name)) is not None
     }
     return settings.network.model_copy(update=changed)

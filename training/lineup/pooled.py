@@ -23,7 +23,7 @@ Modality = Literal["audio", "text"]
 class PooledNetwork(nn.Module):
     """Projection, gated pooling and MLP from HILBERT's own parts, without attention across, joint space or experts."""
 
-    def __init__(  # noqa: PLR0913 - a network is described by its sizes
+    def __init__(
         self,
         *,
         dims: Mapping[Modality, int],
