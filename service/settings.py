@@ -61,7 +61,7 @@ class Settings(BaseSettings):
     )
     trusted_keys: tuple[str, ...] = Field(
         default=(),
-        description="as JSON: public keys that sign bundles, each a PEM file or its text; when set, only their bundles load",
+        description="as JSON: public keys, each a PEM file or its text; when set, only bundles signed by one load",
     )
     peppers: dict[int, SecretStr] = Field(
         default={},

@@ -136,3 +136,49 @@ def small_bundle(encoders: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
     )
     release(parts, folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def signing_key():
+    """A private key made for this run."""
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    return Ed25519PrivateKey.generate()
+
+
+@pytest.fixture(scope="session")
+def signed_bundle(small_bundle: Path, signing_key, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The small bundle, signed."""
+    import shutil
+    from datetime import UTC, datetime
+
+    from model.bundle.signature import write_signature
+
+    folder = Path(shutil.copytree(small_bundle, tmp_path_factory.mktemp("bundles") / "signed"))
+    write_signature(folder, signing_key, datetime(2026, 11, 24, 12, tzinfo=UTC))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def swapped_bundle(small_bundle: Path, signing_key, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The small bundle with another network, its digests and signature made anew: only its answers are wrong."""
+    import shutil
+    from datetime import UTC, datetime
+
+    import onnx
+
+    from model.bundle.bundle import open_bundle, seal
+    from model.bundle.manifest import NETWORK
+    from model.bundle.signature import write_signature
+
+    folder = Path(shutil.copytree(small_bundle, tmp_path_factory.mktemp("bundles") / "swapped"))
+    graph = onnx.load(folder / NETWORK)
+    for weights in graph.graph.initializer:
+        if weights.data_type == onnx.TensorProto.FLOAT and len(weights.dims) == 2:
+            weights.CopyFrom(
+                onnx.numpy_helper.from_array(onnx.numpy_helper.to_array(weights)[::-1].copy(), weights.name)
+            )
+    onnx.save(graph, folder / NETWORK)
+    seal(folder, open_bundle(small_bundle).manifest)
+    write_signature(folder, signing_key, datetime(2026, 11, 24, 12, tzinfo=UTC))
+    return folder

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import JsonValue, TypeAdapter, ValidationError
+from safetensors import SafetensorError
 
 from model.bundle.manifest import ABOUT, CALIBRATION, Calibration
 from model.config import AudioLimits, QualitySettings, SegmentSettings, Settings
-from model.network.checkpoint import NetworkDescription, load, save
+from model.network.checkpoint import DESCRIPTION, WEIGHTS, NetworkDescription, load, save
 from model.network.hilbert import Hilbert
 
 PREPARATION = "preparation.json"
@@ -57,6 +58,9 @@ def load_checkpoint(folder: Path) -> Checkpoint:
 
     Raises CheckpointError when a part is missing, malformed, or does not fit the others.
     """
+    for name in (DESCRIPTION, WEIGHTS, CALIBRATION):
+        if not (folder / name).is_file():
+            raise CheckpointError(f"the checkpoint has no {name}")
     try:
         network, description = load(folder)
         calibration = Calibration.model_validate_json((folder / CALIBRATION).read_bytes())
@@ -68,10 +72,10 @@ def load_checkpoint(folder: Path) -> Checkpoint:
             preparation=Preparation() if preparation is None else Preparation.model_validate_json(preparation),
             about=None if about is None else _ABOUT.validate_json(about),
         )
-    except FileNotFoundError as error:
-        raise CheckpointError(f"the checkpoint has no {Path(str(error.filename)).name}") from error
     except ValidationError as error:
         raise CheckpointError(f"a file of the checkpoint is malformed: {error.title}") from error
+    except (SafetensorError, RuntimeError) as error:
+        raise CheckpointError(f"{WEIGHTS} is malformed, or of another network than {DESCRIPTION}") from error
     _refuse_misfits(checkpoint)
     return checkpoint
 
