@@ -8,7 +8,10 @@
     │   └── TranscriptUnreadable      not text, or malformed for its format
     ├── BundleError               a bundle that must not be loaded
     │   ├── BundleInvalid             manifest missing, malformed or of another version
-    │   └── BundleTampered            a file differs from its digest
+    │   ├── BundleTampered            a file differs from its digest, or the manifest from what was signed
+    │   ├── BundleUntrusted           unsigned, or signed by a key that is not trusted
+    │   └── BundleMisbehaves          answers otherwise here than where it was released
+    ├── SigningKeyUnusable        no Ed25519 key of the kind that is needed
     ├── UnknownTask               the bundle predicts no such task
     ├── UnsupportedEncoder        an architecture that cannot be exported
     └── ParityError               an exported graph disagrees with torch
@@ -80,9 +83,33 @@ class BundleInvalid(BundleError):
 
 
 class BundleTampered(BundleError):
-    """A file differs from the digest in the manifest."""
+    """A file differs from the digest in the manifest, or the manifest from what was signed."""
 
     code = "bundle_tampered"
+
+
+class BundleUntrusted(BundleError):
+    """Unsigned, or signed by a key that is not trusted, where trust is required."""
+
+    code = "bundle_untrusted"
+    advice = "Install a bundle signed by a trusted key, or trust the key that signed this one if it is known to you."
+
+
+class BundleMisbehaves(BundleError):
+    """Its golden recording is not answered as it was at release."""
+
+    code = "bundle_misbehaves"
+    advice = (
+        "Do not score with it here. Another runtime, execution provider or processor may compute differently: go back "
+        "to the environment or the bundle that worked before, or release the bundle again for this environment."
+    )
+
+
+class SigningKeyUnusable(ModelError):
+    """Not an Ed25519 key of the kind that is needed."""
+
+    code = "signing_key_unusable"
+    advice = "`hilbert-train keygen` makes a pair: the private half signs, the public half (.pub) is what others trust."
 
 
 class UnknownTask(ModelError):

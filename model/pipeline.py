@@ -16,14 +16,15 @@ from pathlib import Path
 import numpy as np
 from pydantic import TypeAdapter
 
+from model.behaviour import Deviation, Graphs, check, open_graphs
 from model.bundle.bundle import Bundle, open_bundle
+from model.bundle.golden import read_golden
 from model.bundle.manifest import SPEECH, TEXT, Manifest
+from model.bundle.signature import Trust
 from model.encoders.runtime import CPU, RUNTIME_VERSION, RuntimeOptions
-from model.encoders.speech import SpeechEncoder
-from model.encoders.text import TextEncoder
 from model.errors import BundleInvalid
 from model.explanation import Contributions, SegmentEffects, contributions, segment_effects
-from model.features import SegmentChunk, SegmentFeatures, SegmentMaterial, chunks, encode_segments, join
+from model.features import SegmentChunk, SegmentFeatures, chunks, join
 from model.recording.reading import read_recording
 from model.recording.recording import Recording
 from model.scoring import Probabilities, Scorer
@@ -99,6 +100,7 @@ class ModelTrace:
     bundle: str
     version: str
     digest: str
+    signed_by: str | None  # id of the trusted key that signed the bundle
     demonstration: bool
     encoders: dict[str, str]
     provider: str
@@ -120,16 +122,22 @@ class Assessment:
 
 
 class Pipeline:
-    """One bundle, ready to assess recordings. Graphs are loaded at their first use, once a process."""
+    """One bundle, ready to assess recordings.
+
+    Graphs are loaded at their first use, once a process, and there is no way to them but past the golden
+    recording: nothing is encoded or scored by a bundle that does not behave here as when it was released.
+    """
 
     def __init__(self, bundle: Bundle, options: RuntimeOptions) -> None:
         self.bundle = bundle
         self._options = options
 
     @classmethod
-    def open(cls, folder: Path, *, threads: int = 2, providers: tuple[str, ...] = (CPU,)) -> Pipeline:
-        """Verify a bundle's digests; raises BundleError."""
-        return cls(open_bundle(folder), RuntimeOptions(threads=threads, providers=providers))
+    def open(
+        cls, folder: Path, *, threads: int = 2, providers: tuple[str, ...] = (CPU,), trust: Trust | None = None
+    ) -> Pipeline:
+        """Verify a bundle's signature and digests; raises BundleError."""
+        return cls(open_bundle(folder, trust), RuntimeOptions(threads=threads, providers=providers))
 
     def assess(self, *, audio: Path | None, transcript: bytes | None, scratch: Path, task: str) -> Assessment:
         """Assess one recording; raises RecordingError for unusable material, UnknownTask."""
@@ -147,7 +155,7 @@ class Pipeline:
 
     def encode(self, chunk: SegmentChunk) -> SegmentFeatures:
         """Run the frozen encoders over some segments."""
-        return encode_segments(chunk, speech=self._speech, text=self._text)
+        return self._graphs.encode(chunk)
 
     def score(self, document: Document, features: Sequence[SegmentFeatures], task: str) -> Assessment:
         """Score a document from the features of all its chunks, in any order.
@@ -169,11 +177,12 @@ class Pipeline:
             effects=segment_effects(self.scorer, joined, task=known.name, outcome=risks.top),
         )
 
-    def warm_up(self) -> None:
-        """Load every graph and run a real forward pass through all of them."""
-        noise = np.random.default_rng(0).integers(-3000, 3000, size=16_000, dtype=np.int16)
-        chunk = SegmentChunk(segments=(SegmentMaterial(index=0, time=0.5, samples=noise, text="warm up"),))
-        self.scorer.score(self.encode(chunk), self.manifest.tasks[0].name)
+    def warm_up(self) -> Deviation:
+        """Load every graph and answer the golden recording with them, once a process.
+
+        Raises BundleMisbehaves when the answer is not the one of the release.
+        """
+        return self._checked[1]
 
     @property
     def manifest(self) -> Manifest:
@@ -187,10 +196,11 @@ class Pipeline:
             bundle=self.manifest.name,
             version=self.manifest.version,
             digest=self.bundle.digest,
+            signed_by=self.bundle.signed_by,
             demonstration=self.manifest.demonstration,
             encoders={SPEECH: self.manifest.encoders["speech"], TEXT: self.manifest.encoders["text"]},
             provider=self.scorer.provider,
-            precision=self._speech.description.precision,
+            precision=self._graphs.speech.description.precision,
             runtime={
                 "onnxruntime": RUNTIME_VERSION,
                 "tokenizers": version("tokenizers"),
@@ -199,18 +209,19 @@ class Pipeline:
             },
         )
 
-    @cached_property
-    def _speech(self) -> SpeechEncoder:
-        return SpeechEncoder(self.bundle.speech, self._options)
-
-    @cached_property
-    def _text(self) -> TextEncoder:
-        return TextEncoder(self.bundle.text, self._options)
-
-    @cached_property
+    @property
     def scorer(self) -> Scorer:
         """The network with its calibration."""
-        return Scorer(self.bundle, self._options)
+        return self._graphs.scorer
+
+    @property
+    def _graphs(self) -> Graphs:
+        return self._checked[0]
+
+    @cached_property
+    def _checked(self) -> tuple[Graphs, Deviation]:
+        graphs = open_graphs(self.bundle, self._options)
+        return graphs, check(graphs, read_golden(self.bundle.folder))
 
     def _assessment(
         self,

@@ -12,6 +12,7 @@ from pydantic import BeforeValidator, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+PEM = "-----BEGIN "
 LEAST_PEPPER_LENGTH = 32
 
 
@@ -39,7 +40,8 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="HILBERT_", frozen=True, extra="ignore", hide_input_in_errors=True)
 
     environment: Literal["embedded", "production"] = Field(
-        default="embedded", description="`production` refuses SQLite, the file queue and a generated pepper"
+        default="embedded",
+        description="`production` refuses SQLite, the file queue, a generated pepper and unsigned bundles",
     )
     data_dir: Path = Field(
         default=Path("~/.local/share/hilbert"),
@@ -56,6 +58,10 @@ class Settings(BaseSettings):
     )
     bundle: Path = Field(
         default=REPOSITORY / "examples" / "bundle", description="folder of the bundle that workers load"
+    )
+    trusted_keys: tuple[str, ...] = Field(
+        default=(),
+        description="as JSON: public keys, each a PEM file or its text; when set, only bundles signed by one load",
     )
     peppers: dict[int, SecretStr] = Field(
         default={},
@@ -109,6 +115,8 @@ class Settings(BaseSettings):
             reasons.append("set HILBERT_BROKER_URL to a redis:// URL")
         if self.object_store_url is None:
             reasons.append("set HILBERT_OBJECT_STORE_URL")
+        if not self.trusted_keys:
+            reasons.append('set HILBERT_TRUSTED_KEYS to ["<file of the public key that signs your bundles>"]')
         if not self.peppers:
             reasons.append('set HILBERT_PEPPERS to {"1": "<random secret>"}')
         elif any(len(pepper.get_secret_value()) < LEAST_PEPPER_LENGTH for pepper in self.peppers.values()):
@@ -159,4 +167,7 @@ class Settings(BaseSettings):
         values["peppers"] = {version: pepper.get_secret_value() for version, pepper in self.peppers.items()}
         values["data_dir"] = str(self.folder)
         values["bundle"] = str(self.bundle.expanduser().absolute())
+        values["trusted_keys"] = [
+            key if key.lstrip().startswith(PEM) else str(Path(key).expanduser().absolute()) for key in self.trusted_keys
+        ]
         return values

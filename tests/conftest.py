@@ -18,6 +18,7 @@ for number, default in {signal.SIGINT: signal.default_int_handler, signal.SIGHUP
     if signal.getsignal(number) is signal.SIG_IGN:
         signal.signal(number, default)
 
+CARD = Path(__file__).parents[1] / "training" / "card" / "demonstration.yaml"
 SENTENCES = [
     "I slept badly this week.",
     "We went for a walk by the river.",
@@ -101,27 +102,83 @@ def encoders(hubert_base: Path, roberta: Path, tmp_path_factory: pytest.TempPath
 
 @pytest.fixture(scope="session")
 def small_bundle(encoders: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A sealed bundle of untrained weights: width 16, task `spectrum` of three outcomes."""
-    import shutil
-
+    """A released bundle of untrained weights, not signed: width 16, task `spectrum` of three outcomes."""
+    import numpy as np
     import torch
 
-    from model.bundle.bundle import seal
-    from model.bundle.manifest import CALIBRATION, NETWORK, Calibration, Manifest, Task, TaskCalibration
-    from model.export.network import export_network
+    from model.bundle.manifest import Calibration, Manifest, Task, TaskCalibration
+    from model.features import SegmentChunk, SegmentMaterial
     from model.network.hilbert import Hilbert
+    from training.release import Release, release
 
     folder = tmp_path_factory.mktemp("bundles") / "small"
-    shutil.copytree(encoders, folder)
     torch.manual_seed(0)
     network = Hilbert(audio_dim=32, text_dim=24, outcomes={"spectrum": 3}, width=16, heads=2)
-    export_network(network, tasks=["spectrum"], file=folder / NETWORK)
+    noise = np.random.default_rng(0).integers(-3000, 3000, size=(2, 16_000), dtype=np.int16)
+    segments = (
+        SegmentMaterial(index=0, time=0.5, samples=noise[0], text=SENTENCES[0]),
+        SegmentMaterial(index=1, time=2.0, samples=noise[1, :12_000], text=SENTENCES[1]),
+    )
     calibration = Calibration(
         tasks={"spectrum": TaskCalibration(temperature=1.3, prior=(0.7, 0.2, 0.1))},
         audio_mean=(0.1,) * 32,
         text_mean=(0.1,) * 24,
     )
-    (folder / CALIBRATION).write_text(calibration.model_dump_json())
     task = Task(name="spectrum", outcomes=("none", "mild", "severe"))
-    seal(folder, Manifest(name="small", version="0", demonstration=True, tasks=(task,), encoders={}, files={}))
+    parts = Release(
+        network=network,
+        calibration=calibration,
+        encoders=encoders,
+        manifest=Manifest(name="small", version="0", demonstration=True, tasks=(task,), encoders={}, files={}),
+        golden=SegmentChunk(segments=segments),
+        card=CARD,
+        threads=1,
+    )
+    release(parts, folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def signing_key():
+    """A private key made for this run."""
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    return Ed25519PrivateKey.generate()
+
+
+@pytest.fixture(scope="session")
+def signed_bundle(small_bundle: Path, signing_key, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The small bundle, signed."""
+    import shutil
+    from datetime import UTC, datetime
+
+    from model.bundle.signature import write_signature
+
+    folder = Path(shutil.copytree(small_bundle, tmp_path_factory.mktemp("bundles") / "signed"))
+    write_signature(folder, signing_key, datetime(2026, 11, 24, 12, tzinfo=UTC))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def swapped_bundle(small_bundle: Path, signing_key, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The small bundle with another network, its digests and signature made anew: only its answers are wrong."""
+    import shutil
+    from datetime import UTC, datetime
+
+    import onnx
+
+    from model.bundle.bundle import open_bundle, seal
+    from model.bundle.manifest import NETWORK
+    from model.bundle.signature import write_signature
+
+    folder = Path(shutil.copytree(small_bundle, tmp_path_factory.mktemp("bundles") / "swapped"))
+    graph = onnx.load(folder / NETWORK)
+    for weights in graph.graph.initializer:
+        if weights.data_type == onnx.TensorProto.FLOAT and len(weights.dims) == 2:
+            weights.CopyFrom(
+                onnx.numpy_helper.from_array(onnx.numpy_helper.to_array(weights)[::-1].copy(), weights.name)
+            )
+    onnx.save(graph, folder / NETWORK)
+    seal(folder, open_bundle(small_bundle).manifest)
+    write_signature(folder, signing_key, datetime(2026, 11, 24, 12, tzinfo=UTC))
     return folder

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from training.cohort.row import Role
 from training.config import TrainingSettings, load_settings
+from training.release_verbs import add_verbs
 
 DEMO_SETTINGS = Path(__file__).parent / "configs" / "demo.yaml"
 
@@ -133,6 +134,9 @@ def demo(
     console = _console()
     report = Demonstration(load_settings(config), work, console).run(out)
     console.print_json(report.model_dump_json())
+
+
+add_verbs(app)
 
 
 def _console() -> Console:

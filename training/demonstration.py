@@ -6,6 +6,7 @@ Everything in it is synthetic: it shows the way, not a finding.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
@@ -25,6 +26,7 @@ from training.cohort.manifest import read_cohort
 from training.cohort.row import CohortRow
 from training.config import TrainingSettings
 from training.fresh import FreshReport, measure_fresh
+from training.golden import cut_golden
 from training.metrics import macro_auroc, softmax
 from training.precompute import EncoderPair, label, open_encoders, precompute
 from training.release import Release, release
@@ -35,6 +37,7 @@ from training.trainer import Epoch, Fold, Trained, predict_logits, read_labels, 
 
 NAME = "hilbert-demonstration"
 VERSION = "0.1.0"
+DEMONSTRATION_CARD = Path(__file__).parent / "card" / "demonstration.yaml"
 
 T = TypeVar("T")
 
@@ -67,20 +70,26 @@ class Demonstration:
         split = self._split(rows)
         trained = self._train(documents, split, pair)
         calibration = self._calibrate(trained, documents, split)
+        manifest = Manifest(
+            name=NAME,
+            version=VERSION,
+            released=datetime.now(UTC).date(),
+            demonstration=True,
+            tasks=(Task(name=TASK, outcomes=self.outcomes),),
+            encoders={},
+            segments=self.settings.segments,
+            files={},
+        )
+        spoken = self.work / "cohort"
         bundle = release(
             Release(
                 network=trained.network,
                 calibration=calibration,
                 encoders=encoders,
-                manifest=Manifest(
-                    name=NAME,
-                    version=VERSION,
-                    demonstration=True,
-                    tasks=(Task(name=TASK, outcomes=self.outcomes),),
-                    encoders={},
-                    segments=self.settings.segments,
-                    files={},
-                ),
+                manifest=manifest,
+                golden=cut_golden(spoken / rows[0].recording, spoken / rows[0].transcript, manifest),
+                card=DEMONSTRATION_CARD,
+                threads=self.settings.standins.threads,
             ),
             target,
         )

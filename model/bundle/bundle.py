@@ -1,4 +1,4 @@
-"""Open a bundle, with every digest verified before anything in it is used; and seal a new one."""
+"""Open a bundle, with signature and digests verified before anything in it is used; and seal a new one."""
 
 from __future__ import annotations
 
@@ -8,7 +8,18 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from model.bundle.manifest import CALIBRATION, MANIFEST, NETWORK, SPEECH, TEXT, Calibration, Manifest, Task
+from model.bundle.manifest import (
+    CALIBRATION,
+    MANIFEST,
+    NETWORK,
+    SIGNATURE,
+    SPEECH,
+    TEXT,
+    Calibration,
+    Manifest,
+    Task,
+)
+from model.bundle.signature import Signature, Trust, read_signature
 from model.encoders.description import fingerprint
 from model.errors import BundleInvalid, BundleTampered, UnknownTask
 
@@ -21,6 +32,8 @@ class Bundle:
     digest: str
     manifest: Manifest
     calibration: Calibration
+    signature: Signature | None = None
+    signed_by: str | None = None  # id of the trusted key behind the signature
 
     @property
     def speech(self) -> Path:
@@ -46,14 +59,18 @@ class Bundle:
         raise UnknownTask("the bundle predicts no such task", advice=f"Ask for one of: {known}.")
 
 
-def open_bundle(folder: Path) -> Bundle:
-    """Read and verify a bundle.
+def open_bundle(folder: Path, trust: Trust | None = None) -> Bundle:
+    """Read and verify a bundle; without `trust` it may be signed by anyone or by no one.
 
     Raises BundleInvalid when it cannot be understood, BundleTampered when a file is missing, was
-    added, or differs from its digest.
+    added, or differs from its digest, or the manifest from what was signed, BundleUntrusted when the
+    signature is not good enough.
     """
     try:
         content = (folder / MANIFEST).read_bytes()
+        digest = hashlib.sha256(content).hexdigest()
+        signature = read_signature(folder, digest)
+        signed_by = (trust or Trust()).judge(signature)
         manifest = Manifest.model_validate_json(content)
         _verify(folder, manifest)
         calibration = Calibration.model_validate_json((folder / CALIBRATION).read_bytes())
@@ -61,7 +78,14 @@ def open_bundle(folder: Path) -> Bundle:
         raise BundleInvalid(f"no readable bundle at {folder}") from error
     except ValidationError as error:
         raise BundleInvalid("the manifest or calibration is malformed or of another format") from error
-    return Bundle(folder=folder, digest=hashlib.sha256(content).hexdigest(), manifest=manifest, calibration=calibration)
+    return Bundle(
+        folder=folder,
+        digest=digest,
+        manifest=manifest,
+        calibration=calibration,
+        signature=signature,
+        signed_by=signed_by,
+    )
 
 
 def seal(folder: Path, manifest: Manifest) -> Bundle:
@@ -83,7 +107,7 @@ def _verify(folder: Path, manifest: Manifest) -> None:
 
 def _files(folder: Path) -> list[str]:
     found = (file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file())
-    return sorted(path for path in found if path != MANIFEST)
+    return sorted(path for path in found if path not in (MANIFEST, SIGNATURE))
 
 
 def _sha256(file: Path) -> str:

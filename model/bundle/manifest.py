@@ -1,7 +1,8 @@
-"""What `manifest.json` and `calibration.json` of a bundle say."""
+"""The names of a bundle's files, and what its `manifest.json` and `calibration.json` say."""
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Literal
 
 from pydantic import Field
@@ -9,10 +10,16 @@ from pydantic import Field
 from model.config import AudioLimits, QualitySettings, SegmentSettings, Settings
 
 MANIFEST = "manifest.json"
+SIGNATURE = "signature.json"
 CALIBRATION = "calibration.json"
 NETWORK = "network.onnx"
 SPEECH = "speech"
 TEXT = "text"
+CARD = "card.json"
+README = "README.md"
+CARD_SOURCE = "card.yaml"
+EVALUATION = "evaluation.json"
+ABOUT = "about.json"
 
 
 class Task(Settings):
@@ -25,9 +32,10 @@ class Task(Settings):
 class Manifest(Settings):
     """The table of contents of a bundle; its own sha256 is the bundle's digest."""
 
-    format: Literal[1] = 1
+    format: Literal[2] = 2
     name: str
     version: str
+    released: date | None = None
     demonstration: bool = Field(description="trained on synthetic speech only")
     tasks: tuple[Task, ...] = Field(min_length=1)
     encoders: dict[Literal["speech", "text"], str] = Field(description="fingerprint of each encoder")

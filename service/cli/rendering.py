@@ -202,7 +202,10 @@ def _flags(quality: Quality, marks: Marks, *, hard: bool | None) -> list[Text]:
 
 def _model(trace: ModelTrace) -> list[Text]:
     digest = trace.digest.removeprefix("sha256:")[:DIGEST_SHOWN]
-    lines = [Text(f"bundle {trace.bundle} {trace.version}, sha256 {digest}, {trace.provider}, {trace.precision}")]
+    lines = [
+        Text(f"bundle {trace.bundle} {trace.version}, sha256 {digest}, {trace.provider}, {trace.precision}"),
+        Text(f"signed by the key {trace.signed_by}" if trace.signed_by else "not signed by a trusted key"),
+    ]
     if trace.demonstration:
         lines.append(Text(DEMONSTRATION, "yellow"))
     return lines

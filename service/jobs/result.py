@@ -87,6 +87,9 @@ class ModelTrace(Part):
     bundle: str
     version: str
     digest: str = Field(description="sha256 over the bundle's manifest")
+    signed_by: str | None = Field(
+        default=None, description="id of the trusted key that signed the bundle; null when none did"
+    )
     demonstration: bool = Field(description="true when the bundle was trained on synthetic speech only")
     encoders: dict[str, str] = Field(description="fingerprint of each encoder")
     provider: str = Field(examples=["CPUExecutionProvider"])

@@ -3,26 +3,65 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
-from model.errors import BundleError, RecordingError
+import structlog
+
+from model.bundle.keys import read_public_key
+from model.bundle.signature import Trust
+from model.errors import BundleError, RecordingError, SigningKeyUnusable
 from model.features import SegmentChunk, SegmentFeatures
 from model.pipeline import Document, Pipeline, Prepared
 from service.errors import ConfigurationRefused
 from service.jobs.result import ModelTrace, Result
 from service.jobs.workers import LoadedModel, TaskOutcomes
-from service.settings import Settings
+from service.settings import PEM, REPOSITORY, Settings
 from service.worker.assessor import MaterialUnusable, Preparation, PreparedChunk
+
+log = structlog.stdlib.get_logger(__name__)
+
+EXAMPLE_KEY = REPOSITORY / "examples" / "bundle.pub"
 
 
 def open_assessor(settings: Settings) -> PipelineAssessor:
-    """Verify the configured bundle and load it. Raises ConfigurationRefused."""
+    """Verify the configured bundle's signature and digests. Raises ConfigurationRefused."""
+    with _refusals(settings.bundle):
+        pipeline = Pipeline.open(settings.bundle, threads=settings.threads, trust=trust_of(settings))
+    if pipeline.bundle.signed_by is None:
+        log.warning("the bundle is signed by no trusted key", digest=pipeline.bundle.digest)
+    return PipelineAssessor(pipeline)
+
+
+def trust_of(settings: Settings) -> Trust:
+    """The keys that the operator trusts, and no bundle without one of them; by default the example's key is known.
+
+    Raises ConfigurationRefused for a key that cannot be read.
+    """
     try:
-        return PipelineAssessor(Pipeline.open(settings.bundle, threads=settings.threads))
+        if settings.trusted_keys:
+            keys = tuple(read_public_key(_pem(entry)) for entry in settings.trusted_keys)
+            return Trust(keys=keys, required=True)
+        return Trust(keys=(read_public_key(EXAMPLE_KEY.read_bytes()),) if EXAMPLE_KEY.exists() else ())
+    except (OSError, SigningKeyUnusable) as error:
+        raise ConfigurationRefused(
+            "HILBERT_TRUSTED_KEYS names a key that cannot be read: each entry is the file or the text of an Ed25519 "
+            "public key in PEM form."
+        ) from error
+
+
+def _pem(entry: str) -> bytes:
+    return entry.encode() if entry.lstrip().startswith(PEM) else Path(entry).expanduser().read_bytes()
+
+
+@contextmanager
+def _refusals(bundle: Path) -> Iterator[None]:
+    try:
+        yield
     except BundleError as error:
         raise ConfigurationRefused(
-            f"The bundle in {settings.bundle} cannot be used: {error.detail}. {error.advice} "
+            f"The bundle in {bundle} cannot be used ({error.code}): {error.detail}. {error.advice} "
             "HILBERT_BUNDLE names its folder."
         ) from error
 
@@ -52,8 +91,9 @@ class PipelineAssessor:
         return ModelTrace.model_validate(asdict(self._pipeline.trace))
 
     def warm_up(self) -> None:
-        """Load every graph and run a real forward pass through all of them."""
-        self._pipeline.warm_up()
+        """Load every graph and answer the golden recording with them. Raises ConfigurationRefused."""
+        with _refusals(self._pipeline.bundle.folder):
+            self._pipeline.warm_up()
 
     def prepare(self, audio: Path | None, transcript: bytes | None, scratch: Path) -> Preparation:
         """Decode and cut; `scratch` must outlive the chunks. Raises MaterialUnusable."""

@@ -51,7 +51,7 @@ class Assessor(Protocol):
         ...
 
     def warm_up(self) -> None:
-        """Do one real forward pass."""
+        """Do one real forward pass, and hold its answer against the one expected. Raises ConfigurationRefused."""
         ...
 
     def prepare(self, audio: Path | None, transcript: bytes | None, scratch: Path) -> Preparation:

@@ -257,6 +257,7 @@ def production(tmp_path_factory, redis_url, postgres_url):
         "broker_url": redis_url,
         "object_store_url": (folder / "objects").as_uri(),
         "peppers": json.dumps({"1": secrets.token_urlsafe(32)}),
+        "trusted_keys": json.dumps([str(ROOT / "examples" / "bundle.pub")]),
     }
     with serving(folder, **settings) as service:
         yield service

@@ -17,6 +17,7 @@ PRODUCTION = {
     "broker_url": "redis://queue/0",
     "object_store_url": "s3://bucket/prefix",
     "peppers": {1: "p" * 32},
+    "trusted_keys": ["/etc/hilbert/bundle.pub"],
 }
 
 
@@ -35,7 +36,7 @@ def test_urls_of_servers_are_taken_as_they_are():
     assert settings.object_store == PRODUCTION["object_store_url"]
 
 
-@pytest.mark.parametrize("name", ["database_url", "broker_url", "object_store_url", "peppers"])
+@pytest.mark.parametrize("name", ["database_url", "broker_url", "object_store_url", "peppers", "trusted_keys"])
 def test_production_refuses_each_default(name):
     with pytest.raises(ValidationError, match=f"HILBERT_{name.upper()}"):
         Settings(**{key: value for key, value in PRODUCTION.items() if key != name})

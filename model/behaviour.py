@@ -1,0 +1,143 @@
+"""How a bundle behaves on this machine: its graphs, loaded together, against what they answered at release.
+
+Digests say that the files are the same; only running them says that runtime, execution provider and processor make
+the same of them (decision 0014). The check takes the way of every assessment: the same encoding, the same scorer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from model.bundle.bundle import Bundle
+from model.bundle.golden import Behaviour, Golden, GoldenAnswer, GoldenContributions
+from model.encoders.runtime import RuntimeOptions
+from model.encoders.speech import SpeechEncoder
+from model.encoders.text import TextEncoder
+from model.errors import BundleMisbehaves
+from model.explanation import contributions
+from model.features import SegmentChunk, SegmentFeatures, encode_segments
+from model.scoring import Scorer, withhold
+
+FEATURE_TOLERANCE = 1e-2
+PROBABILITY_TOLERANCE = 1e-3
+CONTRIBUTION_TOLERANCE = 2e-2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Graphs:
+    """Both encoders and the network of a bundle, loaded."""
+
+    speech: SpeechEncoder
+    text: TextEncoder
+    scorer: Scorer
+
+    def encode(self, chunk: SegmentChunk) -> SegmentFeatures:
+        """Run the frozen encoders over some segments."""
+        return encode_segments(chunk, speech=self.speech, text=self.text)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deviation:
+    """The largest differences from the expected behaviour."""
+
+    speech: float  # of a segment's features, relative to their length
+    text: float
+    probabilities: float
+    contributions: float  # log-odds
+
+    @property
+    def tolerable(self) -> bool:
+        """Whether all are within the tolerances; what is not a number is not."""
+        return (
+            self.speech <= FEATURE_TOLERANCE
+            and self.text <= FEATURE_TOLERANCE
+            and self.probabilities <= PROBABILITY_TOLERANCE
+            and self.contributions <= CONTRIBUTION_TOLERANCE
+        )
+
+
+def open_graphs(bundle: Bundle, options: RuntimeOptions) -> Graphs:
+    """Load every graph of a bundle, unchecked."""
+    return Graphs(
+        speech=SpeechEncoder(bundle.speech, options),
+        text=TextEncoder(bundle.text, options),
+        scorer=Scorer(bundle, options),
+    )
+
+
+def observe(graphs: Graphs, material: SegmentChunk) -> Behaviour:
+    """Encode some segments and answer every task from them."""
+    features = graphs.encode(material)
+    tasks = graphs.scorer.bundle.manifest.tasks
+    return Behaviour(
+        features=features, answers={task.name: _answer(graphs.scorer, features, task.name) for task in tasks}
+    )
+
+
+def check(graphs: Graphs, golden: Golden) -> Deviation:
+    """Answer the golden recording; raises BundleMisbehaves when an answer is not the expected one."""
+    found = deviation(golden.expected, observe(graphs, golden.material))
+    if not found.tolerable:
+        raise BundleMisbehaves(
+            "the golden recording is answered otherwise than at release: "
+            f"speech features by {found.speech:.1e} and text features by {found.text:.1e} of their length, "
+            f"probabilities by {found.probabilities:.1e}, contributions by {found.contributions:.1e}"
+        )
+    return found
+
+
+def deviation(expected: Behaviour, found: Behaviour) -> Deviation:
+    """Compare two behaviours; answers to other tasks, segments or outcomes are infinitely far apart."""
+    comparable = expected.answers.keys() == found.answers.keys()
+    pairs = [(answer, found.answers[task]) for task, answer in expected.answers.items()] if comparable else []
+    risks = [_largest(_risks(one), _risks(other)) for one, other in pairs]
+    shares = [_largest(_contributions(one), _contributions(other)) for one, other in pairs]
+    return Deviation(
+        speech=_farthest(expected.features.audio, found.features.audio),
+        text=_farthest(expected.features.text, found.features.text),
+        probabilities=float(np.max(risks)) if pairs else np.inf,
+        contributions=float(np.max(shares)) if pairs else np.inf,
+    )
+
+
+def _answer(scorer: Scorer, document: SegmentFeatures, task: str) -> GoldenAnswer:
+    views = [document, withhold(document, text=True), withhold(document, audio=True)]
+    both, audio, text = (tuple(row) for row in scorer.risks(views, task).tolist())
+    parts = [contributions(scorer, document, task=task, outcome=outcome) for outcome in range(len(both))]
+    return GoldenAnswer(
+        both=both,
+        audio=audio,
+        text=text,
+        contributions=tuple(
+            GoldenContributions(
+                audio=one.audio, text=one.text, interaction=one.interaction, baseline=one.baseline, total=one.total
+            )
+            for one in parts
+        ),
+    )
+
+
+def _risks(answer: GoldenAnswer) -> Float[np.ndarray, "view outcome"]:
+    return np.array([answer.both, answer.audio, answer.text])
+
+
+def _contributions(answer: GoldenAnswer) -> Float[np.ndarray, "outcome part"]:
+    return np.array([tuple(one.model_dump().values()) for one in answer.contributions])
+
+
+def _largest(expected: Float[np.ndarray, ...], found: Float[np.ndarray, ...]) -> float:
+    if expected.shape != found.shape:
+        return float("inf")
+    return float(np.max(np.abs(expected - found), initial=0.0))
+
+
+def _farthest(expected: Float[np.ndarray, ...], found: Float[np.ndarray, ...]) -> float:
+    """The largest distance between two features of a segment, relative to the length of the expected ones."""
+    if expected.shape != found.shape:
+        return float("inf")
+    lengths = np.linalg.norm(expected, axis=1)
+    distances = np.linalg.norm(found - expected, axis=1)
+    return float(np.max(distances / np.maximum(lengths, np.finfo(np.float32).tiny), initial=0.0))

@@ -1,0 +1,82 @@
+"""A bundle's golden recording: some segments of speech, and how this bundle answered them when it was released."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+from safetensors import SafetensorError
+
+from model.config import Settings
+from model.errors import BundleInvalid
+from model.features import SegmentChunk, SegmentFeatures
+
+FOLDER = "golden"
+MATERIAL = "material.safetensors"
+FEATURES = "features.safetensors"
+ANSWERS = "answers.json"
+
+
+class GoldenContributions(Settings):
+    """Contributions to the log-odds of one outcome."""
+
+    audio: float
+    text: float
+    interaction: float
+    baseline: float
+    total: float
+
+
+class GoldenAnswer(Settings):
+    """Calibrated probabilities of a task by outcome, with both modalities and with each alone."""
+
+    both: tuple[float, ...]
+    audio: tuple[float, ...]
+    text: tuple[float, ...]
+    contributions: tuple[GoldenContributions, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Behaviour:
+    """What a bundle makes of some segments: the features of each encoder, and the answer of each task."""
+
+    features: SegmentFeatures
+    answers: dict[str, GoldenAnswer]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Golden:
+    """Material, and the behaviour that is expected on it."""
+
+    material: SegmentChunk
+    expected: Behaviour
+
+
+_ANSWERS = TypeAdapter(dict[str, GoldenAnswer])
+
+
+def write_golden(bundle: Path, golden: Golden) -> None:
+    """Write it into the folder of a bundle that is being made."""
+    folder = bundle / FOLDER
+    folder.mkdir()
+    (folder / MATERIAL).write_bytes(golden.material.to_bytes())
+    (folder / FEATURES).write_bytes(golden.expected.features.to_bytes())
+    (folder / ANSWERS).write_bytes(_ANSWERS.dump_json(golden.expected.answers, indent=2) + b"\n")
+
+
+def read_golden(bundle: Path) -> Golden:
+    """Read it from the folder of a verified bundle; raises BundleInvalid."""
+    folder = bundle / FOLDER
+    try:
+        return Golden(
+            material=SegmentChunk.from_bytes((folder / MATERIAL).read_bytes()),
+            expected=Behaviour(
+                features=SegmentFeatures.from_bytes((folder / FEATURES).read_bytes()),
+                answers=_ANSWERS.validate_json((folder / ANSWERS).read_bytes()),
+            ),
+        )
+    except OSError as error:
+        raise BundleInvalid("the bundle has no golden recording to be checked with") from error
+    except (SafetensorError, ValidationError, KeyError, TypeError, ValueError) as error:
+        raise BundleInvalid("the bundle's golden recording is malformed") from error

@@ -1,0 +1,1 @@
+"""The model card of a bundle: one authored source, the evaluation's numbers, two forms."""

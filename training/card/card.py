@@ -1,0 +1,128 @@
+"""A bundle's card: rendered from its source, written into the bundle, checked against the evaluation."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+from huggingface_hub import ModelCard, ModelCardData
+from pydantic import JsonValue, TypeAdapter, ValidationError
+
+from model.bundle.manifest import ABOUT, CARD, CARD_SOURCE, EVALUATION, MANIFEST, README, SPEECH, TEXT, Manifest
+from model.encoders.description import read_description
+from training.card.chai import write_chai
+from training.card.numbers import CardError, Metrics, check_marked, look_up, refuse_difference
+from training.card.readme import write_readme
+from training.card.source import read_source
+
+_JSON: TypeAdapter[JsonValue] = TypeAdapter(JsonValue)
+_ABOUT = TypeAdapter(dict[str, JsonValue])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Card:
+    """Both forms of a card, as they stand in a bundle."""
+
+    readme: str
+    chai: str
+
+
+def render_card(folder: Path, manifest: Manifest) -> Card:
+    """The card of a bundle in the making, from its card.yaml, evaluation.json and about.json; raises CardError."""
+    source, metrics = read_source(folder / CARD_SOURCE), read_metrics(folder / EVALUATION)
+    about = _ABOUT.validate_json((folder / ABOUT).read_bytes()) if (folder / ABOUT).exists() else None
+    encoders = {name: read_description(folder / name) for name in (SPEECH, TEXT)}
+    card = Card(
+        readme=write_readme(source, manifest, encoders, metrics, about),
+        chai=json.dumps(write_chai(source, manifest, metrics), indent=2, ensure_ascii=False) + "\n",
+    )
+    if metrics is not None:
+        check_card(card, metrics)
+    return card
+
+
+def write_card(folder: Path, card: Card) -> None:
+    """Write README.md and card.json into a bundle."""
+    (folder / README).write_text(card.readme, encoding="utf-8")
+    (folder / CARD).write_text(card.chai, encoding="utf-8")
+
+
+def read_card(folder: Path) -> Card:
+    """Read README.md and card.json of a bundle; raises CardError."""
+    try:
+        return Card(
+            readme=(folder / README).read_text(encoding="utf-8"), chai=(folder / CARD).read_text(encoding="utf-8")
+        )
+    except (OSError, UnicodeDecodeError) as error:
+        raise CardError("the bundle has no readable card") from error
+
+
+def read_metrics(file: Path) -> Metrics | None:
+    """An evaluation's metrics.json, None when there is none; raises CardError."""
+    try:
+        return _JSON.validate_json(file.read_bytes()) if file.exists() else None
+    except ValidationError as error:
+        raise CardError(f"{file.name} is no JSON file") from error
+
+
+def check_bundle_card(folder: Path) -> int:
+    """Hold a bundle's card against its evaluation and its source; returns how many numbers agree.
+
+    Raises CardError: naming the first number that differs, or the form that is not what the source gives.
+    """
+    card, metrics = read_card(folder), read_metrics(folder / EVALUATION)
+    checked = 0 if metrics is None else check_card(card, metrics)
+    expected = render_card(folder, Manifest.model_validate_json((folder / MANIFEST).read_bytes()))
+    for name, found, wanted in ((README, card.readme, expected.readme), (CARD, card.chai, expected.chai)):
+        if found != wanted:
+            raise CardError(f"{name} is not what {CARD_SOURCE}, the manifest and the evaluation give")
+    return checked
+
+
+def check_card(card: Card, metrics: Metrics) -> int:
+    """Compare every number of a card with the evaluation; returns how many there are.
+
+    Raises CardError naming the first that differs, with both values.
+    """
+    return (
+        check_marked(card.readme, metrics) + _check_model_index(card.readme, metrics) + _check_chai(card.chai, metrics)
+    )
+
+
+def _check_model_index(readme: str, metrics: Metrics) -> int:
+    try:
+        data = ModelCard(readme, ignore_metadata_errors=False).data
+        results = (data.eval_results if isinstance(data, ModelCardData) else None) or []
+    except ValueError as error:
+        raise CardError(f"the front matter of {README} is malformed") from error
+    for result in results:
+        arguments = result.metric_args
+        pointer = arguments.get("pointer") if isinstance(arguments, dict) else None
+        if not isinstance(pointer, str):
+            raise CardError(f"the model-index has a {result.metric_type} without a pointer into the evaluation")
+        _compare(pointer, result.metric_value, metrics)
+    return len(results)
+
+
+def _check_chai(chai: str, metrics: Metrics) -> int:
+    try:
+        questions = json.loads(chai)["AppliedModelCard"]["KeyMetrics"].values()
+        results = [result for question in questions for result in question["Results"]]
+        pairs = [(result["Pointer"], json.loads(result["ValueJson"])["value"]) for result in results]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CardError(f"{CARD} is malformed") from error
+    for pointer, value in pairs:
+        _compare(pointer, value, metrics)
+    return len(pairs)
+
+
+def _compare(pointer: str, shown: object, metrics: Metrics) -> None:
+    found = look_up(metrics, pointer)
+    if shown is None or found is None:
+        agree = shown is found
+    else:
+        agree = isinstance(shown, int | float) and math.isclose(shown, found, rel_tol=1e-12)
+    if not agree:
+        refuse_difference(pointer, shown, found)

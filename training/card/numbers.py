@@ -1,0 +1,103 @@
+"""The numbers of a card: taken from the evaluation by JSON pointers, marked in the text, and compared with it again.
+
+In an authored text `{{ /arms/0/macro_auroc/value | .3f }}` is filled in. In the finished README.md each number
+stands in a `<span data-metric="/arms/0/macro_auroc/value">`, so that it can be checked; an author may also type a
+number inside such a span, and it is checked alike.
+"""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from typing import TypeAlias
+
+from jsonpointer import JsonPointer, JsonPointerException
+from pydantic import JsonValue
+
+NOT_EVALUATED = "not evaluated"
+UNDEFINED = "undefined"
+NAMED = re.compile(r"\{\{\s*(?P<pointer>/[^\s|}]*)\s*(?:\|\s*(?P<form>[^\s}]+)\s*)?\}\}")
+MARKED = re.compile(r'<span data-metric="(?P<pointer>[^"]*)">(?P<shown>[^<]*)</span>')
+PERCENT = re.compile(r"^(?P<number>.*?)\s*%$")
+
+Metrics: TypeAlias = JsonValue
+
+
+class CardError(ValueError):
+    """A card that must not be published: malformed, or a number in it is not the evaluation's."""
+
+
+def look_up(metrics: Metrics, pointer: str) -> float | int | None:
+    """The number at a pointer, None where the evaluation says that it is undefined; raises CardError."""
+    try:
+        found = JsonPointer(pointer).resolve(metrics)
+    except JsonPointerException as error:
+        raise CardError(f"the evaluation has nothing at {pointer}") from error
+    if found is not None and (isinstance(found, bool) or not isinstance(found, int | float)):
+        raise CardError(f"what the evaluation has at {pointer} is no number")
+    return found
+
+
+def show(metrics: Metrics | None, pointer: str, form: str) -> str:
+    """The number at a pointer as text; says so when there is no evaluation or no such value in it."""
+    if metrics is None:
+        return NOT_EVALUATED
+    found = look_up(metrics, pointer)
+    if found is None:
+        return UNDEFINED
+    try:
+        return format(found, "d" if isinstance(found, int) and not form.endswith("%") else form)
+    except ValueError as error:
+        raise CardError(f"{form} is no format for the number at {pointer}") from error
+
+
+def mark(metrics: Metrics | None, pointer: str, form: str) -> str:
+    """The number at a pointer as marked text."""
+    shown = show(metrics, pointer, form)
+    return shown if metrics is None else f'<span data-metric="{pointer}">{shown}</span>'
+
+
+def fill(text: str, metrics: Metrics | None, *, marked: bool) -> str:
+    """A text with every named number filled in; unmarked, with the marks of typed numbers taken off."""
+
+    def number(match: re.Match[str]) -> str:
+        write = mark if marked else show
+        return write(metrics, match["pointer"], match["form"] or ".3f")
+
+    filled = NAMED.sub(number, text)
+    return filled if marked else MARKED.sub(lambda match: match["shown"], filled)
+
+
+def check_marked(text: str, metrics: Metrics) -> int:
+    """Compare every marked number with the evaluation, at the digits it is written with; returns how many there are.
+
+    Raises CardError naming the first that differs, with both values.
+    """
+    marks = list(MARKED.finditer(text))
+    for match in marks:
+        found = look_up(metrics, match["pointer"])
+        if not _agrees(match["shown"].strip(), found):
+            refuse_difference(match["pointer"], match["shown"], found)
+    return len(marks)
+
+
+def refuse_difference(pointer: str, shown: object, found: object) -> None:
+    """Raise CardError for a number of the card that is not the evaluation's."""
+    value = UNDEFINED if found is None else found
+    raise CardError(f"{pointer}: the card says {shown}, the evaluation {value}")
+
+
+def _agrees(shown: str, found: float | int | None) -> bool:
+    if found is None:
+        return shown == UNDEFINED
+    percent = PERCENT.match(shown)
+    try:
+        written = Decimal(percent["number"] if percent else shown)
+    except ArithmeticError:
+        return False
+    exponent = written.as_tuple().exponent
+    if not isinstance(exponent, int):
+        return False
+    value = Decimal(repr(found)) * (100 if percent else 1)
+    # Half a unit of the last digit, and a hair for how the ties of binary fractions fall.
+    return abs(value - written) <= Decimal(5).scaleb(exponent - 1) * (1 + Decimal("1e-9"))

@@ -1,0 +1,99 @@
+"""All that training leaves of a network for its release: weights, calibration, how its recordings were prepared.
+
+The weights and the network's shape are `model.network.checkpoint`'s two files; here is what goes with them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import JsonValue, TypeAdapter, ValidationError
+from safetensors import SafetensorError
+
+from model.bundle.manifest import ABOUT, CALIBRATION, Calibration
+from model.config import AudioLimits, QualitySettings, SegmentSettings, Settings
+from model.network.checkpoint import DESCRIPTION, WEIGHTS, NetworkDescription, load, save
+from model.network.hilbert import Hilbert
+
+PREPARATION = "preparation.json"
+
+_ABOUT = TypeAdapter(dict[str, JsonValue])
+
+
+class CheckpointError(ValueError):
+    """A checkpoint that cannot be released."""
+
+
+class Preparation(Settings):
+    """How the recordings were read and cut that the network was trained on; a bundle holds only for the same."""
+
+    audio: AudioLimits = AudioLimits()
+    segments: SegmentSettings = SegmentSettings()
+    quality: QualitySettings = QualitySettings()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkpoint:
+    """A trained network, ready for release; `about` says how it was made: digests of data and settings, seeds."""
+
+    network: Hilbert
+    description: NetworkDescription
+    calibration: Calibration
+    preparation: Preparation
+    about: dict[str, JsonValue] | None = None
+
+
+def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
+    """Write network.safetensors, network.json, calibration.json, preparation.json and, if there is any, about.json."""
+    save(folder, checkpoint.network, checkpoint.description)
+    _write(folder / CALIBRATION, checkpoint.calibration.model_dump_json(indent=2))
+    _write(folder / PREPARATION, checkpoint.preparation.model_dump_json(indent=2))
+    if checkpoint.about is not None:
+        _write(folder / ABOUT, _ABOUT.dump_json(checkpoint.about, indent=2).decode())
+
+
+def load_checkpoint(folder: Path) -> Checkpoint:
+    """Read a checkpoint; without preparation.json its recordings were prepared with the default settings.
+
+    Raises CheckpointError when a part is missing, malformed, or does not fit the others.
+    """
+    for name in (DESCRIPTION, WEIGHTS, CALIBRATION):
+        if not (folder / name).is_file():
+            raise CheckpointError(f"the checkpoint has no {name}")
+    try:
+        network, description = load(folder)
+        calibration = Calibration.model_validate_json((folder / CALIBRATION).read_bytes())
+        preparation, about = _optional(folder / PREPARATION), _optional(folder / ABOUT)
+        checkpoint = Checkpoint(
+            network=network,
+            description=description,
+            calibration=calibration,
+            preparation=Preparation() if preparation is None else Preparation.model_validate_json(preparation),
+            about=None if about is None else _ABOUT.validate_json(about),
+        )
+    except ValidationError as error:
+        raise CheckpointError(f"a file of the checkpoint is malformed: {error.title}") from error
+    except (SafetensorError, RuntimeError) as error:
+        raise CheckpointError(f"{WEIGHTS} is malformed, or of another network than {DESCRIPTION}") from error
+    _refuse_misfits(checkpoint)
+    return checkpoint
+
+
+def _refuse_misfits(checkpoint: Checkpoint) -> None:
+    description, calibration = checkpoint.description, checkpoint.calibration
+    if description.outcomes.keys() != calibration.tasks.keys():
+        raise CheckpointError("the calibration is of other tasks than the network")
+    if any(len(calibration.tasks[task].prior) != len(outcomes) for task, outcomes in description.outcomes.items()):
+        raise CheckpointError("the calibration is of other outcomes than the network")
+    widths = (len(calibration.audio_mean), len(calibration.text_mean))
+    if widths != (description.audio_dim, description.text_dim):
+        raise CheckpointError("the calibration's mean features are of another width than the network's")
+
+
+def _optional(file: Path) -> bytes | None:
+    return file.read_bytes() if file.exists() else None
+
+
+def _write(file: Path, text: str) -> None:
+    file.write_text(text + "\n", encoding="utf-8")
