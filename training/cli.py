@@ -9,8 +9,10 @@ import typer
 from rich.console import Console
 
 from training.cohort.row import Role
-from training.config import TrainingSettings, load_settings
-from training.release_verbs import add_verbs
+from training.config import TrainingSettings, load_run, load_settings
+from training.release_verbs import add_verbs as add_release_verbs
+from training.run_verbs import DEFAULT_SETTINGS
+from training.run_verbs import add_verbs as add_run_verbs
 
 DEMO_SETTINGS = Path(__file__).parent / "configs" / "demo.yaml"
 
@@ -99,7 +101,7 @@ def precompute(
     manifest: ManifestArgument,
     encoders: Annotated[Path, typer.Option(exists=True, help="Folder with the exported encoders speech and text.")],
     store: Annotated[Path, typer.Option(file_okay=False, help="Folder in which features are kept.")],
-    config: ConfigOption = DEMO_SETTINGS,
+    config: ConfigOption = DEFAULT_SETTINGS,
     threads: Annotated[int, typer.Option(min=1, help="Threads of the encoders.")] = 2,
 ) -> None:
     """Encode every recording of a cohort once; run again, it goes on where it was stopped."""
@@ -111,7 +113,7 @@ def precompute(
     from training.precompute import precompute as encode
     from training.progress import print_encoded
 
-    console, settings = _console(), load_settings(config).segments
+    console, settings = _console(), load_run(config).segments
     try:
         cohort, pair = read_cohort(manifest), open_encoders(encoders, RuntimeOptions(threads=threads))
         print_encoded(encode(cohort, store=store, encoders=pair, settings=settings, console=console), console)
@@ -136,7 +138,9 @@ def demo(
     console.print_json(report.model_dump_json())
 
 
-add_verbs(app)
+add_release_verbs(app)
+add_run_verbs(app)
+add_run_verbs(app)
 
 
 def _console() -> Console:

@@ -172,3 +172,8 @@ class TrainingSettings(Settings):
 def load_settings(path: Path) -> TrainingSettings:
     """The settings in a YAML file; what it leaves out takes its default, an unknown name is refused."""
     return TrainingSettings.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")) or {})
+
+
+def load_run(path: Path) -> RunSettings:
+    """The run's settings in a YAML file; what it leaves out takes its default, an unknown name is refused."""
+    return RunSettings.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")) or {})

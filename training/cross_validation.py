@@ -34,12 +34,24 @@ class SolvedArm:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoldPrediction:
-    """One fold's test rows: logits before the temperature, which divides them, and what inner folds chose."""
+    """One fold's test rows: logits before the temperature, which divides them, and what inner folds chose.
+
+    `risks` are given where something else than softmax(logits / temperature) computed them: what ships.
+    """
 
     logits: Float[np.ndarray, "test outcome"]
     temperature: float
     thresholds: Float[np.ndarray, " outcome"]
     chosen: str
+    risks: Float[np.ndarray, "test outcome"] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Effort:
+    """The tuning budget, in candidates, and the seconds that an arm took."""
+
+    candidates: int
+    seconds: float
 
 
 def solve_arm(
@@ -106,13 +118,11 @@ def to_evidence(
     experiment: Experiment,
     folds: Sequence[OuterFold],
     *,
-    candidates: int,
-    seconds: float,
-    risks: Sequence[Float[np.ndarray, "_ outcome"]] | None = None,
+    effort: Effort,
 ) -> ArmEvidence:
-    """An arm's evidence; `risks` replaces the calibrated risks where something else computed them (what ships)."""
+    """An arm's evidence."""
     outcomes = experiment.tasks[experiment.task]
-    calibrated = risks or [softmax(one.logits / one.temperature) for one in predictions]
+    calibrated = [softmax(one.logits / one.temperature) if one.risks is None else one.risks for one in predictions]
     families, labels = experiment.families, experiment.labels()
     shape = (1 + max(fold.repeat for fold in folds), 1 + max(fold.number for fold in folds))
     thresholds, temperatures = np.full((*shape, len(outcomes)), np.nan), np.full(shape, np.nan)
@@ -127,9 +137,9 @@ def to_evidence(
         thresholds=thresholds,
         temperatures=temperatures,
         uncalibrated=plain.probabilities,
-        candidates=candidates,
+        candidates=effort.candidates,
         chosen=tuple(one.chosen for one in predictions),
-        seconds=seconds,
+        seconds=effort.seconds,
     )
 
 

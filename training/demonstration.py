@@ -1,55 +1,44 @@
-"""The demonstration bundle from nothing: encoders, cohort, features, network, calibration, bundle, report.
+"""The demonstration bundle from nothing: encoders, cohort, evaluation, network, bundle, and a look at fresh speakers.
 
 Everything in it is synthetic: it shows the way, not a finding.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TypeVar
 
-import numpy as np
 from rich.console import Console
 
 from model.bundle.bundle import Bundle
-from model.bundle.manifest import Calibration, Manifest, Task, TaskCalibration
+from model.bundle.manifest import Manifest, Task
 from model.config import Settings
 from model.encoders.runtime import RuntimeOptions
 from model.export.encoder import export_encoder
-from model.network.checkpoint import NetworkDescription, save
 from model.scoring import Scorer
-from training.batches import LabelledDocument, measure_features
-from training.calibration import fit_temperature
-from training.cohort.manifest import read_cohort
-from training.cohort.row import CohortRow
 from training.config import TrainingSettings
+from training.experiment import Experiment
 from training.fresh import FreshReport, measure_fresh
 from training.golden import cut_golden
-from training.metrics import macro_auroc, softmax
-from training.precompute import EncoderPair, label, open_encoders, precompute
 from training.release import Release, release
-from training.splits import Split, count_outcomes, refuse_leaks, split_by_family
-from training.synthetic.cohort import TASK, write_cohort
+from training.report.writing import METRICS
+from training.run import Runner, Workplace
+from training.signing_key import read_signing_key
+from training.synthetic.cohort import write_cohort
 from training.synthetic.standins import make_standins
-from training.trainer import Epoch, Fold, Trained, predict_logits, read_labels, train_network
 
 NAME = "hilbert-demonstration"
-VERSION = "0.1.0"
+VERSION = "0.2.0"
 DEMONSTRATION_CARD = Path(__file__).parent / "card" / "demonstration.yaml"
-
-T = TypeVar("T")
 
 
 class DemonstrationReport(Settings):
     """What the run found; written beside the work files, and quoted in the docs."""
 
     seed: int
-    speakers: dict[str, dict[str, int]]
-    best_epoch: int
+    speakers: int
+    verdict: tuple[str, ...]
     temperature: float
-    held_out_macro_auroc: float | None
     fresh: FreshReport
 
 
@@ -60,40 +49,30 @@ class Demonstration:
         self.settings = settings
         self.work = work
         self.console = console
-        self.outcomes = tuple(settings.cohort.shares)
 
-    def run(self, target: Path) -> DemonstrationReport:
-        """Make the bundle `target` and measure it on fresh speakers."""
-        encoders = self._encoders()
-        pair = open_encoders(encoders, RuntimeOptions(threads=self.settings.standins.threads))
-        rows, documents = self._documents("cohort", self.settings.seed, self.settings.cohort.speakers, pair)
-        split = self._split(rows)
-        trained = self._train(documents, split, pair)
-        calibration = self._calibrate(trained, documents, split)
-        manifest = Manifest(
-            name=NAME,
-            version=VERSION,
-            released=datetime.now(UTC).date(),
-            demonstration=True,
-            tasks=(Task(name=TASK, outcomes=self.outcomes),),
-            encoders={},
-            segments=self.settings.segments,
-            files={},
+    def run(self, target: Path, *, encoders: Path | None = None, key: Path | None = None) -> DemonstrationReport:
+        """Make the bundle `target` and measure it on fresh speakers.
+
+        Without `encoders` (a folder with exported ones) the stand-ins are trained first.
+        """
+        pair = encoders or self._encoders()
+        runner = self._runner("cohort", pair)
+        experiment = self._experiment(runner, self.settings.seed, self.settings.cohort.speakers)
+        verdict = runner.evaluate(experiment).verdict
+        bundle = self._release(runner, experiment, target, key)
+        fresh_runner = self._runner("fresh", pair)
+        fresh = self._experiment(fresh_runner, self.settings.fresh_seed, self.settings.fresh_speakers)
+        scorer = Scorer(bundle, RuntimeOptions(threads=self.settings.standins.threads))
+        task = self.settings.run.task
+        report = DemonstrationReport(
+            seed=self.settings.seed,
+            speakers=len(experiment.documents),
+            verdict=verdict,
+            temperature=bundle.calibration.tasks[task].temperature,
+            fresh=measure_fresh(scorer, fresh.documents, fresh.cohort.rows, task=task),
         )
-        spoken = self.work / "cohort"
-        bundle = release(
-            Release(
-                network=trained.network,
-                calibration=calibration,
-                encoders=encoders,
-                manifest=manifest,
-                golden=cut_golden(spoken / rows[0].recording, spoken / rows[0].transcript, manifest),
-                card=DEMONSTRATION_CARD,
-                threads=self.settings.standins.threads,
-            ),
-            target,
-        )
-        return self._report(bundle, trained, documents, split, pair)
+        (self.work / "report.json").write_text(report.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        return report
 
     def _encoders(self) -> Path:
         folder = self.work / "encoders"
@@ -106,92 +85,48 @@ class Demonstration:
             partial.rename(folder)
         return folder
 
-    def _documents(
-        self, name: str, seed: int, speakers: int, encoders: EncoderPair
-    ) -> tuple[tuple[CohortRow, ...], list[LabelledDocument]]:
-        folder = self.work / name
+    def _runner(self, name: str, encoders: Path) -> Runner:
+        place = Workplace(
+            manifest=self.work / name / "manifest.csv",
+            encoders=encoders,
+            out=self.work,
+            features=self.work / "features",
+        )
+        return Runner(place=place, settings=self.settings.run, console=self.console)
+
+    def _experiment(self, runner: Runner, seed: int, speakers: int) -> Experiment:
+        folder = runner.place.manifest.parent
         if not (folder / "complete").exists():
-            self.console.print(f"Speaking the {name}: {speakers} interviews")
+            self.console.print(f"Speaking the {folder.name}: {speakers} interviews")
             write_cohort(folder, seed, self.settings.cohort.model_copy(update={"speakers": speakers}))
             (folder / "complete").touch()
-        cohort = read_cohort(folder / "manifest.csv")
-        encoded = precompute(
-            cohort,
-            store=self.work / "features",
-            encoders=encoders,
-            settings=self.settings.segments,
-            console=self.console,
+        return runner.experiment()
+
+    def _release(self, runner: Runner, experiment: Experiment, target: Path, key: Path | None) -> Bundle:
+        checkpoint = runner.train(experiment)
+        manifest = Manifest(
+            name=NAME,
+            version=VERSION,
+            released=datetime.now(UTC).date(),
+            demonstration=True,
+            tasks=tuple(Task(name=name, outcomes=outcomes) for name, outcomes in self.settings.run.tasks.items()),
+            encoders={},
+            segments=self.settings.run.segments,
+            files={},
         )
-        scored = cohort.take(one.row for one in encoded if not one.abstains)
-        self.console.print(f"{len(cohort) - len(scored)} of {len(cohort)} recordings are too poor to score")
-        return scored.rows, list(label(cohort, encoded, task=TASK, outcomes=self.outcomes))
-
-    def _split(self, rows: Sequence[CohortRow]) -> Split:
-        families, outcomes = [row.family for row in rows], [row.labels[TASK] for row in rows]
-        split = split_by_family(families, outcomes, self.settings.splits)
-        refuse_leaks(split, families)
-        self.console.print({part: dict(found) for part, found in count_outcomes(split, outcomes).items()})
-        return split
-
-    def _train(self, documents: Sequence[LabelledDocument], split: Split, encoders: EncoderPair) -> Trained:
-        description = NetworkDescription(
-            audio_dim=encoders.speech.description.dim,
-            text_dim=encoders.text.description.dim,
-            outcomes={TASK: self.outcomes},
-            network=self.settings.network,
+        audio, transcript = experiment.cohort.audio(0), experiment.cohort.transcript(0)
+        assert audio is not None  # noqa: S101 - synthetic interviews have both
+        assert transcript is not None  # noqa: S101
+        parts = Release(
+            network=checkpoint.network,
+            calibration=checkpoint.calibration,
+            encoders=runner.place.encoders,
+            manifest=manifest,
+            golden=cut_golden(audio, transcript, manifest),
+            card=DEMONSTRATION_CARD,
+            evaluation=self.work / "report" / METRICS,
+            about=checkpoint.about,
+            key=None if key is None else read_signing_key(key),
+            threads=self.settings.standins.threads,
         )
-        fold = Fold(train=_pick(documents, split.train), validation=_pick(documents, split.validation))
-        trained = train_network(description, fold, self.settings.trainer, self._tell)
-        save(self.work / "checkpoint", trained.network, description)
-        return trained
-
-    def _tell(self, epoch: Epoch) -> None:
-        auroc = "undefined" if epoch.validation_auroc is None else f"{epoch.validation_auroc:.3f}"
-        losses = f"loss {epoch.training_loss:.3f}  validation {epoch.validation_loss:.3f}"
-        self.console.print(f"epoch {epoch.number:3d}  {losses}  AUROC {auroc}")
-
-    def _calibrate(self, trained: Trained, documents: Sequence[LabelledDocument], split: Split) -> Calibration:
-        held_out = _pick(documents, split.validation)
-        logits = predict_logits(trained.network, held_out)[TASK]
-        statistics = measure_features(_pick(documents, split.train))
-        labels = read_labels(_pick(documents, split.train), TASK)
-        shares = np.bincount(labels, minlength=len(self.outcomes)) / len(labels)
-        return Calibration(
-            tasks={
-                TASK: TaskCalibration(
-                    temperature=fit_temperature(logits, read_labels(held_out, TASK)), prior=tuple(shares.tolist())
-                )
-            },
-            audio_mean=tuple(statistics.audio_mean.tolist()),
-            text_mean=tuple(statistics.text_mean.tolist()),
-        )
-
-    def _report(
-        self,
-        bundle: Bundle,
-        trained: Trained,
-        documents: Sequence[LabelledDocument],
-        split: Split,
-        encoders: EncoderPair,
-    ) -> DemonstrationReport:
-        test = _pick(documents, split.test)
-        held_out = macro_auroc(
-            softmax(predict_logits(trained.network, test)[TASK]), read_labels(test, TASK), self.outcomes
-        )
-        rows, fresh = self._documents("fresh", self.settings.fresh_seed, self.settings.fresh_speakers, encoders)
-        scorer = Scorer(bundle, RuntimeOptions(threads=self.settings.standins.threads))
-        counted = count_outcomes(split, [self.outcomes[document.labels[TASK]] for document in documents])
-        report = DemonstrationReport(
-            seed=self.settings.seed,
-            speakers={part: dict(found) for part, found in counted.items()},
-            best_epoch=trained.best.number,
-            temperature=bundle.calibration.tasks[TASK].temperature,
-            held_out_macro_auroc=held_out.value,
-            fresh=measure_fresh(scorer, fresh, rows, task=TASK),
-        )
-        (self.work / "report.json").write_text(report.model_dump_json(indent=2) + "\n", encoding="utf-8")
-        return report
-
-
-def _pick(documents: Sequence[T], rows: Iterable[int]) -> list[T]:
-    return [documents[row] for row in rows]
+        return release(parts, target)

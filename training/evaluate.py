@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +14,8 @@ from model.encoders.runtime import RuntimeOptions
 from model.explanation import Contributions
 from model.network.losses.objective import Retrieval, supervise
 from training.batches import LabelledDocument, pad_documents
-from training.config import RunSettings
-from training.cross_validation import SolvedArm, fuse_late, predict, solve_arm, to_evidence
+from training.config import ArmName, RunSettings
+from training.cross_validation import Effort, SolvedArm, fuse_late, predict, solve_arm, to_evidence
 from training.evaluation.evidence import (
     ArmEvidence,
     ContributionEvidence,
@@ -49,19 +49,14 @@ def evaluate(
 ) -> Evidence:
     """The nested protocol for HILBERT and its line-up, in the folder `place.folder`, where it goes on if stopped."""
     folds = experiment.draw(settings.folds)
-    solved = {
-        arm: solve_arm(arm, experiment, folds, settings, place)
-        for arm in (HILBERT, *settings.lineup)
-        if arm != "late_fusion"
-    }
+    trained: list[ArmName] = [HILBERT, *(arm for arm in settings.lineup if arm != "late_fusion")]
+    solved = {arm: solve_arm(arm, experiment, folds, settings, place) for arm in trained}
     findings = look_closer(solved[HILBERT], experiment, folds, place.folder / "graphs")
-    arms = [_hilbert(solved[HILBERT], experiment, folds, findings)]
-    for arm in settings.lineup:
-        arms.append(_arm(arm, solved, experiment, folds))
+    others = [_arm(arm, solved, experiment, folds) for arm in settings.lineup]
     return Evidence(
         task=experiment.task,
         outcomes=experiment.tasks[experiment.task],
-        arms=tuple(arms),
+        arms=(_hilbert(solved[HILBERT], experiment, folds, findings), *others),
         labels=experiment.labels(),
         families=experiment.families,
         covariates=experiment.covariates(),
@@ -133,31 +128,25 @@ def measure_strangeness(experiment: Experiment, folds: Sequence[OuterFold]) -> O
 def _hilbert(
     solved: SolvedArm, experiment: Experiment, folds: Sequence[OuterFold], findings: Sequence[FoldFindings]
 ) -> ArmEvidence:
-    return to_evidence(
-        HILBERT,
-        predict(solved, experiment),
-        experiment,
-        folds,
-        candidates=len(solved.attempts),
-        seconds=solved.seconds,
-        risks=[one.scored.risks for one in findings],
-    )
+    predictions = [
+        replace(prediction, risks=one.scored.risks)
+        for prediction, one in zip(predict(solved, experiment), findings, strict=True)
+    ]
+    return to_evidence(HILBERT, predictions, experiment, folds, effort=_effort(solved))
 
 
-def _arm(arm: str, solved: Mapping[str, SolvedArm], experiment: Experiment, folds: Sequence[OuterFold]) -> ArmEvidence:
+def _effort(*solved: SolvedArm) -> Effort:
+    return Effort(candidates=len(solved[0].attempts), seconds=sum(one.seconds for one in solved))
+
+
+def _arm(
+    arm: ArmName, solved: Mapping[ArmName, SolvedArm], experiment: Experiment, folds: Sequence[OuterFold]
+) -> ArmEvidence:
     if arm != "late_fusion":
-        one = solved[arm]
-        predictions, seconds, candidates = predict(one, experiment), one.seconds, len(one.attempts)
-        return to_evidence(one.name, predictions, experiment, folds, candidates=candidates, seconds=seconds)
+        return to_evidence(arm, predict(solved[arm], experiment), experiment, folds, effort=_effort(solved[arm]))
     audio, text = solved["audio_only"], solved["text_only"]
-    return to_evidence(
-        "late_fusion",
-        fuse_late(audio, text, experiment, folds),
-        experiment,
-        folds,
-        candidates=len(audio.attempts),
-        seconds=audio.seconds + text.seconds,
-    )
+    fused = fuse_late(audio, text, experiment, folds)
+    return to_evidence(arm, fused, experiment, folds, effort=_effort(audio, text))
 
 
 def _tested(folds: Sequence[OuterFold]) -> list[int]:

@@ -96,7 +96,7 @@ class Experiment:
 def make_experiment(
     cohort: Cohort, encoded: Sequence[EncodedRecording], tasks: Mapping[str, tuple[str, ...]]
 ) -> Experiment:
-    """Put labels and features together. Raises ManifestError for unknown tasks and outcomes, and NothingToTrainError."""
+    """Put labels and features together; raises ManifestError for unknown tasks and outcomes, NothingToTrainError."""
     usable = [one for one in encoded if one.features is not None]
     labels = {task: cohort.labels(task, outcomes) for task, outcomes in tasks.items()}
     documents = tuple(

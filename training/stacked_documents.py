@@ -58,7 +58,7 @@ class StackedDocuments:
     def restore(self, values: np.ndarray, fold: int) -> np.ndarray:
         """Rows of one fold, "document ...", in the order in which its documents were given."""
         places = np.flatnonzero(self.positions[fold] >= 0)
-        return values[fold][places[np.argsort(self.positions[fold][places])]]
+        return np.asarray(values[fold][places[np.argsort(self.positions[fold][places])]])
 
 
 def stack_documents(
@@ -103,7 +103,7 @@ def drop_modalities(
         chance = torch.rand(int(known.sum()), generator=generator)
         drawn[fold, torch.from_numpy(known)] = chance[torch.from_numpy(documents.positions[fold][known])]
     presences = []
-    for group, chances in zip(documents.groups, drawn.split(documents.sizes, dim=1), strict=True):
+    for group, chances in zip(documents.groups, torch.split(drawn, list(documents.sizes), dim=1), strict=True):
         audio, text = group[-2], group[-1]
         chance, both = chances.to(audio.device), audio & text
         presences.append((audio & ~(both & (chance < share)), text & ~(both & (chance >= 1 - share))))

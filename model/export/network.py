@@ -67,7 +67,7 @@ def export_network(network: Hilbert, *, tasks: Sequence[str], file: Path) -> flo
 
 
 class NetworkTemplate:
-    """An exported graph to put the weights of other networks of the same sizes into: a second where an export takes ten.
+    """An exported graph to put other networks' weights of the same sizes into: a moment, where an export takes seconds.
 
     The exporter keeps some weights by name and others transposed under names of its own; which is which is found by
     comparing the graph with the network it was exported from.

@@ -51,7 +51,7 @@ def fit_fusion(inner: Voices, labels: Int[np.ndarray, " document"]) -> Fusion:
 
 def log_probabilities(logits: Float[np.ndarray, "document outcome"]) -> Float[np.ndarray, "document outcome"]:
     """log softmax, kept finite."""
-    return np.log(np.clip(softmax(logits), 1e-12, None))
+    return np.asarray(np.log(np.clip(softmax(logits), 1e-12, None)))
 
 
 def voices_of(
