@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from training.evaluation.baseline import Covariates
+from training.evaluation.baseline import BaselineSettings, Covariates
+from training.evaluation.bootstrap import BootstrapSettings
 from training.evaluation.evidence import (
     ArmEvidence,
     ContributionEvidence,
@@ -14,7 +15,9 @@ from training.evaluation.evidence import (
     Retrievals,
     TermHistory,
 )
+from training.evaluation.measures import MeasureSettings
 from training.evaluation.out_of_fold import gather
+from training.evaluation.risk_quality import CalibrationSettings
 from training.evaluation.subgroups import name_age_bands
 from training.folds import FoldSettings, draw_folds
 from training.metrics import softmax
@@ -30,6 +33,11 @@ ARMS = {
 }
 
 
+QUICK = MeasureSettings(
+    bootstrap=BootstrapSettings(resamples=100),
+    calibration=CalibrationSettings(bins=5, simulations=100),
+    baseline=BaselineSettings(strengths=(0.01, 1.0)),
+)
 SMALL = FoldSettings(seed=1, repeats=2, folds=3, inner=2)
 
 

@@ -55,6 +55,7 @@ class BenefitCurve(Settings):
     cases: int
     documents: int
     useful: tuple[float, ...]
+    useful_thresholds: int
     points: tuple[BenefitPoint, ...]
 
 
@@ -146,12 +147,14 @@ def _net_benefit(found: OutOfFold, index: int, settings: BootstrapSettings) -> B
         BenefitPoint(threshold=threshold, model=model, treat_all=net_benefit(everybody, is_case[known], threshold))
         for threshold, model in zip(THRESHOLDS, models, strict=True)
     )
+    useful = tuple(
+        one.threshold for one in points if one.model.value is not None and one.model.value > max(one.treat_all, 0.0)
+    )
     return BenefitCurve(
         outcome=found.outcomes[index],
         cases=int(is_case.sum()),
         documents=int(known.sum()),
-        useful=tuple(
-            one.threshold for one in points if one.model.value is not None and one.model.value > max(one.treat_all, 0.0)
-        ),
+        useful=useful,
+        useful_thresholds=len(useful),
         points=points,
     )

@@ -16,8 +16,6 @@ from training.evaluation.probability_calibration import finite_log_odds
 
 _STEPS = 40
 _CLOSE = 1e-8
-_STEEPEST = 100.0
-"""A slope beyond this comes from risks that separate cases from others: the likelihood has no maximum."""
 
 
 def slope_of(found: OutOfFold, outcome: int) -> Metric:
@@ -26,7 +24,7 @@ def slope_of(found: OutOfFold, outcome: int) -> Metric:
 
     def metric(rows: Int[np.ndarray, " drawn"]) -> float | None:
         counts = np.bincount(rows, minlength=len(found.labels))[known].astype(np.float64)
-        if not 0 < counts @ is_case < counts.sum():
+        if not 0 < counts @ is_case < counts.sum() or _separated(log_odds, is_case, counts):
             return None
         slopes = _fit_slopes(log_odds, is_case, counts)
         return None if slopes is None else float(slopes.mean())
@@ -64,6 +62,17 @@ def _columns(
     return finite_log_odds(found.probabilities[:, known, outcome]), is_case, known
 
 
+def _separated(
+    log_odds: Float[np.ndarray, "repeat known"],
+    is_case: Float[np.ndarray, " known"],
+    counts: Float[np.ndarray, " known"],
+) -> bool:
+    """Whether some repeat's risks part the drawn cases from the others: the likelihood then has no maximum."""
+    cases, others = log_odds[:, (counts * is_case) > 0], log_odds[:, (counts * (1 - is_case)) > 0]
+    apart = (cases.min(axis=1) >= others.max(axis=1)) | (cases.max(axis=1) <= others.min(axis=1))
+    return bool(apart.any())
+
+
 def _fit_slopes(
     log_odds: Float[np.ndarray, "repeat known"],
     is_case: Float[np.ndarray, " known"],
@@ -81,7 +90,7 @@ def _fit_slopes(
             (weights * log_odds**2).sum(axis=1),
         )
         determinant = plain * squared - mixed**2
-        if (determinant <= np.finfo(np.float64).tiny).any() or np.abs(slopes).max() > _STEEPEST:
+        if (determinant <= np.finfo(np.float64).tiny).any():
             return None
         step = (plain * of_slope - mixed * of_intercept) / determinant
         intercepts = intercepts + (squared * of_intercept - mixed * of_slope) / determinant

@@ -29,4 +29,4 @@ def write_percent(share: float | None) -> str:
     """A share as a whole percentage; one decimal below 10 %."""
     if share is None:
         return ABSENT
-    return f"{100 * share:.{0 if share >= _WHOLE_FROM or not share else 1}f} %"
+    return f"{100 * share:.{0 if share >= _WHOLE_FROM or not share else 1}f}\N{NO-BREAK SPACE}%"

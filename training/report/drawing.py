@@ -1,7 +1,7 @@
 """Plots as inline SVG that follow the page: its colours light, dark or printed, its fonts, its width.
 
-Colours are drawn as marks of their own and then exchanged for the page's variables. The series are those of Okabe and
-Ito (2008), which colour-blind readers can tell apart; every series has a shape or dash of its own besides.
+Colours are drawn as marks of their own and then exchanged for the page's variables. The series are after Okabe and Ito
+(2008), which colour-blind readers can tell apart; series that share a panel have shapes of their own besides.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from matplotlib.figure import Figure as Canvas
 from matplotlib.lines import Line2D
 
 INK, MUTED, GRID = "#1b1b1c", "#6a6a6b", "#d4d4d5"
-SERIES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c6d31", "#5b5ea6")
-MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
-DASHES = ("-", "--", "-.", ":")
+_PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c6d31", "#5b5ea6")
+SERIES = _PALETTE * 4
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*") * 4
 
 _VARIABLES = {INK: "--ink", MUTED: "--muted", GRID: "--grid"} | {
-    colour: f"--series-{place}" for place, colour in enumerate(SERIES)
+    colour: f"--series-{place}" for place, colour in enumerate(_PALETTE)
 }
 _STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
@@ -53,6 +53,10 @@ _STYLE: dict[Any, Any] = {
     "legend.fontsize": 8.0,
 }
 SQUARE = (3.1, 2.9)
+
+_POINTS = 72.0
+_ENLARGED = 1.2
+"""How much larger a panel may get than it was drawn; the same for all, so that their letters are of one size."""
 
 Paint = Callable[[Axes], None]
 
@@ -92,5 +96,7 @@ def _inline(svg: str, name: str, alt: str) -> Markup:
     body = re.sub(r"url\(#", f"url(#{name}-", body)
     for colour, variable in _VARIABLES.items():
         body = body.replace(colour, f"var({variable})")
-    label = Markup(' class="plot" role="img" aria-label="{}"').format(alt)
-    return Markup(re.sub(r"^<svg", lambda _: f"<svg{label}", body, count=1))  # noqa: S704 - made here, alt escaped
+    width = float(re.findall(r'viewBox="0 0 ([\d.]+)', body)[0]) / _POINTS * _ENLARGED
+    head = Markup('<svg class="plot" role="img" aria-label="{}" style="max-width: {:.2f}in"').format(alt, width)
+    body = re.sub(r'^<svg\s+width="[^"]*"\s+height="[^"]*"', lambda _: head, body, count=1)
+    return Markup(body)  # noqa: S704 - made here, the alternative text is escaped

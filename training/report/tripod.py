@@ -71,6 +71,7 @@ def _tell_methods(evidence: Evidence, measures: Measures) -> Mapping[str, str]:
     counts, hilbert = measures.counts, measures.line_up.arms[0]
     resamples = measures.settings.bootstrap.resamples
     parts = ", ".join(sorted(evidence.subgroups)) or "none"
+    others = ", ".join(arm.title for arm in measures.line_up.arms[1:])
     return {
         "12a": f"{counts.repeats} x {counts.folds} folds, stratified by outcome, whole families together, each with "
         f"{counts.inner} inner folds for everything a model is tuned by.",
@@ -83,11 +84,11 @@ def _tell_methods(evidence: Evidence, measures: Measures) -> Mapping[str, str]:
         "12e": "Macro and one-against-rest AUROC, average precision beside the prevalence, log loss, Brier score, "
         "calibration slope and intercept, reliability curves, calibration error beside its null, sensitivity and "
         "specificity at thresholds chosen beforehand, decision curves, conformal coverage. Models are compared by "
-        f"paired differences over resampled families, with {', '.join(arm.title for arm in measures.line_up.arms[1:])}.",
+        f"paired differences over resampled families, with {others}.",
         "12f": "One temperature a fold, fitted on its inner folds; no other updating.",
         "12g": "Softmax of the logits over the temperature, by the network of the fold in which a document is tested; "
         "settings, versions and digests stand at the end of the report.",
-        "13": "No document was over- or undersampled, none was made up. Risks are calibrated by the temperature.",
+        "13": "No over- or undersampling and no interpolated cases. Risks are calibrated by the temperature.",
         "14": f"Performance was measured by: {parts}. Nothing was done to make it equal.",
         "15": "A risk for each outcome, summing to 1. Decisions: by the likeliest outcome, and for each outcome at "
         "thresholds that the inner folds chose for the best balanced accuracy.",

@@ -1,7 +1,13 @@
 import numpy as np
 import pytest
 
-from training.evaluation.bootstrap import BootstrapSettings, family_interval, paired_difference
+from training.evaluation.bootstrap import (
+    BootstrapSettings,
+    family_interval,
+    family_ratios,
+    family_shares,
+    paired_difference,
+)
 from training.metrics import auroc
 
 SETTINGS = BootstrapSettings(resamples=500)
@@ -121,3 +127,34 @@ def test_a_paired_difference_sees_what_two_intervals_hide():
 def test_a_difference_is_undefined_where_either_is():
     found = paired_difference(lambda rows: 1.0, lambda rows: None, alone(5), SETTINGS)
     assert (found.interval.value, found.interval.undefined, found.larger) == (None, 500, False)
+
+
+def test_ratios_at_once_have_the_intervals_of_each_alone():
+    chance = np.random.default_rng(4)
+    above, below = chance.random((60, 3)), chance.random((60, 3))
+    families = [str(row // 3) for row in range(60)]
+    together = family_ratios(above, below, families, SETTINGS)
+    for column, found in enumerate(together):
+        one = family_interval(
+            lambda rows, column=column: float(above[rows, column].sum() / below[rows, column].sum()), families, SETTINGS
+        )
+        assert (found.value, found.low, found.high) == pytest.approx((one.value, one.low, one.high))
+
+
+def test_a_ratio_over_nothing_is_undefined():
+    (found,) = family_ratios(np.zeros((5, 1)), np.zeros((5, 1)), alone(5), SETTINGS)
+    assert (found.value, found.low, found.undefined) == (None, None, 500)
+
+
+def test_what_none_of_eight_families_shows_is_not_excluded():
+    families = [str(row // 2) for row in range(16)]
+    never, always = family_shares(np.repeat([[0.0, 1.0]], 16, axis=0), np.ones((16, 2)), families, SETTINGS)
+    # Wilson's upper bound for 0 of 8: z^2 / (8 + z^2).
+    assert (never.low, never.high) == (0.0, pytest.approx(3.8415 / 11.8415, abs=1e-4))
+    assert (always.low, always.high) == (pytest.approx(1 - 3.8415 / 11.8415, abs=1e-4), 1.0)
+
+
+def test_a_share_between_keeps_its_resampled_interval():
+    hits = (np.arange(40) < 10).astype(float)[:, None]
+    (found,) = family_shares(hits, np.ones((40, 1)), alone(40), SETTINGS)
+    assert found == family_ratios(hits, np.ones((40, 1)), alone(40), SETTINGS)[0]

@@ -1,14 +1,21 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from training.evaluation.out_of_fold import (
+    auroc_of,
+    average_precision_of,
     brier_of,
     gather,
     log_loss_of,
     macro_auroc_of,
+    mean_ratio_of,
     measure_folds,
+    over_repeats,
 )
 from training.folds import OuterFold
+from training.metrics import average_precisions, brier, log_loss, macro_auroc
 
 FAMILIES = ("a", "b", "c", "d", "e")
 LABELS = np.array([0, 1, 0, 1, 1])
@@ -81,3 +88,53 @@ def test_a_document_tested_twice_is_refused():
 def test_a_document_missing_from_a_repeat_is_refused():
     with pytest.raises(ValueError, match="every repeat"):
         gather(FOLDS[:3], (predicting(0.1, 0.9),) * 3, FAMILIES, LABELS, NAMES)
+
+
+def noisy():
+    """Three outcomes, three repeats, ties among the risks, a document without a label."""
+    chance = np.random.default_rng(5)
+    labels = chance.integers(3, size=40)
+    labels[7] = -1
+    risks = chance.integers(1, 6, size=(3, 40, 3)) + 2.0 * (labels[:, None] == np.arange(3))
+    return replace(
+        FOUND,
+        rows=tuple(range(40)),
+        families=tuple(map(str, range(40))),
+        outcomes=("none", "ill", "rare"),
+        labels=labels,
+        probabilities=risks / risks.sum(axis=2, keepdims=True),
+        fold_of=np.zeros((3, 40), dtype=int),
+    )
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_quick_metrics_are_those_of_the_slow_loop_on_every_resample(seed):
+    found = noisy()
+    rows = np.random.default_rng(seed).integers(40, size=40)
+    slow = {
+        macro_auroc_of(found): lambda risks, labels: macro_auroc(risks, labels, found.outcomes).complete,
+        auroc_of(found, 1): lambda risks, labels: macro_auroc(risks, labels, found.outcomes).by_outcome[1].value,
+        average_precision_of(found, 2): lambda risks, labels: (
+            average_precisions(risks, labels, found.outcomes)[2].value
+        ),
+        log_loss_of(found): log_loss,
+        brier_of(found): lambda risks, labels: brier(risks, labels, found.outcomes).value,
+    }
+    for quick, measure in slow.items():
+        assert quick(rows) == pytest.approx(over_repeats(found, measure)(rows), abs=1e-12)
+
+
+def test_average_precision_without_a_case_is_undefined():
+    assert average_precision_of(FOUND, 1)(np.array([0, 0])) is None
+
+
+def test_a_risk_that_is_no_number_is_refused():
+    broken = replace(FOUND, probabilities=np.full_like(FOUND.probabilities, np.nan))
+    with pytest.raises(ValueError, match="diverged"):
+        auroc_of(broken, 0)
+
+
+def test_a_mean_of_ratios_by_hand():
+    above, below = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0]]), np.array([[1.0, 0.0], [1.0, 1.0], [1.0, 1.0]])
+    assert mean_ratio_of(above, below)(np.arange(3)) == pytest.approx((2 / 3 + 1 / 2) / 2)
+    assert mean_ratio_of(above, below)(np.array([0])) is None

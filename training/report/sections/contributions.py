@@ -11,7 +11,7 @@ from training.evaluation.contributions import PLACES, Distribution, GroupContrib
 from training.evaluation.evidence import ContributionEvidence, Evidence
 from training.evaluation.measures import Measures
 from training.report.content import Block, Figure, Paragraph, Section, Table, Text, count, number, percent
-from training.report.drawing import INK, MARKERS, MUTED, SERIES, draw
+from training.report.drawing import INK, MARKERS, MUTED, SERIES, draw, draw_legend
 
 
 def tell_contributions(evidence: Evidence, measures: Measures) -> Section:
@@ -73,6 +73,7 @@ def _draw(found: ContributionEvidence, outcomes: tuple[str, ...]) -> Figure:
         f"{by}; right of and above the lines a modality raised the score. Right: the audio's share of both, for the "
         f"{defined} documents in which it is defined, the bar at the median. Near 1 the score moved with the audio, "
         "near 0 with the text.",
+        legend=draw_legend(list(members), name="contribution-legend"),
         panels=(_draw_plane(found, members, by), _draw_shares(found.share_audio, members, by)),
         wide=True,
     )
@@ -82,7 +83,7 @@ def _draw_plane(found: ContributionEvidence, members: dict[str, Bool[np.ndarray,
     def paint(axes: Axes) -> None:
         axes.axhline(0, color=MUTED, linewidth=1)
         axes.axvline(0, color=MUTED, linewidth=1)
-        for place, (name, rows) in enumerate(members.items()):
+        for place, rows in enumerate(members.values()):
             axes.plot(
                 found.audio[rows],
                 found.text[rows],
@@ -90,11 +91,9 @@ def _draw_plane(found: ContributionEvidence, members: dict[str, Bool[np.ndarray,
                 color=SERIES[place],
                 markersize=4,
                 alpha=0.7,
-                label=name,
                 linestyle="none",
             )
         axes.set(xlabel="contribution of audio (log-odds)", ylabel="contribution of text")
-        axes.legend(loc="best", handletextpad=0.2)
 
     return draw(paint, name="contribution-plane", alt=f"Contributions of audio against text, by {by}", size=(4.2, 3.2))
 

@@ -58,7 +58,7 @@ def tell_decisions(measures: Measures) -> Section:
                 rows=tuple(
                     (
                         one.outcome,
-                        *map(count, (one.cases, one.documents, len(one.useful))),
+                        *map(count, (one.cases, one.documents, one.useful_thresholds)),
                         number(min(one.useful, default=None)),
                         number(max(one.useful, default=None)),
                     )
@@ -91,6 +91,7 @@ def _draw_confusion(measures: Measures) -> Figure:
         f"{measures.counts.labelled} labelled documents, each in {argmax.repeats} repeats. All on the diagonal would "
         "be perfect; a first column that is dark all the way down means that outcomes are missed.",
         panels=(_draw_matrix(argmax),),
+        wide=True,
     )
 
 
@@ -155,5 +156,5 @@ def _draw_curve(index: int, curve: BenefitCurve) -> Markup:
         axes.set(xlabel="threshold", ylabel="net benefit", ylim=(-0.2 * prevalence, 1.25 * prevalence))
         axes.set_title(f"{curve.outcome} ({curve.cases} cases)")
 
-    alt = f"Decision curve of {curve.outcome}: a gain at {len(curve.useful)} of {len(curve.points)} thresholds"
+    alt = f"Decision curve of {curve.outcome}: a gain at {curve.useful_thresholds} of {len(curve.points)} thresholds"
     return draw(paint, name=f"benefit-{index}", alt=alt)

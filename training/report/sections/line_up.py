@@ -8,6 +8,7 @@ from markupsafe import Markup
 from matplotlib.axes import Axes
 
 from training.evaluation.bootstrap import Interval
+from training.evaluation.comparison import COVARIATES
 from training.evaluation.measures import Measures
 from training.evaluation.wording import write_interval
 from training.report.content import Figure, Paragraph, Section, Table, count, estimate, number
@@ -61,9 +62,9 @@ def tell_line_up(measures: Measures) -> Section:
 
 
 def draw_forest(
-    rows: Sequence[tuple[str, Interval | None]], *, name: str, axis: str, line: float, title: str
+    rows: Sequence[tuple[str, Interval | None]], *, name: str, axis: str, title: str, line: float
 ) -> Markup:
-    """Intervals below one another, beside a line of no effect."""
+    """Intervals below one another, beside the line of no effect; the first one has a colour of its own."""
 
     def paint(axes: Axes) -> None:
         axes.axvline(line, color=MUTED, linestyle="--", linewidth=1)
@@ -85,29 +86,35 @@ def draw_forest(
 
 
 def _draw(measures: Measures) -> Figure:
-    line_up = measures.line_up
-    return Figure(
-        name="arms",
-        caption=f"Left: macro AUROC of each model with its interval, {measures.counts.labelled} labelled documents of "
-        f"{measures.counts.families} families; the dashed line is chance. Right: {line_up.arms[0].title} less each "
-        "other model. Where an interval reaches the dashed line at 0, no difference is shown. Two intervals that "
-        "overlap on the left may still differ on the right, for there the models are compared document by document.",
-        panels=(
+    arms = measures.line_up.arms
+    closest = [one for one in measures.line_up.comparisons if one.name != COVARIATES]
+    panels = [
+        draw_forest(
+            [(arm.title, arm.macro_auroc) for arm in arms],
+            name="forest-arms",
+            axis="macro AUROC",
+            line=0.5,
+            title="Each model",
+        )
+    ]
+    if closest:
+        panels.append(
             draw_forest(
-                [(arm.title, arm.macro_auroc) for arm in line_up.arms],
-                name="forest-arms",
-                axis="macro AUROC",
-                line=0.5,
-                title="Each model",
-            ),
-            draw_forest(
-                [(one.title, one.macro_auroc) for one in line_up.comparisons],
+                [(f"less {one.title}", one.macro_auroc) for one in closest],
                 name="forest-differences",
                 axis="difference in macro AUROC",
                 line=0.0,
-                title=f"{line_up.arms[0].title} less",
-            ),
-        ),
+                title=f"{arms[0].title}, compared",
+            )
+        )
+    return Figure(
+        name="arms",
+        caption=f"Left: macro AUROC of each model with its interval, {measures.counts.labelled} labelled documents of "
+        f"{measures.counts.families} families; the dashed line is chance. Right: {arms[0].title} less each other "
+        "trained model, on a scale of its own; less the covariates it stands in the table. Where an interval reaches "
+        "the dashed line at 0, no difference is shown. Two intervals that overlap on the left may still differ on the "
+        "right, for there the models are compared document by document.",
+        panels=tuple(panels),
         wide=True,
     )
 

@@ -85,4 +85,4 @@ def _spread(found: Distribution, documents: int) -> Text:
 
 def _range(ends: tuple[int, int]) -> Text:
     low, high = ends
-    return count(low) if low == high else Markup("{} to {}").format(count(low), count(high))
+    return count(low) if low == high else Markup("{}&#160;to&#160;{}").format(count(low), count(high))

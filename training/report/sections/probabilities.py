@@ -100,7 +100,7 @@ def _tell_error(error: ExpectedCalibrationError) -> tuple[Text, ...]:
         number(error.value, 3),
         number(error.null_mean, 3),
         number(error.null_high, 3),
-        Markup("{} to {}").format(number(least), number(largest)),
+        Markup("{} to {}").format(number(least, 3), number(largest, 3)),
     )
 
 

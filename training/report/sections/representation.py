@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from markupsafe import Markup
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 from sklearn.decomposition import PCA
 
 from training.evaluation.evidence import DocumentEmbeddings, Evidence
@@ -133,6 +134,7 @@ def _draw_p_values(place: int, name: str, values: Float[np.ndarray, " document"]
         axes.hist(known, bins=20, range=(0, 1), color=SERIES[place], alpha=0.7)
         axes.axhline(len(known) / 20, color=MUTED, linestyle="--", linewidth=1)
         axes.set(xlabel="p-value", ylabel="documents", xlim=(0, 1))
+        axes.yaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set_title(f"{name} ({len(known)} documents)")
 
     return draw(paint, name=f"oddness-{place}", alt=f"Histogram of {len(known)} p-values of {name}")

@@ -30,8 +30,8 @@ def tell_sets(measures: Measures) -> Section:
                     "A conformal set holds every outcome that is probable enough, so that the right one is missed "
                     "in at most {} of documents. Marginal sets promise this on average over all documents and may fail "
                     "a rare outcome; class-conditional sets promise it for each outcome and are larger. Each "
-                    "fold's sets are calibrated on the other folds of its repeat. Those come from other networks, so the promise holds "
-                    "only about, and coverage is measured."
+                    "fold's sets are calibrated on the other folds of its repeat. Those come from other networks, so "
+                    "the promise holds only about, and coverage is measured."
                 ).format(percent(found.alpha))
             ),
             *(Paragraph(text=reason) for reason in found.withheld),
@@ -42,10 +42,13 @@ def tell_sets(measures: Measures) -> Section:
 
 
 def _tabulate(name: str, sets: SetMeasures) -> Block:
-    sizes = Markup(", ").join(Markup("{} of {}").format(size, percent(share)) for size, share in enumerate(sets.sizes))
+    sizes = Markup(", ").join(
+        Markup("{} {}").format(f"{size} outcome{'s' * (size > 1)}" if size else "empty", percent(share))
+        for size, share in enumerate(sets.sizes)
+    )
     calibration = dict(zip([one.outcome for one in sets.by_outcome], sets.fewest_calibration_cases, strict=True))
     return Table(
-        caption=Markup("{} sets, {} promised. Sizes, as shares of all sets: {}.").format(
+        caption=Markup("{} sets, {} promised. How many outcomes they hold: {}.").format(
             name.capitalize(), percent(sets.promised), sizes
         ),
         head=("Outcome", "Cases", "Coverage", "Mean size", "Fewest calibration cases"),

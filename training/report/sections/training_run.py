@@ -60,7 +60,7 @@ def _write(value: JsonValue) -> Text:
 
 
 def _draw_term(place: int, term: TermHistory) -> Markup:
-    colour = SERIES[place % len(SERIES)]
+    colour = SERIES[place]
 
     def paint(axes: Axes) -> None:
         axes.fill_between(term.steps, term.low, term.high, color=colour, alpha=0.2, linewidth=0)

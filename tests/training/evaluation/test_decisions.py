@@ -1,0 +1,77 @@
+import numpy as np
+import pytest
+
+from training.evaluation.bootstrap import BootstrapSettings
+from training.evaluation.decision_curve import net_benefit
+from training.evaluation.decisions import measure_decisions
+from training.evaluation.evidence import ArmEvidence
+from training.evaluation.out_of_fold import OutOfFold
+
+RISKS = np.array([[0.1, 0.4, 0.7, 0.6], [0.2, 0.8, 0.3, 0.6]])
+LABELS = np.array([0, 1, 1, 0])
+FOLD_OF = np.array([[0, 0, 1, 1], [1, 0, 1, 0]])
+
+
+def arm(labels=LABELS):
+    probabilities = np.stack([1 - RISKS, RISKS], axis=2)
+    found = OutOfFold(
+        rows=(0, 1, 2, 3),
+        families=("a", "b", "c", "d"),
+        outcomes=("none", "ill"),
+        labels=labels,
+        probabilities=probabilities,
+        fold_of=FOLD_OF,
+    )
+    thresholds = np.array([[[0.5, 0.4], [0.5, 0.65]], [[0.5, 0.5], [0.5, 0.25]]])
+    return ArmEvidence(
+        name="hilbert",
+        title="HILBERT",
+        found=found,
+        thresholds=thresholds,
+        temperatures=np.ones((2, 2)),
+        uncalibrated=probabilities,
+        candidates=1,
+        chosen=(),
+        seconds=0.0,
+    )
+
+
+FOUND = measure_decisions(arm(), BootstrapSettings(resamples=100))
+
+
+def test_the_likeliest_outcome_by_hand():
+    # Repeat 1 decides 0 0 1 1, repeat 2 decides 0 1 0 1.
+    assert FOUND.argmax.counts == ((2, 2), (2, 2))
+    assert [one.value for one in FOUND.argmax.recalls] == [0.5, 0.5]
+    assert FOUND.argmax.balanced_accuracy.value == 0.5
+
+
+def test_a_document_meets_the_threshold_of_the_fold_that_tested_it():
+    # Repeat 1: .1 < .4, .4 >= .4, .7 >= .65, .6 < .65. Repeat 2: .2 < .25, .8 >= .5, .3 >= .25, .6 >= .5.
+    ill = FOUND.at_thresholds[1]
+    assert (ill.sensitivity.value, ill.specificity.value) == (1.0, 0.75)
+    assert ill.precision.value == pytest.approx(2 / 2.5)
+    assert ill.balanced_accuracy.value == 0.875
+    assert (ill.threshold_least, ill.threshold_largest) == (0.25, 0.65)
+
+
+def test_net_benefit_is_the_mean_over_repeats():
+    curve = FOUND.curves[1]
+    for point in curve.points:
+        each = [net_benefit(risks, LABELS == 1, point.threshold) for risks in RISKS]
+        assert point.model.value == pytest.approx(np.mean(each))
+    assert curve.points[19].treat_all == pytest.approx(0.5 - 0.5 * 0.25)
+
+
+def test_thresholds_are_useful_where_the_model_beats_everybody_and_nobody():
+    curve = FOUND.curves[1]
+    beats = [point.threshold for point in curve.points if point.model.value > max(point.treat_all, 0)]
+    assert curve.useful == tuple(beats)
+    assert beats
+
+
+def test_documents_without_a_label_decide_nothing():
+    found = measure_decisions(arm(np.array([0, 1, 1, -1])), BootstrapSettings(resamples=100))
+    assert found.argmax.counts == ((2, 0), (2, 2))
+    assert (found.at_thresholds[1].others, found.curves[1].documents) == (1, 3)
+    assert found.at_thresholds[1].specificity.value == 1.0
