@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,7 +12,8 @@ from torch import Tensor
 
 from model.features import SegmentFeatures
 from model.network.batch import DocumentBatch
-from training.cohort.cohort import MISSING
+from training.cohort.cohort import MISSING, Cohort
+from training.encoded_recording import EncodedRecording
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +42,19 @@ class FeatureStatistics:
     audio_std: Float[Tensor, " audio_dim"]
     text_mean: Float[Tensor, " text_dim"]
     text_std: Float[Tensor, " text_dim"]
+
+
+def label(
+    cohort: Cohort, encoded: Sequence[EncodedRecording], *, task: str, outcomes: Sequence[str]
+) -> Iterator[LabelledDocument]:
+    """Put features and labels together, for the recordings that have features."""
+    labels = cohort.labels(task, outcomes)
+    for one in encoded:
+        if one.features is not None:
+            row = cohort.rows[one.row]
+            yield LabelledDocument(
+                person=row.person, family=row.family, features=one.features, labels={task: int(labels[one.row])}
+            )
 
 
 def collate(documents: Sequence[LabelledDocument]) -> LabelledBatch:

@@ -99,13 +99,15 @@ def precompute(
     encoders: Annotated[Path, typer.Option(exists=True, help="Folder with the exported encoders speech and text.")],
     store: Annotated[Path, typer.Option(file_okay=False, help="Folder in which features are kept.")],
     config: ConfigOption = DEMO_SETTINGS,
-    threads: Annotated[int, typer.Option(min=1, help="Threads of the encoders.")] = 2,
+    threads: Annotated[int, typer.Option(min=1, help="Threads of the encoders, in each process.")] = 2,
+    workers: Annotated[int, typer.Option(min=1, help="Processes; as many as cores, of one thread, is fastest.")] = 1,
 ) -> None:
     """Encode every recording of a cohort once; run again, it goes on where it was stopped."""
     from model.encoders.runtime import RuntimeOptions
     from training.cohort.manifest import read_cohort
     from training.cohort.problem import CohortError
     from training.cohort.report import print_problems
+    from training.encoding_workers import WorkerSettings, fill_store
     from training.precompute import open_encoders
     from training.precompute import precompute as encode
     from training.progress import print_encoded
@@ -113,6 +115,9 @@ def precompute(
     console, settings = _console(), load_settings(config).segments
     try:
         cohort, pair = read_cohort(manifest), open_encoders(encoders, RuntimeOptions(threads=threads))
+        if workers > 1:
+            apart = WorkerSettings(encoders=encoders, store=store, segments=settings, threads=threads)
+            fill_store(cohort, apart, workers=workers, console=console)
         print_encoded(encode(cohort, store=store, encoders=pair, settings=settings, console=console), console)
     except CohortError as error:
         print_problems(error.problems, console)

@@ -19,14 +19,14 @@ from model.encoders.runtime import RuntimeOptions
 from model.export.encoder import export_encoder
 from model.network.checkpoint import NetworkDescription, save
 from model.scoring import Scorer
-from training.batches import LabelledDocument, measure_features
+from training.batches import LabelledDocument, label, measure_features
 from training.calibration import fit_temperature
 from training.cohort.manifest import read_cohort
 from training.cohort.row import CohortRow
 from training.config import TrainingSettings
 from training.fresh import FreshReport, measure_fresh
 from training.metrics import macro_auroc, softmax
-from training.precompute import EncoderPair, label, open_encoders, precompute
+from training.precompute import EncoderPair, open_encoders, precompute
 from training.release import Release, release
 from training.splits import Split, count_outcomes, refuse_leaks, split_by_family
 from training.synthetic.cohort import TASK, write_cohort
