@@ -18,6 +18,7 @@ app = typer.Typer(help="Make cohorts, encoders and bundles.", no_args_is_help=Tr
 ConfigOption = Annotated[
     Path, typer.Option("--config", exists=True, dir_okay=False, help="YAML file with the numbers of the run.")
 ]
+ManifestArgument = Annotated[Path, typer.Argument(help="CSV or Parquet file that describes the cohort.")]
 OutOption = Annotated[Path, typer.Option("--out", file_okay=False, help="Folder to write to.")]
 
 
@@ -71,9 +72,6 @@ def export_encoder(
     _console().print(f"{found.architecture}, {found.dim} features, within {found.parity:.1e} of torch: {out}")
 
 
-ManifestArgument = Annotated[Path, typer.Argument(help="CSV or Parquet file that describes the cohort.")]
-
-
 @app.command()
 def validate(
     manifest: ManifestArgument,
@@ -104,6 +102,7 @@ def precompute(
 ) -> None:
     """Encode every recording of a cohort once; run again, it goes on where it was stopped."""
     from model.encoders.runtime import RuntimeOptions
+    from model.errors import ModelError
     from training.cohort.manifest import read_cohort
     from training.cohort.problem import CohortError
     from training.cohort.report import print_problems
@@ -121,6 +120,9 @@ def precompute(
         print_encoded(encode(cohort, store=store, encoders=pair, settings=settings, console=console), console)
     except CohortError as error:
         print_problems(error.problems, console)
+        raise typer.Exit(1) from error
+    except ModelError as error:
+        console.print(f"{error.detail}. {error.advice}")
         raise typer.Exit(1) from error
 
 

@@ -11,11 +11,12 @@ from rich.console import Console
 
 from model.bundle.manifest import SPEECH, TEXT
 from model.config import AudioLimits, QualitySettings, SegmentSettings
+from model.encoders.description import DESCRIPTION
 from model.encoders.encoder import Encoder, Waveform
 from model.encoders.runtime import RuntimeOptions
 from model.encoders.speech import SpeechEncoder
 from model.encoders.text import TextEncoder
-from model.errors import RecordingError, TranscriptUnreadable
+from model.errors import BundleInvalid, RecordingError, TranscriptUnreadable
 from model.feature_cache import FeatureCache, key_of
 from model.features import SegmentFeatures, chunks, encode_segments, join
 from model.recording.reading import read_recording
@@ -41,7 +42,12 @@ class EncoderPair:
 
 
 def open_encoders(folder: Path, options: RuntimeOptions) -> EncoderPair:
-    """Open the encoders in `folder/speech` and `folder/text`."""
+    """Open the encoders in `folder/speech` and `folder/text`; raises BundleInvalid where one is not there."""
+    for name in (SPEECH, TEXT):
+        if not (folder / name / DESCRIPTION).exists():
+            raise BundleInvalid(
+                f"there is no encoder in {name}", advice="Export one with `hilbert-train export-encoder`."
+            )
     return EncoderPair(speech=SpeechEncoder(folder / SPEECH, options), text=TextEncoder(folder / TEXT, options))
 
 

@@ -94,3 +94,12 @@ def test_precompute_encodes_nothing_of_a_cohort_with_an_error(encoders, tmp_path
     assert outcome.exit_code == 1
     assert "there is no such file" in " ".join(outcome.output.split())
     assert not (tmp_path / "store").exists()
+
+
+def test_precompute_says_where_encoders_come_from(tmp_path):
+    manifest = write_transcripts(tmp_path, one=b"We went for a walk.")
+    arguments = ["precompute", str(manifest), "--encoders", str(tmp_path), "--store", str(tmp_path / "store")]
+    outcome = CliRunner().invoke(app, arguments)
+    assert outcome.exit_code == 1
+    assert "there is no encoder in speech" in outcome.output
+    assert "export-encoder" in outcome.output

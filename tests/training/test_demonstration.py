@@ -15,7 +15,7 @@ from training.demonstration import Demonstration, DemonstrationReport
 SETTINGS = TrainingSettings(
     fresh_speakers=8,
     cohort=CohortSettings(
-        speakers=16, seconds=16, shares={"none": 0.4, "depressive": 0.2, "bipolar": 0.2, "psychotic": 0.2}
+        speakers=16, seconds=10, shares={"none": 0.4, "depressive": 0.2, "bipolar": 0.2, "psychotic": 0.2}
     ),
     network=NetworkSettings(width=16, heads=2, experts=2),
     trainer=TrainerSettings(epochs=2, batch=8),
