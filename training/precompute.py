@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,18 +11,18 @@ from rich.console import Console
 
 from model.bundle.manifest import SPEECH, TEXT
 from model.config import AudioLimits, QualitySettings, SegmentSettings
+from model.encoders.description import DESCRIPTION
 from model.encoders.encoder import Encoder, Waveform
 from model.encoders.runtime import RuntimeOptions
 from model.encoders.speech import SpeechEncoder
 from model.encoders.text import TextEncoder
-from model.errors import RecordingError, TranscriptUnreadable
+from model.errors import BundleInvalid, RecordingError, TranscriptUnreadable
 from model.feature_cache import FeatureCache, key_of
 from model.features import SegmentFeatures, chunks, encode_segments, join
 from model.recording.reading import read_recording
 from model.recording.recording import Recording
 from model.segments.cutting import segment
 from model.segments.segment import Segmentation
-from training.batches import LabelledDocument
 from training.cohort.cohort import Cohort
 from training.cohort.problem import EncodingError, Problem
 from training.cohort.row import RECORDING, TRANSCRIPT
@@ -43,7 +42,12 @@ class EncoderPair:
 
 
 def open_encoders(folder: Path, options: RuntimeOptions) -> EncoderPair:
-    """Open the encoders in `folder/speech` and `folder/text`."""
+    """Open the encoders in `folder/speech` and `folder/text`; raises BundleInvalid where one is not there."""
+    for name in (SPEECH, TEXT):
+        if not (folder / name / DESCRIPTION).exists():
+            raise BundleInvalid(
+                f"there is no encoder in {name}", advice="Export one with `hilbert-train export-encoder`."
+            )
     return EncoderPair(speech=SpeechEncoder(folder / SPEECH, options), text=TextEncoder(folder / TEXT, options))
 
 
@@ -55,12 +59,12 @@ def precompute(
     It may be stopped at any time, and run by several processes at once. Raises EncodingError with all recordings
     that cannot be decoded or parsed, once the others are done.
     """
-    oven = _Oven(FeatureCache(store), encoders, settings)
+    encoding = CachedEncoding(FeatureCache(store), encoders, settings)
     encoded: list[EncodedRecording] = []
     problems: list[Problem] = []
-    for position in track_recordings(range(len(cohort)), console):
+    for position in track_recordings(range(len(cohort)), len(cohort), console):
         try:
-            encoded.append(oven.encode(cohort, position))
+            encoded.append(encoding.encode(cohort, position))
         except (RecordingError, OSError) as error:
             problems.append(_problem(cohort, position, error))
     if problems:
@@ -68,21 +72,8 @@ def precompute(
     return tuple(encoded)
 
 
-def label(
-    cohort: Cohort, encoded: Sequence[EncodedRecording], *, task: str, outcomes: Sequence[str]
-) -> Iterator[LabelledDocument]:
-    """Put features and labels together, for the recordings that have features."""
-    labels = cohort.labels(task, outcomes)
-    for one in encoded:
-        if one.features is not None:
-            row = cohort.rows[one.row]
-            yield LabelledDocument(
-                person=row.person, family=row.family, features=one.features, labels={task: int(labels[one.row])}
-            )
-
-
-class _Oven:
-    """Makes what is not kept yet.
+class CachedEncoding:
+    """Encodes recordings, each once.
 
     What is kept is named by all that decides it, so that a change of encoder, of the way recordings are cut or of
     the recording itself never meets stale features.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TypeVar
 
 from rich.console import Console
 from rich.progress import (
@@ -21,6 +22,8 @@ from rich.text import Text
 
 from training.encoded_recording import EncodedRecording
 
+T = TypeVar("T")
+
 
 class RateColumn(ProgressColumn):
     """Recordings a minute, over the last half minute."""
@@ -31,8 +34,8 @@ class RateColumn(ProgressColumn):
         return Text("" if speed is None else f"{speed * 60:.0f} a minute", style="progress.data.speed")
 
 
-def track_recordings(positions: Sequence[int], console: Console) -> Iterator[int]:
-    """The positions one after another, with a bar on the console while they are worked on."""
+def track_recordings(items: Iterable[T], total: int, console: Console) -> Iterator[T]:
+    """The items one after another, one a recording, with a bar on the console while they are worked on."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -43,7 +46,7 @@ def track_recordings(positions: Sequence[int], console: Console) -> Iterator[int
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console) as progress:
-        yield from progress.track(positions, description="Encoding recordings")
+        yield from progress.track(items, total=total, description="Encoding recordings")
 
 
 def print_encoded(encoded: Sequence[EncodedRecording], console: Console) -> None:

@@ -19,6 +19,7 @@ from training.checkpoint import Checkpoint, save_checkpoint
 from training.cohort.manifest import read_cohort
 from training.cohort.row import Role
 from training.config import RunSettings
+from training.encoding_workers import WorkerSettings, fill_store
 from training.evaluate import evaluate
 from training.evaluation.measures import Measures
 from training.experiment import CARRIER, Experiment, make_experiment
@@ -26,6 +27,7 @@ from training.final import train_final
 from training.fitting import Place
 from training.live import Display
 from training.precompute import open_encoders, precompute
+from training.progress import print_encoded
 from training.report.writing import write_report
 from training.tracking import Tracker, track
 
@@ -55,14 +57,13 @@ class Runner:
     def experiment(self) -> Experiment:
         """Inspect, encode and label the cohort; raises CohortError, NothingToTrainError."""
         cohort = read_cohort(self.place.manifest).among(role=self.place.role)
-        options = RuntimeOptions(threads=self.settings.trainer.threads)
-        encoded = precompute(
-            cohort,
-            store=self.place.features,
-            encoders=open_encoders(self.place.encoders, options),
-            settings=self.settings.segments,
-            console=self.console,
-        )
+        place, segments, workers = self.place, self.settings.segments, self.settings.trainer.threads
+        pair = open_encoders(place.encoders, RuntimeOptions(threads=workers))
+        if workers > 1:  # processes of one thread each are faster than one of several
+            apart = WorkerSettings(encoders=place.encoders, store=place.features, segments=segments, threads=1)
+            fill_store(cohort, apart, workers=workers, console=self.console)
+        encoded = precompute(cohort, store=place.features, encoders=pair, settings=segments, console=self.console)
+        print_encoded(encoded, self.console)
         return make_experiment(cohort, encoded, self.settings.tasks)
 
     def evaluate(self, experiment: Experiment) -> Measures:

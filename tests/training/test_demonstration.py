@@ -2,19 +2,15 @@ import io
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
 from rich.console import Console
 
 from model.bundle.bundle import open_bundle
 from model.config import NetworkSettings
-from model.encoders.runtime import RuntimeOptions
-from model.features import SegmentFeatures
 from model.pipeline import Pipeline
-from training.cohort import read_manifest
+from training.cohort.manifest import read_cohort
 from training.config import CohortSettings, TrainerSettings, TrainingSettings
 from training.demonstration import Demonstration, DemonstrationReport
-from training.precompute import EncoderPair, open_encoders, precompute
 
 SETTINGS = TrainingSettings(
     fresh_speakers=8,
@@ -38,18 +34,8 @@ def report(work: Path) -> DemonstrationReport:
     return Demonstration(SETTINGS, work, Console(file=io.StringIO())).run(work / "bundle")
 
 
-@pytest.fixture(scope="module")
-def pair(encoders: Path) -> EncoderPair:
-    return open_encoders(encoders, RuntimeOptions(threads=1))
-
-
-def precomputed(work: Path, store: Path, pair: EncoderPair, rows: int) -> list[SegmentFeatures]:
-    manifest = read_manifest(work / "cohort" / "manifest.csv")[:rows]
-    return list(precompute(manifest, root=work / "cohort", store=store, encoders=pair, settings=SETTINGS.segments))
-
-
 def test_the_run_ends_in_a_bundle_that_scores(report: DemonstrationReport, work: Path, tmp_path: Path) -> None:
-    row = read_manifest(work / "fresh" / "manifest.csv")[0]
+    row = read_cohort(work / "fresh" / "manifest.csv").rows[0]
     found = Pipeline.open(work / "bundle", threads=1).assess(
         audio=work / "fresh" / row.recording,
         transcript=(work / "fresh" / row.transcript).read_bytes(),
@@ -83,25 +69,3 @@ def test_a_second_run_takes_up_what_the_first_one_made(report: DemonstrationRepo
     assert sorted((file.name, file.stat().st_mtime_ns) for file in (work / "features").iterdir()) == kept
     assert again == report
     assert open_bundle(work / "second").digest == open_bundle(work / "bundle").digest
-
-
-def test_features_are_encoded_once(report: DemonstrationReport, work: Path, pair: EncoderPair, tmp_path: Path) -> None:
-    first = precomputed(work, tmp_path, pair, rows=2)
-    files = {file: file.stat().st_mtime_ns for file in tmp_path.iterdir()}
-    second = precomputed(work, tmp_path, pair, rows=2)
-    assert {file: file.stat().st_mtime_ns for file in tmp_path.iterdir()} == files
-    assert len(files) == 2
-    for one, other in zip(first, second, strict=True):
-        np.testing.assert_array_equal(one.audio, other.audio)
-
-
-def test_an_interrupted_write_is_made_again(
-    report: DemonstrationReport, work: Path, pair: EncoderPair, tmp_path: Path
-) -> None:
-    (whole,) = precomputed(work, tmp_path, pair, rows=1)
-    (kept,) = tmp_path.iterdir()
-    kept.rename(kept.with_suffix(".partial"))
-    kept.with_suffix(".partial").write_bytes(b"half")
-    (again,) = precomputed(work, tmp_path, pair, rows=1)
-    np.testing.assert_array_equal(again.audio, whole.audio)
-    assert not kept.with_suffix(".partial").exists()

@@ -18,7 +18,8 @@ def print_inspection(inspection: Inspection, wanted: Wanted, console: Console) -
     """Problems first, then the counts of what could be read."""
     if inspection.problems:
         print_problems(inspection.problems, console)
-    print_counts(inspection.cohort, wanted, console)
+    if inspection.cohort.rows:
+        print_counts(inspection.cohort, wanted, console)
     errors = len(inspection.errors)
     warnings = len(inspection.problems) - errors
     console.print(f"{_count(errors, 'error')}, {_count(warnings, 'warning')}")

@@ -4,7 +4,7 @@ import av
 import numpy as np
 import webvtt
 
-from training.cohort import read_manifest
+from training.cohort.manifest import read_cohort
 from training.config import CohortSettings
 from training.synthetic.cohort import cohort, write_cohort
 from training.synthetic.files import write_flac
@@ -21,16 +21,19 @@ def decode(path):
 
 def test_a_written_cohort_holds_what_was_spoken(tmp_path):
     interviews = list(cohort(5, TINY))
-    rows = read_manifest(write_cohort(tmp_path, 5, TINY))
+    rows = read_cohort(write_cohort(tmp_path, 5, TINY)).rows
     assert [row.person for row in rows] == [one.speaker.person for one in interviews]
     for row, interview in zip(rows, interviews, strict=True):
-        assert (row.family, row.outcome) == (interview.speaker.family, interview.speaker.outcome)
+        speaker = interview.speaker
+        assert (row.family, row.role, row.age, row.sex) == (speaker.family, speaker.role, speaker.age, speaker.sex)
+        assert (row.labels, row.notes) == ({"spectrum": speaker.outcome}, {"carrier": speaker.carrier})
+        assert row.device == "flac"
         assert np.array_equal(decode(tmp_path / row.recording), interview.audio)
 
 
 def test_a_written_transcript_names_its_speakers(tmp_path):
     interview = next(iter(cohort(5, TINY)))
-    row = read_manifest(write_cohort(tmp_path, 5, TINY))[0]
+    row = read_cohort(write_cohort(tmp_path, 5, TINY)).rows[0]
     captions = list(webvtt.read(tmp_path / row.transcript))
     utterances = json.loads((tmp_path / row.transcript).with_suffix(".json").read_text())
     assert [(cue.voice, cue.text) for cue in captions] == [(u.speaker, u.text) for u in interview.utterances]

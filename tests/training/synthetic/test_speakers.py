@@ -50,6 +50,26 @@ def test_each_family_has_one_parent(speakers):
     assert set(parents.values()) == {1}
 
 
+def test_parents_are_older_than_their_offspring_by_a_generation(speakers):
+    ages = {one.family: one.age for one in speakers if one.role == "parent"}
+    gaps = [ages[one.family] - one.age for one in speakers if one.role == "offspring"]
+    assert min(gaps) >= 15
+    assert min(one.age for one in speakers) >= 13
+    assert max(one.age for one in speakers) <= 75
+
+
+def test_age_says_little_about_the_outcome():
+    many = draw_speakers(6, CohortSettings(speakers=3000))
+    ages = {name: np.mean([one.age for one in many if one.outcome == name]) for name in ("none", "depressive")}
+    spread = np.std([one.age for one in many])
+    assert 0 < ages["depressive"] - ages["none"] < 0.4 * spread
+
+
+def test_sex_is_that_of_the_voice(speakers):
+    assert {one.sex for one in speakers if "+f" in one.voice} == {"female"}
+    assert {one.sex for one in speakers if "+m" in one.voice} == {"male"}
+
+
 def test_outcomes_run_in_families():
     many = draw_speakers(3, CohortSettings(speakers=3000, family_share=0.9))
     families = defaultdict(list)

@@ -1,0 +1,117 @@
+import pytest
+
+from training.cohort.cohort import MISSING
+from training.cohort.manifest import Wanted, inspect_manifest, read_cohort, write_manifest
+from training.cohort.problem import ManifestError
+from training.cohort.row import CohortRow
+
+ROWS = (
+    CohortRow(
+        person="p1",
+        family="f1",
+        recording="a.flac",
+        transcript="a.vtt",
+        role="parent",
+        labels={"spectrum": "none"},
+        age=51.5,
+        sex="female",
+        site="north",
+        device="phone",
+        notes={"carrier": "both, they say"},
+    ),
+    CohortRow(person="p2", family="f1", recording=None, transcript="b.vtt", notes={"carrier": ""}),
+)
+
+
+def test_a_manifest_reads_back_as_written(folder):
+    manifest = write_manifest(folder.path / "manifest.csv", ROWS, tasks=["spectrum"], notes=["carrier"])
+    cohort = read_cohort(manifest)
+    assert (cohort.rows, cohort.root, cohort.tasks) == (ROWS, folder.path, ("spectrum",))
+    assert [row.line for row in cohort.rows] == [2, 3]
+
+
+def test_a_label_that_the_manifest_has_no_column_for_is_not_written(folder):
+    with pytest.raises(ValueError, match="label_spectrum"):
+        write_manifest(folder.path / "manifest.csv", ROWS, tasks=[], notes=["carrier"])
+
+
+def test_all_problems_are_found_at_once_errors_first_and_from_the_top(folder):
+    inspection = folder.inspect(
+        "p1,f1,a.flac,a.vtt,none,parent,200,female",
+        "p2,,missing.flac,,none,parnt,34,male",
+        "p1,f2,c.flac,,mild,offspring,20,female",
+    )
+    assert [(one.line, one.column, one.warning) for one in inspection.problems] == [
+        (2, "age", False),
+        (3, "family", False),
+        (3, "recording", False),
+        (3, "role", False),
+        (4, "family", False),
+        (None, "label_spectrum", True),
+        (None, "label_spectrum", True),
+        (4, "label_spectrum", True),
+    ]
+
+
+def test_a_cohort_with_an_error_is_refused_with_all_of_them(folder):
+    manifest = folder.manifest("p1,f1,a.flac,,none,parent,x,", "p2,f2,nothing.flac,,none,parent,30,")
+    with pytest.raises(ManifestError, match=r"line 2, column age: (.|\n)*line 3, column recording: ") as refusal:
+        read_cohort(manifest)
+    assert len(refusal.value.problems) == 2
+
+
+def test_warnings_refuse_nothing(folder):
+    inspection = folder.inspect("p1,f1,a.flac,,none,,,")
+    assert inspection.problems
+    assert inspection.errors == ()
+    assert len(read_cohort(folder.path / "manifest.csv")) == 1
+
+
+def test_a_message_repeats_neither_cells_nor_words(folder):
+    inspection = folder.inspect(
+        "Jane Doe,f1,C:\\Jane\\a.flac,a.vtt,secretly,grandmother,born 1950,",
+        "Jane Doe,f2,b.flac,a.vtt,mild,,,",
+        wanted=Wanted(task="spectrum", outcomes=("none",)),
+    )
+    said = "\n".join(str(problem) for problem in inspection.problems)
+    assert len(inspection.errors) >= 6
+    for word in ("Jane", "grandmother", "1950", "secret"):
+        assert word not in said
+
+
+def test_a_manifest_without_a_row_is_refused(folder):
+    assert [error.detail for error in folder.inspect().errors] == ["it has no row"]
+
+
+def test_a_manifest_that_is_not_there_is_a_problem_not_a_crash(folder):
+    inspection = inspect_manifest(folder.path / "nowhere.csv", Wanted())
+    assert [error.detail for error in inspection.errors] == ["it cannot be opened"]
+    assert inspection.cohort.rows == ()
+
+
+def test_a_workbook_is_told_from_a_table(folder):
+    inspection = inspect_manifest(folder.write(b"PK\x03\x04workbook"), Wanted())
+    assert [error.detail for error in inspection.errors] == ["this is an Excel workbook"]
+    assert "CSV UTF-8" in inspection.errors[0].advice
+
+
+def test_only_the_role_asked_for_is_counted_but_every_row_is_checked(folder):
+    inspection = folder.inspect(
+        "p1,f1,a.flac,,none,parent,50,female",
+        "p2,f1,b.flac,,mild,offspring,200,male",
+        wanted=Wanted(role="parent"),
+    )
+    assert inspection.cohort.persons == ("p1",)
+    assert [error.line for error in inspection.errors] == [3]
+    assert {one.detail for one in inspection.problems if one.warning} == {"the outcome none is in 1 family"}
+
+
+def test_a_role_that_nobody_has_is_refused(errors_of):
+    assert errors_of("p1,f1,a.flac,,none,parent,50,", wanted=Wanted(role="offspring")) == [
+        (None, "role", "nobody has the role offspring")
+    ]
+
+
+def test_a_missing_label_stays_missing(folder):
+    cohort = folder.inspect("p1,f1,a.flac,,,,,", "p2,f2,b.flac,,none,,,").cohort
+    assert cohort.labels("spectrum", ["none"]).tolist() == [MISSING, 0]
