@@ -17,7 +17,7 @@ def manifest():
         demonstration=True,
         tasks=(TASK,),
         encoders={},
-        segments=SegmentSettings(shortest=4.0),
+        segments=SegmentSettings(shortest=4.0, longest=9.0),
         quality=QualitySettings(least_speech=2.0, least_words=2),
         files={},
     )
