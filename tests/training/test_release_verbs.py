@@ -26,7 +26,7 @@ def invoke(*arguments):
 
 
 @pytest.fixture(scope="module")
-def work(encoders, small_bundle, tmp_path_factory):
+def work(tmp_path_factory):
     """A checkpoint, a pair of keys, a recording, an evaluation and a card that quotes it."""
     folder = tmp_path_factory.mktemp("work")
     torch.manual_seed(0)
@@ -60,13 +60,13 @@ def work(encoders, small_bundle, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def arguments(work, encoders):
+def arguments(work, encoders, short_interview):
     return {
         "--checkpoint": work / "checkpoint",
         "--encoders": encoders,
         "--card": work / "card.yaml",
-        "--golden-audio": ROOT / "examples" / "interview.flac",
-        "--golden-transcript": ROOT / "examples" / "interview.vtt",
+        "--golden-audio": short_interview[0],
+        "--golden-transcript": short_interview[1],
         "--name": "tried",
         "--version": "0.2.0",
         "--key": work / "release.key",
