@@ -182,3 +182,15 @@ def swapped_bundle(small_bundle: Path, signing_key, tmp_path_factory: pytest.Tem
     seal(folder, open_bundle(small_bundle).manifest)
     write_signature(folder, signing_key, datetime(2026, 11, 24, 12, tzinfo=UTC))
     return folder
+
+
+@pytest.fixture(scope="session")
+def short_interview(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Half a minute of the synthetic cohort, and its transcript."""
+    from training.cohort import read_manifest
+    from training.config import CohortSettings
+    from training.synthetic.cohort import write_cohort
+
+    folder = tmp_path_factory.mktemp("cohorts")
+    (row,) = read_manifest(write_cohort(folder, 1, CohortSettings(speakers=1, seconds=25)))
+    return folder / row.recording, folder / row.transcript

@@ -67,8 +67,8 @@ def release(parts: Release, target: Path) -> Bundle:
     target.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=target.parent, prefix=".release-") as scratch:
         folder = Path(scratch) / "bundle"
-        _write_parts(parts, folder)
-        write_card(folder, render_card(folder, parts.manifest))
+        _write_documents(parts, folder)
+        _write_network(parts, folder / NETWORK)
         _write_golden(parts, folder)
         seal(folder, parts.manifest)
         if parts.key is not None:
@@ -88,19 +88,24 @@ def _refuse_misfits(parts: Release) -> None:
         raise ReleaseRefusedError("the calibration is of other tasks than the manifest names")
 
 
-def _write_parts(parts: Release, folder: Path) -> None:
+def _write_documents(parts: Release, folder: Path) -> None:
+    """Everything but the network, so that a wrong card is refused before the export takes its time."""
     for name in (SPEECH, TEXT):
         shutil.copytree(parts.encoders / name, folder / name)
-    if isinstance(parts.network, Path):
-        shutil.copyfile(parts.network, folder / NETWORK)
-    else:
-        export_network(parts.network, tasks=[task.name for task in parts.manifest.tasks], file=folder / NETWORK)
     (folder / CALIBRATION).write_text(parts.calibration.model_dump_json(indent=2) + "\n", encoding="utf-8")
     shutil.copyfile(parts.card, folder / CARD_SOURCE)
     if parts.evaluation is not None:
         shutil.copyfile(parts.evaluation, folder / EVALUATION)
     if parts.about is not None:
         (folder / ABOUT).write_text(json.dumps(parts.about, indent=2) + "\n", encoding="utf-8")
+    write_card(folder, render_card(folder, parts.manifest))
+
+
+def _write_network(parts: Release, file: Path) -> None:
+    if isinstance(parts.network, Path):
+        shutil.copyfile(parts.network, file)
+    else:
+        export_network(parts.network, tasks=[task.name for task in parts.manifest.tasks], file=file)
 
 
 def _write_golden(parts: Release, folder: Path) -> None:

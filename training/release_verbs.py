@@ -71,6 +71,7 @@ def release(  # noqa: PLR0913, PLR0917 - a release has these parts
     from training.signing_key import read_signing_key
 
     with _refusals():
+        signing_key = None if key is None else read_signing_key(key)
         trained = load_checkpoint(checkpoint)
         manifest = Manifest(
             name=name,
@@ -93,7 +94,7 @@ def release(  # noqa: PLR0913, PLR0917 - a release has these parts
             card=card,
             evaluation=evaluation,
             about=trained.about,
-            key=None if key is None else read_signing_key(key),
+            key=signing_key,
         )
         bundle = make_bundle(parts, out)
     signed = "not signed" if bundle.signature is None else f"signed by the key {bundle.signature.key}"

@@ -10,7 +10,8 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("model", "service", "training")
 SOURCES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 VAGUE = {"utils", "util", "helpers", "helper", "manager", "base", "common", "misc"}
-MAY_IMPORT_MODEL = {"service/worker/assessing.py"}
+# The second one is a verb's own module, imported when `hilbert bundle` is called and at no other time.
+MAY_IMPORT_MODEL = {"service/worker/assessing.py", "service/cli/bundle.py"}
 
 
 def name_of(path):
@@ -60,6 +61,14 @@ def test_only_assessing_imports_the_model_when_the_service_is_imported():
         if path.is_relative_to(ROOT / "service") and "model" in imported_packages(tree(path).body)
     }
     assert importers <= MAY_IMPORT_MODEL
+
+
+def test_no_module_imports_the_verb_that_imports_the_model_before_it_is_called():
+    verbs = {f"service.cli.{Path(name).stem}" for name in MAY_IMPORT_MODEL if name.startswith("service/cli/")}
+    nodes = [node for path in SOURCES for node in tree(path).body if isinstance(node, ast.ImportFrom)]
+    named = {f"{node.module}.{alias.name}" for node in nodes for alias in node.names} | {node.module for node in nodes}
+    assert verbs
+    assert not verbs & named
 
 
 @pytest.mark.parametrize("path", [path for path in SOURCES if path.name == "__init__.py"], ids=name_of)

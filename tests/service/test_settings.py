@@ -98,9 +98,11 @@ def test_a_child_reads_exactly_the_settings_of_its_parent(tmp_path):
 
 def test_a_childs_paths_do_not_depend_on_where_it_starts(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    environment = Settings(data_dir="data", bundle="bundle").child_environment()
+    text = "-----BEGIN PUBLIC KEY-----\n..."
+    environment = Settings(data_dir="data", bundle="bundle", trusted_keys=["a.pub", text]).child_environment()
     assert environment["HILBERT_DATA_DIR"] == str(tmp_path / "data")
     assert environment["HILBERT_BUNDLE"] == str(tmp_path / "bundle")
+    assert json.loads(environment["HILBERT_TRUSTED_KEYS"]) == [str(tmp_path / "a.pub"), text]
 
 
 def test_a_child_keeps_the_rest_of_the_environment(monkeypatch):

@@ -1,5 +1,3 @@
-from pathlib import Path
-
 import pytest
 
 from model.bundle.manifest import Manifest, Task
@@ -17,26 +15,14 @@ def manifest():
         demonstration=True,
         tasks=(TASK,),
         encoders={},
-        segments=SegmentSettings(shortest=4.0),
+        segments=SegmentSettings(shortest=4.0, longest=9.0),
         quality=QualitySettings(least_speech=2.0, least_words=2),
         files={},
     )
 
 
-@pytest.fixture(scope="module")
-def recording(tmp_path_factory) -> tuple[Path, Path]:
-    """One short interview of the synthetic cohort."""
-    from training.cohort import read_manifest
-    from training.config import CohortSettings
-    from training.synthetic.cohort import write_cohort
-
-    folder = tmp_path_factory.mktemp("cohort")
-    (row,) = read_manifest(write_cohort(folder, 1, CohortSettings(speakers=1, seconds=25)))
-    return folder / row.recording, folder / row.transcript
-
-
-def test_three_segments_of_different_lengths_are_cut(recording, manifest):
-    chunk = cut_golden(*recording, manifest)
+def test_three_segments_of_different_lengths_are_cut(short_interview, manifest):
+    chunk = cut_golden(*short_interview, manifest)
     assert len(chunk.segments) == 3
     seconds = [len(one.samples) / 16_000 for one in chunk.segments]
     assert all(length <= most for length, most in zip(seconds, (10, 7, 4), strict=True))
@@ -45,7 +31,7 @@ def test_three_segments_of_different_lengths_are_cut(recording, manifest):
     assert len(chunk.to_bytes()) < 1_000_000
 
 
-def test_a_recording_without_words_is_refused(recording, manifest, tmp_path):
+def test_a_recording_without_words_is_refused(short_interview, manifest, tmp_path):
     (tmp_path / "words.txt").write_text("Well.")
     with pytest.raises(GoldenUnusableError, match="both speech and words"):
-        cut_golden(recording[0], tmp_path / "words.txt", manifest)
+        cut_golden(short_interview[0], tmp_path / "words.txt", manifest)

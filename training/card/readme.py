@@ -15,6 +15,7 @@ from training.card.source import Authored, CardSource, KeyMetric, MetricSource
 
 RESEARCH_ONLY = "Research use only: a statistical estimate from speech and wording, not a diagnosis."
 SYNTHETIC = "**A demonstration.** It was trained on synthetic speech only; its numbers say nothing about any person."
+FIELDS = "The sections below are the fields of CHAI's Applied Model Card; `card.json` has them for programs."
 WORDS = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z][a-z]*|[A-Z]+")
 
 
@@ -32,6 +33,7 @@ def write_readme(
         RESEARCH_ONLY,
         *([SYNTHETIC] if manifest.demonstration else []),
         _facts(manifest, encoders, evaluated=metrics is not None),
+        FIELDS,
         *_sections(source, metrics),
         *_about(about),
     ]
@@ -88,13 +90,15 @@ def _sections(source: CardSource, metrics: Metrics | None) -> Iterator[str]:
         if name == "hugging_face":
             continue
         yield f"## {_title(field.alias or name)}"
-        yield from _group(value, metrics, depth=3) if isinstance(value, Authored) else [_text(value, metrics)]
+        yield from (
+            _group(value, metrics, depth=3) if isinstance(value, Authored) else [f"```bibtex\n{value.strip()}\n```"]
+        )
 
 
 def _group(group: Authored, metrics: Metrics | None, *, depth: int) -> Iterator[str]:
     for name, field in type(group).model_fields.items():
         value = getattr(group, name)
-        yield f"{'#' * depth} {_title(field.alias or name)}"
+        yield f"{'#' * depth} {field.title or _title(field.alias or name)}"
         if isinstance(value, Authored):
             yield from _group(value, metrics, depth=depth + 1)
         elif isinstance(value, str):

@@ -116,9 +116,9 @@ class KeyMetric(Authored):
 class KeyMetrics(Authored):
     """What was measured."""
 
-    usefulness_usability_efficacy: KeyMetric
-    fairness_equity: KeyMetric
-    safety_reliability: KeyMetric
+    usefulness_usability_efficacy: KeyMetric = Field(title="Usefulness, usability, efficacy")
+    fairness_equity: KeyMetric = Field(title="Fairness, equity")
+    safety_reliability: KeyMetric = Field(title="Safety, reliability")
 
 
 class Resources(Authored):

@@ -199,6 +199,15 @@ def test_the_bundle_its_short_digest_and_the_notice_are_there(scored):
     assert NOTICE in text
 
 
+@pytest.mark.parametrize(
+    ("signer", "said"),
+    [("3f1c9a70b2d4e586", "signed by the key 3f1c9a70b2d4e586"), (None, "not signed by a trusted key")],
+)
+def test_it_is_said_who_signed_the_bundle(scored, signer, said):
+    model = scored.model.model_copy(update={"signed_by": signer})
+    assert said in " ".join(printed(scored.model_copy(update={"model": model})).split())
+
+
 @pytest.mark.parametrize("demonstration", [True, False])
 def test_only_a_demonstration_bundle_is_called_one(scored, trace, demonstration):
     model = trace.model_copy(update={"demonstration": demonstration})

@@ -1,13 +1,16 @@
 """The service's view of a real, if untrained, bundle."""
 
+import shutil
 import wave
 
 import numpy as np
 import pytest
+import structlog
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from service.cli.assessing import assess_material
+from service.cli.assessing import assess_file, assess_material
 from service.errors import ConfigurationRefused
-from service.settings import Settings
+from service.settings import REPOSITORY, Settings
 from service.worker.assessing import open_assessor
 from service.worker.assessor import MaterialUnusable
 
@@ -62,3 +65,66 @@ def test_unreadable_audio_is_unusable_material(real, tmp_path):
 def test_a_missing_bundle_is_refused(tmp_path):
     with pytest.raises(ConfigurationRefused, match="bundle"):
         open_assessor(Settings(bundle=tmp_path / "nowhere"))
+
+
+@pytest.fixture
+def public_pem(signing_key):
+    return signing_key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+
+
+@pytest.fixture
+def log():
+    with structlog.testing.capture_logs() as entries:
+        yield entries
+
+
+def test_an_answer_names_the_trusted_key_whether_it_is_given_as_text_or_as_a_file(signed_bundle, public_pem, tmp_path):
+    (tmp_path / "key.pub").write_text(public_pem)
+    signers = {
+        open_assessor(Settings(bundle=signed_bundle, threads=1, trusted_keys=[key])).trace.signed_by
+        for key in (public_pem, str(tmp_path / "key.pub"))
+    }
+    assert len(signers) == 1
+    assert None not in signers
+
+
+@pytest.mark.parametrize("bundle", ["small_bundle", "signed_bundle"])
+def test_where_keys_are_trusted_no_other_bundle_is_opened(request, bundle):
+    settings = Settings(
+        bundle=request.getfixturevalue(bundle), trusted_keys=[str(REPOSITORY / "examples" / "bundle.pub")]
+    )
+    with pytest.raises(ConfigurationRefused, match="bundle_untrusted"):
+        open_assessor(settings)
+
+
+@pytest.mark.parametrize("bundle", ["small_bundle", "signed_bundle"])
+def test_where_no_key_is_named_a_bundle_of_nobody_s_is_opened_with_a_warning(request, bundle, log):
+    found = open_assessor(Settings(bundle=request.getfixturevalue(bundle), threads=1))
+    assert found.trace.signed_by is None
+    assert [(one["log_level"], one["digest"]) for one in log] == [("warning", found.model.digest)]
+
+
+def test_the_example_is_known_by_its_key(log):
+    assert open_assessor(Settings(threads=1)).trace.signed_by is not None
+    assert log == []
+
+
+@pytest.mark.parametrize("key", ["nowhere.pub", "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----"])
+def test_a_key_that_cannot_be_read_is_refused(small_bundle, key):
+    with pytest.raises(ConfigurationRefused, match="HILBERT_TRUSTED_KEYS"):
+        open_assessor(Settings(bundle=small_bundle, trusted_keys=[key]))
+
+
+def test_a_changed_bundle_is_refused(signed_bundle, tmp_path):
+    copy = shutil.copytree(signed_bundle, tmp_path / "bundle")
+    (copy / "README.md").write_text("# Fit for anything")
+    with pytest.raises(ConfigurationRefused, match="bundle_tampered"):
+        open_assessor(Settings(bundle=copy))
+
+
+def test_a_bundle_that_answers_otherwise_is_refused_before_it_assesses_anything(swapped_bundle, tmp_path):
+    settings = Settings(bundle=swapped_bundle, threads=1)
+    with pytest.raises(ConfigurationRefused, match="bundle_misbehaves"):
+        open_assessor(settings).warm_up()
+    with pytest.raises(ConfigurationRefused, match="bundle_misbehaves"):
+        assess_file(settings, tmp_path / "never read", None, "spectrum")

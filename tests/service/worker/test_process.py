@@ -1,9 +1,11 @@
 import os
+import subprocess
+import sys
 
 import pytest
 
 from service.errors import ConfigurationRefused
-from service.settings import Settings
+from service.settings import REPOSITORY, Settings
 from service.worker.entry import known_queues, start_worker
 from service.worker.process import _own_scratch
 
@@ -44,3 +46,19 @@ def test_a_worker_that_cannot_start_says_that_restarting_is_useless(tmp_path, ca
 
     assert start_worker(Settings(data_dir=tmp_path), "encode", None, refuse) == os.EX_CONFIG
     assert capsys.readouterr().err.strip().endswith("The bundle is missing.")
+
+
+def test_a_real_worker_does_not_start_with_a_bundle_that_answers_otherwise(swapped_bundle, tmp_path):
+    settings = Settings(data_dir=tmp_path, bundle=swapped_bundle, threads=1)
+    done = subprocess.run(
+        (sys.executable, "-m", "service.cli.app", "worker", "--queues", "score"),
+        cwd=REPOSITORY,
+        env=settings.child_environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == os.EX_CONFIG
+    assert "bundle_misbehaves" in done.stderr
+    assert "Traceback" not in done.stderr
