@@ -122,16 +122,18 @@ def _export_roberta(source: str, revision: str | None, folder: Path) -> EncoderD
     model = RobertaModel.from_pretrained(source, revision=revision, dtype=torch.float32, add_pooling_layer=False).eval()
     module = RobertaFeatures(model).eval()
     pad = int(model.config.pad_token_id)
+    # RoBERTa's positions start after the padding token's.
+    longest = int(model.config.max_position_embeddings) - pad - 1
     tokenizer = _keep_tokenizer(source, revision, folder)
+    probes = text_probes(tokenizer, pad=pad, vocabulary=model.config.vocab_size, longest=longest)
     return EncoderDescription(
         modality="text",
         architecture="roberta",
         source=_name(source),
         dim=model.config.hidden_size,
         layers=module.layers,
-        parity=_write(module, text_probes(tokenizer, pad=pad, vocabulary=model.config.vocab_size), TEXT, folder),
-        # RoBERTa's positions start after the padding token's.
-        longest=int(model.config.max_position_embeddings) - pad - 1,
+        parity=_write(module, probes, TEXT, folder),
+        longest=longest,
         pad_id=pad,
     )
 
@@ -141,13 +143,14 @@ def _export_t5(source: str, revision: str | None, folder: Path) -> EncoderDescri
     module = T5Features(model).eval()
     pad = int(model.config.pad_token_id)
     tokenizer = _keep_tokenizer(source, revision, folder)
+    probes = text_probes(tokenizer, pad=pad, vocabulary=model.config.vocab_size, longest=T5_LONGEST)
     return EncoderDescription(
         modality="text",
         architecture=model.config.model_type,
         source=_name(source),
         dim=model.config.d_model,
         layers=module.layers,
-        parity=_write(module, text_probes(tokenizer, pad=pad, vocabulary=model.config.vocab_size), TEXT, folder),
+        parity=_write(module, probes, TEXT, folder),
         longest=T5_LONGEST,
         pad_id=pad,
     )
