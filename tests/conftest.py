@@ -90,6 +90,61 @@ def roberta(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def whisper(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint shaped like Whisper, with windows of 3 s."""
+    import torch
+    from transformers import WhisperConfig, WhisperFeatureExtractor, WhisperModel
+
+    folder = tmp_path_factory.mktemp("checkpoints") / "whisper"
+    torch.manual_seed(0)
+    sizes = {f"{part}_{size}": number for part in ("encoder", "decoder") for size, number in _WHISPER.items()}
+    tokens = {"vocab_size": 8, "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2, "decoder_start_token_id": 1}
+    config = WhisperConfig(d_model=32, max_source_positions=150, max_target_positions=8, **sizes, **tokens)
+    WhisperModel(config).save_pretrained(folder)
+    WhisperFeatureExtractor(chunk_length=3).save_pretrained(folder)
+    return folder
+
+
+_WHISPER = {"layers": 5, "attention_heads": 2, "ffn_dim": 48}
+
+
+@pytest.fixture(scope="session")
+def t5(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint shaped like T5 from version 1.1 on: gated feed-forward blocks."""
+    import torch
+    from transformers import T5Config, T5EncoderModel, T5Tokenizer
+
+    folder = tmp_path_factory.mktemp("checkpoints") / "t5"
+    letters = [(f"{space}{letter}", -3.0) for space in ("▁", "") for letter in "abcdefghijklmnopqrstuvwxyzINW.,"]
+    pieces = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), ("▁", -2.0), *letters]
+    tokenizer = T5Tokenizer(vocab=pieces, extra_ids=2)
+    tokenizer.save_pretrained(folder)
+    torch.manual_seed(0)
+    config = T5Config(
+        vocab_size=len(tokenizer),
+        d_model=24,
+        d_kv=12,
+        d_ff=48,
+        num_layers=5,
+        num_heads=2,
+        feed_forward_proj="gated-gelu",
+    )
+    T5EncoderModel(config).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def other_encoders(whisper: Path, t5: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the encoders of the other two architectures exported, `speech` and `text`."""
+    from model.export.encoder import export_encoder
+
+    folder = tmp_path_factory.mktemp("encoders")
+    export_encoder(str(whisper), folder / "speech")
+    export_encoder(str(t5), folder / "text")
+    return folder
+
+
+@pytest.fixture(scope="session")
 def encoders(hubert_base: Path, roberta: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with both encoders exported, `speech` and `text`."""
     from model.export.encoder import export_encoder

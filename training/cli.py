@@ -47,13 +47,29 @@ def synthetic(
 
 
 @app.command()
-def standins(out: OutOption, config: ConfigOption = DEMO_SETTINGS) -> None:
-    """Train the two small encoders that stand in for the hub's (about ten minutes on two cores)."""
-    from training.synthetic.standins import make_standins
+def standins(
+    out: OutOption,
+    config: ConfigOption = DEMO_SETTINGS,
+    architectures: Annotated[
+        str | None,
+        typer.Option(help="Some of hubert, whisper, roberta, t5, by commas: each in a folder of its name."),
+    ] = None,
+) -> None:
+    """Train the small encoders that stand in for the hub's: HuBERT in `speech` and RoBERTa in `text`, or those named.
+
+    About ten minutes on two cores for these two.
+    """
+    from training.synthetic.standins import ARCHITECTURES, make_standin, make_standins
 
     settings: TrainingSettings = load_settings(config)
-    speech, text = make_standins(out, settings.standins, _console().print)
-    _console().print(f"Hugging Face checkpoints in {speech} and {text}")
+    if architectures is None:
+        checkpoints = list(make_standins(out, settings.standins, _console().print))
+    else:
+        named = list(dict.fromkeys(name.strip() for name in architectures.split(",")))
+        if unknown := sorted(set(named) - set(ARCHITECTURES)):
+            raise typer.BadParameter(f"unknown: {', '.join(unknown)}. Known are: {', '.join(ARCHITECTURES)}.")
+        checkpoints = [make_standin(name, out / name, settings.standins, _console().print) for name in named]
+    _console().print(f"Hugging Face checkpoints in {' and '.join(str(folder) for folder in checkpoints)}")
 
 
 @app.command("export-encoder")
@@ -63,7 +79,7 @@ def export_encoder(
     revision: Annotated[str | None, typer.Option(help="Branch, tag or commit on the hub.")] = None,
     dither: Annotated[float, typer.Option(min=0, help="Noise under every waveform, SD at full scale 1.")] = 0.0,
 ) -> None:
-    """Export a frozen encoder (HuBERT, RoBERTa) to ONNX, with a parity check against torch."""
+    """Export a frozen encoder (HuBERT, Whisper, RoBERTa, T5) to ONNX, with a parity check against torch."""
     from model.errors import ModelError
     from model.export.encoder import export_encoder as export
 

@@ -40,25 +40,40 @@ class CohortSettings(Settings):
     )
 
 
-class SpeechEncoderSettings(Settings):
-    """The stand-in for a HuBERT checkpoint."""
+class MaskedSpeechSettings(Settings):
+    """A small speech encoder that learns by predicting the clusters of masked frames."""
 
     hidden: int = 128
     layers: int = 4
     heads: int = 4
     feedforward: int = 256
-    convolution: int = 48
     clusters: int = Field(default=64, description="k-means clusters of log-mel frames to predict")
     steps: int = 600
     batch: int = 8
-    crop_seconds: float = 2.5
     learning_rate: float = 1e-3
     mask_share: float = Field(default=0.08, description="of frames that start a masked span")
     mask_length: int = Field(default=10, description="frames of a masked span")
 
 
+class SpeechEncoderSettings(MaskedSpeechSettings):
+    """The stand-in for a HuBERT checkpoint."""
+
+    convolution: int = 48
+    crop_seconds: float = 2.5
+
+
+class WhisperSettings(MaskedSpeechSettings):
+    """The stand-in for a Whisper checkpoint; a step costs whole windows, so it takes fewer and smaller ones."""
+
+    steps: int = 150
+    batch: int = 2
+    mel_bands: int = Field(default=80, description="80, or 128 as the newest large Whisper has")
+    window_seconds: int = Field(default=30, ge=1, description="what every segment is filled up to with silence")
+    shortest_seconds: float = Field(default=8.0, gt=0, description="of speech in a training window, at least")
+
+
 class TextEncoderSettings(Settings):
-    """The stand-in for a RoBERTa checkpoint."""
+    """The stand-in for a RoBERTa or T5 checkpoint."""
 
     vocabulary: int = 1500
     hidden: int = 128
@@ -73,16 +88,18 @@ class TextEncoderSettings(Settings):
 
 
 class StandinSettings(Settings):
-    """Small encoders of the two architectures, trained on synthetic speech and text of their own seed."""
+    """Small encoders of the four architectures, trained on synthetic speech and text of their own seed."""
 
     seed: int = 7001
-    speakers: int = Field(default=48, description="whose speech the speech encoder is trained on")
+    speakers: int = Field(default=48, description="whose speech the speech encoders are trained on")
     seconds: float = Field(default=30.0, description="of speech from each")
-    writers: int = Field(default=1500, description="speakers whose words the text encoder is trained on")
+    writers: int = Field(default=1500, description="speakers whose words the text encoders are trained on")
     threads: int = 2
     dither: float = Field(default=0.002, ge=0, description="noise under the speech, SD at full scale 1 (-54 dBFS)")
     speech: SpeechEncoderSettings = SpeechEncoderSettings()
     text: TextEncoderSettings = TextEncoderSettings()
+    whisper: WhisperSettings = WhisperSettings()
+    t5: TextEncoderSettings = TextEncoderSettings()
 
 
 class TrainerSettings(Settings):

@@ -11,6 +11,7 @@ from pydantic import Field
 from model.config import Settings
 
 GRAPH = "encoder.onnx"
+WEIGHTS = "encoder.onnx.data"  # only beside a graph whose weights outgrow one file
 DESCRIPTION = "encoder.json"
 TOKENIZER = "tokenizer.json"
 
@@ -19,7 +20,7 @@ class EncoderDescription(Settings):
     """An exported encoder; everything needed to feed its graph without transformers."""
 
     modality: Literal["speech", "text"]
-    architecture: str = Field(description="the checkpoint's model type", examples=["hubert", "roberta"])
+    architecture: str = Field(description="the checkpoint's model type", examples=["hubert", "whisper"])
     source: str = Field(description="hub name, or the name of the local folder it came from")
     dim: int = Field(gt=0, description="width of the features")
     layers: tuple[int, ...] = Field(description="the layers averaged, counted from 1")
@@ -30,14 +31,17 @@ class EncoderDescription(Settings):
         default=0.0, ge=0, description="speech: SD, at full scale 1, of the fixed noise added to every waveform"
     )
     shortest: int | None = Field(default=None, description="speech: fewest samples that give a frame")
+    window: int | None = Field(
+        default=None, gt=0, description="speech: samples that any segment costs, however short; a longer one takes more"
+    )
     longest: int | None = Field(default=None, description="text: most tokens in one window, special ones included")
     pad_id: int | None = Field(default=None, description="text: the padding token")
 
 
 def fingerprint(folder: Path) -> str:
-    """Digest of all that decides an encoder's features: graph, description, tokenizer. Hexadecimal sha256."""
+    """Digest of all that decides an encoder's features: graph, weights, description, tokenizer. Hexadecimal sha256."""
     digest = hashlib.sha256()
-    for name in (GRAPH, DESCRIPTION, TOKENIZER):
+    for name in (GRAPH, WEIGHTS, DESCRIPTION, TOKENIZER):
         file = folder / name
         if file.exists():
             digest.update(name.encode() + hashlib.sha256(file.read_bytes()).digest())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,7 @@ from model.encoders.buckets import batches
 from model.encoders.description import GRAPH, EncoderDescription, fingerprint, read_description
 from model.encoders.encoder import Waveform
 from model.encoders.runtime import RuntimeOptions, open_session
+from model.encoders.windows import average_windows
 
 BUCKET_SECONDS = 2.5
 BATCH_SECONDS = 30.0
@@ -31,10 +32,19 @@ class SpeechEncoder:
         """Encode waveforms of 16 kHz in [-1, 1]; one too short for a frame is padded with silence."""
         shortest = self.description.shortest or 1
         waveforms = self._dithered([np.pad(wave, (0, max(0, shortest - len(wave)))) for wave in material])
+        window = self.description.window
+        if window is None or all(len(wave) <= window for wave in waveforms):
+            return self._run(waveforms)
+        parts = [(owner, part) for owner, wave in enumerate(waveforms) for part in _windows(wave, window)]
+        owners, windows = [owner for owner, _ in parts], [part for _, part in parts]
+        return average_windows(self._run(windows), owners, [len(part) for part in windows], count=len(material))
+
+    def _run(self, waveforms: Sequence[Waveform]) -> Float32[np.ndarray, "segment dim"]:
         features = np.zeros((len(waveforms), self.description.dim), dtype=np.float32)
         lengths = [len(wave) for wave in waveforms]
-        step, budget = int(BUCKET_SECONDS * SAMPLE_RATE), int(BATCH_SECONDS * SAMPLE_RATE)
-        for bucket, positions in batches(lengths, step=step, budget=budget):
+        # Where any segment costs a whole window, that is what a batch's budget has to count.
+        step = self.description.window or int(BUCKET_SECONDS * SAMPLE_RATE)
+        for bucket, positions in batches(lengths, step=step, budget=int(BATCH_SECONDS * SAMPLE_RATE)):
             padded = np.zeros((len(positions), bucket), dtype=np.float32)
             for row, position in enumerate(positions):
                 padded[row, : lengths[position]] = waveforms[position]
@@ -55,3 +65,9 @@ class SpeechEncoder:
         floor = np.random.default_rng(0).standard_normal(longest, dtype=np.float32)
         floor *= np.float32(self.description.dither)
         return [wave + floor[: len(wave)] for wave in waveforms]
+
+
+def _windows(waveform: Waveform, length: int) -> Iterator[Waveform]:
+    """Stretches of equal length, at most `length` samples: no rest too short to say anything."""
+    pieces = -(-len(waveform) // length)
+    yield from np.array_split(waveform, pieces)

@@ -12,6 +12,7 @@ from tokenizers import Tokenizer
 from model.encoders.buckets import batches
 from model.encoders.description import GRAPH, TOKENIZER, EncoderDescription, fingerprint, read_description
 from model.encoders.runtime import RuntimeOptions, open_session
+from model.encoders.windows import average_windows
 from model.errors import BundleInvalid
 
 BUCKET_TOKENS = 32
@@ -41,13 +42,8 @@ class TextEncoder:
             for window in [encoding, *encoding.overflowing]:
                 owners.append(position)
                 windows.append(window.ids)
-        lengths = np.array([len(window) for window in windows], dtype=np.float32)
-        features = self._run(windows) * lengths[:, None]
-        total = np.zeros((len(material), self.description.dim), dtype=np.float32)
-        tokens = np.zeros((len(material), 1), dtype=np.float32)
-        np.add.at(total, owners, features)
-        np.add.at(tokens[:, 0], owners, lengths)
-        return total / np.maximum(tokens, 1.0)
+        lengths = [len(window) for window in windows]
+        return average_windows(self._run(windows), owners, lengths, count=len(material))
 
     def _run(self, windows: Sequence[Sequence[int]]) -> Float32[np.ndarray, "window dim"]:
         features = np.zeros((len(windows), self.description.dim), dtype=np.float32)

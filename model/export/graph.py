@@ -18,6 +18,8 @@ from model.encoders.runtime import RuntimeOptions, open_session
 from model.errors import ParityError
 
 OPSET = 20
+# A protocol buffer, and so a graph in one file, holds less than 2 GiB.
+LARGEST_FILE = 2_000_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,8 +31,18 @@ class GraphSignature:
     dynamic: Mapping[str, Mapping[int, str]]
 
 
-def write_graph(module: nn.Module, example: Sequence[Tensor], signature: GraphSignature, file: Path) -> None:
-    """Trace `module` on `example` and write one self-contained ONNX file."""
+def write_graph(
+    module: nn.Module,
+    example: Sequence[Tensor],
+    signature: GraphSignature,
+    file: Path,
+    *,
+    largest: int = LARGEST_FILE,
+) -> None:
+    """Trace `module` on `example` and write one self-contained ONNX file.
+
+    Weights of more than `largest` bytes go into a second file beside it, named like it with `.data` after.
+    """
     axes = {name: torch.export.Dim(name) for dims in signature.dynamic.values() for name in dims.values()}
     shapes = tuple(
         {axis: axes[name] for axis, name in signature.dynamic.get(entry, {}).items()} for entry in signature.inputs
@@ -48,7 +60,8 @@ def write_graph(module: nn.Module, example: Sequence[Tensor], signature: GraphSi
         )
     if program is None:
         raise ParityError("the exporter returned no graph")
-    program.save(file, external_data=False)
+    weights = sum(tensor.numel() * tensor.element_size() for tensor in module.state_dict().values())
+    program.save(file, external_data=weights > largest)
 
 
 def check_parity(

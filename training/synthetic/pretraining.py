@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, pad
 from transformers import HubertModel, PreTrainedTokenizerFast, RobertaForMaskedLM
 
-from training.config import SpeechEncoderSettings, TextEncoderSettings
+from training.config import MaskedSpeechSettings, SpeechEncoderSettings, TextEncoderSettings
+from training.synthetic.t5 import MASK_TOKEN, TokenPredictor
 
 SAMPLE_RATE = 16000
 WINDOW, HOP = 400, 320
@@ -27,7 +28,7 @@ WINDOW, HOP = 400, 320
 _MEL_BANDS = 40
 _SLOPE_FRAMES = 3
 _MASKED_WEIGHT = 0.7  # HuBERT's alpha: what remains goes to the frames left visible, which hastens the start
-_IGNORED = -100
+IGNORED = -100  # a target that nothing asks for
 _CLUSTER_SAMPLE = 60_000
 
 
@@ -40,7 +41,7 @@ class Progress:
 
 
 def train_text_encoder(
-    encoder: RobertaForMaskedLM,
+    encoder: RobertaForMaskedLM | TokenPredictor,
     tokenizer: PreTrainedTokenizerFast,
     texts: Sequence[str],
     settings: TextEncoderSettings,
@@ -50,17 +51,17 @@ def train_text_encoder(
     """Trains in place by masked language modelling."""
     chance = np.random.default_rng(seed)
     torch.manual_seed(seed)
-    optimiser, schedule = _optimise(encoder, settings.learning_rate, settings.steps)
+    optimiser, schedule = optimise(encoder, settings.learning_rate, settings.steps)
     losses: list[float] = []
     for _ in range(settings.steps):
         drawn = [texts[int(row)] for row in chance.integers(len(texts), size=settings.batch)]
         batch = tokenizer(drawn, padding=True, truncation=True, max_length=settings.tokens, return_tensors="pt")
         masked, targets = mask_tokens(batch["input_ids"], tokenizer, share=settings.mask_share)
         logits = encoder(input_ids=masked, attention_mask=batch["attention_mask"]).logits
-        loss = cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=_IGNORED)
-        losses.append(_step(loss, encoder, optimiser, schedule))
+        loss = cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=IGNORED)
+        losses.append(step(loss, encoder, optimiser, schedule))
     encoder.eval()
-    return _summarise(losses)
+    return summarise(losses)
 
 
 def mask_tokens(
@@ -70,7 +71,10 @@ def mask_tokens(
     special = torch.isin(tokens, torch.tensor(tokenizer.all_special_ids))
     chosen = (torch.rand(tokens.shape) < share) & ~special
     hidden = chosen & (torch.rand(tokens.shape) >= 0.1)  # noqa: PLR2004 - BERT's tenth
-    return tokens.masked_fill(hidden, tokenizer.mask_token_id), tokens.masked_fill(~chosen, _IGNORED)
+    mask = tokenizer.mask_token_id
+    if mask is None:  # T5 has no token for it, but sentinels
+        mask = tokenizer.convert_tokens_to_ids(MASK_TOKEN)
+    return tokens.masked_fill(hidden, mask), tokens.masked_fill(~chosen, IGNORED)
 
 
 def train_speech_encoder(
@@ -88,16 +92,21 @@ def train_speech_encoder(
     torch.manual_seed(seed)
     labels = cluster_frames([spectral_frames(one) for one in recordings], settings.clusters, seed=seed)
     network = nn.ModuleList([encoder, nn.Linear(settings.hidden, settings.clusters)])
-    optimiser, schedule = _optimise(network, settings.learning_rate, settings.steps)
+    optimiser, schedule = optimise(network, settings.learning_rate, settings.steps)
     losses: list[float] = []
     for _ in range(settings.steps):
         waveforms, targets = _crop(recordings, labels, settings, chance)
         masked = torch.from_numpy(draw_spans(targets.shape, settings, chance))
         states = encoder(waveforms, mask_time_indices=masked).last_hidden_state
-        loss = _masked_prediction(network[1](states), targets, masked)
-        losses.append(_step(loss, network, optimiser, schedule))
+        loss = masked_prediction(network[1](states), targets, masked)
+        losses.append(step(loss, network, optimiser, schedule))
     encoder.eval()
-    return _summarise(losses)
+    return summarise(losses)
+
+
+def normalise(samples: Float32[np.ndarray, " sample"]) -> Float32[np.ndarray, " sample"]:
+    """Mean 0 and variance 1, as HuBERT's feature extractor makes them."""
+    return np.asarray((samples - samples.mean()) / (samples.std() + 1e-7), dtype=np.float32)
 
 
 def spectral_frames(samples: Float32[np.ndarray, " sample"]) -> Float[np.ndarray, "frame band"]:
@@ -138,7 +147,7 @@ def cluster_frames(
 
 
 def draw_spans(
-    shape: Sequence[int], settings: SpeechEncoderSettings, chance: np.random.Generator
+    shape: Sequence[int], settings: MaskedSpeechSettings, chance: np.random.Generator
 ) -> np.ndarray[tuple[int, int], np.dtype[np.bool_]]:
     """Masked frames: spans of `mask_length` from a random share of starts, at least one a recording."""
     rows, frames = shape
@@ -167,28 +176,31 @@ def _crop(
     return torch.from_numpy(np.stack(waveforms)), torch.from_numpy(np.stack(targets)).long()
 
 
-def _masked_prediction(
+def masked_prediction(
     logits: Float[Tensor, "crop frame cluster"], targets: Int[Tensor, "crop frame"], masked: Tensor
 ) -> Float[Tensor, ""]:
-    hidden = cross_entropy(logits[masked], targets[masked])
-    visible = cross_entropy(logits[~masked], targets[~masked])
+    """Cross-entropy of masked frames and, with less weight, of the others; a frame of target -100 counts in neither."""
+    hidden = cross_entropy(logits[masked], targets[masked], ignore_index=IGNORED)
+    visible = cross_entropy(logits[~masked], targets[~masked], ignore_index=IGNORED)
     return _MASKED_WEIGHT * hidden + (1 - _MASKED_WEIGHT) * visible
 
 
-def _optimise(
+def optimise(
     network: nn.Module, rate: float, steps: int
 ) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
+    """AdamW under one cycle of the learning rate, a tenth of it warm-up; the network is set to train."""
     network.train()
     optimiser = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=0.01)
     return optimiser, torch.optim.lr_scheduler.OneCycleLR(optimiser, max_lr=rate, total_steps=steps, pct_start=0.1)
 
 
-def _step(
+def step(
     loss: Float[Tensor, ""],
     network: nn.Module,
     optimiser: torch.optim.Optimizer,
     schedule: torch.optim.lr_scheduler.LRScheduler,
 ) -> float:
+    """One step down the clipped gradient; returns the loss."""
     optimiser.zero_grad()
     torch.autograd.backward(loss)
     nn.utils.clip_grad_norm_(network.parameters(), 1.0)
@@ -197,6 +209,7 @@ def _step(
     return float(loss.detach())
 
 
-def _summarise(losses: Sequence[float]) -> Progress:
+def summarise(losses: Sequence[float]) -> Progress:
+    """Where the loss began and ended."""
     tenth = max(1, len(losses) // 10)
     return Progress(before=float(np.mean(losses[:tenth])), after=float(np.mean(losses[-tenth:])))

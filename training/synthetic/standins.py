@@ -1,14 +1,15 @@
-"""One command's work: synthetic speech and text of the stand-ins' own seed, and the two encoders trained on them."""
+"""One command's work: synthetic speech and text of the stand-ins' own seed, and the encoders trained on them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
 import torch
 from jaxtyping import Float32
 
+from model.features import FULL_SCALE
 from training.config import CohortSettings, StandinSettings
 from training.synthetic.cohort import cohort
 from training.synthetic.dialogue import converse
@@ -19,31 +20,48 @@ from training.synthetic.encoders import (
     save_text_encoder,
     train_tokenizer,
 )
-from training.synthetic.pretraining import train_speech_encoder, train_text_encoder
+from training.synthetic.pretraining import normalise, train_speech_encoder, train_text_encoder
 from training.synthetic.speakers import draw_speakers
+from training.synthetic.t5 import build_t5_encoder, save_t5_encoder, train_t5_tokenizer
+from training.synthetic.whisper import build_front_end, build_whisper, save_whisper, train_whisper
 
 _ANSWERS = 8
 
+Report = Callable[[str], None]
 
-def make_standins(folder: Path, settings: StandinSettings, report: Callable[[str], None]) -> tuple[Path, Path]:
-    """Trains both encoders and writes them to `speech` and `text` below the folder; returns these two paths."""
+
+def make_standins(folder: Path, settings: StandinSettings, report: Report) -> tuple[Path, Path]:
+    """Trains HuBERT and RoBERTa and writes them to `speech` and `text` below the folder; returns these two paths."""
+    speech = make_standin("hubert", folder / "speech", settings, report)
+    return speech, make_standin("roberta", folder / "text", settings, report)
+
+
+def make_standin(architecture: str, folder: Path, settings: StandinSettings, report: Report) -> Path:
+    """Trains the stand-in of one of the ARCHITECTURES and writes its checkpoint; equal arguments give equal files."""
     torch.set_num_threads(settings.threads)
-    return make_speech_standin(folder / "speech", settings, report), make_text_standin(
-        folder / "text", settings, report
-    )
-
-
-def make_speech_standin(folder: Path, settings: StandinSettings, report: Callable[[str], None]) -> Path:
-    """Speaks the recordings, trains the speech encoder on them and writes its checkpoint."""
-    recordings = _speak(settings)
-    encoder = build_speech_encoder(settings.speech, seed=settings.seed)
-    progress = train_speech_encoder(encoder, recordings, settings.speech, seed=settings.seed)
-    report(f"speech encoder: masked prediction loss {progress.before:.3f} -> {progress.after:.3f}")
-    save_speech_encoder(encoder, folder)
+    ARCHITECTURES[architecture](folder, settings, report)
     return folder
 
 
-def make_text_standin(folder: Path, settings: StandinSettings, report: Callable[[str], None]) -> Path:
+def _make_hubert(folder: Path, settings: StandinSettings, report: Report) -> None:
+    """Speaks the recordings, trains the speech encoder on them and writes its checkpoint."""
+    encoder = build_speech_encoder(settings.speech, seed=settings.seed)
+    recordings = [normalise(one) for one in _speak(settings)]
+    progress = train_speech_encoder(encoder, recordings, settings.speech, seed=settings.seed)
+    report(f"speech encoder: masked prediction loss {progress.before:.3f} -> {progress.after:.3f}")
+    save_speech_encoder(encoder, folder)
+
+
+def _make_whisper(folder: Path, settings: StandinSettings, report: Report) -> None:
+    """Speaks the recordings, trains Whisper's encoder on them and writes its checkpoint."""
+    model, front_end = build_whisper(settings.whisper, seed=settings.seed), build_front_end(settings.whisper)
+    recordings = [one / np.float32(FULL_SCALE) for one in _speak(settings)]
+    progress = train_whisper(model, front_end, recordings, settings.whisper, seed=settings.seed)
+    report(f"whisper encoder: masked prediction loss {progress.before:.3f} -> {progress.after:.3f}")
+    save_whisper(model, front_end, folder)
+
+
+def _make_roberta(folder: Path, settings: StandinSettings, report: Report) -> None:
     """Writes the texts, trains tokenizer and text encoder on them and writes their checkpoint."""
     texts = _write(settings)
     tokenizer = train_tokenizer(texts, vocabulary=settings.text.vocabulary)
@@ -51,17 +69,22 @@ def make_text_standin(folder: Path, settings: StandinSettings, report: Callable[
     progress = train_text_encoder(encoder, tokenizer, texts, settings.text, seed=settings.seed)
     report(f"text encoder: masked language loss {progress.before:.3f} -> {progress.after:.3f}")
     save_text_encoder(encoder, tokenizer, folder)
-    return folder
+
+
+def _make_t5(folder: Path, settings: StandinSettings, report: Report) -> None:
+    """Writes the texts, trains tokenizer and T5's encoder on them and writes their checkpoint."""
+    texts = _write(settings)
+    tokenizer = train_t5_tokenizer(texts, vocabulary=settings.t5.vocabulary)
+    predictor = build_t5_encoder(settings.t5, vocabulary=len(tokenizer), seed=settings.seed)
+    progress = train_text_encoder(predictor, tokenizer, texts, settings.t5, seed=settings.seed)
+    report(f"t5 encoder: masked language loss {progress.before:.3f} -> {progress.after:.3f}")
+    save_t5_encoder(predictor, tokenizer, folder)
 
 
 def _speak(settings: StandinSettings) -> list[Float32[np.ndarray, " sample"]]:
-    """Interviews at mean 0 and variance 1, as the encoder's feature extractor makes them."""
+    """Interviews at 16 kHz, in the steps of 16 bits that they are kept in."""
     speakers = CohortSettings(speakers=settings.speakers, seconds=settings.seconds)
-    return [_normalise(one.audio.astype(np.float32)) for one in cohort(settings.seed, speakers)]
-
-
-def _normalise(samples: Float32[np.ndarray, " sample"]) -> Float32[np.ndarray, " sample"]:
-    return np.asarray((samples - samples.mean()) / (samples.std() + 1e-7), dtype=np.float32)
+    return [one.audio.astype(np.float32) for one in cohort(settings.seed, speakers)]
 
 
 def _write(settings: StandinSettings) -> list[str]:
@@ -69,3 +92,12 @@ def _write(settings: StandinSettings) -> list[str]:
     seed = settings.seed + 1
     writers = draw_speakers(seed, CohortSettings(speakers=settings.writers))
     return [text for writer in writers for text in converse(writer, seed=seed, turns=_ANSWERS)]
+
+
+ARCHITECTURES: Mapping[str, Callable[[Path, StandinSettings, Report], None]] = {
+    "hubert": _make_hubert,
+    "whisper": _make_whisper,
+    "roberta": _make_roberta,
+    "t5": _make_t5,
+}
+"""What can be stood in for; the first two hear, the others read."""

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from model.encoders.description import DESCRIPTION, fingerprint, read_description, write_description
+from model.encoders.description import DESCRIPTION, GRAPH, fingerprint, read_description, write_description
 from model.encoders.encoder import Encoder
-from model.encoders.runtime import RuntimeOptions
+from model.encoders.runtime import RuntimeOptions, open_session
 from model.encoders.speech import SpeechEncoder
 from model.encoders.text import TextEncoder
 
@@ -19,10 +19,16 @@ WAVEFORMS = [random.standard_normal(samples).astype(np.float32) * 0.1 for sample
 TEXTS = ["I slept badly.", "We went for a walk by the river, and then we went home.", "Not much.", "Work was fine."]
 
 
-@pytest.fixture(params=["speech", "text"])
-def encoder(request: pytest.FixtureRequest, encoders: Path) -> Encoder[Any]:
-    kind = {"speech": SpeechEncoder, "text": TextEncoder}[request.param]
-    return kind(encoders / request.param, RuntimeOptions(threads=1))
+@pytest.fixture(params=["hubert", "roberta", "whisper", "t5"])
+def folder(request: pytest.FixtureRequest, encoders: Path, other_encoders: Path) -> Path:
+    modality = {"hubert": "speech", "whisper": "speech", "roberta": "text", "t5": "text"}[request.param]
+    return (encoders if request.param in {"hubert", "roberta"} else other_encoders) / modality
+
+
+@pytest.fixture
+def encoder(folder: Path) -> Encoder[Any]:
+    kind = {"speech": SpeechEncoder, "text": TextEncoder}[folder.name]
+    return kind(folder, RuntimeOptions(threads=1))
 
 
 @pytest.fixture
@@ -53,8 +59,7 @@ def test_it_runs_where_the_trace_says(encoder: Encoder[Any]) -> None:
     assert encoder.provider == "CPUExecutionProvider"
 
 
-def test_the_fingerprint_changes_with_any_file(encoder: Encoder[Any], encoders: Path, tmp_path: Path) -> None:
-    folder = encoders / encoder.description.modality
+def test_the_fingerprint_changes_with_any_file(encoder: Encoder[Any], folder: Path, tmp_path: Path) -> None:
     assert encoder.fingerprint == fingerprint(folder)
     for file in folder.iterdir():
         copy = tmp_path / file.name
@@ -65,13 +70,27 @@ def test_the_fingerprint_changes_with_any_file(encoder: Encoder[Any], encoders: 
     assert (folder / DESCRIPTION).exists()
 
 
-def test_a_waveform_too_short_for_a_frame_is_still_encoded(encoders: Path) -> None:
-    speech = SpeechEncoder(encoders / "speech", RuntimeOptions(threads=1))
-    assert np.isfinite(speech.encode([np.zeros(3, dtype=np.float32)])).all()
+def test_material_too_short_for_a_frame_or_empty_is_still_encoded(encoder: Encoder[Any]) -> None:
+    shortest = {"speech": np.zeros(3, dtype=np.float32), "text": ""}[encoder.description.modality]
+    assert np.isfinite(encoder.encode([shortest])).all()
 
 
-def test_an_empty_text_is_still_encoded(encoders: Path) -> None:
-    assert np.isfinite(TextEncoder(encoders / "text", RuntimeOptions(threads=1)).encode([""])).all()
+def test_what_lies_beyond_a_segments_end_changes_nothing(encoder: Encoder[Any], folder: Path) -> None:
+    session = open_session(folder / GRAPH, RuntimeOptions(threads=1))
+    material, length, rest = {
+        "speech": (random.standard_normal(40_000).astype(np.float32), 30_000, 1_234),
+        "text": (random.integers(3, 60, size=40), 30, 7),
+    }[encoder.description.modality]
+    name, valid = (entry.name for entry in session.get_inputs())
+
+    def features(padding: int, value: float) -> np.ndarray:
+        row = np.concatenate([material[:length], np.full(padding, value, dtype=material.dtype)])
+        (found,) = session.run(["features"], {name: row[None], valid: np.array([length])})
+        return found
+
+    alone = features(0, 0)
+    np.testing.assert_allclose(features(rest, 0), alone, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(features(rest, 2), alone, rtol=1e-5, atol=1e-6)
 
 
 def test_a_text_beyond_the_window_is_read_to_its_end(encoders: Path) -> None:

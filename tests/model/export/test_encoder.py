@@ -6,6 +6,7 @@ import pytest
 import torch
 from transformers import AutoModel, AutoTokenizer, HubertModel, Wav2Vec2FeatureExtractor
 
+from model.encoders.description import GRAPH, WEIGHTS, fingerprint
 from model.encoders.runtime import RuntimeOptions
 from model.encoders.speech import SpeechEncoder
 from model.encoders.text import TextEncoder
@@ -57,7 +58,7 @@ def test_an_unknown_architecture_is_refused_and_leaves_nothing(tmp_path: Path) -
     (checkpoint / "config.json").write_text(json.dumps({"model_type": "bert"}))
     with pytest.raises(UnsupportedEncoder) as refusal:
         export_encoder(str(checkpoint), tmp_path / "out" / "encoder")
-    assert "hubert, roberta" in refusal.value.advice
+    assert "hubert, mt5, roberta, t5, whisper" in refusal.value.advice
     assert not (tmp_path / "out").exists()
 
 
@@ -68,6 +69,18 @@ def test_a_graph_that_differs_from_torch_is_refused(tmp_path: Path) -> None:
     assert check_parity(one, [[torch.randn(5, 3)]], signature, tmp_path / "graph.onnx", 1e-5) <= 1e-5
     with pytest.raises(ParityError, match="differs from torch"):
         check_parity(other, [[torch.randn(5, 3)]], signature, tmp_path / "graph.onnx", 1e-5)
+
+
+def test_weights_that_outgrow_one_file_lie_beside_the_graph(tmp_path: Path) -> None:
+    signature = GraphSignature(inputs=("x",), outputs=("y",), dynamic={"x": {0: "row"}})
+    network = torch.nn.Linear(300, 200)
+    write_graph(network, [torch.zeros(4, 300)], signature, tmp_path / GRAPH, largest=100_000)
+    assert sorted(file.name for file in tmp_path.iterdir()) == [GRAPH, WEIGHTS]
+    assert (tmp_path / WEIGHTS).stat().st_size >= 240_000
+    assert check_parity(network, [[torch.randn(5, 300)]], signature, tmp_path / GRAPH, 1e-5) <= 1e-5
+    before = fingerprint(tmp_path)
+    (tmp_path / WEIGHTS).write_bytes(b"others")
+    assert fingerprint(tmp_path) != before
 
 
 @pytest.mark.parametrize(("layers", "chosen"), [(1, (1,)), (3, (3,)), (4, (4,)), (12, (9, 10, 11, 12))])

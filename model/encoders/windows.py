@@ -1,0 +1,23 @@
+"""Material beyond an encoder's window: the features of its windows, averaged."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Float32
+
+
+def average_windows(
+    features: Float32[np.ndarray, "window dim"], owners: Sequence[int], lengths: Sequence[int], *, count: int
+) -> Float32[np.ndarray, "segment dim"]:
+    """Mean of each segment's windows, weighted by their lengths (in tokens, or in samples).
+
+    `owners` names the segment, of `count`, that each window belongs to; a segment without a window gets zeros.
+    """
+    weights = np.array(lengths, dtype=np.float32)
+    total = np.zeros((count, features.shape[1]), dtype=np.float32)
+    weight = np.zeros((count, 1), dtype=np.float32)
+    np.add.at(total, list(owners), features * weights[:, None])
+    np.add.at(weight[:, 0], list(owners), weights)
+    return total / np.maximum(weight, 1.0)
