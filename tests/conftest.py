@@ -242,10 +242,10 @@ def swapped_bundle(small_bundle: Path, signing_key, tmp_path_factory: pytest.Tem
 @pytest.fixture(scope="session")
 def short_interview(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """Half a minute of the synthetic cohort, and its transcript."""
-    from training.cohort import read_manifest
+    from training.cohort.manifest import read_cohort
     from training.config import CohortSettings
     from training.synthetic.cohort import write_cohort
 
     folder = tmp_path_factory.mktemp("cohorts")
-    (row,) = read_manifest(write_cohort(folder, 1, CohortSettings(speakers=1, seconds=25)))
+    (row,) = read_cohort(write_cohort(folder, 1, CohortSettings(speakers=1, seconds=25))).rows
     return folder / row.recording, folder / row.transcript

@@ -11,7 +11,7 @@ from training.batches import LabelledDocument
 from training.splits import FamilyLeakError
 
 
-class TestDocumentError(ValueError):
+class HeldOutDocumentError(ValueError):
     """A document that a network is to be tested on, or one of its family, is among those that train it."""
 
 
@@ -28,12 +28,12 @@ def refuse_overlap(
     """Refuses a family on both sides of a split, and families that are held out for the test.
 
     Contrastive training needs no labels, so a test document would go unnoticed there; it is leakage all the same.
-    Raises TestDocumentError, FamilyLeakError.
+    Raises HeldOutDocumentError, FamilyLeakError.
     """
     trained = {document.family for document in training}
     tested = trained & held_out
     if tested:
-        raise TestDocumentError(
+        raise HeldOutDocumentError(
             f"{name}: {len(tested)} families of the test part are among the training documents: "
             "no term, with labels or without, may see them; draw the folds by family"
         )

@@ -121,7 +121,7 @@ def refusals() -> Iterator[None]:
     from training.cohort.report import print_problems
     from training.experiment import NothingToTrainError
     from training.folds import OutcomeAbsentError
-    from training.refusals import DivergedError, TestDocumentError
+    from training.refusals import DivergedError, HeldOutDocumentError
     from training.splits import FamilyLeakError
     from training.trainer import OtherRunError
 
@@ -135,7 +135,7 @@ def refusals() -> Iterator[None]:
         NothingToTrainError,
         OutcomeAbsentError,
         DivergedError,
-        TestDocumentError,
+        HeldOutDocumentError,
         FamilyLeakError,
         OtherRunError,
     ) as error:

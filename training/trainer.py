@@ -48,7 +48,7 @@ def train_stack(recipe: Recipe, folds: Sequence[FoldMaterial], run: Run) -> Trai
     """Train some folds as one stack, from fresh weights or from the state that a killed run left.
 
     All folds have validation documents or none has. Equal arguments give equal weights on one machine and thread
-    count, interrupted or not. Raises FamilyLeakError, TestDocumentError, OutcomeAbsentError, DivergedError and
+    count, interrupted or not. Raises FamilyLeakError, HeldOutDocumentError, OutcomeAbsentError, DivergedError and
     OtherRunError.
     """
     for fold in folds:

@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from model.bundle.graph import EMBEDDINGS, INPUTS, logits_name
+from model.errors import ParityError
 from model.export.graph import GraphSignature, check_parity, write_graph
 from model.network.batch import DocumentBatch
 from model.network.hilbert import Hilbert
@@ -96,6 +97,8 @@ class NetworkTemplate:
             if initializer.name in self._sources:
                 source, transposed = self._sources[initializer.name]
                 value = np.ascontiguousarray(weights[source].T) if transposed else weights[source]
+                if tuple(initializer.dims) != value.shape:
+                    raise ParityError("the network is of another size than the graph its weights are put into")
                 initializer.CopyFrom(onnx.numpy_helper.from_array(value, initializer.name))
         onnx.save(self._graph, file)
         graph = NetworkGraph(network, self.tasks).eval()

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from model.bundle.graph import INPUTS
-from model.export.network import TOLERANCE, NetworkGraph, export_network
+from model.errors import ParityError
+from model.export.network import TOLERANCE, NetworkGraph, NetworkTemplate, export_network
 from model.network.hilbert import Hilbert
 
 
@@ -44,3 +45,28 @@ def test_the_graph_agrees_with_torch_and_has_free_axes(network: Hilbert, tmp_pat
             expected = NetworkGraph(network, ["spectrum", "role"])(*(torch.from_numpy(feed[name]) for name in INPUTS))
         for value, reference in zip(session.run(None, feed), expected, strict=True):
             np.testing.assert_allclose(value, reference.numpy(), atol=TOLERANCE)
+
+
+def test_other_weights_put_into_an_exported_graph_answer_as_their_own_network(tmp_path):
+    def build(seed):
+        torch.manual_seed(seed)
+        network = Hilbert(audio_dim=6, text_dim=5, outcomes={"spectrum": 3}, width=8, heads=2, experts=2)
+        statistics = [torch.rand(6) + 0.5, torch.rand(6) + 0.5, torch.rand(5) + 0.5, torch.rand(5) + 0.5]
+        names = ("audio_mean", "audio_std", "text_mean", "text_std")
+        network.standardise_by(**dict(zip(names, statistics, strict=True)))
+        return network.eval()
+
+    first, second = build(1), build(2)
+    export_network(first, tasks=["spectrum"], file=tmp_path / "first.onnx")
+    template = NetworkTemplate(tmp_path / "first.onnx", first, tasks=["spectrum"])
+    assert template.write(second, tmp_path / "second.onnx") <= 1e-5
+    assert template.write(first, tmp_path / "again.onnx") <= 1e-5
+
+
+def test_a_network_of_another_size_does_not_fit_an_exported_graph(tmp_path):
+    small = Hilbert(audio_dim=6, text_dim=5, outcomes={"spectrum": 3}, width=8, heads=2, experts=2).eval()
+    large = Hilbert(audio_dim=6, text_dim=5, outcomes={"spectrum": 3}, width=16, heads=2, experts=2).eval()
+    export_network(small, tasks=["spectrum"], file=tmp_path / "small.onnx")
+    template = NetworkTemplate(tmp_path / "small.onnx", small, tasks=["spectrum"])
+    with pytest.raises(ParityError, match="another size"):
+        template.write(large, tmp_path / "large.onnx")
