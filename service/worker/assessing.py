@@ -7,8 +7,6 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
-import structlog
-
 from model.bundle.keys import read_public_key
 from model.bundle.signature import Trust
 from model.errors import BundleError, RecordingError, SigningKeyUnusable
@@ -20,18 +18,13 @@ from service.jobs.workers import LoadedModel, TaskOutcomes
 from service.settings import PEM, REPOSITORY, Settings
 from service.worker.assessor import MaterialUnusable, Preparation, PreparedChunk
 
-log = structlog.stdlib.get_logger(__name__)
-
 EXAMPLE_KEY = REPOSITORY / "examples" / "bundle.pub"
 
 
 def open_assessor(settings: Settings) -> PipelineAssessor:
     """Verify the configured bundle's signature and digests. Raises ConfigurationRefused."""
     with _refusals(settings.bundle):
-        pipeline = Pipeline.open(settings.bundle, threads=settings.threads, trust=trust_of(settings))
-    if pipeline.bundle.signed_by is None:
-        log.warning("the bundle is signed by no trusted key", digest=pipeline.bundle.digest)
-    return PipelineAssessor(pipeline)
+        return PipelineAssessor(Pipeline.open(settings.bundle, threads=settings.threads, trust=trust_of(settings)))
 
 
 def trust_of(settings: Settings) -> Trust:

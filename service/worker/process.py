@@ -11,6 +11,7 @@ from pathlib import Path
 
 import structlog
 
+from service.jobs.result import ModelTrace
 from service.jobs.sweeper import Sweeper, sweep_plan
 from service.jobs.workers import WorkerIdentity
 from service.settings import Settings
@@ -30,6 +31,7 @@ def run_worker(settings: Settings, queues: tuple[str, ...], open_assessor: Calla
     worker = WorkerIdentity(id=f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}", queues=queues)
     assessor = open_assessor(settings)
     assessor.warm_up()
+    _say_who_signed(assessor.trace)
     database = Database(settings.database)
     objects = ObjectStore(settings.object_store)
     app = open_celery(settings.broker)
@@ -70,6 +72,14 @@ def run_worker(settings: Settings, queues: tuple[str, ...], open_assessor: Calla
         presence.stop()
         database.close()
     return int(celery_worker.exitcode or 0)
+
+
+def _say_who_signed(model: ModelTrace) -> None:
+    """Where no keys are named any bundle is loaded, but not in silence."""
+    if model.signed_by is None:
+        log.warning("the bundle is signed by no trusted key", digest=model.digest)
+    else:
+        log.info("the bundle is signed by a trusted key", digest=model.digest, key=model.signed_by)
 
 
 def _own_scratch(folder: Path) -> Path:

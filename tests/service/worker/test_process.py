@@ -3,11 +3,12 @@ import subprocess
 import sys
 
 import pytest
+import structlog
 
 from service.errors import ConfigurationRefused
 from service.settings import REPOSITORY, Settings
 from service.worker.entry import known_queues, start_worker
-from service.worker.process import _own_scratch
+from service.worker.process import _own_scratch, _say_who_signed
 
 GONE = 999_999_999
 
@@ -46,6 +47,13 @@ def test_a_worker_that_cannot_start_says_that_restarting_is_useless(tmp_path, ca
 
     assert start_worker(Settings(data_dir=tmp_path), "encode", None, refuse) == os.EX_CONFIG
     assert capsys.readouterr().err.strip().endswith("The bundle is missing.")
+
+
+@pytest.mark.parametrize(("signer", "level"), [(None, "warning"), ("3f1c9a70b2d4e586", "info")])
+def test_a_bundle_that_nobody_trusted_has_signed_is_not_loaded_in_silence(assessor, signer, level):
+    with structlog.testing.capture_logs() as entries:
+        _say_who_signed(assessor.trace.model_copy(update={"signed_by": signer}))
+    assert [(one["log_level"], one["digest"]) for one in entries] == [(level, assessor.trace.digest)]
 
 
 def test_a_real_worker_does_not_start_with_a_bundle_that_answers_otherwise(swapped_bundle, tmp_path):
