@@ -169,6 +169,12 @@ class RunSettings(Settings):
         return next(iter(self.tasks))
 
     @model_validator(mode="after")
+    def _candidates_are_told_apart(self) -> RunSettings:
+        if len({one.name for one in self.candidates}) < len(self.candidates):
+            raise ValueError("two candidates have one name: give each a name of its own")
+        return self
+
+    @model_validator(mode="after")
     def _late_fusion_has_its_halves(self) -> RunSettings:
         if "late_fusion" in self.lineup and not {"audio_only", "text_only"} <= set(self.lineup):
             raise ValueError("late_fusion fuses audio_only and text_only: put both into the line-up, or leave it out")
