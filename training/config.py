@@ -65,7 +65,7 @@ class SpeechEncoderSettings(MaskedSpeechSettings):
 class WhisperSettings(MaskedSpeechSettings):
     """The stand-in for a Whisper checkpoint; a step costs whole windows, so it takes fewer and smaller ones."""
 
-    steps: int = 150
+    steps: int = 240
     batch: int = 2
     mel_bands: int = Field(default=80, description="80, or 128 as the newest large Whisper has")
     window_seconds: int = Field(default=30, ge=1, description="what every segment is filled up to with silence")
@@ -99,7 +99,7 @@ class StandinSettings(Settings):
     speech: SpeechEncoderSettings = SpeechEncoderSettings()
     text: TextEncoderSettings = TextEncoderSettings()
     whisper: WhisperSettings = WhisperSettings()
-    t5: TextEncoderSettings = TextEncoderSettings()
+    t5: TextEncoderSettings = TextEncoderSettings(steps=300, learning_rate=3e-3)
 
 
 class TrainerSettings(Settings):

@@ -14,6 +14,7 @@ standins:
   threads: 1
   speech: {hidden: 32, layers: 1, heads: 2, feedforward: 32, convolution: 8, steps: 2, batch: 2, crop_seconds: 1}
   text: {vocabulary: 300, hidden: 32, layers: 1, heads: 2, feedforward: 32, steps: 2, batch: 2}
+  t5: {vocabulary: 300, hidden: 32, layers: 1, heads: 2, feedforward: 32, steps: 2, batch: 2}
 """
 
 
@@ -103,3 +104,16 @@ def test_precompute_says_where_encoders_come_from(tmp_path):
     assert outcome.exit_code == 1
     assert "there is no encoder in speech" in outcome.output
     assert "export-encoder" in outcome.output
+def test_standins_of_named_architectures_get_folders_of_their_names(tmp_path):
+    config = write_small_config(tmp_path)
+    said = run("standins", "--out", tmp_path / "encoders", "--config", config, "--architectures", "t5, roberta")
+    assert said.count(" -> ") == 2
+    assert sorted(folder.name for folder in (tmp_path / "encoders").iterdir()) == ["roberta", "t5"]
+
+
+def test_an_unknown_architecture_is_refused_before_anything_is_trained(tmp_path):
+    arguments = ["standins", "--out", str(tmp_path / "encoders"), "--architectures", "t5,bert"]
+    outcome = CliRunner().invoke(app, arguments)
+    assert outcome.exit_code == 2
+    assert "unknown: bert" in outcome.output
+    assert not (tmp_path / "encoders").exists()

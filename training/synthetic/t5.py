@@ -27,6 +27,7 @@ MASK_TOKEN = "<extra_id_0>"  # noqa: S105 - the first of T5's sentinels, no secr
 _SENTINELS = 100
 _LONGEST = 512
 _DIGITS = 6
+_RARE = 0.05  # the trainer adds 1e-4 for each rare character
 
 
 class TokenPredictor(nn.Module):
@@ -65,12 +66,16 @@ def train_t5_tokenizer(texts: Sequence[str], *, vocabulary: int) -> PreTrainedTo
 def _pieces(learner: Tokenizer) -> list[tuple[str, float]]:
     """Pieces and their log probabilities, the special ones first.
 
-    The trainer adds up in an order of its own each time: the last digits differ from run to run, and with them the
-    order. Rounded and sorted they are the same.
+    The trainer goes through its tables in an order of its own each time. Sums differ in their last digits; and
+    characters too rare for a score of their own get the least one and, in that order, a little more. Rounded, with
+    one score for all such characters, and sorted, equal texts give equal pieces.
     """
     vocabulary: list[tuple[str, float]] = json.loads(learner.to_str())["model"]["vocab"]
-    learnt = [(piece, round(score, _DIGITS)) for piece, score in vocabulary if piece not in SPECIAL_TOKENS]
-    return [(piece, 0.0) for piece in SPECIAL_TOKENS] + sorted(learnt, key=lambda one: (-one[1], one[0]))
+    learnt = {piece: score for piece, score in vocabulary if piece not in SPECIAL_TOKENS}
+    least = min(learnt.values())
+    rare = {piece for piece, score in learnt.items() if len(piece) == 1 and score < least + _RARE}
+    scored = [(piece, round(least if piece in rare else score, _DIGITS)) for piece, score in learnt.items()]
+    return [(piece, 0.0) for piece in SPECIAL_TOKENS] + sorted(scored, key=lambda one: (-one[1], one[0]))
 
 
 def build_t5_encoder(settings: TextEncoderSettings, *, vocabulary: int, seed: int) -> TokenPredictor:

@@ -93,8 +93,9 @@ def test_what_lies_beyond_a_segments_end_changes_nothing(encoder: Encoder[Any], 
     np.testing.assert_allclose(features(rest, 2), alone, rtol=1e-5, atol=1e-6)
 
 
-def test_a_text_beyond_the_window_is_read_to_its_end(encoders: Path) -> None:
-    text = TextEncoder(encoders / "text", RuntimeOptions(threads=1))
+@pytest.mark.parametrize("folder", ["roberta", "t5"], indirect=True)
+def test_a_text_beyond_the_window_is_read_to_its_end(folder: Path) -> None:
+    text = TextEncoder(folder, RuntimeOptions(threads=1))
     opening = "We went for a walk by the river. " * 20
     one, other = text.encode([opening + "I slept badly.", opening + "Work was fine, thank you."])
     assert not np.allclose(one, other, atol=1e-5)
