@@ -10,6 +10,7 @@ from rich.console import Console
 
 from training.cohort.row import Role
 from training.config import TrainingSettings, load_run, load_settings
+from training.matrix_verb import add_verbs as add_matrix_verb
 from training.release_verbs import add_verbs as add_release_verbs
 from training.run_verbs import DEFAULT_SETTINGS
 from training.run_verbs import add_verbs as add_run_verbs
@@ -163,7 +164,9 @@ def demo(
 
 add_release_verbs(app)
 add_run_verbs(app)
+add_matrix_verb(app)
 add_run_verbs(app)
+add_matrix_verb(app)
 
 
 def _console() -> Console:

@@ -104,6 +104,8 @@ def test_precompute_says_where_encoders_come_from(tmp_path):
     assert outcome.exit_code == 1
     assert "there is no encoder in speech" in outcome.output
     assert "export-encoder" in outcome.output
+
+
 def test_standins_of_named_architectures_get_folders_of_their_names(tmp_path):
     config = write_small_config(tmp_path)
     said = run("standins", "--out", tmp_path / "encoders", "--config", config, "--architectures", "t5, roberta")

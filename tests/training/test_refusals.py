@@ -31,7 +31,7 @@ def test_a_relative_among_the_validation_documents_is_refused():
 
 def test_the_first_term_that_is_not_finite_is_named():
     terms = {"cka": torch.tensor([0.1, 0.2]), "router_z": torch.tensor([0.1, float("nan")])}
-    with pytest.raises(DivergedError, match="second, step 7 .*router_z is not finite"):
+    with pytest.raises(DivergedError, match=r"second, step 7 .*router_z is not finite"):
         refuse_divergence(["first", "second"], 7, torch.tensor([1.0, float("nan")]), terms)
 
 

@@ -42,7 +42,7 @@ def trained():
 
 
 def weights(stack):
-    return [{name: value for name, value in fold.learner.state_dict().items()} for fold in stack.folds]
+    return [dict(fold.learner.state_dict()) for fold in stack.folds]
 
 
 def assert_same_weights(one, other):
