@@ -123,7 +123,8 @@ class TrainerSettings(Settings):
     stack_megabytes: float = Field(default=1500.0, gt=0, description="of features in one stack; fewer folds above it")
     save_seconds: float = Field(default=20.0, ge=0, description="between saved states of a run")
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    threads: int = Field(default=2, ge=1)
+    threads: int = Field(default=1, ge=1, description="of each process that trains")
+    workers: int = Field(default=2, ge=1, description="processes that train stacks side by side; 1 on a GPU")
 
 
 class CandidateSettings(Settings):

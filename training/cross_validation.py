@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float
@@ -60,7 +60,7 @@ def solve_arm(
     """Tune, refit and test an arm on every outer fold."""
     began = time.monotonic()
     tried = attempts(arm, experiment.dims, settings)
-    solutions, stacks = solve(outer_problems(folds), experiment.documents, tried, place)
+    solutions, stacks = solve(outer_problems(folds), experiment.documents, tried, replace(place, arm=TITLES[arm]))
     return SolvedArm(name=arm, attempts=tried, solutions=solutions, stacks=stacks, seconds=time.monotonic() - began)
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import torch
 from torch import Tensor
 
 from training.batches import LabelledDocument, digest_documents
+from training.fit_workers import Report, work_off
 from training.learner import Learner, Recipe, build_learner
 from training.lineup.arms import Attempt
 from training.material import FoldMaterial, Look, Run, TrainedFold
@@ -51,17 +53,29 @@ class Place:
 
     folder: Path
     bounds: tuple[int, ...]
-    report: Callable[[str, Look], None]
-    begin: Callable[[str, int], None]
+    report: Report
+    begin: Callable[[str, int, int], None]  # title, runs, and how many of them are yet to be trained
+    arm: str = "hilbert"  # whose runs, in words
 
 
-def fit_all(attempt: Attempt, fits: Sequence[Fit], place: Place, *, title: str) -> Iterator[FittedStack]:
+def fit_all(attempt: Attempt, fits: Sequence[Fit], place: Place, *, title: str) -> tuple[FittedStack, ...]:
     """Train the runs in stacks, in the order given; stacks that were finished before are read."""
     size = _stack_size(attempt, fits)
-    for start in range(0, len(fits), size):
-        members = fits[start : start + size]
-        place.begin(title, len(members))
-        yield _fit_stack(attempt, members, place, title)
+    starts = range(0, len(fits), size)
+    stacks = [
+        Stacked(
+            attempt=attempt,
+            fits=tuple(fits[start : start + size]),
+            folder=place.folder,
+            bounds=place.bounds,
+            title=f"{title}, stack {number} of {len(starts)}",
+        )
+        for number, start in enumerate(starts, start=1)
+    ]
+    missing = [stack for stack in stacks if not stack.finished.exists()]
+    place.begin(title, len(fits), sum(len(stack.fits) for stack in missing))
+    work_off(missing, workers=attempt.trainer.workers, report=place.report)
+    return tuple(stack.read() for stack in stacks)
 
 
 def rebuild(recipe: Recipe, fit: Fit, fitted: Fitted) -> Learner:
@@ -71,25 +85,49 @@ def rebuild(recipe: Recipe, fit: Fit, fitted: Fitted) -> Learner:
     return learner.eval()
 
 
-def _fit_stack(attempt: Attempt, fits: Sequence[Fit], place: Place, title: str) -> FittedStack:
-    materials = [fit.material for fit in fits]
-    run = Run(
-        settings=attempt.trainer,
-        modality_dropout=attempt.modality_dropout,
-        bounds=place.bounds,
-        report=lambda look: place.report(title, look),
-    )
-    asked = "".join(digest_documents(fit.asked) for fit in fits)
-    identity = identify_run(attempt.recipe, materials, run, beside=asked)
-    finished = place.folder / f"{identity}.safetensors"
-    kept = read_state(finished)
-    if kept is None:
-        running = place.folder / f"{identity}.running.safetensors"
-        trained = train_stack(attempt.recipe, materials, replace(run, state=running))
-        kept = _pack([_ask(fit, one) for fit, one in zip(fits, trained.folds, strict=True)], trained.looks)
-        write_state(finished, kept)
+@dataclass(frozen=True, kw_only=True)
+class Stacked:
+    """Some fits to be trained as one stack, and where they are kept; small enough to be sent to another process."""
+
+    attempt: Attempt
+    fits: tuple[Fit, ...]
+    folder: Path
+    bounds: tuple[int, ...]
+    title: str
+
+    def __call__(self, report: Report) -> None:
+        """Train the stack and keep it."""
+        running = self.folder / f"{self.identity}.running.safetensors"
+        run = replace(self._run, state=running, report=lambda look: report(self.title, look))
+        trained = train_stack(self.attempt.recipe, self._materials, run)
+        asked = [_ask(fit, one) for fit, one in zip(self.fits, trained.folds, strict=True)]
+        write_state(self.finished, _pack(asked, trained.looks))
         running.unlink(missing_ok=True)
-    return _unpack(kept)
+
+    def read(self) -> FittedStack:
+        """The finished stack."""
+        kept = read_state(self.finished)
+        assert kept is not None  # noqa: S101 - it was trained before
+        return _unpack(kept)
+
+    @property
+    def finished(self) -> Path:
+        """The file it is kept in."""
+        return self.folder / f"{self.identity}.safetensors"
+
+    @cached_property
+    def identity(self) -> str:
+        """Digest of all that decides it."""
+        asked = "".join(digest_documents(fit.asked) for fit in self.fits)
+        return identify_run(self.attempt.recipe, self._materials, self._run, beside=asked)
+
+    @property
+    def _materials(self) -> list[FoldMaterial]:
+        return [fit.material for fit in self.fits]
+
+    @property
+    def _run(self) -> Run:
+        return Run(settings=self.attempt.trainer, modality_dropout=self.attempt.modality_dropout, bounds=self.bounds)
 
 
 def _ask(fit: Fit, trained: TrainedFold) -> Fitted:

@@ -16,14 +16,13 @@ from training.material import Look
 
 
 class Display:
-    """A table that follows the newest look; on a console that is no terminal a line for each finished stack."""
+    """A table that follows the newest look; what remains on the console is a line for each group of runs."""
 
     def __init__(self, console: Console) -> None:
         self.console = console
-        self.title = ""
-        self.fitted = 0
         self._began = time.monotonic()
         self._live: Live | None = None
+        self._summary = ""
 
     @contextmanager
     def shown(self) -> Iterator[None]:
@@ -31,27 +30,34 @@ class Display:
         with Live(Text(""), console=self.console, refresh_per_second=2, transient=True) as live:
             self._live = live
             yield
+            self._conclude()
         self._live = None
 
-    def begin(self, title: str, runs: int) -> None:
-        """Told before each stack: what it is for, and how many runs it holds."""
-        self.title, self.fitted = title, self.fitted + runs
+    def begin(self, title: str, runs: int, missing: int) -> None:
+        """Told before each group of runs: what they are for, how many, and how many are yet to be trained."""
+        self._conclude()
+        kept = f", {runs - missing} of them kept from before" if runs > missing else ""
+        self.console.print(f"{self._clock}  {title}: {runs} runs{kept}")
 
     def report(self, title: str, look: Look) -> None:
         """Told at every look."""
-        if self._live is not None:
-            self._live.update(Group(self._headline(title, look), tabulate(look)))
-        if look.done == len(look.totals) or look.step == look.steps:
-            self.console.print(self._summary(title, look))
-
-    def _headline(self, title: str, look: Look) -> Text:
-        minutes, seconds = divmod(int(time.monotonic() - self._began), 60)
-        return Text(f"{title}: step {look.step}/{look.steps}, {len(look.totals)} runs at once, {minutes}:{seconds:02d}")
-
-    def _summary(self, title: str, look: Look) -> str:
         loss = f"loss {look.totals.mean():.3f}"
         validation = "" if look.scores is None else f", validation {np.mean(look.scores):.3f}"
-        return f"{title}: {len(look.totals)} runs, {look.step} steps, {loss}{validation} ({self.fitted} runs so far)"
+        self._summary = f"{loss}{validation} after {look.step} steps"
+        if self._live is not None:
+            headline = f"{self._clock}  {title}: step {look.step}/{look.steps}, {len(look.totals)} runs in this stack"
+            self._live.update(Group(Text(headline), tabulate(look)))
+
+    def _conclude(self) -> None:
+        """Leave a line about the last stack of the group that ends."""
+        if self._summary:
+            self.console.print(f"{self._clock}  the last stack: {self._summary}")
+        self._summary = ""
+
+    @property
+    def _clock(self) -> str:
+        minutes, seconds = divmod(int(time.monotonic() - self._began), 60)
+        return f"{minutes:3d}:{seconds:02d}"
 
 
 def tabulate(look: Look) -> Table:

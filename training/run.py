@@ -57,8 +57,8 @@ class Runner:
     def experiment(self) -> Experiment:
         """Inspect, encode and label the cohort; raises CohortError, NothingToTrainError."""
         cohort = read_cohort(self.place.manifest).among(role=self.place.role)
-        place, segments, workers = self.place, self.settings.segments, self.settings.trainer.threads
-        pair = open_encoders(place.encoders, RuntimeOptions(threads=workers))
+        place, segments, workers = self.place, self.settings.segments, self.settings.trainer.workers
+        pair = open_encoders(place.encoders, RuntimeOptions(threads=self.settings.trainer.threads))
         if workers > 1:  # processes of one thread each are faster than one of several
             apart = WorkerSettings(encoders=place.encoders, store=place.features, segments=segments, threads=1)
             fill_store(cohort, apart, workers=workers, console=self.console)

@@ -47,19 +47,13 @@ class TensorBoardTracker(Tracker):
 
         folder.mkdir(parents=True, exist_ok=True)
         self._writer = SummaryWriter(str(folder))
-        self._stacks: dict[str, int] = {}
-        self._last: dict[str, int] = {}
 
     def follow(self, title: str, look: Look) -> None:
-        """One scalar a term, validation included; each stack of a kind of run is a curve of its own."""
-        if look.step <= self._last.get(title, look.step + 1):
-            self._stacks[title] = self._stacks.get(title, 0) + 1
-        self._last[title] = look.step
-        group = f"{title}/{self._stacks[title]}"
+        """One scalar a term, validation included; each stack is a curve of its own."""
         for name, values in (*look.terms.items(), ("total", look.totals)):
-            self._writer.add_scalar(f"{name}/{group}", float(values.mean()), look.step)
+            self._writer.add_scalar(f"{name}/{title}", float(values.mean()), look.step)
         if look.scores is not None:
-            self._writer.add_scalar(f"validation/{group}", float(look.scores.mean()), look.step)
+            self._writer.add_scalar(f"validation/{title}", float(look.scores.mean()), look.step)
 
     def close(self) -> None:
         """Flush the event file."""

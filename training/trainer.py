@@ -231,7 +231,9 @@ class _Course:
 def identify_run(recipe: Recipe, folds: Sequence[FoldMaterial], run: Run, *, beside: str = "") -> str:
     """Hexadecimal sha256 of all that decides the weights of a stack, and of what else the caller names."""
     facts = {
-        "settings": run.settings.model_dump(mode="json", exclude={"save_seconds"}),
+        "settings": run.settings.model_dump(
+            mode="json", exclude={"save_seconds", "workers", "stack", "stack_megabytes"}
+        ),
         "modality_dropout": run.modality_dropout,
         "objective": recipe.objective.model_dump(mode="json"),
         "outcomes": {task: list(names) for task, names in recipe.outcomes.items()},

@@ -27,7 +27,7 @@ class TrainingState:
 def write_state(file: Path, state: TrainingState) -> None:
     """Write through a neighbour and a rename, so that a kill at any moment leaves the old state or the new one."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    partial = file.with_suffix(".partial")
+    partial = file.with_suffix(f".{os.getpid()}.partial")
     save_file(
         {name: tensor.detach().contiguous().cpu() for name, tensor in state.tensors.items()},
         partial,

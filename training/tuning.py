@@ -114,7 +114,9 @@ def _try(
         for number, split in enumerate(problem.inner)
     ]
     found = [
-        fit for stack in fit_all(attempt, fits, place, title=f"tuning, {attempt.candidate.name}") for fit in stack.fits
+        fit
+        for stack in fit_all(attempt, fits, place, title=f"{place.arm}, tuning, {attempt.candidate.name}")
+        for fit in stack.fits
     ]
     ends = np.cumsum([len(problem.inner) for problem in problems])[:-1]
     return [list(part) for part in _split(found, ends.tolist())]
@@ -161,7 +163,7 @@ def _refit(
     for number, attempt in enumerate(attempts):
         chosen = [at for at, choice in enumerate(choices) if choice.attempt == number]
         fits = [_final_fit(problems[at], choices[at], documents) for at in chosen]
-        made = list(fit_all(attempt, fits, place, title=f"refit, {attempt.candidate.name}")) if fits else []
+        made = fit_all(attempt, fits, place, title=f"{place.arm}, refit, {attempt.candidate.name}") if fits else ()
         stacks += made
         fitted = [fit for stack in made for fit in stack.fits]
         for at, fit, found in zip(chosen, fits, fitted, strict=True):

@@ -26,7 +26,7 @@ RECIPE = Recipe(
     outcomes=OUTCOMES,
     objective=ObjectiveSettings(head_width=WIDTH),
 )
-TRAINER = TrainerSettings(steps=30, learning_rate=5e-3, look_every=5, patience=3, threads=1, device="cpu")
+TRAINER = TrainerSettings(steps=30, learning_rate=5e-3, look_every=5, patience=3, threads=1, workers=1, device="cpu")
 
 
 def plant_document(number, *, label=0, segments=3, audio=True, text=True, effect=2.0):

@@ -23,7 +23,7 @@ SETTINGS = TrainingSettings(
     ),
     run=RunSettings(
         network=NetworkSettings(width=16, heads=2, experts=2),
-        trainer=TrainerSettings(steps=6, look_every=3, threads=1, stack=4),
+        trainer=TrainerSettings(steps=6, look_every=3, workers=1, stack=4),
         folds=FoldSettings(seed=2, repeats=1, folds=2, inner=2),
         candidates=(CandidateSettings(name="only"),),
         measures=MeasureSettings(bootstrap=BootstrapSettings(resamples=100)),

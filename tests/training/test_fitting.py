@@ -9,11 +9,12 @@ from training.config import CandidateSettings
 from training.fitting import Fit, Place, fit_all, rebuild
 from training.lineup.arms import Attempt
 from training.prediction import predict_logits
+from training.refusals import HeldOutDocumentError
 
 ATTEMPT = Attempt(
     candidate=CandidateSettings(name="only"),
     recipe=RECIPE,
-    trainer=TRAINER.model_copy(update={"steps": 10, "stack": 2}),
+    trainer=TRAINER.model_copy(update={"steps": 10, "stack": 2, "workers": 1}),
     modality_dropout=0.1,
 )
 FRESH = plant_cohort(300, 12)
@@ -25,14 +26,14 @@ def place(folder, begun=None):
         folder=folder,
         bounds=BOUNDS,
         report=lambda title, look: None,
-        begin=lambda title, runs: None if begun is None else begun.append(runs),
+        begin=lambda title, runs, missing: None if begun is None else begun.append((title, runs, missing)),
     )
 
 
 @pytest.fixture(scope="module")
 def kept(tmp_path_factory):
     folder = tmp_path_factory.mktemp("fits")
-    return folder, list(fit_all(ATTEMPT, FITS, place(folder), title="test"))
+    return folder, fit_all(ATTEMPT, FITS, place(folder), title="test")
 
 
 def test_runs_are_stacked_as_far_as_asked(kept):
@@ -42,7 +43,9 @@ def test_runs_are_stacked_as_far_as_asked(kept):
 def test_finished_stacks_are_read_and_not_trained_again(kept):
     folder, stacks = kept
     files = {file.name: file.stat().st_mtime_ns for file in folder.iterdir()}
-    again = list(fit_all(ATTEMPT, FITS, place(folder), title="test"))
+    begun = []
+    again = fit_all(ATTEMPT, FITS, place(folder, begun), title="test")
+    assert begun == [("test", 3, 0)]
     assert {file.name: file.stat().st_mtime_ns for file in folder.iterdir()} == files
     for one, other in zip(stacks, again, strict=True):
         for fit, same in zip(one.fits, other.fits, strict=True):
@@ -78,5 +81,23 @@ def test_a_stack_takes_no_more_folds_than_there_is_room_for(tmp_path):
         for one in (*FITS[0].material.train, *FITS[0].material.validation)
     )
     narrow = ATTEMPT.trainer.model_copy(update={"stack": 8, "stack_megabytes": 1.5 * size / 1e6, "steps": 1})
-    stacks = list(fit_all(replace(ATTEMPT, trainer=narrow), FITS, place(tmp_path), title="test"))
+    stacks = fit_all(replace(ATTEMPT, trainer=narrow), FITS, place(tmp_path), title="test")
     assert [len(stack.fits) for stack in stacks] == [1, 1, 1]
+
+
+def test_several_workers_make_what_one_makes_and_report_every_look(kept, tmp_path):
+    looks = []
+    apart = replace(ATTEMPT, trainer=ATTEMPT.trainer.model_copy(update={"workers": 2}))
+    watched = replace(place(tmp_path), report=lambda title, look: looks.append((title, look.step)))
+    stacks = fit_all(apart, FITS, watched, title="test")
+    for one, other in zip(kept[1], stacks, strict=True):
+        for fit, same in zip(one.fits, other.fits, strict=True):
+            assert all(torch.equal(value, same.weights[name]) for name, value in fit.weights.items())
+    assert sorted(looks) == [(f"test, stack {stack} of 2", step) for stack in (1, 2) for step in (5, 10)]
+
+
+def test_what_a_worker_refuses_reaches_the_caller(tmp_path):
+    apart = replace(ATTEMPT, trainer=ATTEMPT.trainer.model_copy(update={"workers": 2, "stack": 1}))
+    leaking = replace(FITS[1], material=replace(FITS[1].material, held_out=frozenset({"f1", "f2"})))
+    with pytest.raises(HeldOutDocumentError):
+        fit_all(apart, [FITS[0], leaking], place(tmp_path), title="test")
