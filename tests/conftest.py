@@ -10,7 +10,11 @@ from pathlib import Path
 import pytest
 from jaxtyping import install_import_hook
 
+from tests.sharing import made_once
+
 install_import_hook("model", "beartype.beartype")
+
+pytest_plugins = ["tests.distribution", "tests.servers", "tests.tracing"]
 
 # A run started in the background of a script, or under nohup, ignores these signals, and so would every process
 # that a test starts; the tests that interrupt theirs need the defaults back.
@@ -33,7 +37,7 @@ def _hubert(folder: Path, norm: str) -> Path:
     torch.manual_seed(0)
     config = HubertConfig(
         hidden_size=32,
-        num_hidden_layers=3,
+        num_hidden_layers=2,
         num_attention_heads=2,
         intermediate_size=48,
         conv_dim=[16] * 7,
@@ -78,7 +82,7 @@ def roberta(tmp_path_factory: pytest.TempPathFactory) -> Path:
     config = RobertaConfig(
         vocab_size=bpe.get_vocab_size(),
         hidden_size=24,
-        num_hidden_layers=3,
+        num_hidden_layers=2,
         num_attention_heads=2,
         intermediate_size=48,
         max_position_embeddings=66,
@@ -89,6 +93,7 @@ def roberta(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+@made_once
 def encoders(hubert_base: Path, roberta: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with both encoders exported, `speech` and `text`."""
     from model.export.encoder import export_encoder
@@ -100,6 +105,7 @@ def encoders(hubert_base: Path, roberta: Path, tmp_path_factory: pytest.TempPath
 
 
 @pytest.fixture(scope="session")
+@made_once
 def small_bundle(encoders: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A sealed bundle of untrained weights: width 16, task `spectrum` of three outcomes."""
     import shutil
