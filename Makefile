@@ -38,9 +38,10 @@ check: $(VENV)/.development ## ruff, mypy strict, import contracts
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
+# The tests start many processes, and none of them should compile the same modules again.
 test: $(VENV)/.development ## run the tests with branch coverage
 	@$(BIN)/coverage erase
-	@$(BIN)/coverage run -m pytest -n $(WORKERS)
+	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/coverage run -m pytest -n $(WORKERS)
 	@$(BIN)/coverage combine -q
 	@$(BIN)/coverage report
 

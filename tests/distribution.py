@@ -1,5 +1,6 @@
-"""How `make test` deals the tests out to several processes."""
+"""How `make test` deals the tests out to several processes (decision 0016)."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,12 @@ import pytest
 HERE = Path(__file__).parent
 # What takes longest starts first, so that no process is left alone with it at the end.
 ORDER = ("journeys", "training", "model", "service", "architecture")
+SERVICES = "tests/journeys/"
+DEMO = "tests/journeys/test_demo.py"  # starts its own
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # The processes keep the cores busy between them; read when torch and NumPy are first imported.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -21,16 +28,13 @@ def _place(file: Path) -> int:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
-    """Keep the tests of a file together, and those that share the running services."""
+    """Keep the tests of a file in one process, and those of all files that share the running services."""
     from xdist.scheduler import LoadScopeScheduling
 
     class ByFile(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
             file = nodeid.split("::", 1)[0]
-            return "the services" if file.startswith(SERVICES) else file
+            return SERVICES if file.startswith(SERVICES) and file != DEMO else file
 
     config.option.loadscopereorder = False
     return ByFile(config, log)
-
-
-SERVICES = ("tests/journeys/material/", "tests/journeys/test_assessments.py", "tests/journeys/test_servers.py")
