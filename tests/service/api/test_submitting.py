@@ -5,6 +5,7 @@ import pytest
 from sqlalchemy import select
 
 from service.storage.tables import AssessmentRow, StageRow
+from tests.waiting import wait_for
 
 WAV = b"RIFF\x00\x00\x00\x00WAVE" + b"x" * 500
 
@@ -63,13 +64,8 @@ def test_the_name_of_the_clients_file_is_nowhere(api):
 
 
 def test_the_stage_is_published(api):
-    import time
-
     api.post(audio=WAV)
-    deadline = time.monotonic() + 10
-    while not list((api.folder / "queue").glob("*.prepare.msg")):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    wait_for(lambda: list((api.folder / "queue").glob("*.prepare.msg")))
     with api.database.reading() as session:
         assert session.scalars(select(StageRow)).one().enqueued_at is not None
 

@@ -14,6 +14,7 @@ import pytest
 from service.cli.serving import running_service
 from service.errors import ConfigurationRefused
 from service.settings import Settings
+from tests.waiting import wait_for
 
 ROOT = Path(__file__).resolve().parents[3]
 WAV = b"RIFF\x00\x00\x00\x00WAVE"
@@ -36,14 +37,6 @@ class Client:
     def look(self, location, states):
         body = self.http.get(location).json()
         return body if body["state"] in states else None
-
-
-def wait_for(condition, seconds=30):
-    deadline = time.monotonic() + seconds
-    while not (value := condition()):
-        assert time.monotonic() < deadline, "it took too long"
-        time.sleep(0.02)
-    return value
 
 
 def quick(folder, **settings):

@@ -1,4 +1,3 @@
-import time
 from datetime import timedelta
 
 import pytest
@@ -12,6 +11,7 @@ from service.settings import Settings
 from service.storage.database import now
 from service.storage.objects import material_prefix, result_prefix, work_prefix
 from service.storage.tables import AssessmentRow, StageRow
+from tests.waiting import wait_for
 
 PLAN = SweepPlan(
     every=timedelta(milliseconds=20),
@@ -102,13 +102,6 @@ def test_material_of_unfinished_assessments_stays(database, objects, submit):
 def test_the_plan_follows_the_settings():
     plan = sweep_plan(Settings(attempts=7, window=9))
     assert (plan.attempts, plan.window.stages_per_worker) == (7, 9)
-
-
-def wait_for(condition):
-    deadline = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def test_the_thread_publishes_when_woken(sqlite, objects, submit, doorbell):

@@ -40,8 +40,8 @@ def test_a_reachable_queue_passes_the_check(app):
     Doorbell(app).check()
 
 
-def test_an_unreachable_queue_is_told_from_a_reachable_one(free_port):
-    app = open_celery(f"redis://127.0.0.1:{free_port}/0")
+def test_an_unreachable_queue_is_told_from_a_reachable_one(closed_port):
+    app = open_celery(f"redis://127.0.0.1:{closed_port}/0")
     with pytest.raises(QueueUnreachable):
         Doorbell(app).check()
     with pytest.raises(QueueUnreachable):

@@ -9,6 +9,7 @@ from service.jobs.stages import StageRepository
 from service.storage.database import now
 from service.storage.tables import StageRow
 from service.worker.lease import LeaseKeeper
+from tests.waiting import wait_for
 
 BEAT = timedelta(milliseconds=20)
 LEASE = timedelta(seconds=60)
@@ -24,13 +25,6 @@ def claim(database, submit):
 
 def keeper(database, claim):
     return LeaseKeeper(database, claim, worker="w1", lease=LEASE, heartbeat=BEAT)
-
-
-def wait_for(condition):
-    deadline = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def lease_until(database):

@@ -4,6 +4,7 @@ from datetime import timedelta
 from service.jobs.workers import WorkerIdentity
 from service.storage.tables import ModelRow, WorkerRow
 from service.worker.presence import Presence
+from tests.waiting import wait_for
 
 BEAT = timedelta(milliseconds=20)
 
@@ -11,13 +12,6 @@ BEAT = timedelta(milliseconds=20)
 def row(database):
     with database.reading() as session:
         return session.get(WorkerRow, "w1")
-
-
-def wait_for(condition):
-    deadline = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def test_a_worker_says_that_it_lives_until_it_leaves(database, loaded_model):

@@ -11,6 +11,7 @@ import pytest
 from service.errors import ConfigurationRefused
 from service.worker import supervisor as module
 from service.worker.supervisor import FolderLock, Program, Supervisor
+from tests.waiting import wait_for
 
 ROOT = Path(__file__).resolve().parents[3]
 SLEEPER = (sys.executable, "-c", "import time; time.sleep(60)")
@@ -30,14 +31,6 @@ def supervise(tmp_path, *commands, grace=2.0):
         logs=tmp_path / "logs",
         grace=timedelta(seconds=grace),
     )
-
-
-def wait_for(condition, seconds=15):
-    deadline = time.monotonic() + seconds
-    while not (value := condition()):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    return value
 
 
 def alive(pid):

