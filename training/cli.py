@@ -153,20 +153,18 @@ def demo(
     work: Annotated[Path, typer.Option(help="Folder for what is made on the way; kept, and used again.")] = Path(
         "var/demonstration"
     ),
+    encoders: Annotated[
+        Path | None,
+        typer.Option(exists=True, file_okay=False, help="Exported encoders to take; else they are trained."),
+    ] = None,
+    key: Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="Private key to sign with.")] = None,
 ) -> None:
-    """Make the demonstration bundle from nothing, and measure it on fresh synthetic speakers."""
+    """Make the demonstration bundle from nothing, evaluate it, and measure it on fresh synthetic speakers."""
     from training.demonstration import Demonstration
 
     console = _console()
-    report = Demonstration(load_settings(config), work, console).run(out)
+    report = Demonstration(load_settings(config), work, console).run(out, encoders=encoders, key=key)
     console.print_json(report.model_dump_json())
-
-
-add_release_verbs(app)
-add_run_verbs(app)
-add_matrix_verb(app)
-add_run_verbs(app)
-add_matrix_verb(app)
 
 
 def _console() -> Console:
