@@ -167,6 +167,11 @@ def demo(
     console.print_json(report.model_dump_json())
 
 
+add_release_verbs(app)
+add_run_verbs(app)
+add_matrix_verb(app)
+
+
 def _console() -> Console:
     return Console()
 
