@@ -38,7 +38,7 @@ def _hubert(folder: Path, norm: str) -> Path:
     torch.manual_seed(0)
     config = HubertConfig(
         hidden_size=32,
-        num_hidden_layers=2,
+        num_hidden_layers=3,
         num_attention_heads=2,
         intermediate_size=48,
         conv_dim=[16] * 7,
@@ -83,7 +83,7 @@ def roberta(tmp_path_factory: pytest.TempPathFactory) -> Path:
     config = RobertaConfig(
         vocab_size=bpe.get_vocab_size(),
         hidden_size=24,
-        num_hidden_layers=2,
+        num_hidden_layers=3,
         num_attention_heads=2,
         intermediate_size=48,
         max_position_embeddings=66,
