@@ -47,26 +47,30 @@ def test_the_graph_agrees_with_torch_and_has_free_axes(network: Hilbert, tmp_pat
             np.testing.assert_allclose(value, reference.numpy(), atol=TOLERANCE)
 
 
-def test_other_weights_put_into_an_exported_graph_answer_as_their_own_network(tmp_path):
-    def build(seed):
-        torch.manual_seed(seed)
-        network = Hilbert(audio_dim=6, text_dim=5, outcomes={"spectrum": 3}, width=8, heads=2, experts=2)
-        statistics = [torch.rand(6) + 0.5, torch.rand(6) + 0.5, torch.rand(5) + 0.5, torch.rand(5) + 0.5]
-        names = ("audio_mean", "audio_std", "text_mean", "text_std")
-        network.standardise_by(**dict(zip(names, statistics, strict=True)))
-        return network.eval()
-
-    first, second = build(1), build(2)
-    export_network(first, tasks=["spectrum"], file=tmp_path / "first.onnx")
-    template = NetworkTemplate(tmp_path / "first.onnx", first, tasks=["spectrum"])
-    assert template.write(second, tmp_path / "second.onnx") <= 1e-5
-    assert template.write(first, tmp_path / "again.onnx") <= 1e-5
+def build(seed: int, width: int = 8) -> Hilbert:
+    torch.manual_seed(seed)
+    network = Hilbert(audio_dim=6, text_dim=5, outcomes={"spectrum": 3}, width=width, heads=2, experts=2)
+    statistics = [torch.rand(6) + 0.5, torch.rand(6) + 0.5, torch.rand(5) + 0.5, torch.rand(5) + 0.5]
+    names = ("audio_mean", "audio_std", "text_mean", "text_std")
+    network.standardise_by(**dict(zip(names, statistics, strict=True)))
+    return network.eval()
 
 
-def test_a_network_of_another_size_does_not_fit_an_exported_graph(tmp_path):
-    small = Hilbert(audio_dim=6, text_dim=5, outcomes={"spectrum": 3}, width=8, heads=2, experts=2).eval()
-    large = Hilbert(audio_dim=6, text_dim=5, outcomes={"spectrum": 3}, width=16, heads=2, experts=2).eval()
-    export_network(small, tasks=["spectrum"], file=tmp_path / "small.onnx")
-    template = NetworkTemplate(tmp_path / "small.onnx", small, tasks=["spectrum"])
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> NetworkTemplate:
+    """The graph of the first network, into which others are put."""
+    file = tmp_path_factory.mktemp("template") / "first.onnx"
+    export_network(build(1), tasks=["spectrum"], file=file)
+    return NetworkTemplate(file, build(1), tasks=["spectrum"])
+
+
+def test_other_weights_put_into_an_exported_graph_answer_as_their_own_network(
+    template: NetworkTemplate, tmp_path: Path
+) -> None:
+    assert template.write(build(2), tmp_path / "second.onnx") <= 1e-5
+    assert template.write(build(1), tmp_path / "again.onnx") <= 1e-5
+
+
+def test_a_network_of_another_size_does_not_fit_an_exported_graph(template: NetworkTemplate, tmp_path: Path) -> None:
     with pytest.raises(ParityError, match="another size"):
-        template.write(large, tmp_path / "large.onnx")
+        template.write(build(1, width=16), tmp_path / "large.onnx")
