@@ -35,8 +35,8 @@ class CarrierReport(Settings):
     speakers: int
     audio: float = Field(description="signed contribution, log-odds")
     text: float
-    audio_share: float = Field(description="|audio| / (|audio| + |text|)")
-    audio_leads: float = Field(description="share of the speakers in whose score audio has the larger share")
+    audio_share: float | None = Field(description="mean of |audio| / (|audio| + |text|); None where nothing moved")
+    audio_leads: float | None = Field(description="share of the speakers in whose score audio has the larger share")
 
 
 class FreshReport(Settings):
@@ -83,11 +83,11 @@ def measure_fresh(
 def _carrier(scorer: Scorer, documents: Sequence[LabelledDocument], task: str) -> CarrierReport:
     """The contributions to each speaker's own outcome; a speaker whose score nothing moved has no share."""
     found = [contributions(scorer, one.features, task=task, outcome=one.labels[task]) for one in documents]
-    shares = np.array([np.nan if one.share_audio is None else one.share_audio for one in found])
+    shares = np.array([one.share_audio for one in found if one.share_audio is not None])
     return CarrierReport(
         speakers=len(found),
         audio=float(np.mean([one.audio for one in found])),
         text=float(np.mean([one.text for one in found])),
-        audio_share=float(np.nanmean(shares)),
-        audio_leads=float(np.nanmean(shares > EVEN)),
+        audio_share=float(shares.mean()) if len(shares) else None,
+        audio_leads=float((shares > EVEN).mean()) if len(shares) else None,
     )

@@ -60,8 +60,16 @@ def write_graph(
         )
     if program is None:
         raise ParityError("the exporter returned no graph")
+    _forget_origin(program)
     weights = sum(tensor.numel() * tensor.element_size() for tensor in module.state_dict().values())
     program.save(file, external_data=weights > largest)
+
+
+def _forget_origin(program: torch.onnx.ONNXProgram) -> None:
+    """Take out the exporter's notes: stack traces with paths of the machine that exported."""
+    for node in program.model.graph.all_nodes():
+        node.metadata_props.clear()
+        node.doc_string = None
 
 
 def check_parity(

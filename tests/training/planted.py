@@ -15,7 +15,7 @@ from training.material import FoldMaterial
 
 AUDIO_DIM, TEXT_DIM = 6, 4
 OUTCOMES = {"spectrum": ("none", "ill")}
-BOUNDS = (2, 4, 6)
+BOUNDS = (3, 6)
 WIDTH = 16
 NETWORK = NetworkSettings(width=WIDTH, heads=2, experts=2, dropout=0.2)
 DESCRIPTION = NetworkDescription(audio_dim=AUDIO_DIM, text_dim=TEXT_DIM, outcomes=OUTCOMES, network=NETWORK)

@@ -9,7 +9,6 @@ from rich.console import Console
 
 from model.config import SegmentSettings
 from tests.training.counting import CountingEncoder
-from training.batches import label
 from training.cohort.cohort import Cohort
 from training.cohort.manifest import read_cohort
 from training.cohort.problem import EncodingError
@@ -156,20 +155,6 @@ def test_all_unreadable_recordings_are_reported_once_the_others_are_done(cohort,
     ]
     assert "latin" not in str(refusal.value)
     assert len(list((tmp_path / "store").iterdir())) == 1
-
-
-def test_labels_go_to_the_recordings_that_have_features(cohort, encode):
-    (cohort.root / "short.txt").write_text("Hardly a word.")
-    poor = replace(cohort.rows[1], person="poor", transcript="short.txt")
-    unlabelled = replace(cohort.rows[1], person="unlabelled", labels={})
-    mixed = replace(cohort, rows=(poor, cohort.rows[1], unlabelled))
-    encoded, _ = encode(mixed, pair())
-    documents = list(label(mixed, encoded, task="spectrum", outcomes=OUTCOMES))
-    wanted = OUTCOMES.index(cohort.rows[1].labels["spectrum"])
-    assert [(one.person, one.labels["spectrum"]) for one in documents] == [
-        (cohort.rows[1].person, wanted),
-        ("unlabelled", -1),
-    ]
 
 
 def test_workers_fill_the_store_and_leave_out_what_they_cannot_encode(cohort, encoders, tmp_path, console):

@@ -40,7 +40,7 @@ def test_documents_are_padded_to_their_own_bound():
 
 
 def test_a_bound_nobody_needs_makes_no_group():
-    assert stacked([plant_cohort(0, 10, segments=2)]).lengths == (2,)
+    assert stacked([plant_cohort(0, 10, segments=2)]).lengths == (3,)
 
 
 def test_modality_dropout_takes_each_modality_at_its_share_and_never_both():
@@ -62,8 +62,8 @@ def test_a_fold_meets_the_same_chance_alone_and_in_a_stack():
     together, alone = stacked(folds), stacked([folds[2]])
     dropped = drop_modalities(together, share=0.3, generators=generators(3))
     single = drop_modalities(alone, share=0.3, generators=generators(1, seed=3))
-    noises = draw_noise(together, [64] * 3, generators(3))
-    quiet = draw_noise(alone, [64] * 3, generators(1, seed=3))
+    noises = draw_noise(together, [64] * 2, generators(3))
+    quiet = draw_noise(alone, [64] * 2, generators(1, seed=3))
     for number in range(len(noises)):
         size = quiet[number].shape[1]
         assert torch.equal(noises[number][2, :size], quiet[number][0])

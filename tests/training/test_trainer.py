@@ -111,8 +111,14 @@ def test_without_validation_the_weights_of_the_given_step_are_kept():
     )
 
 
+@pytest.fixture(scope="module")
+def straight():
+    """Two folds trained without a stop."""
+    return train_stack(RECIPE, plant_folds(2), RUN)
+
+
 @pytest.mark.parametrize("looks", [0, 2, 4])
-def test_a_killed_run_goes_on_to_the_same_weights(tmp_path, looks):
+def test_a_killed_run_goes_on_to_the_same_weights(tmp_path, straight, looks):
     state = tmp_path / "state.safetensors"
     with subprocess.Popen([sys.executable, "-c", REPORT_KILLED, str(state)], stdout=subprocess.PIPE) as process:
         for _ in range(looks):
@@ -127,7 +133,6 @@ def test_a_killed_run_goes_on_to_the_same_weights(tmp_path, looks):
     settings = TRAINER.model_copy(update={"save_seconds": 0.0})
     run = replace(RUN, settings=settings, state=state)
     resumed = train_stack(RECIPE, plant_folds(2), run)
-    straight = train_stack(RECIPE, plant_folds(2), RUN)
     assert_same_weights(resumed, straight)
     assert [look.totals.tolist() for look in resumed.looks] == [look.totals.tolist() for look in straight.looks]
 

@@ -74,3 +74,11 @@ def test_other_weights_put_into_an_exported_graph_answer_as_their_own_network(
 def test_a_network_of_another_size_does_not_fit_an_exported_graph(template: NetworkTemplate, tmp_path: Path) -> None:
     with pytest.raises(ParityError, match="another size"):
         template.write(build(1, width=16), tmp_path / "large.onnx")
+
+
+def test_a_graph_names_no_path_of_the_machine_that_exported_it(tmp_path):
+    network = Hilbert(audio_dim=6, text_dim=5, outcomes={"spectrum": 3}, width=8, heads=2, experts=2).eval()
+    export_network(network, tasks=["spectrum"], file=tmp_path / "network.onnx")
+    content = (tmp_path / "network.onnx").read_bytes()
+    assert str(Path(__file__).resolve().parents[3]).encode() not in content
+    assert b"stack_trace" not in content

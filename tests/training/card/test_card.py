@@ -30,6 +30,7 @@ def authored():
         {"Label": "Rare outcome", "Pointer": "/sparse", "Type": "roc_auc"},
     ]
     usefulness["Interpretation"] = f"Macro AUROC {{{{ {AUROC} | .2f }}}} in {{{{ /speakers }}}} speakers."
+    usefulness["TestType"] = "By hand"
     source["KeyMetrics"]["SafetyReliability"]["Interpretation"] = f'<span data-metric="{AUROC}">88.6 %</span> is typed.'
     return source
 
