@@ -37,7 +37,9 @@ def row(number, **changes):
 
 
 def cohort(*rows):
-    return Cohort(root=Path("nowhere"), rows=rows or tuple(row(number) for number in range(24)), tasks=("spectrum", "sleep"))
+    return Cohort(
+        root=Path("nowhere"), rows=rows or tuple(row(number) for number in range(24)), tasks=("spectrum", "sleep")
+    )
 
 
 def encode(number, **changes):

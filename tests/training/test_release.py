@@ -10,6 +10,7 @@ from model.bundle.golden import read_golden
 from model.bundle.signature import Trust
 from model.errors import BundleMisbehaves
 from model.pipeline import Pipeline
+from tests.training.card.plain import write_plain_card
 from training.card.numbers import CardError
 from training.release import Release, ReleaseRefusedError, release
 
@@ -56,7 +57,8 @@ def test_a_release_is_signed_and_behaves(parts, signing_key, tmp_path):
 def test_the_evaluation_travels_in_the_bundle_with_its_digest(parts, tmp_path):
     metrics = tmp_path / "metrics.json"
     metrics.write_text('{"macro_auroc": 0.8}')
-    released = release(replace(parts, evaluation=metrics), tmp_path / "bundle")
+    card = write_plain_card(tmp_path / "card.yaml")
+    released = release(replace(parts, evaluation=metrics, card=card), tmp_path / "bundle")
     assert (tmp_path / "bundle" / "evaluation.json").read_bytes() == metrics.read_bytes()
     assert "evaluation.json" in released.manifest.files
 

@@ -1,6 +1,5 @@
 import json
 import shutil
-from pathlib import Path
 
 import pytest
 import torch
@@ -13,11 +12,10 @@ from model.bundle.signature import Trust
 from model.config import NetworkSettings, QualitySettings, SegmentSettings
 from model.network.checkpoint import NetworkDescription, build
 from model.pipeline import Pipeline
+from tests.training.card.plain import write_plain_card
 from training.checkpoint import Checkpoint, Preparation, save_checkpoint
 from training.cli import app
 
-ROOT = Path(__file__).parents[2]
-CARD = ROOT / "training" / "card" / "demonstration.yaml"
 METRICS = {"arms": [{"macro_auroc": {"value": 0.7251}}]}
 
 
@@ -52,10 +50,7 @@ def work(tmp_path_factory):
     save_checkpoint(folder / "checkpoint", checkpoint)
     assert invoke("keygen", "--out", folder / "release.key").exit_code == 0
     (folder / "metrics.json").write_text(json.dumps(METRICS))
-    quoted = "Macro AUROC {{ /arms/0/macro_auroc/value | .3f }}."
-    old = "Says that the parts fit together. It says nothing about the accuracy of any use on people."
-    assert old in CARD.read_text()
-    (folder / "card.yaml").write_text(CARD.read_text().replace(old, quoted))
+    write_plain_card(folder / "card.yaml", Interpretation="Macro AUROC {{ /arms/0/macro_auroc/value | .3f }}.")
     return folder
 
 

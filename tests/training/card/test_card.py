@@ -7,12 +7,12 @@ import yaml
 from huggingface_hub import ModelCard
 
 from model.bundle.manifest import Manifest, Task
+from tests.training.card.plain import plain_card
 from training.card.card import check_bundle_card, check_card, read_card, read_metrics, render_card, write_card
 from training.card.numbers import CardError
 from training.card.source import read_source
 
 ROOT = Path(__file__).parents[3]
-DEMONSTRATION = ROOT / "training" / "card" / "demonstration.yaml"
 AUROC, LOW, HIGH = (f"/arms/0/macro_auroc/{name}" for name in ("value", "low", "high"))
 METRICS = {
     "arms": [{"name": "full", "macro_auroc": {"value": 0.886_49, "low": 0.84, "high": 0.93}}],
@@ -23,14 +23,13 @@ METRICS = {
 
 @pytest.fixture(scope="module")
 def authored():
-    source = yaml.safe_load(DEMONSTRATION.read_text())
-    usefulness = source["KeyMetrics"]["UsefulnessUsabilityEfficacy"]
-    usefulness["Results"] = [
-        {"Label": "Macro AUROC", "Pointer": AUROC, "Low": LOW, "High": HIGH, "Type": "roc_auc"},
-        {"Label": "Rare outcome", "Pointer": "/sparse", "Type": "roc_auc"},
-    ]
-    usefulness["Interpretation"] = f"Macro AUROC {{{{ {AUROC} | .2f }}}} in {{{{ /speakers }}}} speakers."
-    usefulness["TestType"] = "By hand"
+    source = plain_card(
+        Results=[
+            {"Label": "Macro AUROC", "Pointer": AUROC, "Low": LOW, "High": HIGH, "Type": "roc_auc"},
+            {"Label": "Rare outcome", "Pointer": "/sparse", "Type": "roc_auc"},
+        ],
+        Interpretation=f"Macro AUROC {{{{ {AUROC} | .2f }}}} in {{{{ /speakers }}}} speakers.",
+    )
     source["KeyMetrics"]["SafetyReliability"]["Interpretation"] = f'<span data-metric="{AUROC}">88.6 %</span> is typed.'
     return source
 
