@@ -33,6 +33,7 @@ from training.histories import gather_histories
 from training.learner import Learner
 from training.lineup.arms import HILBERT
 from training.prediction import Embedded, embed
+from training.stacked_documents import number_ids
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,12 +101,11 @@ def look_closer(
 def retrieve(learner: Learner, documents: Sequence[LabelledDocument]) -> Retrieval:
     """Recall at 1 among documents that the learner was not trained on."""
     batch = pad_documents([one.features for one in documents])
-    persons = {name: number for number, name in enumerate(sorted({one.person for one in documents}))}
-    families = {name: number for number, name in enumerate(sorted({one.family for one in documents}))}
+    numbers = number_ids(documents)
     supervision = supervise(
         batch,
-        person=torch.tensor([persons[one.person] for one in documents]),
-        family=torch.tensor([families[one.family] for one in documents]),
+        person=torch.tensor([numbers[one.person] for one in documents]),
+        family=torch.tensor([numbers[one.family] for one in documents]),
         labels={},
     )
     with torch.inference_mode():

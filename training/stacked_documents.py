@@ -72,7 +72,7 @@ def stack_documents(
     for fold, groups in enumerate(grouped):
         for start, g in zip(np.cumsum([0, *sizes[:-1]]), used, strict=True):
             positions[fold, start : start + len(groups[g])] = groups[g]
-    numbers = _number_ids([document for documents in folds for document in documents])
+    numbers = number_ids([document for documents in folds for document in documents])
     return StackedDocuments(
         groups=tuple(
             _stack_group(
@@ -157,7 +157,8 @@ def _stack_group(folds: Sequence[Sequence[LabelledDocument]], length: int, size:
     return tuple(stacked)
 
 
-def _number_ids(documents: Sequence[LabelledDocument]) -> dict[str, int]:
+def number_ids(documents: Sequence[LabelledDocument]) -> dict[str, int]:
+    """A number for each person and family, for the objective compares ids as integers."""
     names = sorted({name for one in documents for name in (one.person, one.family)})
     return {name: number for number, name in enumerate(names)}
 

@@ -1,5 +1,3 @@
-import json
-
 import pytest
 import torch
 
@@ -28,6 +26,7 @@ def test_a_write_that_fails_leaves_the_old_state(tmp_path, monkeypatch):
     assert read_state(file).meta["at"] == 3
 
 
-def test_numbers_in_the_meta_data_survive_as_they_are():
+def test_numbers_in_the_meta_data_survive_as_they_are(tmp_path):
     values = [0.1, 1 / 3, 1e-310, float("inf")]
-    assert json.loads(json.dumps(values)) == values
+    write_state(tmp_path / "state.safetensors", TrainingState(tensors=STATE.tensors, meta={"values": values}))
+    assert read_state(tmp_path / "state.safetensors").meta["values"] == values
