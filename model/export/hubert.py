@@ -7,7 +7,9 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from transformers import HubertModel
 
-from model.export.pooling import attention_bias, last_third, masked_mean, valid_positions
+from model.export.attention import attend_to_valid_positions
+from model.export.convolution import convolve, normalised_convolution
+from model.export.pooling import last_third, masked_mean, valid_positions
 
 # Of the checkpoint's own feature extractor, which normalises before the network sees the waveform.
 NORMALISATION_EPSILON = 1e-7
@@ -27,6 +29,7 @@ class HubertFeatures(nn.Module):
         positional = model.encoder.pos_conv_embed.conv
         if nn.utils.parametrize.is_parametrized(positional, "weight"):
             nn.utils.parametrize.remove_parametrizations(positional, "weight")
+        attend_to_valid_positions(model)
         self.model = model
         self.normalise = normalise
         self.layers = last_third(model.config.num_hidden_layers)
@@ -39,10 +42,14 @@ class HubertFeatures(nn.Module):
         mask = valid_positions(frames.shape[1], valid)
         encoder = self.model.encoder
         hidden = self.model.feature_projection(frames) * mask.unsqueeze(-1)
-        hidden = hidden + encoder.pos_conv_embed(hidden)
+        hidden = hidden + self._positions(hidden, mask)
         if not self.model.config.do_stable_layer_norm:
             hidden = encoder.layer_norm(hidden)
-        return self._transform(hidden, mask)
+        outputs = []
+        for layer in encoder.layers:
+            hidden = layer(hidden, attention_mask=valid)
+            outputs.append(hidden)
+        return masked_mean(outputs, self.layers, mask)
 
     def _standardise(
         self, waveform: Float[Tensor, "segment sample"], samples: Int[Tensor, " segment"]
@@ -62,22 +69,22 @@ class HubertFeatures(nn.Module):
             valid = torch.div(valid - kernel, stride, rounding_mode="floor") + 1
             norm = getattr(layer, "layer_norm", None)
             if isinstance(norm, nn.GroupNorm):
-                hidden = layer.conv(hidden)
-                mask = valid_positions(hidden.shape[2], valid).unsqueeze(1).to(hidden.dtype)
-                hidden = _standard(hidden, mask, norm.eps) * norm.weight[:, None] + norm.bias[:, None]
-                hidden = layer.activation(hidden)
+                hidden = normalised_convolution(hidden, layer.conv, norm, valid)
             else:
-                hidden = layer(hidden)
+                hidden = convolve(hidden, layer.conv)
+                if norm is not None:
+                    hidden = norm(hidden.transpose(1, 2)).transpose(1, 2)
+            hidden = layer.activation(hidden)
         return hidden.transpose(1, 2), valid
 
-    def _transform(
+    def _positions(
         self, hidden: Float[Tensor, "segment frame dim"], mask: Bool[Tensor, "segment frame"]
-    ) -> Float[Tensor, "segment dim"]:
-        bias, outputs = attention_bias(mask), []
-        for layer in self.model.encoder.layers:
-            hidden = layer(hidden, attention_mask=bias)
-            outputs.append(hidden)
-        return masked_mean(outputs, self.layers, mask)
+    ) -> Float[Tensor, "segment frame dim"]:
+        embedding = self.model.encoder.pos_conv_embed
+        rows = hidden.transpose(1, 2)
+        if embedding.batch_norm is not None:
+            rows = embedding.batch_norm(rows) * mask.unsqueeze(1)
+        return embedding.activation(embedding.padding(convolve(rows, embedding.conv))).transpose(1, 2)
 
 
 def _standard(x: Tensor, mask: Tensor, epsilon: float) -> Tensor:

@@ -6,7 +6,8 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from transformers import RobertaModel
 
-from model.export.pooling import attention_bias, last_third, masked_mean, valid_positions
+from model.export.attention import attend_to_valid_positions
+from model.export.pooling import last_third, masked_mean, valid_positions
 
 
 class RobertaFeatures(nn.Module):
@@ -14,6 +15,7 @@ class RobertaFeatures(nn.Module):
 
     def __init__(self, model: RobertaModel) -> None:
         super().__init__()
+        attend_to_valid_positions(model)
         self.model = model
         self.layers = last_third(model.config.num_hidden_layers)
 
@@ -22,10 +24,10 @@ class RobertaFeatures(nn.Module):
     ) -> Float[Tensor, "segment dim"]:
         """Encode texts, special tokens included in the mean."""
         mask = valid_positions(tokens.shape[1], valid)
-        bias, outputs = attention_bias(mask), []
+        outputs = []
         hidden = self.model.embeddings(input_ids=tokens)
         for layer in self.model.encoder.layer:
-            hidden = layer(hidden, attention_mask=bias)
+            hidden = layer(hidden, attention_mask=valid)
             hidden = hidden[0] if isinstance(hidden, tuple) else hidden
             outputs.append(hidden)
         return masked_mean(outputs, self.layers, mask)

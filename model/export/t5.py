@@ -7,7 +7,8 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from transformers import MT5EncoderModel, T5EncoderModel
 
-from model.export.pooling import attention_bias, last_third, masked_mean, valid_positions
+from model.export.attention import attend_to_valid_positions
+from model.export.pooling import last_third, masked_mean, valid_positions
 
 
 class T5Features(nn.Module):
@@ -21,6 +22,7 @@ class T5Features(nn.Module):
 
     def __init__(self, model: T5EncoderModel | MT5EncoderModel) -> None:
         super().__init__()
+        attend_to_valid_positions(model)
         self.encoder = model.encoder
         self.layers = last_third(model.config.num_layers)
         self.farthest = int(model.config.relative_attention_max_distance)
@@ -31,11 +33,11 @@ class T5Features(nn.Module):
     ) -> Float[Tensor, "segment dim"]:
         """Encode texts, the end token included in the mean."""
         mask = valid_positions(tokens.shape[1], valid)
-        bias, outputs = attention_bias(mask), []
+        outputs = []
         positions = self._positions(tokens)
         hidden = self.encoder.embed_tokens(tokens)
         for block in self.encoder.block:
-            hidden = block(hidden, attention_mask=bias, position_bias=positions)[0]
+            hidden = block(hidden, attention_mask=valid, position_bias=positions)[0]
             outputs.append(self.encoder.final_layer_norm(hidden))
         return masked_mean(outputs, self.layers, mask)
 

@@ -10,6 +10,8 @@ from torch import Tensor, nn
 from transformers import WhisperFeatureExtractor
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
+from model.export.attention import attend_to_valid_positions
+from model.export.convolution import convolve
 from model.export.pooling import last_third, masked_mean, valid_positions
 
 # Of WhisperFeatureExtractor: the least energy, and the decades kept below the loudest band of a window.
@@ -51,13 +53,14 @@ class LogMel(nn.Module):
 class WhisperFeatures(nn.Module):
     """Waveforms padded at the end and their lengths in samples to one vector a segment.
 
-    Whisper knows no mask: it was trained on windows of 30 s filled up with silence, and attends to that silence.
-    So it does here; only the mean is over the frames that begin within the segment. Every chosen layer passes
-    the encoder's last normalisation, as the last one does in Whisper itself (decision 0015).
+    Whisper was trained on windows of 30 s filled up with silence. Here that silence is masked out: frames that begin
+    within the segment attend to each other alone, so the rest of the window need not be computed (decision 0015).
+    Every chosen layer passes the encoder's last normalisation, as the last one does in Whisper itself.
     """
 
     def __init__(self, encoder: WhisperEncoder, extractor: WhisperFeatureExtractor) -> None:
         super().__init__()
+        attend_to_valid_positions(encoder)
         self.encoder = encoder
         self.log_mel = LogMel(extractor)
         self.layers = last_third(encoder.config.encoder_layers)
@@ -66,25 +69,29 @@ class WhisperFeatures(nn.Module):
     def forward(
         self, waveform: Float[Tensor, "segment sample"], samples: Int[Tensor, " segment"]
     ) -> Float[Tensor, "segment dim"]:
-        """Encode segments; what lies beyond the window is not heard."""
+        """Encode segments; none may be longer than the window."""
         encoder = self.encoder
-        hidden = nn.functional.gelu(encoder.conv1(self.log_mel(self._fill(waveform, samples))))
-        hidden = nn.functional.gelu(encoder.conv2(hidden)).transpose(1, 2)
-        hidden = hidden + encoder.embed_positions.weight
+        longest = (waveform.shape[1] + self.stride - 1) // self.stride
+        valid = torch.div(samples + self.stride - 1, self.stride, rounding_mode="floor")
+        mel = self.log_mel(self._fill(waveform, samples))
+        # One frame more of the spectrum is heard than of the segment: the convolutions look ahead.
+        hidden = nn.functional.gelu(convolve(mel, encoder.conv1))
+        hidden = nn.functional.gelu(convolve(hidden, encoder.conv2)).transpose(1, 2)[:, :longest]
+        hidden = hidden + encoder.embed_positions.weight[:longest]
         outputs = []
         for layer in encoder.layers:
-            hidden = layer(hidden, None)
+            hidden = layer(hidden, valid)
             outputs.append(encoder.layer_norm(hidden))
-        frames = torch.div(samples + self.stride - 1, self.stride, rounding_mode="floor")
-        return masked_mean(outputs, self.layers, valid_positions(hidden.shape[1], frames))
+        return masked_mean(outputs, self.layers, valid_positions(longest, valid))
 
     def _fill(
         self, waveform: Float[Tensor, "segment sample"], samples: Int[Tensor, " segment"]
-    ) -> Float[Tensor, "segment window"]:
-        """Silence after the end of each segment, up to the window."""
+    ) -> Float[Tensor, "segment filled"]:
+        """Silence after the end of each segment, up to a whole frame and one more, but not beyond the window."""
         heard = waveform * valid_positions(waveform.shape[1], samples).to(waveform.dtype)
-        silence = heard.new_zeros((heard.shape[0], self.log_mel.window))
-        return torch.cat([heard, silence], dim=1)[:, : self.log_mel.window]
+        frames = (waveform.shape[1] + self.stride - 1) // self.stride
+        wanted = torch.sym_min((frames + 1) * self.stride, self.log_mel.window)
+        return nn.functional.pad(heard, (0, wanted - waveform.shape[1]))
 
 
 def _fourier_basis(length: int) -> Float[Tensor, "wave 1 sample"]:

@@ -1,0 +1,63 @@
+"""Attention over the valid positions: one fused operator in the graph, torch's own product elsewhere.
+
+The encoders' layers are those of transformers; only the product of queries, keys and values is put in their place,
+by the library's own registry of attention implementations. Where transformers hands a mask through, the layers are
+given the number of valid positions of each segment instead, which is all that a mask of segments padded at their end
+can say.
+"""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
+
+IMPLEMENTATION = "hilbert_valid_positions"
+OPERATOR = "MultiHeadAttention"
+DOMAIN = "com.microsoft"
+LOWEST = torch.finfo(torch.float32).min
+
+
+def attend_to_valid_positions(model: PreTrainedModel) -> None:
+    """Make the layers of `model` take valid counts (int64, one a segment) where they took an attention mask."""
+    ALL_ATTENTION_FUNCTIONS.register(IMPLEMENTATION, _attention)
+    model.set_attn_implementation(IMPLEMENTATION)
+
+
+def _attention(  # noqa: PLR0913, PLR0917 - transformers' interface
+    module: nn.Module,
+    query: Float[Tensor, "segment head position depth"],
+    key: Float[Tensor, "segment head position depth"],
+    value: Float[Tensor, "segment head position depth"],
+    valid: Int[Tensor, " segment"],
+    scaling: float = 1.0,
+    position_bias: Float[Tensor, "1 head position position"] | None = None,
+    **_: object,
+) -> tuple[Float[Tensor, "segment position head depth"], None]:
+    """softmax(q k' * scaling + bias) v, with no weight on keys beyond the valid ones."""
+    if torch.onnx.is_in_onnx_export():
+        return _fused(query, key, value, valid, scaling=scaling, position_bias=position_bias), None
+    beyond = torch.arange(key.shape[2], device=valid.device)[None, :] >= valid[:, None]
+    bias = torch.zeros(beyond.shape, dtype=query.dtype, device=query.device).masked_fill(beyond, LOWEST)[:, None, None]
+    if position_bias is not None:
+        bias = bias + position_bias
+    mixed = nn.functional.scaled_dot_product_attention(query, key, value, attn_mask=bias, scale=scaling)
+    return mixed.transpose(1, 2), None
+
+
+def _fused(
+    query: Tensor, key: Tensor, value: Tensor, valid: Tensor, *, scaling: float, position_bias: Tensor | None
+) -> Float[Tensor, "segment position head depth"]:
+    heads, depth = query.shape[1], query.shape[3]
+    rows = [each.transpose(1, 2).flatten(2) for each in (query, key, value)]
+    mixed = torch.onnx.ops.symbolic(
+        f"{DOMAIN}::{OPERATOR}",
+        [*rows, None, valid.to(torch.int32), position_bias],
+        {"num_heads": heads, "scale": float(scaling), "mask_filter_value": LOWEST},
+        dtype=query.dtype,
+        shape=rows[0].shape,
+        version=1,
+    )
+    return mixed.unflatten(2, (heads, depth))
