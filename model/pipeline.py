@@ -14,7 +14,6 @@ from importlib.metadata import version
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
-from typing import Self
 
 import numpy as np
 from pydantic import TypeAdapter
@@ -140,7 +139,7 @@ class Pipeline:
         self._loading = Lock()
         self._loaded: tuple[Graphs, Deviation] | None = None
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> Pipeline:
         return self
 
     def __exit__(

@@ -15,7 +15,7 @@ REMEMBERED_WAITS = 1024
 class BatchingStatistics:
     """Counts since the batcher was made, and how it stands at this moment."""
 
-    batches: int  # runs of the graph, those of entries tried again alone included
+    batches: int  # encoded, those of an entry tried again alone included
     entries: int  # rows encoded
     cancelled: int  # entries dropped before they ran
     failed: int  # entries whose last run failed
@@ -25,7 +25,7 @@ class BatchingStatistics:
     waiting: int  # entries
     waiting_cost: float
     oldest_age: float  # seconds that the oldest waiting entry has waited
-    busy_seconds: float  # in which the graph ran
+    busy_seconds: float  # in which these batches ran
     wait_p50: float  # seconds from an entry's arrival to its batch, of the last 1024
     wait_p95: float
 
