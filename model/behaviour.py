@@ -13,6 +13,7 @@ from jaxtyping import Float
 
 from model.bundle.bundle import Bundle
 from model.bundle.golden import Behaviour, Golden, GoldenAnswer, GoldenContributions
+from model.encoders.cancellation import Cancellation
 from model.encoders.runtime import RuntimeOptions
 from model.encoders.speech import SpeechEncoder
 from model.encoders.text import TextEncoder
@@ -34,9 +35,14 @@ class Graphs:
     text: TextEncoder
     scorer: Scorer
 
-    def encode(self, chunk: SegmentChunk) -> SegmentFeatures:
-        """Run the frozen encoders over some segments."""
-        return encode_segments(chunk, speech=self.speech, text=self.text)
+    def encode(self, chunk: SegmentChunk, cancellation: Cancellation | None = None) -> SegmentFeatures:
+        """Run the frozen encoders over some segments; raises EncodingCancelled."""
+        return encode_segments(chunk, speech=self.speech, text=self.text, cancellation=cancellation)
+
+    def close(self) -> None:
+        """End the encoders' threads."""
+        self.speech.close()
+        self.text.close()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,10 @@
     │   ├── BundleTampered            a file differs from its digest, or the manifest from what was signed
     │   ├── BundleUntrusted           unsigned, or signed by a key that is not trusted
     │   └── BundleMisbehaves          answers otherwise here than where it was released
+    ├── EncodingError             segments that were handed to an encoder and not encoded
+    │   ├── EncodingCancelled         nobody waits for them any more
+    │   ├── EncoderBusy               too much waited already, for too long
+    │   └── EncoderClosed             the encoder was closed
     ├── SigningKeyUnusable        no Ed25519 key of the kind that is needed
     ├── UnknownTask               the bundle predicts no such task
     ├── UnsupportedEncoder        an architecture that cannot be exported
@@ -103,6 +107,33 @@ class BundleMisbehaves(BundleError):
         "Do not score with it here. Another runtime, execution provider or processor may compute differently: go back "
         "to the environment or the bundle that worked before, or release the bundle again for this environment."
     )
+
+
+class EncodingError(ModelError):
+    """Segments were handed to an encoder and not encoded; nothing is wrong with the material."""
+
+    code = "encoding_error"
+    advice = "Try again."
+
+
+class EncodingCancelled(EncodingError):
+    """Whoever waited for the features said that they are no longer needed."""
+
+    code = "encoding_cancelled"
+
+
+class EncoderBusy(EncodingError):
+    """More waited to be encoded than may, until patience was at its end."""
+
+    code = "encoder_busy"
+    advice = "Try again later, with fewer stages at once, or on a faster machine."
+
+
+class EncoderClosed(EncodingError):
+    """The encoder was closed before the segments were encoded."""
+
+    code = "encoder_closed"
+    advice = "Open the bundle again."
 
 
 class SigningKeyUnusable(ModelError):

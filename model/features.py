@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Float32, Int16, Int64
 from safetensors.numpy import load, save
 
+from model.encoders.cancellation import Cancellation
 from model.encoders.encoder import Encoder, Waveform
 from model.recording.recording import Recording
 from model.segments.cutting import segment_audio
@@ -112,8 +113,14 @@ def chunks(recording: Recording, segmentation: Segmentation) -> Iterator[Segment
         yield SegmentChunk(segments=tuple(_material(recording, member) for member in members))
 
 
-def encode_segments(chunk: SegmentChunk, *, speech: Encoder[Waveform], text: Encoder[str]) -> SegmentFeatures:
-    """Run both encoders over the segments that have something for them."""
+def encode_segments(
+    chunk: SegmentChunk,
+    *,
+    speech: Encoder[Waveform],
+    text: Encoder[str],
+    cancellation: Cancellation | None = None,
+) -> SegmentFeatures:
+    """Run both encoders over the segments that have something for them; raises EncodingCancelled."""
     segments = chunk.segments
     audio_mask = np.array([len(segment.samples) > 0 for segment in segments], dtype=np.bool_)
     text_mask = np.array([bool(segment.text.strip()) for segment in segments], dtype=np.bool_)
@@ -121,9 +128,10 @@ def encode_segments(chunk: SegmentChunk, *, speech: Encoder[Waveform], text: Enc
     text_features = np.zeros((len(segments), text.description.dim), dtype=np.float32)
     if audio_mask.any():
         waveforms = [s.samples.astype(np.float32) / FULL_SCALE for s in segments if len(s.samples)]
-        audio_features[audio_mask] = speech.encode(waveforms)
+        audio_features[audio_mask] = speech.encode(waveforms, cancellation=cancellation)
     if text_mask.any():
-        text_features[text_mask] = text.encode([s.text for s in segments if s.text.strip()])
+        texts = [s.text for s in segments if s.text.strip()]
+        text_features[text_mask] = text.encode(texts, cancellation=cancellation)
     return SegmentFeatures(
         indices=np.array([segment.index for segment in segments], dtype=np.int64),
         times=np.array([segment.time for segment in segments], dtype=np.float32),

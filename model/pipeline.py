@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
+from threading import Lock
+from types import TracebackType
 
 import numpy as np
 from pydantic import TypeAdapter
@@ -21,6 +23,8 @@ from model.bundle.bundle import Bundle, open_bundle
 from model.bundle.golden import read_golden
 from model.bundle.manifest import SPEECH, TEXT, Manifest
 from model.bundle.signature import Trust
+from model.encoders.batching_statistics import BatchingStatistics
+from model.encoders.cancellation import Cancellation
 from model.encoders.runtime import CPU, RUNTIME_VERSION, RuntimeOptions
 from model.errors import BundleInvalid
 from model.explanation import Contributions, SegmentEffects, contributions, segment_effects
@@ -126,18 +130,36 @@ class Pipeline:
 
     Graphs are loaded at their first use, once a process, and there is no way to them but past the golden
     recording: nothing is encoded or scored by a bundle that does not behave here as when it was released.
+    Any number of threads may use it. Use as a context, or close it: its encoders have threads of their own.
     """
 
     def __init__(self, bundle: Bundle, options: RuntimeOptions) -> None:
         self.bundle = bundle
         self._options = options
+        self._loading = Lock()
+        self._loaded: tuple[Graphs, Deviation] | None = None
+
+    def __enter__(self) -> Pipeline:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
     @classmethod
     def open(
-        cls, folder: Path, *, threads: int = 2, providers: tuple[str, ...] = (CPU,), trust: Trust | None = None
+        cls,
+        folder: Path,
+        *,
+        threads: int = 2,
+        providers: tuple[str, ...] = (CPU,),
+        linger: float = 0.0,
+        trust: Trust | None = None,
     ) -> Pipeline:
-        """Verify a bundle's signature and digests; raises BundleError."""
-        return cls(open_bundle(folder, trust), RuntimeOptions(threads=threads, providers=providers))
+        """Verify a bundle's signature and digests; raises BundleError. The rest are the fields of RuntimeOptions."""
+        options = RuntimeOptions(threads=threads, providers=providers, linger=linger)
+        return cls(open_bundle(folder, trust), options)
 
     def assess(self, *, audio: Path | None, transcript: bytes | None, scratch: Path, task: str) -> Assessment:
         """Assess one recording; raises RecordingError for unusable material, UnknownTask."""
@@ -153,9 +175,12 @@ class Pipeline:
             document=Document(bundle_digest=self.bundle.digest, segmentation=segmentation), recording=recording
         )
 
-    def encode(self, chunk: SegmentChunk) -> SegmentFeatures:
-        """Run the frozen encoders over some segments."""
-        return self._graphs.encode(chunk)
+    def encode(self, chunk: SegmentChunk, cancellation: Cancellation | None = None) -> SegmentFeatures:
+        """Run the frozen encoders over some segments.
+
+        Segments of all threads share batches. Raises EncodingCancelled as soon as the cancellation fires.
+        """
+        return self._graphs.encode(chunk, cancellation)
 
     def score(self, document: Document, features: Sequence[SegmentFeatures], task: str) -> Assessment:
         """Score a document from the features of all its chunks, in any order.
@@ -182,7 +207,19 @@ class Pipeline:
 
         Raises BundleMisbehaves when the answer is not the one of the release.
         """
-        return self._checked[1]
+        return self._checked()[1]
+
+    def close(self) -> None:
+        """End the encoders' threads; whatever is still to be encoded fails with EncoderClosed. May be called again."""
+        if self._loaded is not None:
+            self._loaded[0].close()
+
+    def statistics(self) -> dict[str, BatchingStatistics]:
+        """What the batcher of each encoder has done so far; empty before the graphs are loaded."""
+        if self._loaded is None:
+            return {}
+        graphs = self._loaded[0]
+        return {SPEECH: graphs.speech.statistics(), TEXT: graphs.text.statistics()}
 
     @property
     def manifest(self) -> Manifest:
@@ -216,12 +253,21 @@ class Pipeline:
 
     @property
     def _graphs(self) -> Graphs:
-        return self._checked[0]
+        return self._checked()[0]
 
-    @cached_property
     def _checked(self) -> tuple[Graphs, Deviation]:
+        with self._loading:
+            if self._loaded is None:
+                self._loaded = self._load()
+            return self._loaded
+
+    def _load(self) -> tuple[Graphs, Deviation]:
         graphs = open_graphs(self.bundle, self._options)
-        return graphs, check(graphs, read_golden(self.bundle.folder))
+        try:
+            return graphs, check(graphs, read_golden(self.bundle.folder))
+        except BaseException:
+            graphs.close()
+            raise
 
     def _assessment(
         self,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -73,7 +74,8 @@ def release(parts: Release, target: Path) -> Bundle:
         seal(folder, parts.manifest)
         if parts.key is not None:
             write_signature(folder, parts.key, datetime.now(UTC))
-        Pipeline.open(folder, threads=parts.threads).warm_up()
+        with Pipeline.open(folder, threads=parts.threads) as pipeline:
+            pipeline.warm_up()
         if target.exists():
             target.rename(Path(scratch) / "replaced")
         folder.rename(target)
@@ -111,7 +113,8 @@ def _write_network(parts: Release, file: Path) -> None:
 def _write_golden(parts: Release, folder: Path) -> None:
     """Record the behaviour of the bundle as it stands, before there is a manifest to open it by."""
     draft = Bundle(folder=folder, digest="", manifest=parts.manifest, calibration=parts.calibration)
-    expected = observe(open_graphs(draft, RuntimeOptions(threads=parts.threads)), parts.golden)
+    with closing(open_graphs(draft, RuntimeOptions(threads=parts.threads))) as graphs:
+        expected = observe(graphs, parts.golden)
     answers = [answer.model_dump() for answer in expected.answers.values()]
     if not all(np.isfinite([*answer["both"], *answer["audio"], *answer["text"]]).all() for answer in answers):
         raise BundleMisbehaves(

@@ -115,7 +115,8 @@ def sign(
 
     with _refusals():
         signing_key = read_signing_key(key)
-        Pipeline.open(bundle).warm_up()
+        with Pipeline.open(bundle) as pipeline:
+            pipeline.warm_up()
         signature = write_signature(bundle, signing_key, datetime.now(UTC))
     _console().print(f"Signed by the key {signature.key}: {bundle / SIGNATURE}")
 

@@ -1,13 +1,19 @@
-"""Fixed lengths to pad to, and batches of equal length.
+"""The length each unit is padded to, what it costs, and what a batch may cost.
 
-A segment is padded to its bucket, which depends on the segment alone: its features never hang on
-its batch mates, and the runtime meets few shapes.
+A unit is padded to its bucket, which depends on the unit alone: its features never hang on its batch mates, and the
+runtime meets few shapes (decision 0003). Costs are padded samples and padded tokens.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from itertools import groupby
+from model.encoders.batch_plan import BatchRules
+
+SPEECH_STEP = 40_000  # samples: 2.5 s
+SPEECH_BUDGET = 480_000.0  # samples: 30 s
+TEXT_STEP = 32
+TEXT_BUDGET = 2048.0
+# So many full batches may wait: some minutes of work, and for speech half an hour of samples, 120 MB.
+WAITING_BATCHES = 64
 
 
 def bucket_of(length: int, step: int) -> int:
@@ -15,14 +21,26 @@ def bucket_of(length: int, step: int) -> int:
     return max(1, -(-length // step)) * step
 
 
-def batches(lengths: Sequence[int], *, step: int, budget: int) -> Iterator[tuple[int, list[int]]]:
-    """Group positions by bucket: yields (bucket, positions) with bucket * len(positions) <= budget.
+def speech_bucket(samples: int, window: int | None) -> int:
+    """Samples a waveform is padded to; `window`: the samples that any waveform costs, where that is so."""
+    return bucket_of(samples, window or SPEECH_STEP)
 
-    A single position over the budget still makes a batch of its own.
-    """
-    order = sorted(range(len(lengths)), key=lambda position: (bucket_of(lengths[position], step), position))
-    for bucket, members in groupby(order, key=lambda position: bucket_of(lengths[position], step)):
-        positions = list(members)
-        size = max(1, budget // bucket)
-        for first in range(0, len(positions), size):
-            yield bucket, positions[first : first + size]
+
+def speech_cost(bucket: int) -> float:
+    """Of one waveform, in padded samples."""
+    return float(bucket)
+
+
+def text_bucket(tokens: int, longest: int) -> int:
+    """Tokens a window of text is padded to; no window has more than `longest`."""
+    return min(bucket_of(tokens, TEXT_STEP), longest)
+
+
+def text_cost(bucket: int) -> float:
+    """Of one window of text, in padded tokens."""
+    return float(bucket)
+
+
+def batch_rules(budget: float, linger: float) -> BatchRules:
+    """Batches of this cost, held back for `linger` seconds while they have room."""
+    return BatchRules(budget=budget, linger=linger, most_waiting=WAITING_BATCHES * budget)

@@ -8,6 +8,8 @@ from typing import Protocol, TypeVar, runtime_checkable
 import numpy as np
 from jaxtyping import Float32
 
+from model.encoders.batching_statistics import BatchingStatistics
+from model.encoders.cancellation import Cancellation
 from model.encoders.description import EncoderDescription
 
 Material_contra = TypeVar("Material_contra", contravariant=True)
@@ -39,6 +41,19 @@ class Encoder(Protocol[Material_contra]):
         """The ONNX Runtime execution provider in use."""
         ...
 
-    def encode(self, material: Sequence[Material_contra]) -> Float32[np.ndarray, "segment dim"]:
-        """Encode segments, in order."""
+    def encode(
+        self, material: Sequence[Material_contra], *, cancellation: Cancellation | None = None
+    ) -> Float32[np.ndarray, "segment dim"]:
+        """Encode segments, in order; may be called by many threads at once.
+
+        Raises EncodingCancelled as soon as the cancellation fires.
+        """
+        ...
+
+    def statistics(self) -> BatchingStatistics:
+        """What it has done so far."""
+        ...
+
+    def close(self) -> None:
+        """End its thread; may be called again."""
         ...

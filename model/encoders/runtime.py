@@ -21,6 +21,7 @@ class RuntimeOptions:
 
     threads: int = 2
     providers: tuple[str, ...] = (CPU,)
+    linger: float = 0.0  # seconds that an encoder's batch with room to spare is held back for others to join
 
 
 def open_session(graph: Path, options: RuntimeOptions) -> onnxruntime.InferenceSession:

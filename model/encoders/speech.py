@@ -8,14 +8,16 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float32
 
-from model.encoders.buckets import batches
+from model.encoders.batch_plan import Unit
+from model.encoders.batcher import Batcher
+from model.encoders.batching_statistics import BatchingStatistics
+from model.encoders.buckets import SPEECH_BUDGET, batch_rules, speech_bucket, speech_cost
+from model.encoders.cancellation import Cancellation
 from model.encoders.description import GRAPH, EncoderDescription, fingerprint, read_description
 from model.encoders.encoder import Waveform
 from model.encoders.runtime import RuntimeOptions, open_session
 from model.encoders.windows import average_windows
 
-BUCKET_SECONDS = 2.5
-BATCH_SECONDS = 30.0
 SAMPLE_RATE = 16_000
 
 
@@ -27,30 +29,50 @@ class SpeechEncoder:
         self.fingerprint = fingerprint(folder)
         self._session = open_session(folder / GRAPH, options)
         self.provider: str = self._session.get_providers()[0]
+        rules = batch_rules(SPEECH_BUDGET, options.linger)
+        self._batcher: Batcher[Waveform] = Batcher(self._run, rules, dim=self.description.dim)
 
-    def encode(self, material: Sequence[Waveform]) -> Float32[np.ndarray, "segment dim"]:
-        """Encode waveforms of 16 kHz in [-1, 1]; one too short for a frame is padded with silence."""
+    def encode(
+        self, material: Sequence[Waveform], *, cancellation: Cancellation | None = None
+    ) -> Float32[np.ndarray, "segment dim"]:
+        """Encode waveforms of 16 kHz in [-1, 1]; one too short for a frame is padded with silence.
+
+        Raises EncodingError when they are not encoded: cancelled, closed, or too much waits.
+        """
         shortest = self.description.shortest or 1
         waveforms = self._dithered([np.pad(wave, (0, max(0, shortest - len(wave)))) for wave in material])
-        window = self.description.window
-        if window is None or all(len(wave) <= window for wave in waveforms):
-            return self._run(waveforms)
-        parts = [(owner, part) for owner, wave in enumerate(waveforms) for part in _windows(wave, window)]
-        owners, windows = [owner for owner, _ in parts], [part for _, part in parts]
-        return average_windows(self._run(windows), owners, [len(part) for part in windows], count=len(material))
+        parts = [(owner, part) for owner, wave in enumerate(waveforms) for part in self._windows(wave)]
+        features = self._batcher.encode([self._unit(part) for _, part in parts], cancellation)
+        if len(parts) == len(waveforms):
+            return features
+        owners, lengths = [owner for owner, _ in parts], [len(part) for _, part in parts]
+        return average_windows(features, owners, lengths, count=len(material))
 
-    def _run(self, waveforms: Sequence[Waveform]) -> Float32[np.ndarray, "segment dim"]:
-        features = np.zeros((len(waveforms), self.description.dim), dtype=np.float32)
-        lengths = [len(wave) for wave in waveforms]
-        # Where any segment costs a whole window, that is what a batch's budget has to count.
-        step = self.description.window or int(BUCKET_SECONDS * SAMPLE_RATE)
-        for bucket, positions in batches(lengths, step=step, budget=int(BATCH_SECONDS * SAMPLE_RATE)):
-            padded = np.zeros((len(positions), bucket), dtype=np.float32)
-            for row, position in enumerate(positions):
-                padded[row, : lengths[position]] = waveforms[position]
-            valid = np.array([lengths[position] for position in positions], dtype=np.int64)
-            (features[positions],) = self._session.run(["features"], {"waveform": padded, "samples": valid})
+    def statistics(self) -> BatchingStatistics:
+        """What its batcher has done so far, in samples."""
+        return self._batcher.statistics()
+
+    def close(self) -> None:
+        """End the thread that runs the graph; what waits for it fails with EncoderClosed."""
+        self._batcher.close()
+
+    def _unit(self, waveform: Waveform) -> Unit[Waveform]:
+        bucket = speech_bucket(len(waveform), self.description.window)
+        return Unit(material=waveform, used=len(waveform), bucket=bucket, cost=speech_cost(bucket))
+
+    def _run(self, bucket: int, waveforms: Sequence[Waveform]) -> Float32[np.ndarray, "window dim"]:
+        padded = np.zeros((len(waveforms), bucket), dtype=np.float32)
+        for row, waveform in enumerate(waveforms):
+            padded[row, : len(waveform)] = waveform
+        valid = np.array([len(waveform) for waveform in waveforms], dtype=np.int64)
+        features: Float32[np.ndarray, "window dim"]
+        (features,) = self._session.run(["features"], {"waveform": padded, "samples": valid})
         return features
+
+    def _windows(self, waveform: Waveform) -> Iterator[Waveform]:
+        """Stretches of equal length, at most a window: no rest too short to say anything."""
+        pieces = -(-len(waveform) // (self.description.window or len(waveform)))
+        yield from np.array_split(waveform, pieces)
 
     def _dithered(self, waveforms: list[Waveform]) -> list[Waveform]:
         """Put the same faint noise under every waveform, as far as the description asks for any.
@@ -65,9 +87,3 @@ class SpeechEncoder:
         floor = np.random.default_rng(0).standard_normal(longest, dtype=np.float32)
         floor *= np.float32(self.description.dither)
         return [wave + floor[: len(wave)] for wave in waveforms]
-
-
-def _windows(waveform: Waveform, length: int) -> Iterator[Waveform]:
-    """Stretches of equal length, at most `length` samples: no rest too short to say anything."""
-    pieces = -(-len(waveform) // length)
-    yield from np.array_split(waveform, pieces)

@@ -9,14 +9,15 @@ import numpy as np
 from jaxtyping import Float32
 from tokenizers import Tokenizer
 
-from model.encoders.buckets import batches
+from model.encoders.batch_plan import Unit
+from model.encoders.batcher import Batcher
+from model.encoders.batching_statistics import BatchingStatistics
+from model.encoders.buckets import TEXT_BUDGET, batch_rules, text_bucket, text_cost
+from model.encoders.cancellation import Cancellation
 from model.encoders.description import GRAPH, TOKENIZER, EncoderDescription, fingerprint, read_description
 from model.encoders.runtime import RuntimeOptions, open_session
 from model.encoders.windows import average_windows
 from model.errors import BundleInvalid
-
-BUCKET_TOKENS = 32
-BATCH_TOKENS = 2048
 
 
 class TextEncoder:
@@ -27,32 +28,49 @@ class TextEncoder:
         self.fingerprint = fingerprint(folder)
         if self.description.longest is None or self.description.pad_id is None:
             raise BundleInvalid("the text encoder's description lacks its window or padding token")
+        self._longest = self.description.longest
         self._pad_id = self.description.pad_id
         self._tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
         self._tokenizer.no_padding()
-        self._tokenizer.enable_truncation(self.description.longest)
+        self._tokenizer.enable_truncation(self._longest)
         self._session = open_session(folder / GRAPH, options)
         self.provider: str = self._session.get_providers()[0]
+        rules = batch_rules(TEXT_BUDGET, options.linger)
+        self._batcher: Batcher[list[int]] = Batcher(self._run, rules, dim=self.description.dim)
 
-    def encode(self, material: Sequence[str]) -> Float32[np.ndarray, "segment dim"]:
-        """Encode texts; an empty one gives the features of the special tokens alone."""
+    def encode(
+        self, material: Sequence[str], *, cancellation: Cancellation | None = None
+    ) -> Float32[np.ndarray, "segment dim"]:
+        """Encode texts; an empty one gives the features of the special tokens alone.
+
+        Raises EncodingError when they are not encoded: cancelled, closed, or too much waits.
+        """
         owners: list[int] = []
         windows: list[list[int]] = []
         for position, encoding in enumerate(self._tokenizer.encode_batch(list(material))):
             for window in [encoding, *encoding.overflowing]:
                 owners.append(position)
                 windows.append(window.ids)
-        lengths = [len(window) for window in windows]
-        return average_windows(self._run(windows), owners, lengths, count=len(material))
+        features = self._batcher.encode([self._unit(window) for window in windows], cancellation)
+        return average_windows(features, owners, [len(window) for window in windows], count=len(material))
 
-    def _run(self, windows: Sequence[Sequence[int]]) -> Float32[np.ndarray, "window dim"]:
-        features = np.zeros((len(windows), self.description.dim), dtype=np.float32)
-        lengths = [len(window) for window in windows]
-        for bucket, positions in batches(lengths, step=BUCKET_TOKENS, budget=BATCH_TOKENS):
-            bounded = min(bucket, self.description.longest or bucket)
-            tokens = np.full((len(positions), bounded), self._pad_id, dtype=np.int64)
-            for row, position in enumerate(positions):
-                tokens[row, : lengths[position]] = windows[position]
-            valid = np.array([lengths[position] for position in positions], dtype=np.int64)
-            (features[positions],) = self._session.run(["features"], {"tokens": tokens, "valid": valid})
+    def statistics(self) -> BatchingStatistics:
+        """What its batcher has done so far, in tokens."""
+        return self._batcher.statistics()
+
+    def close(self) -> None:
+        """End the thread that runs the graph; what waits for it fails with EncoderClosed."""
+        self._batcher.close()
+
+    def _unit(self, window: list[int]) -> Unit[list[int]]:
+        bucket = text_bucket(len(window), self._longest)
+        return Unit(material=window, used=len(window), bucket=bucket, cost=text_cost(bucket))
+
+    def _run(self, bucket: int, windows: Sequence[list[int]]) -> Float32[np.ndarray, "window dim"]:
+        tokens = np.full((len(windows), bucket), self._pad_id, dtype=np.int64)
+        for row, window in enumerate(windows):
+            tokens[row, : len(window)] = window
+        valid = np.array([len(window) for window in windows], dtype=np.int64)
+        features: Float32[np.ndarray, "window dim"]
+        (features,) = self._session.run(["features"], {"tokens": tokens, "valid": valid})
         return features

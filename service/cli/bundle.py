@@ -57,7 +57,8 @@ def _check(folder: Path, trust: Trust, threads: int, table: Table) -> None:
     table.add_row("bundle", f"{bundle.manifest.name} {bundle.manifest.version}, sha256 {bundle.digest}")
     table.add_row("signature", _signed(bundle))
     table.add_row("files", f"{len(bundle.manifest.files)}, each with the digest in the manifest, and no other")
-    found = Pipeline(bundle, RuntimeOptions(threads=threads)).warm_up()
+    with Pipeline(bundle, RuntimeOptions(threads=threads)) as pipeline:
+        found = pipeline.warm_up()
     for name, difference, tolerance in _differences(found):
         table.add_row(f"golden {name}", f"differ by {difference:.1e} of {tolerance:g} allowed")
 

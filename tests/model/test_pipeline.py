@@ -1,9 +1,12 @@
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from model.errors import BundleInvalid, TranscriptUnreadable, UnknownTask
+from model.bundle.golden import read_golden
+from model.errors import BundleInvalid, EncoderClosed, TranscriptUnreadable, UnknownTask
 from model.features import SegmentChunk, SegmentFeatures
 from model.pipeline import Assessment, Document, Pipeline, Prepared
 
@@ -12,8 +15,9 @@ AUDIO, TRANSCRIPT = EXAMPLES / "interview.flac", EXAMPLES / "interview.vtt"
 
 
 @pytest.fixture(scope="module")
-def pipeline(small_bundle: Path) -> Pipeline:
-    return Pipeline.open(small_bundle, threads=2)
+def pipeline(small_bundle: Path) -> Iterator[Pipeline]:
+    with Pipeline.open(small_bundle, threads=2) as pipeline:
+        yield pipeline
 
 
 @pytest.fixture(scope="module")
@@ -115,6 +119,18 @@ def test_a_document_prepared_for_another_bundle_is_refused(
 
 
 def test_warming_up_answers_the_golden_recording(small_bundle: Path) -> None:
-    pipeline = Pipeline.open(small_bundle, threads=1)
-    found = pipeline.warm_up()
-    assert max(found.speech, found.text, found.probabilities, found.contributions) < 1e-5
+    with Pipeline.open(small_bundle, threads=1) as pipeline:
+        assert pipeline.statistics() == {}
+        found = pipeline.warm_up()
+        assert max(found.speech, found.text, found.probabilities, found.contributions) < 1e-5
+        assert {name: one.entries for name, one in pipeline.statistics().items()} == {"speech": 2, "text": 2}
+
+
+def test_a_closed_pipeline_encodes_nothing_and_leaves_no_thread(small_bundle: Path) -> None:
+    before = set(threading.enumerate())
+    with Pipeline.open(small_bundle, threads=1) as pipeline:
+        pipeline.warm_up()
+        assert len(set(threading.enumerate()) - before) == 2
+    assert set(threading.enumerate()) <= before
+    with pytest.raises(EncoderClosed):
+        pipeline.encode(read_golden(small_bundle).material)

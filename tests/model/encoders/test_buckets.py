@@ -1,6 +1,6 @@
 import pytest
 
-from model.encoders.buckets import batches, bucket_of
+from model.encoders.buckets import SPEECH_STEP, bucket_of, speech_bucket, text_bucket
 
 
 @pytest.mark.parametrize(("length", "bucket"), [(0, 32), (1, 32), (32, 32), (33, 64), (64, 64)])
@@ -8,10 +8,11 @@ def test_a_bucket_is_the_next_multiple(length: int, bucket: int) -> None:
     assert bucket_of(length, 32) == bucket
 
 
-def test_every_position_lies_in_one_batch_of_its_own_bucket() -> None:
-    lengths = [5, 40, 31, 64, 65, 1, 33]
-    found = list(batches(lengths, step=32, budget=64))
-    assert sorted(position for _, positions in found for position in positions) == list(range(7))
-    for bucket, positions in found:
-        assert {bucket_of(lengths[position], 32) for position in positions} == {bucket}
-        assert bucket * len(positions) <= 64 or len(positions) == 1
+@pytest.mark.parametrize(("samples", "window", "bucket"), [(1, None, SPEECH_STEP), (1, 48_000, 48_000)])
+def test_speech_is_padded_to_a_step_or_to_the_window_that_it_costs_anyway(samples, window, bucket) -> None:
+    assert speech_bucket(samples, window) == bucket
+
+
+@pytest.mark.parametrize(("tokens", "bucket"), [(33, 64), (65, 66), (66, 66)])
+def test_no_text_is_padded_beyond_the_longest_window(tokens: int, bucket: int) -> None:
+    assert text_bucket(tokens, 66) == bucket

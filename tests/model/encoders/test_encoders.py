@@ -1,18 +1,22 @@
 """One suite for all encoders: what the protocol promises."""
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from model.encoders.cancellation import Cancellation
 from model.encoders.description import DESCRIPTION, GRAPH, fingerprint, read_description, write_description
 from model.encoders.encoder import Encoder
 from model.encoders.runtime import RuntimeOptions, open_session
 from model.encoders.speech import SpeechEncoder
 from model.encoders.text import TextEncoder
+from model.errors import EncoderClosed, EncodingCancelled
 
 random = np.random.default_rng(0)
 WAVEFORMS = [random.standard_normal(samples).astype(np.float32) * 0.1 for samples in (20_000, 90_000, 39_999, 41_000)]
@@ -26,9 +30,10 @@ def folder(request: pytest.FixtureRequest, encoders: Path, other_encoders: Path)
 
 
 @pytest.fixture
-def encoder(folder: Path) -> Encoder[Any]:
+def encoder(folder: Path) -> Iterator[Encoder[Any]]:
     kind = {"speech": SpeechEncoder, "text": TextEncoder}[folder.name]
-    return kind(folder, RuntimeOptions(threads=1))
+    with closing(kind(folder, RuntimeOptions(threads=1))) as encoder:
+        yield encoder
 
 
 @pytest.fixture
@@ -49,6 +54,32 @@ def test_features_never_depend_on_batch_mates_or_their_order(encoder: Encoder[An
         np.testing.assert_allclose(encoder.encode([one])[0], together[position], rtol=1e-5, atol=1e-6)
     order = [2, 0, 3, 1]
     np.testing.assert_allclose(encoder.encode([material[i] for i in order]), together[order], rtol=1e-5, atol=1e-6)
+
+
+def test_threads_share_an_encoder_and_each_gets_its_own_features(
+    encoder: Encoder[Any], material: Sequence[Any]
+) -> None:
+    alone = encoder.encode(material)
+    orders = [[position, (position + 1) % 4] for position in range(4)] * 3
+    with ThreadPoolExecutor(12) as pool:
+        found = pool.map(lambda order: encoder.encode([material[position] for position in order]), orders)
+        for order, features in zip(orders, found, strict=True):
+            np.testing.assert_allclose(features, alone[order], rtol=1e-5, atol=1e-6)
+
+
+def test_what_nobody_waits_for_any_more_is_not_encoded(encoder: Encoder[Any], material: Sequence[Any]) -> None:
+    cancellation = Cancellation()
+    cancellation.cancel()
+    with pytest.raises(EncodingCancelled):
+        encoder.encode(material, cancellation=cancellation)
+    assert encoder.statistics().batches == 0
+
+
+def test_a_closed_encoder_encodes_nothing(encoder: Encoder[Any], material: Sequence[Any]) -> None:
+    encoder.encode(material)
+    encoder.close()
+    with pytest.raises(EncoderClosed):
+        encoder.encode(material)
 
 
 def test_no_segments_give_no_features(encoder: Encoder[Any]) -> None:

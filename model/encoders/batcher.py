@@ -1,0 +1,179 @@
+"""One thread that runs an encoder's graph, and any number of threads that feed it (decision 0019).
+
+A thread submits the units of its segments and waits for their features; units of all that wait are batched by
+bucket. What becomes of a unit never depends on its batch mates: neither its features, nor whether it fails.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar
+
+import numpy as np
+from jaxtyping import Float32
+
+from model.encoders.batch_plan import BatchRules, Entry, Unit, WaitingEntries, cost_of
+from model.encoders.batching_statistics import BatchingRecord, BatchingStatistics
+from model.encoders.cancellation import Cancellation
+from model.encoders.submission import Submission
+from model.errors import EncoderBusy, EncoderClosed, EncodingCancelled
+
+Material = TypeVar("Material")
+# A bucket and the material of a batch's units in it, to one row of features a unit.
+Run = Callable[[int, Sequence[Material]], Float32[np.ndarray, "unit dim"]]
+IDLE_SECONDS = 5.0
+
+
+class Batcher(Generic[Material]):
+    """Batches of units from all threads.
+
+    The thread starts with the first unit and ends when it has had nothing to do for some seconds, so an encoder
+    that is forgotten rather than closed leaves none behind.
+    """
+
+    def __init__(
+        self, run: Run[Material], rules: BatchRules, *, dim: int, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._run = run
+        self._rules = rules
+        self._dim = dim
+        self._clock = clock
+        self._changed = threading.Condition()
+        self._waiting: WaitingEntries[Material, Submission] = WaitingEntries(rules)
+        self._queueing: deque[Submission] = deque()  # for room to wait in, in order
+        self._record = BatchingRecord(rules.budget)
+        self._thread: threading.Thread | None = None
+        self._closed = False
+
+    def encode(
+        self, units: Sequence[Unit[Material]], cancellation: Cancellation | None = None
+    ) -> Float32[np.ndarray, "unit dim"]:
+        """Features of the units, in order; waits for them.
+
+        Raises what the graph raised for one of them, EncodingCancelled as soon as the cancellation fires,
+        EncoderBusy when there was no room for the units in time, and EncoderClosed.
+        """
+        if not units:
+            return np.zeros((0, self._dim), dtype=np.float32)
+        submission = Submission(len(units), self._dim, sum((unit.cost for unit in units), 0.0))
+        with (cancellation or Cancellation()).telling(lambda: self._cancel(submission)):
+            self._submit(submission, units)
+            return submission.result()
+
+    def statistics(self) -> BatchingStatistics:
+        """What it has done so far."""
+        with self._changed:
+            return self._record.snapshot(
+                waiting=len(self._waiting),
+                waiting_cost=self._waiting.cost,
+                oldest_age=self._waiting.age(self._clock()),
+            )
+
+    def close(self) -> None:
+        """Fail whatever waits, let the batch in flight end, and end the thread; may be called again."""
+        with self._changed:
+            self._closed = True
+            for owner in {entry.owner for entry in self._waiting}:
+                self._end(owner, EncoderClosed("the encoder was closed before the segment was encoded"))
+            self._changed.notify_all()
+            thread = self._thread
+        if thread is not None and thread is not threading.current_thread():
+            thread.join()
+
+    def _submit(self, submission: Submission, units: Sequence[Unit[Material]]) -> None:
+        """Wait for room, in order of coming, then let the units wait for their batches."""
+        with self._changed:
+            self._queueing.append(submission)
+            try:
+                admitted = self._changed.wait_for(lambda: self._may_enter(submission), self._rules.patience)
+                if submission.ended:
+                    return
+                if self._closed:
+                    raise EncoderClosed("the encoder is closed")
+                if not admitted:
+                    raise EncoderBusy(f"no room for more segments within {self._rules.patience:g} s")
+                now = self._clock()
+                self._waiting.add(
+                    [Entry(unit=unit, owner=submission, row=row, arrived=now) for row, unit in enumerate(units)]
+                )
+                self._keep_thread()
+            finally:
+                self._queueing.remove(submission)
+                self._changed.notify_all()
+
+    def _may_enter(self, submission: Submission) -> bool:
+        first = self._queueing[0] is submission and self._waiting.has_room(submission.cost)
+        return first or submission.ended or self._closed
+
+    def _keep_thread(self) -> None:
+        if self._thread is None or not self._thread.is_alive():
+            self._thread = threading.Thread(target=self._work, name="batcher", daemon=True)
+            self._thread.start()
+
+    def _cancel(self, submission: Submission) -> None:
+        with self._changed:
+            self._end(submission, EncodingCancelled("nobody waits for the features any more"))
+            self._changed.notify_all()
+
+    def _end(self, submission: Submission, error: Exception) -> None:
+        """Fail a submission and drop what it has waiting: its features are of no use to anybody."""
+        submission.fail(error)
+        self._record.dropped(self._waiting.drop(submission))
+
+    def _work(self) -> None:
+        while batch := self._next_batch():
+            self._serve(batch)
+
+    def _next_batch(self) -> tuple[Entry[Material, Submission], ...]:
+        """Wait for a batch; empty when the thread is to end."""
+        with self._changed:
+            while not self._closed:
+                now = self._clock()
+                if batch := self._waiting.take(now):
+                    self._record.waited([now - entry.arrived for entry in batch])
+                    self._changed.notify_all()  # there is room again
+                    return batch
+                pause = self._waiting.ready_in(now)
+                told = self._changed.wait(IDLE_SECONDS if pause is None else pause)
+                if not told and not self._waiting:
+                    break
+            self._thread = None
+            return ()
+
+    def _serve(self, batch: tuple[Entry[Material, Submission], ...]) -> None:
+        try:
+            self._encode(batch)
+        except Exception as error:  # whatever it was, it is told to those it concerns, and the others are served
+            if len(batch) == 1:
+                self._give_up(batch[0], error)
+                return
+            for entry in batch:
+                if not entry.owner.ended:
+                    self._serve((entry,))
+
+    def _encode(self, batch: tuple[Entry[Material, Submission], ...]) -> None:
+        bucket = batch[0].unit.bucket
+        started = self._clock()
+        rows = self._run(bucket, [entry.unit.material for entry in batch])
+        seconds = self._clock() - started
+        if rows.shape != (len(batch), self._dim):
+            raise ValueError(f"the graph gave {rows.shape} for {len(batch)} units of width {self._dim}")
+        with self._changed:
+            for entry, row in zip(batch, rows, strict=True):
+                entry.owner.fill(entry.row, row)
+            self._record.ran(
+                entries=len(batch),
+                used=sum(entry.unit.used for entry in batch),
+                padded=bucket * len(batch),
+                cost=cost_of(batch),
+                seconds=seconds,
+            )
+
+    def _give_up(self, entry: Entry[Material, Submission], error: Exception) -> None:
+        with self._changed:
+            self._record.failed()
+            self._end(entry.owner, error)
+            self._changed.notify_all()

@@ -1,0 +1,44 @@
+"""A word from one thread to those that work for it: what you are doing is no longer needed."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+
+class Cancellation:
+    """Fires at most once, from any thread, and stays fired."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._cancelled = False
+        self._listeners: list[Callable[[], None]] = []
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether it has fired."""
+        return self._cancelled
+
+    def cancel(self) -> None:
+        """Fire: everybody who listens is told, in this thread."""
+        with self._lock:
+            listeners, self._listeners, self._cancelled = self._listeners, [], True
+        for listener in listeners:
+            listener()
+
+    @contextmanager
+    def telling(self, listener: Callable[[], None]) -> Iterator[None]:
+        """Call the listener when it fires while the block runs; at once when it has fired before."""
+        with self._lock:
+            fired = self._cancelled
+            if not fired:
+                self._listeners.append(listener)
+        if fired:
+            listener()
+        try:
+            yield
+        finally:
+            with self._lock:
+                if listener in self._listeners:
+                    self._listeners.remove(listener)

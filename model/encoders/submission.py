@@ -1,0 +1,46 @@
+"""What one thread waits for: the features of the units it submitted together."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+from jaxtyping import Float32
+
+
+class Submission:
+    """Filled row by row by the batcher's thread under its lock; ends once, whole or with an error."""
+
+    def __init__(self, rows: int, dim: int, cost: float) -> None:
+        self.cost = cost
+        self._features = np.zeros((rows, dim), dtype=np.float32)
+        self._missing = rows
+        self._error: Exception | None = None
+        self._ended = threading.Event()
+
+    @property
+    def ended(self) -> bool:
+        """Whether nobody waits for it any more."""
+        return self._ended.is_set()
+
+    def fill(self, row: int, features: Float32[np.ndarray, " dim"]) -> None:
+        """One row is there; without effect once it has ended."""
+        if self.ended:
+            return
+        self._features[row] = features
+        self._missing -= 1
+        if not self._missing:
+            self._ended.set()
+
+    def fail(self, error: Exception) -> None:
+        """There will be no features, and this is why; without effect once it has ended."""
+        if not self.ended:
+            self._error = error
+            self._ended.set()
+
+    def result(self) -> Float32[np.ndarray, "unit dim"]:
+        """Wait for the end. Raises the error it ended with."""
+        self._ended.wait()
+        if self._error is not None:
+            raise self._error
+        return self._features
