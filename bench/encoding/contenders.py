@@ -173,7 +173,8 @@ def _ours(_: Path, exported: Path, material: Material, threads: int) -> Run:
 
         with ThreadPoolExecutor(SUBMITTERS) as submitters:
             moments = list(submitters.map(one, material))
-        NOTES["padding"] = encoder.statistics.padded / encoder.statistics.used
+        found = encoder.statistics()
+        NOTES["padding"] = found.padded / found.used
         return moments
 
     return run

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from model.encoders.batch_plan import BatchRules
 
-SPEECH_STEP = 40_000  # samples: 2.5 s
 SPEECH_BUDGET = 480_000.0  # samples: 30 s
-TEXT_STEP = 32
-TEXT_BUDGET = 2048.0
+TEXT_STEPS = ((64, 8), (512, 16))  # up to so many tokens, in such steps
+TEXT_LAST_STEP = 32
+TEXT_BUDGET = 512.0
 # So many full batches may wait: some minutes of work, and for speech half an hour of samples, 120 MB.
 WAITING_BATCHES = 64
 
@@ -21,9 +21,12 @@ def bucket_of(length: int, step: int) -> int:
     return max(1, -(-length // step)) * step
 
 
-def speech_bucket(samples: int, window: int | None) -> int:
-    """Samples a waveform is padded to; `window`: the samples that any waveform costs, where that is so."""
-    return bucket_of(samples, window or SPEECH_STEP)
+def speech_bucket(samples: int) -> int:
+    """Samples a waveform is padded to: none.
+
+    A segment of 10-30 s fills a processor by itself, and where a batch has no padding attention needs no mask.
+    """
+    return samples
 
 
 def speech_cost(bucket: int) -> float:
@@ -33,7 +36,8 @@ def speech_cost(bucket: int) -> float:
 
 def text_bucket(tokens: int, longest: int) -> int:
     """Tokens a window of text is padded to; no window has more than `longest`."""
-    return min(bucket_of(tokens, TEXT_STEP), longest)
+    step = next((step for most, step in TEXT_STEPS if tokens <= most), TEXT_LAST_STEP)
+    return min(bucket_of(tokens, step), longest)
 
 
 def text_cost(bucket: int) -> float:

@@ -57,7 +57,7 @@ class SpeechEncoder:
         self._batcher.close()
 
     def _unit(self, waveform: Waveform) -> Unit[Waveform]:
-        bucket = speech_bucket(len(waveform), self.description.window)
+        bucket = speech_bucket(len(waveform))
         return Unit(material=waveform, used=len(waveform), bucket=bucket, cost=speech_cost(bucket))
 
     def _run(self, bucket: int, waveforms: Sequence[Waveform]) -> Float32[np.ndarray, "window dim"]:
