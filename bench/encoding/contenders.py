@@ -7,7 +7,7 @@ in seconds since then, at which each segment's features were there.
 from __future__ import annotations
 
 import json
-import resource
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -32,7 +32,7 @@ def serve(contender: str, checkpoint: str, exported: str, load: str, count: int,
     run = CONTENDERS[contender](Path(checkpoint), Path(exported), material, threads)
     for _ in sys.stdin:
         moments = run()
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        peak = int(re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text()).group(1)) / 1024
         print(json.dumps({"moments": moments, "megabytes": peak, **NOTES}), flush=True)
 
 
@@ -103,14 +103,17 @@ def _pipeline(checkpoint: Path, _: Path, material: Material, threads: int) -> Ru
     It has no feature extraction for speech; a classifier's pass is the encoder's and one small product more.
     """
     import torch
-    from transformers import AutoConfig, pipeline
+    from transformers import AutoConfig, AutoModelForTextEncoding, AutoTokenizer, pipeline
 
     torch.set_num_threads(threads)
+    settings = {"device": "cpu", "batch_size": FIFO_BATCH}
     if AutoConfig.from_pretrained(checkpoint).model_type in {"hubert", "whisper"}:
-        task, entries = "audio-classification", [{"raw": one, "sampling_rate": SAMPLE_RATE} for one in material]
+        entries = [{"raw": one, "sampling_rate": SAMPLE_RATE} for one in material]
+        run_all = pipeline("audio-classification", model=str(checkpoint), **settings)
     else:
-        task, entries = "feature-extraction", material
-    run_all = pipeline(task, model=str(checkpoint), device="cpu", batch_size=FIFO_BATCH)
+        entries = material
+        model, tokenizer = AutoModelForTextEncoding.from_pretrained(checkpoint), AutoTokenizer.from_pretrained(checkpoint)
+        run_all = pipeline("feature-extraction", model=model, tokenizer=tokenizer, **settings)
 
     def each() -> Iterator[Any]:
         yield from (dict(one) if isinstance(one, dict) else one for one in entries)

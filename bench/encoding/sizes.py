@@ -95,7 +95,13 @@ def _tokenizer(folder: Path, special: list[str], template: str) -> None:
     tokenizer.pre_tokenizer = WhitespaceSplit()
     marks = [(mark, words[mark]) for mark in ("<s>", "</s>") if mark in words]
     tokenizer.post_processor = TemplateProcessing(single=template, special_tokens=marks)
-    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token="<pad>", unk_token="<unk>", eos_token="</s>")
+    fast = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        pad_token="<pad>",
+        unk_token="<unk>",
+        eos_token="</s>",
+        model_input_names=["input_ids", "attention_mask"],
+    )
     fast.save_pretrained(folder)
 
 

@@ -69,10 +69,10 @@ class WhisperFeatures(nn.Module):
     def forward(
         self, waveform: Float[Tensor, "segment sample"], samples: Int[Tensor, " segment"]
     ) -> Float[Tensor, "segment dim"]:
-        """Encode segments; none may be longer than the window."""
-        encoder = self.encoder
-        longest = (waveform.shape[1] + self.stride - 1) // self.stride
-        valid = torch.div(samples + self.stride - 1, self.stride, rounding_mode="floor")
+        """Encode segments; what lies beyond the window is not heard."""
+        encoder, window = self.encoder, self.log_mel.window // self.stride
+        longest = torch.sym_min((waveform.shape[1] + self.stride - 1) // self.stride, window)
+        valid = torch.div(samples + self.stride - 1, self.stride, rounding_mode="floor").clamp(max=window)
         mel = self.log_mel(self._fill(waveform, samples))
         # One frame more of the spectrum is heard than of the segment: the convolutions look ahead.
         hidden = nn.functional.gelu(convolve(mel, encoder.conv1))

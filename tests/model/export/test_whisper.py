@@ -20,14 +20,18 @@ NOISE = np.random.default_rng(3).standard_normal(37_123).astype(np.float32) * 0.
 
 
 def hub_features(checkpoint: Path, waveform: np.ndarray) -> np.ndarray:
-    """The mean of the frames within the segment, of layers 4 and 5, from the checkpoint's own encoder."""
+    """The mean of layers 4 and 5, from the checkpoint's own layers fed with the frames within the segment alone."""
     encoder = WhisperModel.from_pretrained(checkpoint).eval().encoder
     bands = WhisperFeatureExtractor.from_pretrained(checkpoint)(waveform, sampling_rate=16_000, return_tensors="pt")
-    with torch.no_grad():
-        output = encoder(bands.input_features, output_hidden_states=True)
-        fourth, fifth = encoder.layer_norm(output.hidden_states[4]), output.last_hidden_state
     frames = -(-len(waveform) // 320)
-    return ((fourth + fifth) / 2)[0, :frames].mean(dim=0).numpy()
+    with torch.no_grad():
+        hidden = torch.nn.functional.gelu(encoder.conv1(bands.input_features))
+        hidden = torch.nn.functional.gelu(encoder.conv2(hidden)).transpose(1, 2) + encoder.embed_positions.weight
+        outputs = [hidden[:, :frames]]
+        for layer in encoder.layers:
+            outputs.append(layer(outputs[-1], None))
+        fourth, fifth = (encoder.layer_norm(output) for output in outputs[4:6])
+    return ((fourth + fifth) / 2)[0].mean(dim=0).numpy()
 
 
 @pytest.mark.parametrize("bands", [80, 128])
@@ -45,6 +49,20 @@ def test_the_spectrogram_is_that_of_the_feature_extractor(waveform: np.ndarray, 
 def test_whisper_gives_the_checkpoints_own_features(waveform: np.ndarray, whisper: Path, other_encoders: Path) -> None:
     speech = SpeechEncoder(other_encoders / "speech", RuntimeOptions(threads=1))
     np.testing.assert_allclose(speech.encode([waveform])[0], hub_features(whisper, waveform), atol=2e-5)
+
+
+def test_a_whole_window_has_the_features_of_the_checkpoints_own_forward_pass(
+    whisper: Path, other_encoders: Path
+) -> None:
+    waveform = np.tile(VOICE, 2)[:48_000]
+    encoder = WhisperModel.from_pretrained(whisper).eval().encoder
+    bands = WhisperFeatureExtractor.from_pretrained(whisper)(waveform, sampling_rate=16_000, return_tensors="pt")
+    with torch.no_grad():
+        output = encoder(bands.input_features, output_hidden_states=True)
+        fourth, fifth = encoder.layer_norm(output.hidden_states[4]), output.last_hidden_state
+    speech = SpeechEncoder(other_encoders / "speech", RuntimeOptions(threads=1))
+    expected = ((fourth + fifth) / 2)[0].mean(dim=0).numpy()
+    np.testing.assert_allclose(speech.encode([waveform])[0], expected, atol=2e-5)
 
 
 def test_a_loud_neighbour_does_not_raise_the_floor_of_a_quiet_segment() -> None:
