@@ -135,7 +135,7 @@ def measure(name: str, checkpoint: Path, exported: Path, load: str, count: int, 
 def start(name: str, checkpoint: Path, exported: Path, load: str, count: int, stack: ExitStack) -> Contender:
     """The process of one contender; it ends with the stack."""
     command = [sys.executable, "-m", "bench.encoding.contenders", name, str(checkpoint), str(exported), load]
-    complaints = stack.enter_context(tempfile.TemporaryFile("w+"))
+    complaints = stack.enter_context(tempfile.TemporaryFile("w+"))  # noqa: SIM115 - the stack closes it
     process = subprocess.Popen(
         [*command, str(count), str(THREADS)],
         stdin=subprocess.PIPE,

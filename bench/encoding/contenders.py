@@ -79,21 +79,22 @@ def _torch_encoder(checkpoint: Path) -> tuple[Callable[[Any], Any], Callable[[An
 
         if kind == "whisper":
             return prepare, lambda found: model(found.input_features, output_hidden_states=True).hidden_states
-        return prepare, lambda found: (
-            model(
-                found.input_values,
-                attention_mask=found.attention_mask if len(found.input_values) > 1 else None,
-                output_hidden_states=True,
-            ).hidden_states
+        return (
+            prepare,
+            lambda found: (
+                model(
+                    found.input_values,
+                    attention_mask=found.attention_mask if len(found.input_values) > 1 else None,
+                    output_hidden_states=True,
+                ).hidden_states
+            ),
         )
     tokenizer = AutoTokenizer.from_pretrained(checkpoint)
     model = AutoModelForTextEncoding.from_pretrained(checkpoint).eval()
     names = ("input_ids", "attention_mask")
     return (
         lambda members: tokenizer(members, return_tensors="pt", padding=True),
-        lambda found: (
-            model(**{name: found[name] for name in names}, output_hidden_states=True).hidden_states
-        ),
+        lambda found: model(**{name: found[name] for name in names}, output_hidden_states=True).hidden_states,
     )
 
 
@@ -112,7 +113,10 @@ def _pipeline(checkpoint: Path, _: Path, material: Material, threads: int) -> Ru
         run_all = pipeline("audio-classification", model=str(checkpoint), **settings)
     else:
         entries = material
-        model, tokenizer = AutoModelForTextEncoding.from_pretrained(checkpoint), AutoTokenizer.from_pretrained(checkpoint)
+        model, tokenizer = (
+            AutoModelForTextEncoding.from_pretrained(checkpoint),
+            AutoTokenizer.from_pretrained(checkpoint),
+        )
         run_all = pipeline("feature-extraction", model=model, tokenizer=tokenizer, **settings)
 
     def each() -> Iterator[Any]:

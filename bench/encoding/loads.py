@@ -15,7 +15,7 @@ SEED = 20_261
 
 
 def waveforms(load: str, count: int) -> list[np.ndarray]:
-    """Noise of 10-30 s, or of 20 s where all are to be `equal`; the time of an encoder does not hang on what it hears."""
+    """Noise of 10-30 s, or of 20 s where all are to be `equal`: what is heard does not change an encoder's time."""
     random = np.random.default_rng(SEED)
     seconds = random.uniform(SHORTEST_SECONDS, LONGEST_SECONDS, count)
     if load == "equal":

@@ -27,14 +27,14 @@ def attend_to_valid_positions(model: PreTrainedModel) -> None:
 
 
 def _attention(  # noqa: PLR0913, PLR0917 - transformers' interface
-    module: nn.Module,
+    _: nn.Module,
     query: Float[Tensor, "segment head position depth"],
     key: Float[Tensor, "segment head position depth"],
     value: Float[Tensor, "segment head position depth"],
     valid: Int[Tensor, " segment"],
     scaling: float = 1.0,
     position_bias: Float[Tensor, "1 head position position"] | None = None,
-    **_: object,
+    **unused: object,  # noqa: ARG001 - what transformers passes besides
 ) -> tuple[Float[Tensor, "segment position head depth"], None]:
     """softmax(q k' * scaling + bias) v, with no weight on keys beyond the valid ones."""
     if torch.onnx.is_in_onnx_export():
@@ -60,4 +60,4 @@ def _fused(
         shape=rows[0].shape,
         version=1,
     )
-    return mixed.unflatten(2, (heads, depth))
+    return mixed.view(*mixed.shape[:2], heads, depth)

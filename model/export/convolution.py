@@ -14,10 +14,15 @@ def convolve(rows: Float[Tensor, "segment channel position"], conv: nn.Conv1d) -
 
     ONNX Runtime keeps its blocked convolutions for pictures: 210 against 175 GFLOP/s on two cores.
     """
-    (stride,), (margin,) = conv.stride, conv.padding
-    weight = conv.weight.unsqueeze(2)
-    shape = {"stride": (1, stride), "padding": (0, margin), "groups": conv.groups}
-    return nn.functional.conv2d(rows.unsqueeze(2), weight, conv.bias, **shape).squeeze(2)
+    picture = nn.functional.conv2d(
+        rows.unsqueeze(2),
+        conv.weight.unsqueeze(2),
+        conv.bias,
+        stride=(1, conv.stride[0]),
+        padding=(0, int(conv.padding[0])),
+        groups=conv.groups,
+    )
+    return picture.squeeze(2)
 
 
 def normalised_convolution(
@@ -29,7 +34,7 @@ def normalised_convolution(
     the mean and the covariance of these samples, and the norm is a change of the weights: nothing of the size of the
     output, 131 MB for 20 s, is read again.
     """
-    (kernel,), (stride,) = conv.kernel_size, conv.stride
+    kernel, stride = conv.kernel_size[0], conv.stride[0]
     each = torch.eye(kernel, dtype=waveform.dtype, device=waveform.device).unsqueeze(1)
     heard = nn.functional.conv1d(waveform, each, stride=stride)
     mask = valid_positions(heard.shape[2], valid).to(heard.dtype).unsqueeze(1)

@@ -84,7 +84,8 @@ class HubertFeatures(nn.Module):
         rows = hidden.transpose(1, 2)
         if embedding.batch_norm is not None:
             rows = embedding.batch_norm(rows) * mask.unsqueeze(1)
-        return embedding.activation(embedding.padding(convolve(rows, embedding.conv))).transpose(1, 2)
+        positions: Tensor = embedding.activation(embedding.padding(convolve(rows, embedding.conv)))
+        return positions.transpose(1, 2)
 
 
 def _standard(x: Tensor, mask: Tensor, epsilon: float) -> Tensor:

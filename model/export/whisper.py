@@ -71,7 +71,7 @@ class WhisperFeatures(nn.Module):
     ) -> Float[Tensor, "segment dim"]:
         """Encode segments; what lies beyond the window is not heard."""
         encoder, window = self.encoder, self.log_mel.window // self.stride
-        longest = torch.sym_min((waveform.shape[1] + self.stride - 1) // self.stride, window)
+        longest = least((waveform.shape[1] + self.stride - 1) // self.stride, window)
         valid = torch.div(samples + self.stride - 1, self.stride, rounding_mode="floor").clamp(max=window)
         mel = self.log_mel(self._fill(waveform, samples))
         # One frame more of the spectrum is heard than of the segment: the convolutions look ahead.
@@ -90,8 +90,14 @@ class WhisperFeatures(nn.Module):
         """Silence after the end of each segment, up to a whole frame and one more, but not beyond the window."""
         heard = waveform * valid_positions(waveform.shape[1], samples).to(waveform.dtype)
         frames = (waveform.shape[1] + self.stride - 1) // self.stride
-        wanted = torch.sym_min((frames + 1) * self.stride, self.log_mel.window)
+        wanted = least((frames + 1) * self.stride, self.log_mel.window)
         return nn.functional.pad(heard, (0, wanted - waveform.shape[1]))
+
+
+def least(one: int, other: int) -> int:
+    """The smaller of two lengths, which may be symbolic while a graph is traced."""
+    smaller: int = torch.sym_min(one, other)  # type: ignore[no-untyped-call]
+    return smaller
 
 
 def _fourier_basis(length: int) -> Float[Tensor, "wave 1 sample"]:
