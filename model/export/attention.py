@@ -26,7 +26,7 @@ def attend_to_valid_positions(model: PreTrainedModel) -> None:
     model.set_attn_implementation(IMPLEMENTATION)
 
 
-def _attention(  # noqa: PLR0913, PLR0917 - transformers' interface
+def _attention(
     _: nn.Module,
     query: Float[Tensor, "segment head position depth"],
     key: Float[Tensor, "segment head position depth"],

@@ -91,12 +91,12 @@ class WhisperFeatures(nn.Module):
         heard = waveform * valid_positions(waveform.shape[1], samples).to(waveform.dtype)
         frames = (waveform.shape[1] + self.stride - 1) // self.stride
         wanted = least((frames + 1) * self.stride, self.log_mel.window)
-        return nn.functional.pad(heard, (0, wanted - waveform.shape[1]))
+        return nn.functional.pad(heard, (0, wanted - waveform.shape[1]))  # type: ignore[arg-type] # symbolic
 
 
-def least(one: int, other: int) -> int:
+def least(one: int | torch.SymInt, other: int | torch.SymInt) -> int | torch.SymInt:
     """The smaller of two lengths, which may be symbolic while a graph is traced."""
-    smaller: int = torch.sym_min(one, other)  # type: ignore[no-untyped-call]
+    smaller: int | torch.SymInt = torch.sym_min(one, other)  # type: ignore[no-untyped-call]
     return smaller
 
 
