@@ -112,9 +112,12 @@ def select_key(name):
     return select(AssessmentRow.result_key).where(AssessmentRow.id == name)
 
 
-@pytest.mark.parametrize("concurrency", [1, 4])
-def test_a_worker_that_is_told_to_stop_ends_what_it_works_on(open_site, rehearsal_command, concurrency):
-    site = open_site(concurrency=concurrency)
+@pytest.mark.parametrize(("concurrency", "broker"), [(1, "files"), (4, "files"), (4, "redis")])
+def test_a_worker_that_is_told_to_stop_ends_what_it_works_on(
+    request, open_site, rehearsal_command, concurrency, broker
+):
+    queue = {"broker_url": request.getfixturevalue("redis_url")} if broker == "redis" else {}
+    site = open_site(concurrency=concurrency, **queue)
     for name in NAMES[:4]:
         site.send(name, audio=b"slow" + b"x" * 2000)
     leased = select(func.count()).where(StageRow.state == StageState.LEASED, StageRow.kind == "encode")
