@@ -14,8 +14,10 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 
 def configure_logging(process: str) -> None:
     """Send structlog's and the standard library's records to stderr as JSON lines, naming the process."""
+
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
+        _naming(process),
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -42,7 +44,6 @@ def configure_logging(process: str) -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=False,
     )
-    structlog.contextvars.bind_contextvars(process=process)
 
 
 def failure_fields(error: BaseException) -> dict[str, object]:
@@ -52,6 +53,18 @@ def failure_fields(error: BaseException) -> dict[str, object]:
         "error_type": type(error).__name__,
         "trace": [f"{_short(frame.filename)}:{frame.lineno} {frame.name}" for frame in frames[-8:]],
     }
+
+
+def _naming(process: str) -> structlog.typing.Processor:
+    """Puts the process into every record; no context variable, for threads begin without those."""
+
+    def name(
+        _logger: structlog.typing.WrappedLogger, _method: str, event: structlog.typing.EventDict
+    ) -> structlog.typing.EventDict:
+        event.setdefault("process", process)
+        return event
+
+    return name
 
 
 def _short(filename: str) -> str:

@@ -80,6 +80,14 @@ class Settings(BaseSettings):
         gt=0,
         description="threads a worker computes with; default: the cores",
     )
+    concurrency: int = Field(
+        default=1, gt=0, description="stages that a worker process works on at once; their segments share batches"
+    )
+    linger: Duration = Field(
+        default=timedelta(0),
+        ge=timedelta(0),
+        description="how long an encoder's batch with room waits for more segments",
+    )
     attempts: int = Field(default=5, gt=0, description="attempts at a stage before its assessment fails")
     retry_delay: Duration = Field(
         default=timedelta(seconds=5), description="wait before the second attempt; it doubles with each one"

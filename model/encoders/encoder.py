@@ -8,7 +8,6 @@ from typing import Protocol, TypeVar, runtime_checkable
 import numpy as np
 from jaxtyping import Float32
 
-from model.encoders.batching_statistics import BatchingStatistics
 from model.encoders.cancellation import Cancellation
 from model.encoders.description import EncoderDescription
 
@@ -48,10 +47,6 @@ class Encoder(Protocol[Material_contra]):
 
         Raises EncodingCancelled as soon as the cancellation fires.
         """
-        ...
-
-    def statistics(self) -> BatchingStatistics:
-        """What it has done so far."""
         ...
 
     def close(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from contextlib import closing
 from pathlib import Path
 
 from service.errors import UnknownTask
@@ -14,9 +15,9 @@ from service.worker.assessor import Assessor, MaterialUnusable, result_without_s
 
 def assess_file(settings: Settings, audio: Path, transcript: Path | None, task: str) -> Result:
     """Assess a recording on disk. Raises ConfigurationRefused for a bundle that cannot be used."""
-    assessor = open_assessor(settings)
-    assessor.warm_up()
-    return assess_material(assessor, audio, transcript, task)
+    with closing(open_assessor(settings)) as assessor:
+        assessor.warm_up()
+        return assess_material(assessor, audio, transcript, task)
 
 
 def assess_material(assessor: Assessor, audio: Path, transcript: Path | None, task: str) -> Result:

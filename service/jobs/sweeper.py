@@ -47,7 +47,8 @@ def sweep_plan(settings: Settings) -> SweepPlan:
         every=settings.sweep,
         republish_after=settings.republish_after,
         attempts=settings.attempts,
-        window=Window(stages_per_worker=settings.window, silence=settings.silence),
+        # Fewer would leave threads of a worker idle until the next sweep.
+        window=Window(stages_per_worker=max(settings.window, settings.concurrency), silence=settings.silence),
     )
 
 

@@ -9,14 +9,16 @@ from pathlib import Path
 
 from model.bundle.keys import read_public_key
 from model.bundle.signature import Trust
-from model.errors import BundleError, RecordingError, SigningKeyUnusable
+from model.encoders.batching_statistics import BatchingStatistics
+from model.encoders.cancellation import Cancellation
+from model.errors import BundleError, EncodingCancelled, RecordingError, SigningKeyUnusable
 from model.features import SegmentChunk, SegmentFeatures
 from model.pipeline import Document, Pipeline, Prepared
-from service.errors import ConfigurationRefused
+from service.errors import ConfigurationRefused, FenceLost
 from service.jobs.result import ModelTrace, Result
 from service.jobs.workers import LoadedModel, TaskOutcomes
 from service.settings import PEM, REPOSITORY, Settings
-from service.worker.assessor import MaterialUnusable, Preparation, PreparedChunk
+from service.worker.assessor import EncoderLoad, MaterialUnusable, Preparation, PreparedChunk, WhenLost
 
 EXAMPLE_KEY = REPOSITORY / "examples" / "bundle.pub"
 
@@ -24,7 +26,13 @@ EXAMPLE_KEY = REPOSITORY / "examples" / "bundle.pub"
 def open_assessor(settings: Settings) -> PipelineAssessor:
     """Verify the configured bundle's signature and digests. Raises ConfigurationRefused."""
     with _refusals(settings.bundle):
-        return PipelineAssessor(Pipeline.open(settings.bundle, threads=settings.threads, trust=trust_of(settings)))
+        pipeline = Pipeline.open(
+            settings.bundle,
+            threads=settings.threads,
+            linger=settings.linger.total_seconds(),
+            trust=trust_of(settings),
+        )
+        return PipelineAssessor(pipeline)
 
 
 def trust_of(settings: Settings) -> Trust:
@@ -96,15 +104,45 @@ class PipelineAssessor:
             raise _unusable(error) from error
         return Preparation(summary=prepared.document.to_json(), chunks=_chunks(prepared))
 
-    def encode(self, chunk: bytes) -> bytes:
-        """Features of a chunk."""
-        return self._pipeline.encode(SegmentChunk.from_bytes(chunk)).to_bytes()
+    def encode(self, chunk: bytes, when_lost: WhenLost | None = None) -> bytes:
+        """Features of a chunk, in batches with those of all threads. Raises FenceLost soon after the stage is lost."""
+        cancellation = Cancellation()
+        if when_lost is not None:
+            when_lost(cancellation.cancel)
+        try:
+            return self._pipeline.encode(SegmentChunk.from_bytes(chunk), cancellation).to_bytes()
+        except EncodingCancelled as error:
+            raise FenceLost("The stage was cancelled or taken over while its segments were encoded.") from error
 
     def score(self, summary: bytes, features: Sequence[bytes], task: str) -> Result:
         """The result; without an outcome when the material allows none."""
         document = Document.from_json(summary)
         encoded = [SegmentFeatures.from_bytes(part) for part in features]
         return Result.model_validate(asdict(self._pipeline.score(document, encoded, task)))
+
+    def load(self) -> tuple[EncoderLoad, ...]:
+        """How its encoders fare."""
+        return tuple(_load(str(name), found) for name, found in self._pipeline.statistics().items())
+
+    def close(self) -> None:
+        """End the encoders' threads."""
+        self._pipeline.close()
+
+
+def _load(name: str, found: BatchingStatistics) -> EncoderLoad:
+    return EncoderLoad(
+        encoder=name,
+        batches=found.batches,
+        entries=found.entries,
+        cancelled=found.cancelled,
+        failed=found.failed,
+        padding=found.padding,
+        fill=found.fill,
+        waiting=found.waiting,
+        busy_seconds=found.busy_seconds,
+        wait_p50=found.wait_p50,
+        wait_p95=found.wait_p95,
+    )
 
 
 def _chunks(prepared: Prepared) -> Iterator[PreparedChunk]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -37,8 +37,29 @@ class Preparation:
     chunks: Iterator[PreparedChunk]
 
 
+# Takes what is to be called once nobody waits for an answer any more; at once when that is so already.
+WhenLost = Callable[[Callable[[], None]], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EncoderLoad:
+    """What an encoder has done since the worker started; counts and seconds, nothing of the material."""
+
+    encoder: str
+    batches: int
+    entries: int
+    cancelled: int
+    failed: int
+    padding: float  # padded over used
+    fill: float  # of the batches' budget
+    waiting: int
+    busy_seconds: float
+    wait_p50: float
+    wait_p95: float
+
+
 class Assessor(Protocol):
-    """A loaded model. Used by one thread."""
+    """A loaded model. Used by as many threads as the worker has, once it has been warmed up."""
 
     @property
     def model(self) -> LoadedModel:
@@ -58,12 +79,20 @@ class Assessor(Protocol):
         """Decode and cut. Raises MaterialUnusable."""
         ...
 
-    def encode(self, chunk: bytes) -> bytes:
-        """Features of a chunk."""
+    def encode(self, chunk: bytes, when_lost: WhenLost | None = None) -> bytes:
+        """Features of a chunk. Raises FenceLost soon after the stage is lost, instead of going on in vain."""
         ...
 
     def score(self, summary: bytes, features: Sequence[bytes], task: str) -> Result:
         """The result; without an outcome when the material allows none."""
+        ...
+
+    def load(self) -> tuple[EncoderLoad, ...]:
+        """How its encoders fare."""
+        ...
+
+    def close(self) -> None:
+        """End its threads; nothing is encoded afterwards."""
         ...
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from datetime import timedelta
 from types import TracebackType
 from typing import Self
@@ -32,6 +33,8 @@ class LeaseKeeper:
         self._heartbeat = heartbeat
         self._done = threading.Event()
         self._lost = threading.Event()
+        self._lock = threading.Lock()
+        self._listeners: list[Callable[[], None]] = []
         self._thread = threading.Thread(target=self._run, name="lease", daemon=True)
 
     def __enter__(self) -> Self:
@@ -49,6 +52,15 @@ class LeaseKeeper:
         if self._lost.is_set():
             raise FenceLost("The stage was cancelled or taken over.")
 
+    def when_lost(self, listener: Callable[[], None]) -> None:
+        """Call the listener, from the keeper's thread, once the stage is lost; at once when it is already."""
+        with self._lock:
+            lost = self._lost.is_set()
+            if not lost:
+                self._listeners.append(listener)
+        if lost:
+            listener()
+
     def _run(self) -> None:
         while not self._done.wait(self._heartbeat.total_seconds()):
             try:
@@ -58,5 +70,12 @@ class LeaseKeeper:
                 log.warning("lease not renewed", **failure_fields(error))
                 continue
             if not held:
-                self._lost.set()
+                self._lose()
                 return
+
+    def _lose(self) -> None:
+        with self._lock:
+            self._lost.set()
+            listeners = list(self._listeners)
+        for listener in listeners:
+            listener()

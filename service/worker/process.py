@@ -10,6 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import structlog
+from celery import Celery
+from celery.signals import setup_logging
+from celery.worker import WorkController
 
 from service.jobs.result import ModelTrace
 from service.jobs.sweeper import Sweeper, sweep_plan
@@ -19,6 +22,7 @@ from service.storage.database import Database
 from service.storage.objects import ObjectStore
 from service.task_queue.doorbell import Doorbell, open_celery
 from service.worker.assessor import Assessor
+from service.worker.load_report import LoadReport
 from service.worker.presence import Presence
 from service.worker.stage_runner import StageRunner, patience
 from service.worker.tasks import register_tasks
@@ -29,9 +33,7 @@ log = structlog.stdlib.get_logger(__name__)
 def run_worker(settings: Settings, queues: tuple[str, ...], open_assessor: Callable[[Settings], Assessor]) -> int:
     """Serve the queues until a signal ends the process; returns its exit status."""
     worker = WorkerIdentity(id=f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}", queues=queues)
-    assessor = open_assessor(settings)
-    assessor.warm_up()
-    _say_who_signed(assessor.trace)
+    assessor = _warm(open_assessor(settings))
     database = Database(settings.database)
     objects = ObjectStore(settings.object_store)
     app = open_celery(settings.broker)
@@ -46,32 +48,52 @@ def run_worker(settings: Settings, queues: tuple[str, ...], open_assessor: Calla
     sweeper = Sweeper(database, objects, Doorbell(app), sweep_plan(settings), worker.id)
     presence = Presence(database, worker, assessor.model, every=settings.presence)
 
+    report = LoadReport(assessor)
+
     def run(stage_id: str) -> None:
         if runner.run(stage_id):
             presence.computed()
             sweeper.wake()
+            report.stage_done()
 
     register_tasks(app, run)
     presence.start()
     sweeper.start()
-    log.info("worker ready", worker=worker.id, queues=queues)
-    celery_worker = app.Worker(
-        hostname=worker.id,
-        pool="solo",
-        concurrency=1,
-        queues=list(queues),
-        without_gossip=True,
-        without_mingle=True,
-        without_heartbeat=True,
-        quiet=True,
-    )
+    log.info("worker ready", worker=worker.id, queues=queues, concurrency=settings.concurrency)
+    celery_worker = _celery_worker(app, worker, settings.concurrency)
     try:
         celery_worker.start()
     finally:
         sweeper.stop()
         presence.stop()
+        report.write()
+        assessor.close()
         database.close()
     return int(celery_worker.exitcode or 0)
+
+
+def _warm(assessor: Assessor) -> Assessor:
+    assessor.warm_up()
+    _say_who_signed(assessor.trace)
+    return assessor
+
+
+def _keep_logging(**_settings: object) -> None:
+    """Where somebody listens to it, Celery leaves logging as it is; else it silences what is less than a warning."""
+
+
+def _celery_worker(app: Celery, worker: WorkerIdentity, concurrency: int) -> WorkController:
+    setup_logging.connect(_keep_logging)
+    return app.Worker(
+        hostname=worker.id,
+        pool="solo" if concurrency == 1 else "threads",
+        concurrency=concurrency,
+        queues=list(worker.queues),
+        without_gossip=True,
+        without_mingle=True,
+        without_heartbeat=True,
+        quiet=True,
+    )
 
 
 def _say_who_signed(model: ModelTrace) -> None:

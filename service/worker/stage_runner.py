@@ -50,7 +50,7 @@ def patience(settings: Settings) -> Patience:
 
 
 class StageRunner:
-    """Runs stages, one at a time, with one loaded model."""
+    """Runs stages with one loaded model, one in each thread that asks; what it holds is made for many threads."""
 
     def __init__(
         self,
@@ -109,7 +109,7 @@ class StageRunner:
         if claim.kind == StageKind.PREPARE:
             self._prepare(claim, keeper)
         elif claim.kind == StageKind.ENCODE:
-            self._encode(claim)
+            self._encode(claim, keeper)
         else:
             self._score(claim)
 
@@ -136,10 +136,10 @@ class StageRunner:
         with self._database.writing() as session:
             StageRepository(session, self._worker).complete_prepare(claim, summary_key, chunks)
 
-    def _encode(self, claim: StageClaim) -> None:
+    def _encode(self, claim: StageClaim, keeper: LeaseKeeper) -> None:
         if claim.input_key is None:
             raise ValueError("an encode stage has an input")
-        features = self._assessor.encode(self._objects.get(claim.input_key))
+        features = self._assessor.encode(self._objects.get(claim.input_key), keeper.when_lost)
         key = self._objects.put(f"{work_prefix(claim.assessment_id)}/encode", features)
         with self._database.writing() as session:
             StageRepository(session, self._worker).complete_encode(claim, key)

@@ -19,7 +19,7 @@ from service.jobs.result import (
 )
 from service.jobs.workers import LoadedModel, TaskOutcomes
 from service.settings import Settings
-from service.worker.assessor import MaterialUnusable, Preparation, PreparedChunk
+from service.worker.assessor import EncoderLoad, MaterialUnusable, Preparation, PreparedChunk, WhenLost
 from service.worker.entry import start_worker
 
 SEGMENT_BYTES = 10
@@ -73,7 +73,7 @@ class RehearsalAssessor:
         summary = json.dumps({"segments": segments}).encode()
         return Preparation(summary=summary, chunks=_chunks(segments, b"slow" in material))
 
-    def encode(self, chunk: bytes) -> bytes:
+    def encode(self, chunk: bytes, when_lost: WhenLost | None = None) -> bytes:
         request = json.loads(chunk)
         if request["slow"]:
             sleep(0.5)
@@ -104,6 +104,12 @@ class RehearsalAssessor:
             ),
             model=self.trace,
         )
+
+    def load(self) -> tuple[EncoderLoad, ...]:
+        return ()
+
+    def close(self) -> None:
+        pass
 
 
 def _chunks(segments: int, slow: bool) -> Iterator[PreparedChunk]:

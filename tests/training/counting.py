@@ -5,6 +5,7 @@ from typing import Literal
 
 import numpy as np
 
+from model.encoders.cancellation import Cancellation
 from model.encoders.description import EncoderDescription
 
 
@@ -20,6 +21,9 @@ class CountingEncoder:
         self.fingerprint = fingerprint
         self.encoded = 0
 
-    def encode(self, material: Sequence[object]) -> np.ndarray:
+    def encode(self, material: Sequence[object], *, cancellation: Cancellation | None = None) -> np.ndarray:
         self.encoded += len(material)
         return np.array([[len(one)] * self.description.dim for one in material], dtype=np.float32)
+
+    def close(self) -> None:
+        pass

@@ -104,6 +104,10 @@ def test_the_plan_follows_the_settings():
     assert (plan.attempts, plan.window.stages_per_worker) == (7, 9)
 
 
+def test_no_thread_of_a_worker_is_left_without_a_published_stage():
+    assert sweep_plan(Settings(concurrency=9)).window.stages_per_worker == 9
+
+
 def test_the_thread_publishes_when_woken(sqlite, objects, submit, doorbell):
     patient = SweepPlan(
         every=timedelta(seconds=30),

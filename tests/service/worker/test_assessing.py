@@ -8,7 +8,7 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from service.cli.assessing import assess_file, assess_material
-from service.errors import ConfigurationRefused
+from service.errors import ConfigurationRefused, FenceLost
 from service.settings import REPOSITORY, Settings
 from service.worker.assessing import open_assessor
 from service.worker.assessor import MaterialUnusable
@@ -20,7 +20,8 @@ WORDS = b"I slept badly this week. We went for a walk by the river. Work was fin
 def real(small_bundle):
     assessor = open_assessor(Settings(bundle=small_bundle, threads=1))
     assessor.warm_up()
-    return assessor
+    yield assessor
+    assessor.close()
 
 
 def test_the_model_is_told_in_the_services_words(real):
@@ -38,6 +39,15 @@ def test_a_transcript_becomes_a_result(real, tmp_path):
     assert result.outcome in ("none", "mild", "severe")
     assert sum(chunk.segments for chunk in chunks) == result.quality.segments
     assert result.model == real.trace
+
+
+def test_a_stage_that_is_lost_is_not_encoded(real, tmp_path):
+    (chunk,) = real.prepare(None, WORDS, tmp_path).chunks
+    before = real.load()
+    with pytest.raises(FenceLost):
+        real.encode(chunk.content, lambda stop: stop())
+    assert real.load() == before
+    assert [one.encoder for one in before] == ["speech", "text"]
 
 
 def test_silence_abstains_without_chunks(real, tmp_path):

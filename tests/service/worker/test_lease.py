@@ -53,6 +53,20 @@ def test_a_lost_stage_is_noticed(database, claim):
         wait_for(lost)
 
 
+def test_whoever_listens_is_told_of_a_loss_also_afterwards(sqlite, submit):
+    submit(sqlite)
+    with sqlite.writing() as session:
+        claim = StageRepository(session, "w1").claim(session.scalars(select(StageRow.id)).one(), LEASE, 5)
+    told = []
+    with keeper(sqlite, claim) as lease:
+        lease.when_lost(lambda: told.append("while it runs"))
+        with sqlite.writing() as session:
+            session.execute(update(StageRow).values(state="cancelled"))
+        wait_for(lambda: told == ["while it runs"])
+        lease.when_lost(lambda: told.append("at once"))
+    assert told == ["while it runs", "at once"]
+
+
 def test_the_thread_ends_with_the_block(sqlite, submit):
     submit(sqlite)
     with sqlite.writing() as session:

@@ -1,11 +1,15 @@
 """Stages run one by one against a real database and object store, without a queue."""
 
 import logging
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
+import structlog
 from sqlalchemy import select
 
+from service.errors import FenceLost
 from service.jobs.assessment import StageKind, StageState, State
 from service.jobs.repository import AssessmentRepository
 from service.jobs.result import Result
@@ -136,7 +140,7 @@ def test_a_chunk_is_computed_again_after_an_error_and_no_other(bench, assessor):
     bench.step()
     encoded, encode = [], assessor.encode
 
-    def once_broken(chunk):
+    def once_broken(chunk, when_lost):
         encoded.append(chunk)
         if len(encoded) == 2:
             raise OSError
@@ -160,7 +164,7 @@ def test_what_a_cancelled_stage_wrote_is_removed(bench, assessor, caller):
     bench.step()
     encode = assessor.encode
 
-    def cancelled_meanwhile(chunk):
+    def cancelled_meanwhile(chunk, when_lost):
         cancel(bench, caller)
         return encode(chunk)
 
@@ -175,7 +179,7 @@ def test_what_is_written_after_an_erasure_is_removed(bench, assessor, caller):
     bench.step()
     encode = assessor.encode
 
-    def erased_meanwhile(chunk):
+    def erased_meanwhile(chunk, when_lost):
         cancel(bench, caller)
         with bench.database.writing() as session:
             AssessmentRepository(session, caller).erase("a1")
@@ -208,6 +212,37 @@ def test_preparing_stops_soon_after_a_cancellation(bench, assessor, caller, rehe
     bench.step()
     assert len(yielded) < 100
     assert bench.objects.list("assessments") == []
+
+
+def test_encoding_stops_soon_after_a_cancellation_and_the_stage_counts_as_lost(bench, assessor, caller):
+    bench.send(b"x" * 400)
+    bench.step()
+
+    def waits_for_mates(chunk, when_lost):
+        stopped = threading.Event()
+        when_lost(stopped.set)
+        cancel(bench, caller)
+        assert stopped.wait(30)
+        raise FenceLost("The stage was cancelled.")
+
+    assessor.encode = waits_for_mates
+    with structlog.testing.capture_logs() as entries:
+        bench.step()
+    assert [one["event"] for one in entries] == ["stage lost"]
+    assert bench.row().state == State.CANCELLED
+    assert bench.objects.list("assessments") == []
+
+
+def test_stages_of_several_assessments_run_in_threads_side_by_side(bench):
+    names = [f"a{number}" for number in range(1, 7)]
+    for name in names:
+        bench.submit(bench.database, name, audio_key=bench.objects.put(material_prefix(name), b"x" * 400))
+    with ThreadPoolExecutor(4) as pool:
+        while ready := bench.ready():
+            assert all(pool.map(bench.runner.run, ready))
+    with bench.database.reading() as session:
+        rows = [session.get(AssessmentRow, name) for name in names]
+    assert [(row.state, row.segments_done) for row in rows] == [(State.SUCCEEDED, 40)] * len(names)
 
 
 def test_delays_double():

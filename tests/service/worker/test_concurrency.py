@@ -1,0 +1,135 @@
+"""Real worker processes that work on several stages at once, over the file queue."""
+
+import json
+import shutil
+import signal
+import sys
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import func, select
+
+from service.jobs.assessment import FINAL, Order, Priority, StageState
+from service.jobs.repository import AssessmentRepository
+from service.jobs.result import Result
+from service.settings import REPOSITORY, Settings
+from service.storage.database import Database
+from service.storage.objects import ObjectStore, material_prefix
+from service.storage.tables import AssessmentRow, StageRow, WorkerRow
+from service.worker.assessing import open_assessor
+from tests.processes import running
+from tests.waiting import wait_for
+
+HILBERT = (sys.executable, "-m", "service.cli.app", "worker")
+ALL = ("--queues", "prepare,encode,score")
+NAMES = tuple(f"a{number}" for number in range(1, 7))
+
+
+class Site:
+    """A data folder, what is submitted to it, and the worker that serves it."""
+
+    def __init__(self, folder, migrated, caller, **settings):
+        self.settings = Settings(data_dir=folder, threads=1, sweep=timedelta(seconds=0.2), **settings)
+        self.settings.folder.mkdir()
+        shutil.copy(migrated, self.settings.folder / "hilbert.sqlite")
+        self.database = Database(self.settings.database)
+        self.objects = ObjectStore(self.settings.object_store)
+        self.log = folder / "worker.log"
+        self.caller = caller
+
+    def send(self, name, *, audio=None, transcript=None):
+        keys = [None if part is None else self.objects.put(material_prefix(name), part) for part in (audio, transcript)]
+        order = Order(
+            id=name,
+            task="spectrum",
+            reference=None,
+            priority=Priority.ROUTINE,
+            bundle="any",
+            request_id=name,
+            audio_key=keys[0],
+            transcript_key=keys[1],
+        )
+        with self.database.writing() as session:
+            AssessmentRepository(session, self.caller).add(order)
+
+    def worker(self, command, until):
+        return running((*command, *ALL), self.log, until=until, cwd=REPOSITORY, env=self.settings.child_environment())
+
+    def ask(self, query):
+        with self.database.reading() as session:
+            return session.scalars(query).all()
+
+    def lines(self, event):
+        found = [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
+        return [line for line in found if line["event"] == event]
+
+
+@pytest.fixture
+def open_site(tmp_path, migrated_file, caller):
+    made = []
+
+    def open_site(**settings):
+        made.append(Site(tmp_path / "data", migrated_file, caller, **settings))
+        return made[-1]
+
+    yield open_site
+    for site in made:
+        site.database.close()
+
+
+def said(number):
+    return f"I slept badly for {number} nights and then I went to the sea with my sister. ".encode() * 4
+
+
+def test_assessments_that_are_encoded_at_once_share_batches_and_are_answered_as_if_alone(
+    open_site, small_bundle, tmp_path
+):
+    site = open_site(bundle=small_bundle, concurrency=4, linger=timedelta(seconds=0.5))
+    for number, name in enumerate(NAMES, start=1):
+        site.send(name, transcript=said(number))
+    with site.worker(HILBERT, lambda: len(site.ask(select(AssessmentRow.state))) == len(NAMES)) as process:
+        wait_for(lambda: set(site.ask(select(AssessmentRow.state))) <= set(FINAL), seconds=60)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+    (load,) = [line for line in site.lines("encoder load") if line["encoder"] == "text"]
+    assert load["batches"] < 1 + len(NAMES)  # the golden recording is one, and each would be one at the least
+    assert {line["process"] for line in site.lines("stage done")} == {"worker"}
+    alone = open_assessor(site.settings)
+    for number, name in enumerate(NAMES, start=1):
+        found = Result.model_validate_json(site.objects.get(site.ask(select_key(name))[0]))
+        scratch = tmp_path / name
+        scratch.mkdir()
+        preparation = alone.prepare(None, said(number), scratch)
+        features = [alone.encode(chunk.content) for chunk in preparation.chunks]
+        expected = alone.score(preparation.summary, features, "spectrum")
+        assert [one.probability for one in found.probabilities] == pytest.approx(
+            [one.probability for one in expected.probabilities], rel=1e-4
+        )
+    alone.close()
+
+
+def select_key(name):
+    return select(AssessmentRow.result_key).where(AssessmentRow.id == name)
+
+
+@pytest.mark.parametrize(("concurrency", "broker"), [(1, "files"), (4, "files"), (4, "redis")])
+def test_a_worker_that_is_told_to_stop_ends_what_it_works_on(
+    request, open_site, rehearsal_command, concurrency, broker
+):
+    queue = {"broker_url": request.getfixturevalue("redis_url")} if broker == "redis" else {}
+    site = open_site(concurrency=concurrency, **queue)
+    for name in NAMES[:4]:
+        site.send(name, audio=b"slow" + b"x" * 2000)
+    leased = select(func.count()).where(StageRow.state == StageState.LEASED, StageRow.kind == "encode")
+
+    def busy():
+        return site.ask(leased)[0] == concurrency
+
+    with site.worker(rehearsal_command, busy) as process:
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+    assert site.ask(leased) == [0]
+    assert site.ask(select(WorkerRow.id)) == []
+    assert site.lines("stage lost") == site.lines("stage failed") == []
+    assert len([line for line in site.lines("stage done") if line["stage"] == "encode"]) >= concurrency
+    assert not set(site.ask(select(AssessmentRow.state))) & set(FINAL)
