@@ -38,6 +38,11 @@ class Graphs:
         """Run the frozen encoders over some segments."""
         return encode_segments(chunk, speech=self.speech, text=self.text)
 
+    def warm_up(self) -> None:
+        """Let the encoders meet the full batch of every bucket, where that spares requests anything."""
+        self.speech.warm_up()
+        self.text.warm_up()
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deviation:

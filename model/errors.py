@@ -11,6 +11,7 @@
     │   ├── BundleTampered            a file differs from its digest, or the manifest from what was signed
     │   ├── BundleUntrusted           unsigned, or signed by a key that is not trusted
     │   └── BundleMisbehaves          answers otherwise here than where it was released
+    ├── DeviceUnavailable         the wanted GPU, or ONNX Runtime's support of it, is not there
     ├── SigningKeyUnusable        no Ed25519 key of the kind that is needed
     ├── UnknownTask               the bundle predicts no such task
     ├── UnsupportedEncoder        an architecture that cannot be exported
@@ -102,6 +103,16 @@ class BundleMisbehaves(BundleError):
     advice = (
         "Do not score with it here. Another runtime, execution provider or processor may compute differently: go back "
         "to the environment or the bundle that worked before, or release the bundle again for this environment."
+    )
+
+
+class DeviceUnavailable(ModelError):
+    """Graphs cannot run on the device that was asked for, and nothing else was allowed."""
+
+    code = "device_unavailable"
+    advice = (
+        "Install ONNX Runtime for GPUs (the extra `worker-gpu`, without `worker` beside it), CUDA, cuDNN and, where it "
+        "is wanted, TensorRT; or compute on another device."
     )
 
 

@@ -19,15 +19,21 @@ from pydantic import TypeAdapter
 from model.behaviour import Deviation, Graphs, check, open_graphs
 from model.bundle.bundle import Bundle, open_bundle
 from model.bundle.golden import read_golden
-from model.bundle.manifest import SPEECH, TEXT, Manifest
+from model.bundle.manifest import NETWORK, SPEECH, TEXT, Manifest
 from model.bundle.signature import Trust
-from model.encoders.runtime import CPU, RUNTIME_VERSION, RuntimeOptions
+from model.cached_encoder import CacheCounts, CachedEncoder
+from model.encoders.devices import device_name
+from model.encoders.encoder import Waveform
+from model.encoders.runtime import CUDA_VERSION, RUNTIME_VERSION, RuntimeOptions
+from model.encoders.speech import SpeechEncoder
+from model.encoders.text import TextEncoder
 from model.errors import BundleInvalid
 from model.explanation import Contributions, SegmentEffects, contributions, segment_effects
-from model.features import SegmentChunk, SegmentFeatures, chunks, join
+from model.features import SegmentChunk, SegmentFeatures, chunks, encode_segments, join
 from model.recording.reading import read_recording
 from model.recording.recording import Recording
 from model.scoring import Probabilities, Scorer
+from model.segment_cache import SegmentCache
 from model.segments.cutting import segment
 from model.segments.quality import Quality
 from model.segments.segment import Segment, Segmentation
@@ -94,8 +100,18 @@ class SegmentEffect:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GraphTrace:
+    """One graph, and where it was run."""
+
+    provider: str  # ONNX Runtime's execution provider
+    device: str  # name of the processor
+    precision: str
+    digest: str  # an encoder's fingerprint, or the sha256 of the network's file
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelTrace:
-    """Which model gave the answer and how it was run."""
+    """Which model gave the answer and how it was run; `provider` and `precision` are those of the speech encoder."""
 
     bundle: str
     version: str
@@ -105,6 +121,7 @@ class ModelTrace:
     encoders: dict[str, str]
     provider: str
     precision: str
+    graphs: dict[str, GraphTrace]  # speech, text, network
     runtime: dict[str, str]
 
 
@@ -128,16 +145,15 @@ class Pipeline:
     recording: nothing is encoded or scored by a bundle that does not behave here as when it was released.
     """
 
-    def __init__(self, bundle: Bundle, options: RuntimeOptions) -> None:
+    def __init__(self, bundle: Bundle, options: RuntimeOptions, cache: SegmentCache | None = None) -> None:
         self.bundle = bundle
         self._options = options
+        self._cache = cache
 
     @classmethod
-    def open(
-        cls, folder: Path, *, threads: int = 2, providers: tuple[str, ...] = (CPU,), trust: Trust | None = None
-    ) -> Pipeline:
-        """Verify a bundle's signature and digests; raises BundleError."""
-        return cls(open_bundle(folder, trust), RuntimeOptions(threads=threads, providers=providers))
+    def open(cls, folder: Path, *, threads: int = 2, trust: Trust | None = None) -> Pipeline:
+        """Verify a bundle's signature and digests, to be run on the CPU; raises BundleError."""
+        return cls(open_bundle(folder, trust), RuntimeOptions(threads=threads))
 
     def assess(self, *, audio: Path | None, transcript: bytes | None, scratch: Path, task: str) -> Assessment:
         """Assess one recording; raises RecordingError for unusable material, UnknownTask."""
@@ -154,8 +170,11 @@ class Pipeline:
         )
 
     def encode(self, chunk: SegmentChunk) -> SegmentFeatures:
-        """Run the frozen encoders over some segments."""
-        return self._graphs.encode(chunk)
+        """Run the frozen encoders over those segments whose features are not kept."""
+        if self._cached is None:
+            return self._graphs.encode(chunk)
+        speech, text = self._cached
+        return encode_segments(chunk, speech=speech, text=text)
 
     def score(self, document: Document, features: Sequence[SegmentFeatures], task: str) -> Assessment:
         """Score a document from the features of all its chunks, in any order.
@@ -178,11 +197,22 @@ class Pipeline:
         )
 
     def warm_up(self) -> Deviation:
-        """Load every graph and answer the golden recording with them, once a process.
+        """Load every graph, meet every shape where that pays, and answer the golden recording, once a process.
 
-        Raises BundleMisbehaves when the answer is not the one of the release.
+        Raises BundleMisbehaves when the answer is not the one of the release, DeviceUnavailable when the graphs
+        cannot run where they should.
         """
         return self._checked[1]
+
+    def close(self) -> None:
+        """Give the graphs' memory back; what is asked for afterwards loads them again."""
+        for loaded in ("_checked", "_cached", "trace"):
+            self.__dict__.pop(loaded, None)
+
+    @property
+    def cache_counts(self) -> CacheCounts | None:
+        """How many segments' features were kept and how many had to be computed; None without a cache."""
+        return None if self._cached is None else self._cached[0].counts + self._cached[1].counts
 
     @property
     def manifest(self) -> Manifest:
@@ -192,6 +222,7 @@ class Pipeline:
     @cached_property
     def trace(self) -> ModelTrace:
         """Which model answers, and how it is run."""
+        graphs = self._graph_traces()
         return ModelTrace(
             bundle=self.manifest.name,
             version=self.manifest.version,
@@ -199,15 +230,39 @@ class Pipeline:
             signed_by=self.bundle.signed_by,
             demonstration=self.manifest.demonstration,
             encoders={SPEECH: self.manifest.encoders["speech"], TEXT: self.manifest.encoders["text"]},
-            provider=self.scorer.provider,
-            precision=self._graphs.speech.description.precision,
+            provider=graphs[SPEECH].provider,
+            precision=graphs[SPEECH].precision,
+            graphs=graphs,
             runtime={
                 "onnxruntime": RUNTIME_VERSION,
+                **({"cuda": CUDA_VERSION} if CUDA_VERSION else {}),
                 "tokenizers": version("tokenizers"),
                 "av": version("av"),
                 "python": platform.python_version(),
             },
         )
+
+    def _graph_traces(self) -> dict[str, GraphTrace]:
+        ran: tuple[tuple[str, SpeechEncoder | TextEncoder], ...] = (
+            (SPEECH, self._graphs.speech),
+            (TEXT, self._graphs.text),
+        )
+        found = {
+            name: GraphTrace(
+                provider=encoder.provider,
+                device=device_name(encoder.provider, self._options.device_id),
+                precision=encoder.description.precision,
+                digest=encoder.fingerprint,
+            )
+            for name, encoder in ran
+        }
+        found["network"] = GraphTrace(
+            provider=self.scorer.provider,
+            device=device_name(self.scorer.provider, self._options.device_id),
+            precision="float32",
+            digest=self.manifest.files[NETWORK],
+        )
+        return found
 
     @property
     def scorer(self) -> Scorer:
@@ -221,7 +276,15 @@ class Pipeline:
     @cached_property
     def _checked(self) -> tuple[Graphs, Deviation]:
         graphs = open_graphs(self.bundle, self._options)
+        graphs.warm_up()
         return graphs, check(graphs, read_golden(self.bundle.folder))
+
+    @cached_property
+    def _cached(self) -> tuple[CachedEncoder[Waveform], CachedEncoder[str]] | None:
+        """Above the check, never below it: the golden recording is always computed."""
+        if self._cache is None:
+            return None
+        return CachedEncoder(self._graphs.speech, self._cache), CachedEncoder(self._graphs.text, self._cache)
 
     def _assessment(
         self,

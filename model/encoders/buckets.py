@@ -26,3 +26,8 @@ def batches(lengths: Sequence[int], *, step: int, budget: int) -> Iterator[tuple
         size = max(1, budget // bucket)
         for first in range(0, len(positions), size):
             yield bucket, positions[first : first + size]
+
+
+def full_batches(*, longest: int, step: int, budget: int) -> tuple[tuple[int, int], ...]:
+    """(rows, bucket) of a full batch of each bucket, up to the one that holds `longest`."""
+    return tuple((max(1, budget // bucket), bucket) for bucket in range(step, bucket_of(longest, step) + 1, step))

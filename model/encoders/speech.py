@@ -8,14 +8,16 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float32
 
-from model.encoders.buckets import batches
+from model.encoders.buckets import batches, full_batches
 from model.encoders.description import GRAPH, EncoderDescription, fingerprint, read_description
 from model.encoders.encoder import Waveform
-from model.encoders.runtime import RuntimeOptions, open_session
+from model.encoders.running import GraphRunner
+from model.encoders.runtime import Feed, RuntimeOptions
 from model.encoders.windows import average_windows
 
 BUCKET_SECONDS = 2.5
 BATCH_SECONDS = 30.0
+LONGEST_SECONDS = 30.0  # segments are cut no longer; a longer one is only met unprepared
 SAMPLE_RATE = 16_000
 
 
@@ -25,8 +27,24 @@ class SpeechEncoder:
     def __init__(self, folder: Path, options: RuntimeOptions) -> None:
         self.description: EncoderDescription = read_description(folder)
         self.fingerprint = fingerprint(folder)
-        self._session = open_session(folder / GRAPH, options)
-        self.provider: str = self._session.get_providers()[0]
+        self._runner = GraphRunner(folder / GRAPH, options, self.feed())
+        self.provider: str = self._runner.provider
+
+    def feed(self) -> Feed:
+        """The full batches that the graph is fed, one for each bucket."""
+        step = self.description.window or int(BUCKET_SECONDS * SAMPLE_RATE)
+        longest = self.description.window or int(LONGEST_SECONDS * SAMPLE_RATE)
+        return Feed(
+            material="waveform",
+            lengths="samples",
+            shapes=full_batches(longest=longest, step=step, budget=int(BATCH_SECONDS * SAMPLE_RATE)),
+            half=self.description.precision == "float16",
+            capturable=self.description.capturable,
+        )
+
+    def warm_up(self) -> None:
+        """Meet every full batch once, where that spares requests anything."""
+        self._runner.warm_up()
 
     def encode(self, material: Sequence[Waveform]) -> Float32[np.ndarray, "segment dim"]:
         """Encode waveforms of 16 kHz in [-1, 1]; one too short for a frame is padded with silence."""
@@ -49,7 +67,7 @@ class SpeechEncoder:
             for row, position in enumerate(positions):
                 padded[row, : lengths[position]] = waveforms[position]
             valid = np.array([lengths[position] for position in positions], dtype=np.int64)
-            (features[positions],) = self._session.run(["features"], {"waveform": padded, "samples": valid})
+            (features[positions],) = self._runner.run({"waveform": padded, "samples": valid})
         return features
 
     def _dithered(self, waveforms: list[Waveform]) -> list[Waveform]:

@@ -9,9 +9,10 @@ import numpy as np
 from jaxtyping import Float32
 from tokenizers import Tokenizer
 
-from model.encoders.buckets import batches
+from model.encoders.buckets import batches, full_batches
 from model.encoders.description import GRAPH, TOKENIZER, EncoderDescription, fingerprint, read_description
-from model.encoders.runtime import RuntimeOptions, open_session
+from model.encoders.running import GraphRunner
+from model.encoders.runtime import Feed, RuntimeOptions
 from model.encoders.windows import average_windows
 from model.errors import BundleInvalid
 
@@ -31,8 +32,24 @@ class TextEncoder:
         self._tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(self.description.longest)
-        self._session = open_session(folder / GRAPH, options)
-        self.provider: str = self._session.get_providers()[0]
+        self._runner = GraphRunner(folder / GRAPH, options, self.feed())
+        self.provider: str = self._runner.provider
+
+    def feed(self) -> Feed:
+        """The full batches that the graph is fed, one for each bucket."""
+        longest = self.description.longest or BUCKET_TOKENS
+        shapes = full_batches(longest=longest, step=BUCKET_TOKENS, budget=BATCH_TOKENS)
+        return Feed(
+            material="tokens",
+            lengths="valid",
+            shapes=tuple((rows, min(bucket, longest)) for rows, bucket in shapes),
+            half=self.description.precision == "float16",
+            capturable=self.description.capturable,
+        )
+
+    def warm_up(self) -> None:
+        """Meet every full batch once, where that spares requests anything."""
+        self._runner.warm_up()
 
     def encode(self, material: Sequence[str]) -> Float32[np.ndarray, "segment dim"]:
         """Encode texts; an empty one gives the features of the special tokens alone."""
@@ -54,5 +71,5 @@ class TextEncoder:
             for row, position in enumerate(positions):
                 tokens[row, : lengths[position]] = windows[position]
             valid = np.array([lengths[position] for position in positions], dtype=np.int64)
-            (features[positions],) = self._session.run(["features"], {"tokens": tokens, "valid": valid})
+            (features[positions],) = self._runner.run({"tokens": tokens, "valid": valid})
         return features
