@@ -208,6 +208,8 @@ class Pipeline:
         """Give the graphs' memory back; what is asked for afterwards loads them again."""
         for loaded in ("_checked", "_cached", "trace"):
             self.__dict__.pop(loaded, None)
+        if self._cache is not None:
+            self._cache.close()
 
     @property
     def cache_counts(self) -> CacheCounts | None:

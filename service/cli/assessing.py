@@ -15,8 +15,11 @@ from service.worker.assessor import Assessor, MaterialUnusable, result_without_s
 def assess_file(settings: Settings, audio: Path, transcript: Path | None, task: str) -> Result:
     """Assess a recording on disk. Raises ConfigurationRefused for a bundle that cannot be used."""
     assessor = open_assessor(settings)
-    assessor.warm_up()
-    return assess_material(assessor, audio, transcript, task)
+    try:
+        assessor.warm_up()
+        return assess_material(assessor, audio, transcript, task)
+    finally:
+        assessor.close()
 
 
 def assess_material(assessor: Assessor, audio: Path, transcript: Path | None, task: str) -> Result:

@@ -54,6 +54,10 @@ class Assessor(Protocol):
         """Do one real forward pass, and hold its answer against the one expected. Raises ConfigurationRefused."""
         ...
 
+    def close(self) -> None:
+        """Give back what the model holds; it is not used afterwards."""
+        ...
+
     def prepare(self, audio: Path | None, transcript: bytes | None, scratch: Path) -> Preparation:
         """Decode and cut. Raises MaterialUnusable."""
         ...

@@ -32,6 +32,7 @@ def run_worker(settings: Settings, queues: tuple[str, ...], open_assessor: Calla
     assessor = open_assessor(settings)
     assessor.warm_up()
     _say_who_signed(assessor.trace)
+    _say_where_it_runs(assessor.trace)
     database = Database(settings.database)
     objects = ObjectStore(settings.object_store)
     app = open_celery(settings.broker)
@@ -70,6 +71,7 @@ def run_worker(settings: Settings, queues: tuple[str, ...], open_assessor: Calla
     finally:
         sweeper.stop()
         presence.stop()
+        assessor.close()
         database.close()
     return int(celery_worker.exitcode or 0)
 
@@ -80,6 +82,14 @@ def _say_who_signed(model: ModelTrace) -> None:
         log.warning("the bundle is signed by no trusted key", digest=model.digest)
     else:
         log.info("the bundle is signed by a trusted key", digest=model.digest, key=model.signed_by)
+
+
+def _say_where_it_runs(model: ModelTrace) -> None:
+    """With `auto` nothing else tells."""
+    for name, graph in model.graphs.items():
+        log.info(
+            "a graph is loaded", graph=name, provider=graph.provider, device=graph.device, precision=graph.precision
+        )
 
 
 def _own_scratch(folder: Path) -> Path:

@@ -60,6 +60,9 @@ class RehearsalAssessor:
     def warm_up(self) -> None:
         self.warm = True
 
+    def close(self) -> None:
+        self.warm = False
+
     def prepare(self, audio: Path | None, transcript: bytes | None, scratch: Path) -> Preparation:
         material = b"" if audio is None else audio.read_bytes()
         if b"unreadable" in material:
