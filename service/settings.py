@@ -82,7 +82,7 @@ class Settings(BaseSettings):
     )
     device: Literal["cpu", "cuda", "tensorrt", "auto"] = Field(
         default="cpu",
-        description="where the encoders run; `auto` takes CUDA where it works, else the CPU; a named device never falls back",
+        description="where encoders run; `auto` is CUDA where it works, else the CPU; a named device never falls back",
     )
     device_id: int = Field(default=0, ge=0, description="which GPU")
     device_memory_mb: int | None = Field(

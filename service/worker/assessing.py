@@ -54,9 +54,8 @@ def runtime_of(settings: Settings) -> RuntimeOptions:
 
 
 def open_cache(settings: Settings) -> SegmentCache | None:
-    """The cache of features, if one is wanted; where none is, what an earlier one has left is deleted."""
+    """The cache of features, if one is wanted."""
     if not settings.feature_cache_mb:
-        settings.feature_cache.unlink(missing_ok=True)
         return None
     return SegmentCache(
         settings.feature_cache,

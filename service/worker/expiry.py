@@ -5,8 +5,16 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
+from service.settings import Settings
+
 OFTEN = 10  # times in the life of an entry
 LONGEST_PAUSE = 60.0  # seconds
+
+
+def forget_features(settings: Settings) -> None:
+    """Where no features are to be kept, delete those that an earlier worker kept."""
+    if not settings.feature_cache_mb:
+        settings.feature_cache.unlink(missing_ok=True)
 
 
 class Expiry:

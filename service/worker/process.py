@@ -19,6 +19,7 @@ from service.storage.database import Database
 from service.storage.objects import ObjectStore
 from service.task_queue.doorbell import Doorbell, open_celery
 from service.worker.assessor import Assessor
+from service.worker.expiry import forget_features
 from service.worker.presence import Presence
 from service.worker.stage_runner import StageRunner, patience
 from service.worker.tasks import register_tasks
@@ -29,6 +30,7 @@ log = structlog.stdlib.get_logger(__name__)
 def run_worker(settings: Settings, queues: tuple[str, ...], open_assessor: Callable[[Settings], Assessor]) -> int:
     """Serve the queues until a signal ends the process; returns its exit status."""
     worker = WorkerIdentity(id=f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}", queues=queues)
+    forget_features(settings)
     assessor = open_assessor(settings)
     assessor.warm_up()
     _say_who_signed(assessor.trace)

@@ -19,7 +19,14 @@ def printed():
 def test_a_bundle_in_order_is_verified_part_by_part(signed_bundle, printed):
     assert verify_bundle(signed_bundle, Settings(threads=1), printed)
     lines = printed.file.getvalue().splitlines()
-    assert [line.split()[0] for line in lines] == ["bundle", "signature", "files", *["golden"] * 4, "it"]
+    assert [line.split()[0] for line in lines] == [
+        "bundle",
+        "signature",
+        "files",
+        *["graph"] * 3,
+        *["golden"] * 4,
+        "it",
+    ]
     assert "not among the trusted keys" in lines[1]
 
 
