@@ -20,8 +20,10 @@ _DIGEST_BYTES = 32
 _WAIT_SECONDS = 10.0
 _EVICTED_AT_ONCE = 64
 # What is deleted is overwritten, and no second file holds it: features of a person must not outlive their time.
+# Nothing is waited for until it is on the disk: what a power cut spoils is begun anew.
 _SETUP = """
 PRAGMA journal_mode = TRUNCATE;
+PRAGMA synchronous = OFF;
 PRAGMA secure_delete = ON;
 CREATE TABLE IF NOT EXISTS entry (key TEXT PRIMARY KEY, made REAL NOT NULL, content BLOB NOT NULL);
 CREATE INDEX IF NOT EXISTS by_age ON entry (made);

@@ -8,10 +8,19 @@ from pathlib import Path
 from threading import Lock
 
 import numpy as np
-import onnxruntime
 from jaxtyping import Shaped
 
-from model.encoders.runtime import CPU, Feed, RuntimeOptions, captures, open_session
+from model.encoders.runtime import (
+    CPU,
+    Binding,
+    DeviceValue,
+    Feed,
+    RunOptions,
+    RuntimeOptions,
+    Session,
+    captures,
+    open_session,
+)
 
 # Inputs of one graph differ in rank: their axes have no common name.
 Array = Shaped[np.ndarray, "..."]
@@ -24,7 +33,7 @@ class GraphRunner:
     def __init__(
         self, graph: Path, options: RuntimeOptions, feed: Feed | None = None, *, bind: bool | None = None
     ) -> None:
-        self._session: onnxruntime.InferenceSession = open_session(graph, options, feed)
+        self._session: Session = open_session(graph, options, feed)
         self._feed = feed
         self.provider: str = self._session.get_providers()[0]
         place = ("cpu", 0) if self.provider == CPU else ("cuda", options.device_id)
@@ -62,7 +71,7 @@ class BoundSession:
 
     def __init__(
         self,
-        session: onnxruntime.InferenceSession,
+        session: Session,
         place: tuple[str, int],
         *,
         capture: bool,
@@ -114,20 +123,20 @@ class BoundSession:
             binding.bind_ortvalue_output(name, value)
         return Recorded(binding=binding, inputs=held, outputs=results, options=_run_options(number))
 
-    def _put(self, value: Array) -> onnxruntime.OrtValue:
-        return onnxruntime.OrtValue.ortvalue_from_numpy(value, *self._place)
+    def _put(self, value: Array) -> DeviceValue:
+        return DeviceValue.ortvalue_from_numpy(value, *self._place)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recorded:
     """A full batch with memory of its own: a CUDA graph replays addresses, so they must never change."""
 
-    binding: onnxruntime.IOBinding
-    inputs: Mapping[str, onnxruntime.OrtValue]
-    outputs: Mapping[str, onnxruntime.OrtValue]
-    options: onnxruntime.RunOptions
+    binding: Binding
+    inputs: Mapping[str, DeviceValue]
+    outputs: Mapping[str, DeviceValue]
+    options: RunOptions
 
-    def run(self, session: onnxruntime.InferenceSession, inputs: Inputs) -> list[Array]:
+    def run(self, session: Session, inputs: Inputs) -> list[Array]:
         """Put the inputs where the recording expects them, replay, fetch the outputs."""
         for name, value in inputs.items():
             self.inputs[name].update_inplace(value)
@@ -135,9 +144,9 @@ class Recorded:
         return [np.array(value.numpy()) for value in self.outputs.values()]
 
 
-def _run_options(graph: int) -> onnxruntime.RunOptions:
+def _run_options(graph: int) -> RunOptions:
     """Options that name a CUDA graph; -1 records nothing."""
-    options = onnxruntime.RunOptions()
+    options = RunOptions()
     options.add_run_config_entry("gpu_graph_id", str(graph))
     return options
 

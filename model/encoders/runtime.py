@@ -22,6 +22,12 @@ from model.errors import DeviceUnavailable
 RUNTIME_VERSION: str = onnxruntime.__version__
 CUDA_VERSION: str = getattr(onnxruntime, "cuda_version", "") or ""  # the runtime was built for; empty without CUDA
 
+# This module alone imports the runtime (decision 0006); what others use of it they get here.
+Session = onnxruntime.InferenceSession
+Binding = onnxruntime.IOBinding
+DeviceValue = onnxruntime.OrtValue
+RunOptions = onnxruntime.RunOptions
+
 Device = Literal["cpu", "cuda", "tensorrt", "auto"]
 Provider = tuple[str, dict[str, str]]
 
@@ -86,7 +92,7 @@ def refuse_missing(options: RuntimeOptions) -> None:
     candidates(options.device, onnxruntime.get_available_providers())
 
 
-def open_session(graph: Path, options: RuntimeOptions, feed: Feed | None = None) -> onnxruntime.InferenceSession:
+def open_session(graph: Path, options: RuntimeOptions, feed: Feed | None = None) -> Session:
     """Open a graph on the wanted device; raises DeviceUnavailable where it cannot run there.
 
     ONNX Runtime itself goes on with the CPU when a GPU fails it, and says so in its log alone; here only `auto` does.
@@ -118,7 +124,7 @@ def session_options(options: RuntimeOptions) -> onnxruntime.SessionOptions:
     return settings
 
 
-def checked(session: onnxruntime.InferenceSession, device: Device) -> onnxruntime.InferenceSession:
+def checked(session: Session, device: Device) -> Session:
     """The session, if it runs on the device it was opened for; raises DeviceUnavailable otherwise."""
     found = session.get_providers()[0]
     if found != NAMES[device]:
@@ -128,15 +134,15 @@ def checked(session: onnxruntime.InferenceSession, device: Device) -> onnxruntim
     return session
 
 
-def _open(graph: Path, device: Device, options: RuntimeOptions, feed: Feed | None) -> onnxruntime.InferenceSession:
+def _open(graph: Path, device: Device, options: RuntimeOptions, feed: Feed | None) -> Session:
     settings, wanted = session_options(options), providers(device, options, feed)
     if device == "cpu":
-        return onnxruntime.InferenceSession(str(graph), settings, providers=wanted)
+        return Session(str(graph), settings, providers=wanted)
     if device == "tensorrt" and options.engines is not None:
         options.engines.mkdir(parents=True, exist_ok=True)
     try:
         onnxruntime.preload_dlls()  # finds CUDA and cuDNN where they were installed as packages
-        session = onnxruntime.InferenceSession(str(graph), settings, providers=wanted, enable_fallback=0)
+        session = Session(str(graph), settings, providers=wanted, enable_fallback=0)
     except Exception as error:  # the runtime's own exceptions have no common base
         raise DeviceUnavailable(f"the graph {graph.parent.name}/{graph.name} cannot be opened on {device}") from error
     return checked(session, device)

@@ -18,6 +18,7 @@ from model.encoders.runtime import (
     providers,
     session_options,
 )
+from model.encoders.runtime import _open as open_on
 from model.errors import DeviceUnavailable
 
 FEED = Feed(material="waveform", lengths="samples", shapes=((12, 40_000), (6, 80_000), (1, 480_000)))
@@ -102,6 +103,15 @@ def test_a_session_that_fell_back_to_the_cpu_is_refused(encoders):
     assert checked(session, "cpu") is session
     with pytest.raises(DeviceUnavailable, match="would run on CPUExecutionProvider"):
         checked(session, "cuda")
+
+
+@pytest.mark.skipif(CUDA in onnxruntime.get_available_providers(), reason="this runtime can compute on a GPU")
+def test_where_the_runtime_itself_goes_on_with_the_cpu_the_graph_is_refused(encoders):
+    with (
+        pytest.warns(UserWarning, match="CUDAExecutionProvider"),
+        pytest.raises(DeviceUnavailable, match="would run on"),
+    ):
+        open_on(encoders / "text" / "encoder.onnx", "cuda", RuntimeOptions(threads=1), None)
 
 
 @pytest.mark.skipif(CUDA in onnxruntime.get_available_providers(), reason="this runtime can compute on a GPU")

@@ -39,6 +39,11 @@ def test_a_changed_file_is_refused_with_what_to_do(signed_bundle, tmp_path, prin
     assert "Install the bundle again" in printed.file.getvalue()
 
 
+def test_a_bundle_that_cannot_run_where_the_settings_say_is_refused(signed_bundle, printed):
+    assert not verify_bundle(signed_bundle, Settings(threads=1, device="tensorrt"), printed)
+    assert "refused (device_unavailable)" in printed.file.getvalue()
+
+
 def test_wrong_answers_are_refused_after_all_that_is_in_order(swapped_bundle, printed):
     assert not verify_bundle(swapped_bundle, Settings(threads=1), printed)
     shown = printed.file.getvalue()
