@@ -6,11 +6,9 @@ The service runs the same three stages apart, on separate queues; what passes be
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -19,14 +17,11 @@ from pydantic import TypeAdapter
 from model.behaviour import Deviation, Graphs, check, open_graphs
 from model.bundle.bundle import Bundle, open_bundle
 from model.bundle.golden import read_golden
-from model.bundle.manifest import NETWORK, SPEECH, TEXT, Manifest
+from model.bundle.manifest import Manifest
 from model.bundle.signature import Trust
 from model.cached_encoder import CacheCounts, CachedEncoder
-from model.encoders.devices import device_name
 from model.encoders.encoder import Waveform
-from model.encoders.runtime import CUDA_VERSION, RUNTIME_VERSION, RuntimeOptions
-from model.encoders.speech import SpeechEncoder
-from model.encoders.text import TextEncoder
+from model.encoders.runtime import RuntimeOptions
 from model.errors import BundleInvalid
 from model.explanation import Contributions, SegmentEffects, contributions, segment_effects
 from model.features import SegmentChunk, SegmentFeatures, chunks, encode_segments, join
@@ -37,6 +32,7 @@ from model.segment_cache import SegmentCache
 from model.segments.cutting import segment
 from model.segments.quality import Quality
 from model.segments.segment import Segment, Segmentation
+from model.trace import ModelTrace, trace_of
 
 SHOWN_SEGMENTS = 8
 
@@ -97,32 +93,6 @@ class SegmentEffect:
     text: str
     audio_effect: float
     text_effect: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GraphTrace:
-    """One graph, and where it was run."""
-
-    provider: str  # ONNX Runtime's execution provider
-    device: str  # name of the processor
-    precision: str
-    digest: str  # an encoder's fingerprint, or the sha256 of the network's file
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelTrace:
-    """Which model gave the answer and how it was run; `provider` and `precision` are those of the speech encoder."""
-
-    bundle: str
-    version: str
-    digest: str
-    signed_by: str | None  # id of the trusted key that signed the bundle
-    demonstration: bool
-    encoders: dict[str, str]
-    provider: str
-    precision: str
-    graphs: dict[str, GraphTrace]  # speech, text, network
-    runtime: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -224,47 +194,7 @@ class Pipeline:
     @cached_property
     def trace(self) -> ModelTrace:
         """Which model answers, and how it is run."""
-        graphs = self._graph_traces()
-        return ModelTrace(
-            bundle=self.manifest.name,
-            version=self.manifest.version,
-            digest=self.bundle.digest,
-            signed_by=self.bundle.signed_by,
-            demonstration=self.manifest.demonstration,
-            encoders={SPEECH: self.manifest.encoders["speech"], TEXT: self.manifest.encoders["text"]},
-            provider=graphs[SPEECH].provider,
-            precision=graphs[SPEECH].precision,
-            graphs=graphs,
-            runtime={
-                "onnxruntime": RUNTIME_VERSION,
-                **({"cuda": CUDA_VERSION} if CUDA_VERSION else {}),
-                "tokenizers": version("tokenizers"),
-                "av": version("av"),
-                "python": platform.python_version(),
-            },
-        )
-
-    def _graph_traces(self) -> dict[str, GraphTrace]:
-        ran: tuple[tuple[str, SpeechEncoder | TextEncoder], ...] = (
-            (SPEECH, self._graphs.speech),
-            (TEXT, self._graphs.text),
-        )
-        found = {
-            name: GraphTrace(
-                provider=encoder.provider,
-                device=device_name(encoder.provider, self._options.device_id),
-                precision=encoder.description.precision,
-                digest=encoder.fingerprint,
-            )
-            for name, encoder in ran
-        }
-        found["network"] = GraphTrace(
-            provider=self.scorer.provider,
-            device=device_name(self.scorer.provider, self._options.device_id),
-            precision="float32",
-            digest=self.manifest.files[NETWORK],
-        )
-        return found
+        return trace_of(self.bundle, self._graphs, self._options)
 
     @property
     def scorer(self) -> Scorer:

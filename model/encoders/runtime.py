@@ -10,7 +10,7 @@ import os
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeAlias
 
 # Official builds report usage to their maker from the first import on, unless told beforehand (decision 0006).
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # noqa: TID251 - written for the library, not read as a setting
@@ -23,10 +23,10 @@ RUNTIME_VERSION: str = onnxruntime.__version__
 CUDA_VERSION: str = getattr(onnxruntime, "cuda_version", "") or ""  # the runtime was built for; empty without CUDA
 
 # This module alone imports the runtime (decision 0006); what others use of it they get here.
-Session = onnxruntime.InferenceSession
-Binding = onnxruntime.IOBinding
-DeviceValue = onnxruntime.OrtValue
-RunOptions = onnxruntime.RunOptions
+Session: TypeAlias = onnxruntime.InferenceSession
+Binding: TypeAlias = onnxruntime.IOBinding
+DeviceValue: TypeAlias = onnxruntime.OrtValue
+RunOptions: TypeAlias = onnxruntime.RunOptions
 
 Device = Literal["cpu", "cuda", "tensorrt", "auto"]
 Provider = tuple[str, dict[str, str]]
