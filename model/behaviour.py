@@ -44,6 +44,11 @@ class Graphs:
         self.speech.close()
         self.text.close()
 
+    def warm_up(self) -> None:
+        """Let the encoders meet the full batch of every bucket, where that spares requests anything."""
+        self.speech.warm_up()
+        self.text.warm_up()
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deviation:

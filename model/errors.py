@@ -15,6 +15,7 @@
     │   ├── EncodingCancelled         nobody waits for them any more
     │   ├── EncoderBusy               too much waited already, for too long
     │   └── EncoderClosed             the encoder was closed
+    ├── DeviceUnavailable         the wanted GPU, or ONNX Runtime's support of it, is not there
     ├── SigningKeyUnusable        no Ed25519 key of the kind that is needed
     ├── UnknownTask               the bundle predicts no such task
     ├── UnsupportedEncoder        an architecture that cannot be exported
@@ -134,6 +135,16 @@ class EncoderClosed(EncodingError):
 
     code = "encoder_closed"
     advice = "Open the bundle again."
+
+
+class DeviceUnavailable(ModelError):
+    """Graphs cannot run on the device that was asked for, and nothing else was allowed."""
+
+    code = "device_unavailable"
+    advice = (
+        "Install ONNX Runtime for GPUs (the extra `worker-gpu`, without `worker` beside it), CUDA, cuDNN and, where it "
+        "is wanted, TensorRT; or compute on another device."
+    )
 
 
 class SigningKeyUnusable(ModelError):

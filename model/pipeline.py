@@ -6,11 +6,9 @@ The service runs the same three stages apart, on separate queues; what passes be
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from importlib.metadata import version
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
@@ -23,18 +21,22 @@ from model.bundle.bundle import Bundle, open_bundle
 from model.bundle.golden import read_golden
 from model.bundle.manifest import SPEECH, TEXT, Manifest
 from model.bundle.signature import Trust
+from model.cached_encoder import CacheCounts, CachedEncoder
 from model.encoders.batching_statistics import BatchingStatistics
 from model.encoders.cancellation import Cancellation
-from model.encoders.runtime import CPU, RUNTIME_VERSION, RuntimeOptions
-from model.errors import BundleInvalid
+from model.encoders.encoder import Encoder, Waveform
+from model.encoders.runtime import RuntimeOptions
+from model.errors import BundleInvalid, EncoderClosed
 from model.explanation import Contributions, SegmentEffects, contributions, segment_effects
-from model.features import SegmentChunk, SegmentFeatures, chunks, join
+from model.features import SegmentChunk, SegmentFeatures, chunks, encode_segments, join
 from model.recording.reading import read_recording
 from model.recording.recording import Recording
 from model.scoring import Probabilities, Scorer
+from model.segment_cache import SegmentCache
 from model.segments.cutting import segment
 from model.segments.quality import Quality
 from model.segments.segment import Segment, Segmentation
+from model.trace import ModelTrace, trace_of
 
 SHOWN_SEGMENTS = 8
 
@@ -98,21 +100,6 @@ class SegmentEffect:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ModelTrace:
-    """Which model gave the answer and how it was run."""
-
-    bundle: str
-    version: str
-    digest: str
-    signed_by: str | None  # id of the trusted key that signed the bundle
-    demonstration: bool
-    encoders: dict[str, str]
-    provider: str
-    precision: str
-    runtime: dict[str, str]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Assessment:
     """The answer: a score with its explanation, or (outcome None, no numbers) an abstention."""
 
@@ -125,6 +112,16 @@ class Assessment:
     model: ModelTrace
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """Graphs that answered the golden recording as at release, and the encoders that assessments go through."""
+
+    graphs: Graphs
+    deviation: Deviation
+    speech: Encoder[Waveform]
+    text: Encoder[str]
+
+
 class Pipeline:
     """One bundle, ready to assess recordings.
 
@@ -133,11 +130,13 @@ class Pipeline:
     Any number of threads may use it. Use as a context, or close it: its encoders have threads of their own.
     """
 
-    def __init__(self, bundle: Bundle, options: RuntimeOptions) -> None:
+    def __init__(self, bundle: Bundle, options: RuntimeOptions, cache: SegmentCache | None = None) -> None:
         self.bundle = bundle
         self._options = options
+        self._cache = cache
         self._loading = Lock()
-        self._loaded: tuple[Graphs, Deviation] | None = None
+        self._loaded: Loaded | None = None
+        self._closed = False
 
     def __enter__(self) -> Pipeline:
         return self
@@ -148,18 +147,9 @@ class Pipeline:
         self.close()
 
     @classmethod
-    def open(
-        cls,
-        folder: Path,
-        *,
-        threads: int = 2,
-        providers: tuple[str, ...] = (CPU,),
-        linger: float = 0.0,
-        trust: Trust | None = None,
-    ) -> Pipeline:
-        """Verify a bundle's signature and digests; raises BundleError. The rest are the fields of RuntimeOptions."""
-        options = RuntimeOptions(threads=threads, providers=providers, linger=linger)
-        return cls(open_bundle(folder, trust), options)
+    def open(cls, folder: Path, *, threads: int = 2, trust: Trust | None = None) -> Pipeline:
+        """Verify a bundle's signature and digests, to be run on the CPU; raises BundleError."""
+        return cls(open_bundle(folder, trust), RuntimeOptions(threads=threads))
 
     def assess(self, *, audio: Path | None, transcript: bytes | None, scratch: Path, task: str) -> Assessment:
         """Assess one recording; raises RecordingError for unusable material, UnknownTask."""
@@ -176,11 +166,12 @@ class Pipeline:
         )
 
     def encode(self, chunk: SegmentChunk, cancellation: Cancellation | None = None) -> SegmentFeatures:
-        """Run the frozen encoders over some segments.
+        """Run the frozen encoders over those segments whose features are not kept.
 
         Segments of all threads share batches. Raises EncodingCancelled as soon as the cancellation fires.
         """
-        return self._graphs.encode(chunk, cancellation)
+        loaded = self._checked()
+        return encode_segments(chunk, speech=loaded.speech, text=loaded.text, cancellation=cancellation)
 
     def score(self, document: Document, features: Sequence[SegmentFeatures], task: str) -> Assessment:
         """Score a document from the features of all its chunks, in any order.
@@ -203,23 +194,40 @@ class Pipeline:
         )
 
     def warm_up(self) -> Deviation:
-        """Load every graph and answer the golden recording with them, once a process.
+        """Load every graph, meet every shape where that pays, and answer the golden recording, once a process.
 
-        Raises BundleMisbehaves when the answer is not the one of the release.
+        Raises BundleMisbehaves when the answer is not the one of the release, DeviceUnavailable when the graphs
+        cannot run where they should.
         """
-        return self._checked()[1]
+        return self._checked().deviation
 
     def close(self) -> None:
-        """End the encoders' threads; whatever is still to be encoded fails with EncoderClosed. May be called again."""
-        if self._loaded is not None:
-            self._loaded[0].close()
+        """End the encoders' threads and give the graphs' memory back; may be called again.
+
+        Whatever is still to be encoded fails with EncoderClosed.
+        """
+        with self._loading:
+            self._closed = True
+            loaded, self._loaded = self._loaded, None
+        if loaded is not None:
+            loaded.graphs.close()
+        if self._cache is not None:
+            self._cache.close()
 
     def statistics(self) -> dict[str, BatchingStatistics]:
-        """What the batcher of each encoder has done so far; empty before the graphs are loaded."""
+        """What the batcher of each encoder has done so far; empty while no graphs are loaded."""
         if self._loaded is None:
             return {}
-        graphs = self._loaded[0]
+        graphs = self._loaded.graphs
         return {SPEECH: graphs.speech.statistics(), TEXT: graphs.text.statistics()}
+
+    @property
+    def cache_counts(self) -> CacheCounts | None:
+        """How many segments' features were kept and how many had to be computed; None without a cache."""
+        loaded = self._loaded
+        if loaded is None or not (isinstance(loaded.speech, CachedEncoder) and isinstance(loaded.text, CachedEncoder)):
+            return None
+        return loaded.speech.counts + loaded.text.counts
 
     @property
     def manifest(self) -> Manifest:
@@ -229,45 +237,35 @@ class Pipeline:
     @cached_property
     def trace(self) -> ModelTrace:
         """Which model answers, and how it is run."""
-        return ModelTrace(
-            bundle=self.manifest.name,
-            version=self.manifest.version,
-            digest=self.bundle.digest,
-            signed_by=self.bundle.signed_by,
-            demonstration=self.manifest.demonstration,
-            encoders={SPEECH: self.manifest.encoders["speech"], TEXT: self.manifest.encoders["text"]},
-            provider=self.scorer.provider,
-            precision=self._graphs.speech.description.precision,
-            runtime={
-                "onnxruntime": RUNTIME_VERSION,
-                "tokenizers": version("tokenizers"),
-                "av": version("av"),
-                "python": platform.python_version(),
-            },
-        )
+        return trace_of(self.bundle, self._checked().graphs, self._options)
 
     @property
     def scorer(self) -> Scorer:
         """The network with its calibration."""
-        return self._graphs.scorer
+        return self._checked().graphs.scorer
 
-    @property
-    def _graphs(self) -> Graphs:
-        return self._checked()[0]
-
-    def _checked(self) -> tuple[Graphs, Deviation]:
+    def _checked(self) -> Loaded:
         with self._loading:
+            if self._closed:
+                raise EncoderClosed("the pipeline is closed")
             if self._loaded is None:
                 self._loaded = self._load()
             return self._loaded
 
-    def _load(self) -> tuple[Graphs, Deviation]:
+    def _load(self) -> Loaded:
         graphs = open_graphs(self.bundle, self._options)
         try:
-            return graphs, check(graphs, read_golden(self.bundle.folder))
+            graphs.warm_up()
+            deviation = check(graphs, read_golden(self.bundle.folder))
         except BaseException:
             graphs.close()
             raise
+        if self._cache is None:
+            return Loaded(graphs=graphs, deviation=deviation, speech=graphs.speech, text=graphs.text)
+        # Above the check, never below it: the golden recording is always computed.
+        speech = CachedEncoder[Waveform](graphs.speech, self._cache)
+        text = CachedEncoder[str](graphs.text, self._cache)
+        return Loaded(graphs=graphs, deviation=deviation, speech=speech, text=text)
 
     def _assessment(
         self,

@@ -10,7 +10,8 @@ from jaxtyping import Bool, Float
 
 from model.bundle.bundle import Bundle
 from model.bundle.graph import INPUTS, logits_name
-from model.encoders.runtime import RuntimeOptions, open_session
+from model.encoders.running import GraphRunner
+from model.encoders.runtime import RuntimeOptions
 from model.features import SegmentFeatures
 
 # Rows of one run of the graph: bounds memory when every segment is withheld in turn.
@@ -32,12 +33,16 @@ class Probabilities:
 
 
 class Scorer:
-    """The network of one bundle with its calibration."""
+    """The network of one bundle with its calibration.
+
+    It runs on the CPU, whatever the encoders run on: for a few hundred vectors the way to a GPU and back is longer
+    than the computation, and probabilities then hang on one provider less (decision 0020).
+    """
 
     def __init__(self, bundle: Bundle, options: RuntimeOptions) -> None:
         self.bundle = bundle
-        self._session = open_session(bundle.network, options)
-        self.provider: str = self._session.get_providers()[0]
+        self._runner = GraphRunner(bundle.network, RuntimeOptions(threads=options.threads))
+        self.provider: str = self._runner.provider
 
     def score(self, document: SegmentFeatures, task: str) -> Probabilities:
         """Calibrated probabilities of a document; raises UnknownTask."""
@@ -76,12 +81,11 @@ class Scorer:
             text_mask,
             times,
             times,
-            audio_mask.any(axis=1),
-            text_mask.any(axis=1),
+            np.any(audio_mask, axis=1),
+            np.any(text_mask, axis=1),
         )
-        outputs: list[Float[np.ndarray, "view outcome"]]
-        outputs = self._session.run([logits_name(task)], dict(zip(INPUTS, arrays, strict=True)))
-        return outputs[0]
+        (logits,) = self._runner.run(dict(zip(INPUTS, arrays, strict=True)), [logits_name(task)])
+        return logits
 
 
 def withhold(

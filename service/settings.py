@@ -88,6 +88,23 @@ class Settings(BaseSettings):
         ge=timedelta(0),
         description="how long an encoder's batch with room waits for more segments",
     )
+    device: Literal["cpu", "cuda", "tensorrt", "auto"] = Field(
+        default="cpu",
+        description="where encoders run; `auto` is CUDA where it works, else the CPU; a named device never falls back",
+    )
+    device_id: int = Field(default=0, ge=0, description="which GPU")
+    device_memory_mb: int | None = Field(
+        default=None, gt=0, description="most that each encoder may take of the GPU's memory, in MB; default: no bound"
+    )
+    cuda_graphs: bool = Field(
+        default=False, description="record and replay full batches on the GPU, where an encoder allows it"
+    )
+    feature_cache_mb: int = Field(
+        default=0, ge=0, description="most that kept features of segments take on disk, in MB; 0 keeps none"
+    )
+    feature_cache_age: Duration = Field(
+        default=timedelta(hours=1), gt=timedelta(0), description="features kept for longer than this are deleted"
+    )
     attempts: int = Field(default=5, gt=0, description="attempts at a stage before its assessment fails")
     retry_delay: Duration = Field(
         default=timedelta(seconds=5), description="wait before the second attempt; it doubles with each one"
@@ -156,6 +173,11 @@ class Settings(BaseSettings):
         if self.object_store_url is not None:
             return self.object_store_url.get_secret_value()
         return (self.folder / "objects").as_uri()
+
+    @property
+    def feature_cache(self) -> Path:
+        """File in which workers of this machine keep features."""
+        return self.folder / "features.sqlite"
 
     def child_environment(self) -> dict[str, str]:
         """The environment in which a child process reads exactly these settings."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -10,6 +11,7 @@ from tempfile import TemporaryDirectory
 from rich.console import Console
 
 from model.bundle.manifest import SPEECH, TEXT
+from model.cached_encoder import CachedEncoder
 from model.config import AudioLimits, QualitySettings, SegmentSettings
 from model.encoders.description import DESCRIPTION
 from model.encoders.encoder import Encoder, Waveform
@@ -21,6 +23,7 @@ from model.feature_cache import FeatureCache, key_of
 from model.features import SegmentFeatures, chunks, encode_segments, join
 from model.recording.reading import read_recording
 from model.recording.recording import Recording
+from model.segment_cache import SegmentCache
 from model.segments.cutting import segment
 from model.segments.segment import Segmentation
 from training.cohort.cohort import Cohort
@@ -31,6 +34,7 @@ from training.progress import track_recordings
 
 RECIPE = b"1"
 """Counts up whenever the way from a file to its features changes, so that nothing made the old way is met again."""
+SEGMENTS = "segments.sqlite"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,14 +63,14 @@ def precompute(
     It may be stopped at any time, and run by several processes at once. Raises EncodingError with all recordings
     that cannot be decoded or parsed, once the others are done.
     """
-    encoding = CachedEncoding(FeatureCache(store), encoders, settings)
     encoded: list[EncodedRecording] = []
     problems: list[Problem] = []
-    for position in track_recordings(range(len(cohort)), len(cohort), console):
-        try:
-            encoded.append(encoding.encode(cohort, position))
-        except (RecordingError, OSError) as error:
-            problems.append(_problem(cohort, position, error))
+    with closing(CachedEncoding(FeatureCache(store), encoders, settings)) as encoding:
+        for position in track_recordings(range(len(cohort)), len(cohort), console):
+            try:
+                encoded.append(encoding.encode(cohort, position))
+            except (RecordingError, OSError) as error:
+                problems.append(_problem(cohort, position, error))
     if problems:
         raise EncodingError(problems)
     return tuple(encoded)
@@ -76,12 +80,16 @@ class CachedEncoding:
     """Encodes recordings, each once.
 
     What is kept is named by all that decides it, so that a change of encoder, of the way recordings are cut or of
-    the recording itself never meets stale features.
+    the recording itself never meets stale features. Below whole recordings the vectors of segments are kept too: where
+    only one of the encoders changed, or a few words of a transcript, the rest is not encoded again.
     """
 
     def __init__(self, cache: FeatureCache, encoders: EncoderPair, settings: SegmentSettings) -> None:
         self.cache = cache
-        self.encoders = encoders
+        self.vectors = SegmentCache(cache.folder / SEGMENTS)
+        self.encoders = EncoderPair(
+            speech=CachedEncoder(encoders.speech, self.vectors), text=CachedEncoder(encoders.text, self.vectors)
+        )
         self.settings = settings
         self.quality = QualitySettings()
         self.parts = (
@@ -102,6 +110,10 @@ class CachedEncoding:
         made = self._make(audio, transcript, position)
         self.cache.put(key, made.to_bytes())
         return made
+
+    def close(self) -> None:
+        """Close the file of vectors."""
+        self.vectors.close()
 
     def _make(self, audio: Path | None, transcript: Path | None, position: int) -> EncodedRecording:
         words = None if transcript is None else transcript.read_bytes()

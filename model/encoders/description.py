@@ -24,7 +24,7 @@ class EncoderDescription(Settings):
     source: str = Field(description="hub name, or the name of the local folder it came from")
     dim: int = Field(gt=0, description="width of the features")
     layers: tuple[int, ...] = Field(description="the layers averaged, counted from 1")
-    precision: Literal["float32"] = "float32"
+    precision: Literal["float32", "float16", "int8"] = "float32"
     parity: float = Field(ge=0, description="largest difference from torch seen at export")
     sample_rate: int | None = Field(default=None, description="speech: Hz the waveform must have")
     dither: float = Field(
@@ -36,6 +36,9 @@ class EncoderDescription(Settings):
     )
     longest: int | None = Field(default=None, description="text: most tokens in one window, special ones included")
     pad_id: int | None = Field(default=None, description="text: the padding token")
+    capturable: bool = Field(
+        default=False, description="the graph has no control flow, and every operator of it runs on a GPU"
+    )
 
 
 def fingerprint(folder: Path) -> str:

@@ -11,11 +11,12 @@ from jaxtyping import Float32
 from model.encoders.batch_plan import Unit
 from model.encoders.batcher import Batcher
 from model.encoders.batching_statistics import BatchingStatistics
-from model.encoders.buckets import SPEECH_BUDGET, batch_rules, speech_bucket, speech_cost
+from model.encoders.buckets import LONGEST_SPEECH, ON_GPU, batch_rules, full_batches, sizes_for, speech_bucket
 from model.encoders.cancellation import Cancellation
 from model.encoders.description import GRAPH, EncoderDescription, fingerprint, read_description
 from model.encoders.encoder import Waveform
-from model.encoders.runtime import RuntimeOptions, open_session
+from model.encoders.running import GraphRunner
+from model.encoders.runtime import Feed, RuntimeOptions
 from model.encoders.windows import average_windows
 
 SAMPLE_RATE = 16_000
@@ -27,10 +28,28 @@ class SpeechEncoder:
     def __init__(self, folder: Path, options: RuntimeOptions) -> None:
         self.description: EncoderDescription = read_description(folder)
         self.fingerprint = fingerprint(folder)
-        self._session = open_session(folder / GRAPH, options)
-        self.provider: str = self._session.get_providers()[0]
-        rules = batch_rules(SPEECH_BUDGET, options.linger)
+        self._runner = GraphRunner(folder / GRAPH, options, self.feed())
+        self.provider: str = self._runner.provider
+        self._sizes = sizes_for(self.provider)
+        rules = batch_rules(self._sizes.speech_budget, options.linger)
         self._batcher: Batcher[Waveform] = Batcher(self._run, rules, dim=self.description.dim)
+
+    def feed(self) -> Feed:
+        """The full batches that the graph is fed on a GPU, one for each bucket."""
+        step, window = ON_GPU.speech_step or 1, self.description.window
+        lengths = range(step, (window or LONGEST_SPEECH) + step, step)
+        buckets = [speech_bucket(min(length, window or length), step, window) for length in lengths]
+        return Feed(
+            material="waveform",
+            lengths="samples",
+            shapes=full_batches(buckets, ON_GPU.speech_budget),
+            half=self.description.precision == "float16",
+            capturable=self.description.capturable,
+        )
+
+    def warm_up(self) -> None:
+        """Meet every full batch once, where that spares requests anything."""
+        self._runner.warm_up()
 
     def encode(
         self, material: Sequence[Waveform], *, cancellation: Cancellation | None = None
@@ -57,8 +76,8 @@ class SpeechEncoder:
         self._batcher.close()
 
     def _unit(self, waveform: Waveform) -> Unit[Waveform]:
-        bucket = speech_bucket(len(waveform))
-        return Unit(material=waveform, used=len(waveform), bucket=bucket, cost=speech_cost(bucket))
+        bucket = speech_bucket(len(waveform), self._sizes.speech_step, self.description.window)
+        return Unit(material=waveform, used=len(waveform), bucket=bucket, cost=float(bucket))
 
     def _run(self, bucket: int, waveforms: Sequence[Waveform]) -> Float32[np.ndarray, "window dim"]:
         padded = np.zeros((len(waveforms), bucket), dtype=np.float32)
@@ -66,7 +85,7 @@ class SpeechEncoder:
             padded[row, : len(waveform)] = waveform
         valid = np.array([len(waveform) for waveform in waveforms], dtype=np.int64)
         features: Float32[np.ndarray, "window dim"]
-        (features,) = self._session.run(["features"], {"waveform": padded, "samples": valid})
+        (features,) = self._runner.run({"waveform": padded, "samples": valid})
         return features
 
     def _windows(self, waveform: Waveform) -> Iterator[Waveform]:

@@ -12,10 +12,11 @@ from tokenizers import Tokenizer
 from model.encoders.batch_plan import Unit
 from model.encoders.batcher import Batcher
 from model.encoders.batching_statistics import BatchingStatistics
-from model.encoders.buckets import TEXT_BUDGET, batch_rules, text_bucket, text_cost
+from model.encoders.buckets import ON_GPU, batch_rules, full_batches, sizes_for, text_bucket
 from model.encoders.cancellation import Cancellation
 from model.encoders.description import GRAPH, TOKENIZER, EncoderDescription, fingerprint, read_description
-from model.encoders.runtime import RuntimeOptions, open_session
+from model.encoders.running import GraphRunner
+from model.encoders.runtime import Feed, RuntimeOptions
 from model.encoders.windows import average_windows
 from model.errors import BundleInvalid
 
@@ -33,10 +34,25 @@ class TextEncoder:
         self._tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(self._longest)
-        self._session = open_session(folder / GRAPH, options)
-        self.provider: str = self._session.get_providers()[0]
-        rules = batch_rules(TEXT_BUDGET, options.linger)
+        self._runner = GraphRunner(folder / GRAPH, options, self.feed())
+        self.provider: str = self._runner.provider
+        rules = batch_rules(sizes_for(self.provider).text_budget, options.linger)
         self._batcher: Batcher[list[int]] = Batcher(self._run, rules, dim=self.description.dim)
+
+    def feed(self) -> Feed:
+        """The full batches that the graph is fed on a GPU, one for each bucket."""
+        buckets = [text_bucket(length, self._longest) for length in range(1, self._longest + 1)]
+        return Feed(
+            material="tokens",
+            lengths="valid",
+            shapes=full_batches(buckets, ON_GPU.text_budget),
+            half=self.description.precision == "float16",
+            capturable=self.description.capturable,
+        )
+
+    def warm_up(self) -> None:
+        """Meet every full batch once, where that spares requests anything."""
+        self._runner.warm_up()
 
     def encode(
         self, material: Sequence[str], *, cancellation: Cancellation | None = None
@@ -64,7 +80,7 @@ class TextEncoder:
 
     def _unit(self, window: list[int]) -> Unit[list[int]]:
         bucket = text_bucket(len(window), self._longest)
-        return Unit(material=window, used=len(window), bucket=bucket, cost=text_cost(bucket))
+        return Unit(material=window, used=len(window), bucket=bucket, cost=float(bucket))
 
     def _run(self, bucket: int, windows: Sequence[list[int]]) -> Float32[np.ndarray, "window dim"]:
         tokens = np.full((len(windows), bucket), self._pad_id, dtype=np.int64)
@@ -72,5 +88,5 @@ class TextEncoder:
             tokens[row, : len(window)] = window
         valid = np.array([len(window) for window in windows], dtype=np.int64)
         features: Float32[np.ndarray, "window dim"]
-        (features,) = self._session.run(["features"], {"tokens": tokens, "valid": valid})
+        (features,) = self._runner.run({"tokens": tokens, "valid": valid})
         return features

@@ -19,6 +19,7 @@ from service.api.schemas import (
 from service.jobs.assessment import Assessment, State
 from service.jobs.result import (
     Contributions,
+    GraphTrace,
     ModelTrace,
     OutcomeProbability,
     Quality,
@@ -31,6 +32,11 @@ CREATED = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 DIGEST = "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 ENCODERS = {"speech": "sha256:60303ae22b998861", "text": "sha256:fd61a03af4f77d87"}
 OUTCOMES = ("none", "mild", "moderate", "severe")
+
+
+def _on_the_cpu(digest: str) -> GraphTrace:
+    return GraphTrace(provider="CPUExecutionProvider", device="AMD EPYC 9B14", precision="float32", digest=digest)
+
 
 RESULT = Result(
     task="spectrum",
@@ -81,6 +87,11 @@ RESULT = Result(
         encoders=ENCODERS,
         provider="CPUExecutionProvider",
         precision="float32",
+        graphs={
+            "speech": _on_the_cpu(ENCODERS["speech"]),
+            "text": _on_the_cpu(ENCODERS["text"]),
+            "network": _on_the_cpu("sha256:4c1d5b8e77a3902f"),
+        },
         runtime={"onnxruntime": "1.32.0"},
     ),
 )

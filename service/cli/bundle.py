@@ -13,11 +13,10 @@ from model.behaviour import CONTRIBUTION_TOLERANCE, FEATURE_TOLERANCE, PROBABILI
 from model.bundle.bundle import Bundle, open_bundle
 from model.bundle.signature import Trust
 from model.encoders.description import read_description
-from model.encoders.runtime import RuntimeOptions
-from model.errors import BundleError
+from model.errors import BundleError, DeviceUnavailable
 from model.pipeline import Pipeline
 from service.settings import Settings
-from service.worker.assessing import trust_of
+from service.worker.assessing import runtime_of, trust_of
 
 MEGABYTE = 1_000_000
 
@@ -26,8 +25,8 @@ def verify_bundle(folder: Path, settings: Settings, console: Console) -> bool:
     """Check signature, digests and golden recording as a worker does, and print what was found; False if refused."""
     table = _table()
     try:
-        _check(folder, trust_of(settings), settings.threads, table)
-    except BundleError as error:
+        _check(folder, trust_of(settings), settings, table)
+    except (BundleError, DeviceUnavailable) as error:
         table.add_row(Text(f"refused ({error.code})", "red"), f"{error.detail}. {error.advice}")
         console.print(table)
         return False
@@ -52,13 +51,15 @@ def _table() -> Table:
     return table
 
 
-def _check(folder: Path, trust: Trust, threads: int, table: Table) -> None:
+def _check(folder: Path, trust: Trust, settings: Settings, table: Table) -> None:
     bundle = open_bundle(folder, trust)
     table.add_row("bundle", f"{bundle.manifest.name} {bundle.manifest.version}, sha256 {bundle.digest}")
     table.add_row("signature", _signed(bundle))
     table.add_row("files", f"{len(bundle.manifest.files)}, each with the digest in the manifest, and no other")
-    with Pipeline(bundle, RuntimeOptions(threads=threads)) as pipeline:
+    with Pipeline(bundle, runtime_of(settings)) as pipeline:
         found = pipeline.warm_up()
+        for name, graph in pipeline.trace.graphs.items():
+            table.add_row(f"graph {name}", f"{graph.provider} on {graph.device}, {graph.precision}")
     for name, difference, tolerance in _differences(found):
         table.add_row(f"golden {name}", f"differ by {difference:.1e} of {tolerance:g} allowed")
 

@@ -9,7 +9,15 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from service.jobs.result import Contributions, ModelTrace, OutcomeProbability, Quality, Result, SegmentEffect
+from service.jobs.result import (
+    Contributions,
+    GraphTrace,
+    ModelTrace,
+    OutcomeProbability,
+    Quality,
+    Result,
+    SegmentEffect,
+)
 
 PROBABILITY_BAR = 30
 SIGNED_BAR = 20  # even: half of it on each side of zero
@@ -204,11 +212,18 @@ def _model(trace: ModelTrace) -> list[Text]:
     digest = trace.digest.removeprefix("sha256:")[:DIGEST_SHOWN]
     lines = [
         Text(f"bundle {trace.bundle} {trace.version}, sha256 {digest}, {trace.provider}, {trace.precision}"),
+        *(Text(f"{name} on {graph.device}, {graph.provider}, {graph.precision}") for name, graph in _apart(trace)),
         Text(f"signed by the key {trace.signed_by}" if trace.signed_by else "not signed by a trusted key"),
     ]
     if trace.demonstration:
         lines.append(Text(DEMONSTRATION, "yellow"))
     return lines
+
+
+def _apart(trace: ModelTrace) -> list[tuple[str, GraphTrace]]:
+    """The graphs, where they were not all run alike; for one CPU the line above says it all."""
+    ways = {(graph.provider, graph.precision) for graph in trace.graphs.values()}
+    return list(trace.graphs.items()) if len(ways) > 1 else []
 
 
 def _notice(result: Result) -> Text:

@@ -81,6 +81,15 @@ class Quality(Part):
     flags: tuple[QualityFlag, ...]
 
 
+class GraphTrace(Part):
+    """One of the model's graphs, and where it was run."""
+
+    provider: str = Field(description="ONNX Runtime's execution provider", examples=["CUDAExecutionProvider"])
+    device: str = Field(description="name of the processor", examples=["cuda:0 NVIDIA H100 80GB HBM3"])
+    precision: str = Field(examples=["float32"])
+    digest: str = Field(description="an encoder's fingerprint, or the sha256 of the network's file")
+
+
 class ModelTrace(Part):
     """Which model gave the answer and how it was run."""
 
@@ -92,8 +101,14 @@ class ModelTrace(Part):
     )
     demonstration: bool = Field(description="true when the bundle was trained on synthetic speech only")
     encoders: dict[str, str] = Field(description="fingerprint of each encoder")
-    provider: str = Field(examples=["CPUExecutionProvider"])
-    precision: str = Field(examples=["float32"])
+    provider: str = Field(
+        description="the speech encoder's; `graphs` says it of each graph", examples=["CPUExecutionProvider"]
+    )
+    precision: str = Field(description="the speech encoder's; `graphs` says it of each graph", examples=["float32"])
+    graphs: dict[str, GraphTrace] = Field(
+        default={},
+        description="how `speech`, `text` and `network` were run; empty in results of versions that did not say it",
+    )
     runtime: dict[str, str] = Field(description="versions of the libraries that computed the answer")
 
 

@@ -7,32 +7,64 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
+import structlog
+
+from model.bundle.bundle import open_bundle
 from model.bundle.keys import read_public_key
 from model.bundle.signature import Trust
 from model.encoders.batching_statistics import BatchingStatistics
 from model.encoders.cancellation import Cancellation
-from model.errors import BundleError, EncodingCancelled, RecordingError, SigningKeyUnusable
+from model.encoders.runtime import RuntimeOptions, refuse_missing
+from model.errors import BundleError, DeviceUnavailable, EncodingCancelled, RecordingError, SigningKeyUnusable
 from model.features import SegmentChunk, SegmentFeatures
 from model.pipeline import Document, Pipeline, Prepared
+from model.segment_cache import SegmentCache
 from service.errors import ConfigurationRefused, FenceLost
 from service.jobs.result import ModelTrace, Result
 from service.jobs.workers import LoadedModel, TaskOutcomes
 from service.settings import PEM, REPOSITORY, Settings
 from service.worker.assessor import EncoderLoad, MaterialUnusable, Preparation, PreparedChunk, WhenLost
+from service.worker.expiry import Expiry
 
+log = structlog.stdlib.get_logger(__name__)
+
+MEGABYTE = 1_000_000
 EXAMPLE_KEY = REPOSITORY / "examples" / "bundle.pub"
 
 
 def open_assessor(settings: Settings) -> PipelineAssessor:
     """Verify the configured bundle's signature and digests. Raises ConfigurationRefused."""
+    options = runtime_of(settings)
     with _refusals(settings.bundle):
-        pipeline = Pipeline.open(
-            settings.bundle,
-            threads=settings.threads,
-            linger=settings.linger.total_seconds(),
-            trust=trust_of(settings),
-        )
-        return PipelineAssessor(pipeline)
+        refuse_missing(options)
+        bundle = open_bundle(settings.bundle, trust_of(settings))
+    cache = open_cache(settings)
+    return PipelineAssessor(Pipeline(bundle, options, cache), None if cache is None else Expiry(cache.prune, cache.age))
+
+
+def runtime_of(settings: Settings) -> RuntimeOptions:
+    """Where and how the settings want graphs to run."""
+    memory = settings.device_memory_mb
+    return RuntimeOptions(
+        threads=settings.threads,
+        linger=settings.linger.total_seconds(),
+        device=settings.device,
+        device_id=settings.device_id,
+        device_memory=None if memory is None else memory * MEGABYTE,
+        engines=settings.folder / "engines",
+        cuda_graphs=settings.cuda_graphs,
+    )
+
+
+def open_cache(settings: Settings) -> SegmentCache | None:
+    """The cache of features, if one is wanted."""
+    if not settings.feature_cache_mb:
+        return None
+    return SegmentCache(
+        settings.feature_cache,
+        most_bytes=settings.feature_cache_mb * MEGABYTE,
+        age=settings.feature_cache_age.total_seconds(),
+    )
 
 
 def trust_of(settings: Settings) -> Trust:
@@ -58,8 +90,13 @@ def _pem(entry: str) -> bytes:
 
 @contextmanager
 def _refusals(bundle: Path) -> Iterator[None]:
+    """What the model refuses, as ConfigurationRefused that names the setting."""
     try:
         yield
+    except DeviceUnavailable as error:
+        raise ConfigurationRefused(
+            f"HILBERT_DEVICE cannot be had ({error.code}): {error.detail}. {error.advice}"
+        ) from error
     except BundleError as error:
         raise ConfigurationRefused(
             f"The bundle in {bundle} cannot be used ({error.code}): {error.detail}. {error.advice} "
@@ -70,8 +107,9 @@ def _refusals(bundle: Path) -> Iterator[None]:
 class PipelineAssessor:
     """Assesses with a real bundle; its graphs are loaded by `warm_up`, or when first needed."""
 
-    def __init__(self, pipeline: Pipeline) -> None:
+    def __init__(self, pipeline: Pipeline, expiry: Expiry | None = None) -> None:
         self._pipeline = pipeline
+        self._expiry = expiry
 
     @property
     def model(self) -> LoadedModel:
@@ -95,6 +133,14 @@ class PipelineAssessor:
         """Load every graph and answer the golden recording with them. Raises ConfigurationRefused."""
         with _refusals(self._pipeline.bundle.folder):
             self._pipeline.warm_up()
+        if self._expiry is not None:
+            self._expiry.start()
+
+    def close(self) -> None:
+        """End the encoders' threads and give back what the graphs hold."""
+        if self._expiry is not None:
+            self._expiry.stop()
+        self._pipeline.close()
 
     def prepare(self, audio: Path | None, transcript: bytes | None, scratch: Path) -> Preparation:
         """Decode and cut; `scratch` must outlive the chunks. Raises MaterialUnusable."""
@@ -110,9 +156,12 @@ class PipelineAssessor:
         if when_lost is not None:
             when_lost(cancellation.cancel)
         try:
-            return self._pipeline.encode(SegmentChunk.from_bytes(chunk), cancellation).to_bytes()
+            features = self._pipeline.encode(SegmentChunk.from_bytes(chunk), cancellation).to_bytes()
         except EncodingCancelled as error:
             raise FenceLost("The stage was cancelled or taken over while its segments were encoded.") from error
+        if (counts := self._pipeline.cache_counts) is not None:
+            log.info("features so far", kept=counts.hits, computed=counts.misses)
+        return features
 
     def score(self, summary: bytes, features: Sequence[bytes], task: str) -> Result:
         """The result; without an outcome when the material allows none."""
@@ -123,10 +172,6 @@ class PipelineAssessor:
     def load(self) -> tuple[EncoderLoad, ...]:
         """How its encoders fare."""
         return tuple(_load(str(name), found) for name, found in self._pipeline.statistics().items())
-
-    def close(self) -> None:
-        """End the encoders' threads."""
-        self._pipeline.close()
 
 
 def _load(name: str, found: BatchingStatistics) -> EncoderLoad:

@@ -92,7 +92,7 @@ class Assessor(Protocol):
         ...
 
     def close(self) -> None:
-        """End its threads; nothing is encoded afterwards."""
+        """End its threads and give back what the model holds; it is not used afterwards."""
         ...
 
 

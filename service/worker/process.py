@@ -22,6 +22,7 @@ from service.storage.database import Database
 from service.storage.objects import ObjectStore
 from service.task_queue.doorbell import Doorbell, open_celery
 from service.worker.assessor import Assessor
+from service.worker.expiry import forget_features
 from service.worker.load_report import LoadReport
 from service.worker.presence import Presence
 from service.worker.stage_runner import StageRunner, patience
@@ -33,6 +34,7 @@ log = structlog.stdlib.get_logger(__name__)
 def run_worker(settings: Settings, queues: tuple[str, ...], open_assessor: Callable[[Settings], Assessor]) -> int:
     """Serve the queues until a signal ends the process; returns its exit status."""
     worker = WorkerIdentity(id=f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}", queues=queues)
+    forget_features(settings)
     assessor = _warm(open_assessor(settings))
     database = Database(settings.database)
     objects = ObjectStore(settings.object_store)
@@ -75,6 +77,7 @@ def run_worker(settings: Settings, queues: tuple[str, ...], open_assessor: Calla
 def _warm(assessor: Assessor) -> Assessor:
     assessor.warm_up()
     _say_who_signed(assessor.trace)
+    _say_where_it_runs(assessor.trace)
     return assessor
 
 
@@ -102,6 +105,14 @@ def _say_who_signed(model: ModelTrace) -> None:
         log.warning("the bundle is signed by no trusted key", digest=model.digest)
     else:
         log.info("the bundle is signed by a trusted key", digest=model.digest, key=model.signed_by)
+
+
+def _say_where_it_runs(model: ModelTrace) -> None:
+    """With `auto` nothing else tells."""
+    for name, graph in model.graphs.items():
+        log.info(
+            "a graph is loaded", graph=name, provider=graph.provider, device=graph.device, precision=graph.precision
+        )
 
 
 def _own_scratch(folder: Path) -> Path:

@@ -60,6 +60,9 @@ class RehearsalAssessor:
     def warm_up(self) -> None:
         self.warm = True
 
+    def close(self) -> None:
+        self.warm = False
+
     def prepare(self, audio: Path | None, transcript: bytes | None, scratch: Path) -> Preparation:
         material = b"" if audio is None else audio.read_bytes()
         if b"unreadable" in material:
@@ -107,9 +110,6 @@ class RehearsalAssessor:
 
     def load(self) -> tuple[EncoderLoad, ...]:
         return ()
-
-    def close(self) -> None:
-        pass
 
 
 def _chunks(segments: int, slow: bool) -> Iterator[PreparedChunk]:

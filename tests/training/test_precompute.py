@@ -32,8 +32,8 @@ def console() -> Console:
     return Console(file=io.StringIO())
 
 
-def pair(fingerprint: str = "first") -> EncoderPair:
-    return EncoderPair(speech=CountingEncoder("speech", fingerprint), text=CountingEncoder("text", dim=2))
+def pair(speech: str = "first", text: str = "first") -> EncoderPair:
+    return EncoderPair(speech=CountingEncoder("speech", speech), text=CountingEncoder("text", text, dim=2))
 
 
 @pytest.fixture
@@ -51,6 +51,10 @@ def encode(tmp_path: Path, console: Console):
         return found, (encoders.speech.encoded, encoders.text.encoded)
 
     return run
+
+
+def recordings(store: Path) -> list[Path]:
+    return list(store.glob("*.features"))
 
 
 def text_alone(cohort: Cohort) -> Cohort:
@@ -101,11 +105,11 @@ def test_a_stopped_run_goes_on_where_it_was_stopped(cohort, encode):
 @pytest.mark.parametrize("damage", [lambda kept: kept[: len(kept) // 2], lambda kept: kept[:-1] + b"?"])
 def test_a_damaged_file_is_made_again(cohort, encode, tmp_path, damage):
     encode(text_alone(cohort), pair())
-    (kept,) = (tmp_path / "store").iterdir()
+    (kept,) = recordings(tmp_path / "store")
     whole = kept.read_bytes()
     kept.write_bytes(damage(whole))
-    _, (_, written) = encode(text_alone(cohort), pair())
-    assert written > 0
+    ((found,), _) = encode(text_alone(cohort), pair())
+    assert found.features is not None
     assert kept.read_bytes() == whole
 
 
@@ -113,11 +117,30 @@ def test_another_encoder_another_cut_or_another_transcript_is_encoded_anew(cohor
     one = text_alone(cohort)
     encode(one, pair())
     transcript = one.transcript(0)
-    assert encode(one, pair("second"))[1][1] > 0
+    assert encode(one, pair(text="second"))[1][1] > 0
     assert encode(one, pair(), SegmentSettings(participant_only=False))[1][1] > 0
     transcript.write_text(transcript.read_text().replace("I ", "we "))
     assert encode(one, pair())[1][1] > 0
     assert encode(one, pair())[1][1] == 0
+
+
+def test_beside_another_encoder_the_same_one_is_not_asked_again(cohort, encode):
+    (first, _), (spoken, written) = encode(cohort, pair())
+    (again, _), asked = encode(cohort, pair("second"))
+    assert asked == (spoken, 0)
+    np.testing.assert_array_equal(again.features.text, first.features.text)
+    assert encode(cohort, pair("second", "second"))[1] == (0, written)
+
+
+def test_without_its_vectors_a_store_is_as_good(cohort, encode, tmp_path):
+    (whole, _), asked = encode(cohort, pair())
+    (tmp_path / "store" / "segments.sqlite").write_bytes(b"no database at all" * 1000)
+    assert encode(cohort, pair())[1] == (0, 0)
+    recordings(tmp_path / "store")[0].unlink()
+    recordings(tmp_path / "store")[0].unlink()
+    (again, _), asked_again = encode(cohort, pair())
+    assert asked_again == asked
+    np.testing.assert_array_equal(again.features.audio, whole.features.audio)
 
 
 def test_a_recording_under_another_name_and_at_another_place_is_known(cohort, encode):
@@ -154,7 +177,7 @@ def test_all_unreadable_recordings_are_reported_once_the_others_are_done(cohort,
         (4, None),
     ]
     assert "latin" not in str(refusal.value)
-    assert len(list((tmp_path / "store").iterdir())) == 1
+    assert len(recordings(tmp_path / "store")) == 1
 
 
 def test_workers_fill_the_store_and_leave_out_what_they_cannot_encode(cohort, encoders, tmp_path, console):
@@ -162,4 +185,4 @@ def test_workers_fill_the_store_and_leave_out_what_they_cannot_encode(cohort, en
     broken = replace(cohort.rows[1], transcript="latin.txt")
     settings = WorkerSettings(encoders=encoders, store=tmp_path / "store", segments=SegmentSettings())
     fill_store(replace(cohort, rows=(cohort.rows[1], broken)), settings, workers=2, console=console)
-    assert len(list((tmp_path / "store").iterdir())) == 1
+    assert len(recordings(tmp_path / "store")) == 1

@@ -19,7 +19,14 @@ def printed():
 def test_a_bundle_in_order_is_verified_part_by_part(signed_bundle, printed):
     assert verify_bundle(signed_bundle, Settings(threads=1), printed)
     lines = printed.file.getvalue().splitlines()
-    assert [line.split()[0] for line in lines] == ["bundle", "signature", "files", *["golden"] * 4, "it"]
+    assert [line.split()[0] for line in lines] == [
+        "bundle",
+        "signature",
+        "files",
+        *["graph"] * 3,
+        *["golden"] * 4,
+        "it",
+    ]
     assert "not among the trusted keys" in lines[1]
 
 
@@ -30,6 +37,11 @@ def test_a_changed_file_is_refused_with_what_to_do(signed_bundle, tmp_path, prin
     assert not verify_bundle(copy, Settings(threads=1), printed)
     assert f"refused ({code})" in printed.file.getvalue()
     assert "Install the bundle again" in printed.file.getvalue()
+
+
+def test_a_bundle_that_cannot_run_where_the_settings_say_is_refused(signed_bundle, printed):
+    assert not verify_bundle(signed_bundle, Settings(threads=1, device="tensorrt"), printed)
+    assert "refused (device_unavailable)" in printed.file.getvalue()
 
 
 def test_wrong_answers_are_refused_after_all_that_is_in_order(swapped_bundle, printed):

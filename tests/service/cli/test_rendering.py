@@ -7,6 +7,7 @@ from service.cli.rendering import DEMONSTRATION, render_result
 from service.jobs.result import (
     NOTICE,
     Contributions,
+    GraphTrace,
     ModelTrace,
     OutcomeProbability,
     Quality,
@@ -206,6 +207,18 @@ def test_the_bundle_its_short_digest_and_the_notice_are_there(scored):
 def test_it_is_said_who_signed_the_bundle(scored, signer, said):
     model = scored.model.model_copy(update={"signed_by": signer})
     assert said in " ".join(printed(scored.model_copy(update={"model": model})).split())
+
+
+def test_graphs_that_ran_apart_are_named_one_by_one(scored, trace):
+    gpu = GraphTrace(provider="CUDAExecutionProvider", device="cuda:0 NVIDIA H100", precision="float16", digest="ab")
+    cpu = GraphTrace(provider="CPUExecutionProvider", device="AMD EPYC 9B14", precision="float32", digest="cd")
+
+    def shown(graphs):
+        model = trace.model_copy(update={"graphs": graphs})
+        return " ".join(printed(scored.model_copy(update={"model": model})).split())
+
+    assert "speech on cuda:0 NVIDIA H100, CUDAExecutionProvider, float16" in shown({"speech": gpu, "network": cpu})
+    assert "EPYC" not in shown({"speech": cpu, "network": cpu})
 
 
 @pytest.mark.parametrize("demonstration", [True, False])

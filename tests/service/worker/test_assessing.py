@@ -1,7 +1,12 @@
 """The service's view of a real, if untrained, bundle."""
 
 import shutil
+import sqlite3
+import time
 import wave
+from contextlib import closing
+from datetime import timedelta
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,8 +15,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from service.cli.assessing import assess_file, assess_material
 from service.errors import ConfigurationRefused, FenceLost
 from service.settings import REPOSITORY, Settings
-from service.worker.assessing import open_assessor
+from service.worker.assessing import open_assessor, runtime_of
 from service.worker.assessor import MaterialUnusable
+from service.worker.expiry import forget_features
 
 WORDS = b"I slept badly this week. We went for a walk by the river. Work was fine, thank you. Not much, really."
 
@@ -128,3 +134,71 @@ def test_a_bundle_that_answers_otherwise_is_refused_before_it_assesses_anything(
         open_assessor(settings).warm_up()
     with pytest.raises(ConfigurationRefused, match="bundle_misbehaves"):
         assess_file(settings, tmp_path / "never read", None, "spectrum")
+
+
+@pytest.mark.parametrize("device", ["cuda", "tensorrt"])
+def test_a_device_that_is_not_there_is_refused_before_anything_is_loaded(small_bundle, device):
+    with pytest.raises(ConfigurationRefused, match=r"(?s)HILBERT_DEVICE.*device_unavailable.*worker-gpu"):
+        open_assessor(Settings(bundle=small_bundle, threads=1, device=device))
+
+
+def test_auto_computes_on_what_there_is_and_says_what(small_bundle):
+    assessor = open_assessor(Settings(bundle=small_bundle, threads=1, device="auto"))
+    assessor.warm_up()
+    assert set(assessor.trace.graphs) == {"speech", "text", "network"}
+    assert all(graph.provider and graph.device for graph in assessor.trace.graphs.values())
+
+
+def test_settings_become_options_of_the_runtime(tmp_path):
+    settings = Settings(
+        data_dir=tmp_path, threads=3, device="cuda", device_id=1, device_memory_mb=500, cuda_graphs=True
+    )
+    options = runtime_of(settings)
+    assert (options.threads, options.device, options.device_id, options.cuda_graphs) == (3, "cuda", 1, True)
+    assert options.device_memory == 500_000_000
+    assert options.engines == tmp_path / "engines"
+
+
+def test_a_chunk_tried_again_is_not_encoded_again_where_features_are_kept(small_bundle, tmp_path):
+    settings = Settings(bundle=small_bundle, data_dir=tmp_path, threads=1, feature_cache_mb=1)
+    (tmp_path / "scratch").mkdir()
+    first = open_assessor(settings)
+    (chunk,) = first.prepare(None, WORDS, tmp_path / "scratch").chunks
+    features = first.encode(chunk.content)
+    first.close()
+    second = open_assessor(settings)
+    assert second.encode(chunk.content) == features
+    assert second._pipeline.cache_counts.misses == 0
+    second.close()
+
+
+def test_what_is_kept_is_deleted_in_time_and_with_the_setting(small_bundle, tmp_path):
+    lasting = {"bundle": small_bundle, "data_dir": tmp_path, "threads": 1}
+    kept = Settings(**lasting, feature_cache_mb=1, feature_cache_age=timedelta(seconds=0.05))
+    (tmp_path / "scratch").mkdir()
+    assessor = open_assessor(kept)
+    assessor.warm_up()
+    (chunk,) = assessor.prepare(None, WORDS, tmp_path / "scratch").chunks
+    assessor.encode(chunk.content)
+    deadline = time.monotonic() + 10
+    while entries(kept.feature_cache) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert entries(kept.feature_cache) == 0
+    assessor.close()
+    forget_features(kept)
+    assert kept.feature_cache.exists()
+    forget_features(Settings(**lasting))
+    assert not kept.feature_cache.exists()
+
+
+def test_by_default_no_features_are_kept(small_bundle, tmp_path):
+    (tmp_path / "scratch").mkdir()
+    assessor = open_assessor(Settings(bundle=small_bundle, data_dir=tmp_path, threads=1))
+    (chunk,) = assessor.prepare(None, WORDS, tmp_path / "scratch").chunks
+    assessor.encode(chunk.content)
+    assert [file.name for file in tmp_path.iterdir()] == ["scratch"]
+
+
+def entries(file: Path) -> int:
+    with closing(sqlite3.connect(file)) as kept:
+        return kept.execute("SELECT count(*) FROM entry").fetchone()[0]

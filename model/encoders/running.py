@@ -1,0 +1,155 @@
+"""Runs one graph: plainly on the CPU; on a GPU with inputs and outputs that stay there until they are fetched once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+
+import numpy as np
+from jaxtyping import Shaped
+
+from model.encoders.runtime import (
+    CPU,
+    Binding,
+    DeviceValue,
+    Feed,
+    RunOptions,
+    RuntimeOptions,
+    Session,
+    captures,
+    open_session,
+)
+
+# Inputs of one graph differ in rank: their axes have no common name.
+Array = Shaped[np.ndarray, "..."]
+Inputs = Mapping[str, Array]
+
+
+class GraphRunner:
+    """One opened graph. `bind` says whether to go the way of a device; by default everywhere but on the CPU."""
+
+    def __init__(
+        self, graph: Path, options: RuntimeOptions, feed: Feed | None = None, *, bind: bool | None = None
+    ) -> None:
+        self._session: Session = open_session(graph, options, feed)
+        self._feed = feed
+        self.provider: str = self._session.get_providers()[0]
+        place = ("cpu", 0) if self.provider == CPU else ("cuda", options.device_id)
+        self._bound: BoundSession | None = None
+        if self.provider != CPU if bind is None else bind:
+            shapes = feed.shapes if feed is not None and captures(options, feed) else ()
+            self._bound = BoundSession(self._session, place, capture=captures(options, feed), shapes=shapes)
+
+    def run(self, inputs: Inputs, outputs: Sequence[str] | None = None) -> list[Array]:
+        """The named outputs (all, by default) for these inputs, by name; all arrays are in the host's memory."""
+        names = [one.name for one in self._session.get_outputs()] if outputs is None else list(outputs)
+        if self._bound is None:
+            plain: list[Array] = self._session.run(names, dict(inputs))
+            return plain
+        return self._bound.run(inputs, names)
+
+    def warm_up(self) -> None:
+        """Run each full batch of the feed, so that no request pays for the first meeting with its shape.
+
+        On the CPU there is nothing to keep: with lengths as they come, no shape costs more at
+        its first time than at its tenth.
+        """
+        if self._bound is None or self._feed is None:
+            return
+        kinds = {one.name: _kind(one.type) for one in self._session.get_inputs()}
+        for rows, length in self._feed.shapes:
+            material = np.zeros((rows, length), dtype=kinds[self._feed.material])
+            lengths = np.full(rows, length, dtype=kinds[self._feed.lengths])
+            for _ in range(self._bound.first_runs):
+                self.run({self._feed.material: material, self._feed.lengths: lengths})
+
+
+class BoundSession:
+    """Runs a session through bindings; full batches keep their own memory and are replayed as CUDA graphs if wanted."""
+
+    def __init__(
+        self,
+        session: Session,
+        place: tuple[str, int],
+        *,
+        capture: bool,
+        shapes: Sequence[tuple[int, int]] = (),
+    ) -> None:
+        self._session = session
+        self._place = place
+        self._capture = capture
+        self._shapes = frozenset(shapes)
+        self._recorded: dict[tuple[object, ...], Recorded] = {}
+        self._lock = Lock()  # a recorded batch's memory belongs to one run at a time
+
+    @property
+    def first_runs(self) -> int:
+        """How often a full batch has to run until nothing about it is new: once plainly, once to be recorded."""
+        return 2 if self._capture else 1
+
+    def run(self, inputs: Inputs, names: Sequence[str]) -> list[Array]:
+        """As `GraphRunner.run`."""
+        whole = {name: np.ascontiguousarray(value) for name, value in inputs.items()}
+        if not any(value.shape in self._shapes for value in whole.values()):
+            return self._run_plainly(whole, names)
+        key = (*sorted((name, value.shape) for name, value in whole.items()), *names)
+        with self._lock:
+            if (recorded := self._recorded.get(key)) is not None:
+                return recorded.run(self._session, whole)
+            found = self._run_plainly(whole, names)
+            number = len(self._recorded) + 1
+            self._recorded[key] = self._prepare(number, whole, dict(zip(names, found, strict=True)))
+            return found
+
+    def _run_plainly(self, inputs: Inputs, names: Sequence[str]) -> list[Array]:
+        binding = self._session.io_binding()
+        for name, value in inputs.items():
+            binding.bind_ortvalue_input(name, self._put(value))
+        for name in names:
+            binding.bind_output(name, *self._place)
+        self._session.run_with_iobinding(binding, _run_options(-1) if self._capture else None)
+        found: list[Array] = binding.copy_outputs_to_cpu()
+        return found
+
+    def _prepare(self, number: int, inputs: Inputs, outputs: Inputs) -> Recorded:
+        binding = self._session.io_binding()
+        held = {name: self._put(value) for name, value in inputs.items()}
+        results = {name: self._put(value) for name, value in outputs.items()}
+        for name, value in held.items():
+            binding.bind_ortvalue_input(name, value)
+        for name, value in results.items():
+            binding.bind_ortvalue_output(name, value)
+        return Recorded(binding=binding, inputs=held, outputs=results, options=_run_options(number))
+
+    def _put(self, value: Array) -> DeviceValue:
+        return DeviceValue.ortvalue_from_numpy(value, *self._place)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded:
+    """A full batch with memory of its own: a CUDA graph replays addresses, so they must never change."""
+
+    binding: Binding
+    inputs: Mapping[str, DeviceValue]
+    outputs: Mapping[str, DeviceValue]
+    options: RunOptions
+
+    def run(self, session: Session, inputs: Inputs) -> list[Array]:
+        """Put the inputs where the recording expects them, replay, fetch the outputs."""
+        for name, value in inputs.items():
+            self.inputs[name].update_inplace(value)
+        session.run_with_iobinding(self.binding, self.options)
+        return [np.array(value.numpy()) for value in self.outputs.values()]
+
+
+def _run_options(graph: int) -> RunOptions:
+    """Options that name a CUDA graph; -1 records nothing."""
+    options = RunOptions()
+    options.add_run_config_entry("gpu_graph_id", str(graph))
+    return options
+
+
+def _kind(declared: str) -> np.dtype[np.generic]:
+    return np.dtype({"tensor(float)": np.float32, "tensor(int64)": np.int64}[declared])
