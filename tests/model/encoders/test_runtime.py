@@ -90,10 +90,10 @@ def test_all_option_values_are_text_as_the_runtime_takes_them():
         assert {type(value) for _, chosen in providers(device, options, FEED) for value in chosen.values()} == {str}
 
 
-def test_sessions_hold_few_threads_and_no_memory():
+def test_sessions_hold_few_threads_and_an_arena_without_patterns():
     settings = session_options(RuntimeOptions(threads=3))
     assert (settings.intra_op_num_threads, settings.inter_op_num_threads) == (3, 1)
-    assert not settings.enable_cpu_mem_arena
+    assert settings.enable_cpu_mem_arena
     assert not settings.enable_mem_pattern
     assert settings.get_session_config_entry("session.intra_op.allow_spinning") == "0"
 
