@@ -1,7 +1,7 @@
 """An encoder's graph with its products in eight bits: weights by column, activations by row.
 
 A row is one position of one segment and has a scale of its own, so that features stay a function of the segment
-alone. ONNX Runtime's dynamic quantisation takes one scale for a whole batch, and its answer would depend on batch mates.
+alone. ONNX Runtime's dynamic quantisation takes one scale for a whole batch: its answer would depend on batch mates.
 """
 
 from __future__ import annotations
@@ -57,7 +57,9 @@ class EightBits:
         rows = self._before(node, "Gather", [self._constant(f"{name}.table", whole), index], name=name)
         rows.dtype = ir.DataType.INT8
         numbers = self._before(node, "Cast", [rows], name=f"{name}.cast", to=ir.DataType.FLOAT)
-        scales = self._before(node, "Gather", [self._constant(f"{name}.scale", scale[:, None]), index], name=f"{name}.by")
+        scales = self._before(
+            node, "Gather", [self._constant(f"{name}.scale", scale[:, None]), index], name=f"{name}.by"
+        )
         self._replace(node, self._before(node, "Mul", [numbers, scales], name=f"{name}.scaled"))
 
     def _rounded_rows(self, value: ir.Value, reader: ir.Node) -> tuple[ir.Value, ir.Value]:
@@ -86,7 +88,7 @@ class EightBits:
     def _constant(self, name: str, numbers: np.ndarray | np.generic) -> ir.Value:
         name = f"{name}.eight_bits"
         tensor = ir.tensor(np.asarray(numbers), name=name)
-        value = ir.Value(name=name, shape=tensor.shape, type=ir.TensorType(tensor.dtype), const_value=tensor)
+        value = ir.Value(name=name, shape=ir.Shape(numbers.shape), type=ir.TensorType(tensor.dtype), const_value=tensor)
         self._graph.register_initializer(value)
         return value
 
