@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -103,22 +103,25 @@ class Checkpoint:
             raise CheckpointUnreadable(f"{what}: {_first_line(error)}", advice=advice) from error
 
 
-def open_checkpoint(source: str, revision: str | None) -> Checkpoint:
+def open_checkpoint(source: str, revision: str | None, supported: Collection[str]) -> Checkpoint:
     """Read the configuration of a hub name or a local folder.
 
     Raises CheckpointUnreadable where there is none, or the hub does not answer; UnsupportedEncoder for an architecture
-    that transformers itself does not know.
+    (`model_type`) that is not among the supported.
     """
+    advice = f"Supported are: {', '.join(sorted(supported))}."
     try:
         config = AutoConfig.from_pretrained(source, revision=revision)
     except ValueError as error:
-        raise UnsupportedEncoder(f"not a checkpoint that transformers knows: {_first_line(error)}") from error
+        raise UnsupportedEncoder(f"no known architecture: {_first_line(error)}", advice=advice) from error
     except OSError as error:
         raise CheckpointUnreadable(
             f"no checkpoint there: {_first_line(error)}",
             advice="Give a folder that exists, with its config.json, or a name on the hub (`owner/name`); a hub that "
             "cannot be reached is not asked for what its cache holds.",
         ) from error
+    if config.model_type not in supported:
+        raise UnsupportedEncoder(f"no exporter for the architecture '{config.model_type}'", advice=advice)
     return Checkpoint(source=source, revision=revision, config=config)
 
 

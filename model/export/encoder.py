@@ -12,13 +12,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from model.encoders.description import GRAPH, EncoderDescription, Precision, write_description
-from model.errors import UnsupportedEncoder
 from model.export.checkpoint import Checkpoint, open_checkpoint
 from model.export.graph import write_graph
 from model.export.loaded import LoadedEncoder, Wishes
 from model.export.material import ProbeMaterial
 from model.export.parity import TOLERANCES, ParityReport, measure_parity, refuse_beyond, write_report
-from model.export.precision import change_precision
+from model.export.precision import as_measured, change_precision
 from model.export.speech_exports import load_hubert, load_whisper
 from model.export.text_exports import load_roberta, load_t5
 
@@ -47,14 +46,14 @@ def export_encoder(
     Raises UnsupportedEncoder for an architecture without an exporter, CheckpointUnreadable for one that lacks a part,
     ParityError when the graph disagrees with torch by more than its precision may.
     """
-    checkpoint = open_checkpoint(source, revision)
-    exporter = _exporter(checkpoint)
+    checkpoint = open_checkpoint(source, revision, _EXPORTERS)
     options = options or ExportOptions()
     target.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=target.parent, prefix=".export-") as scratch:
         folder = Path(scratch) / "encoder"
         folder.mkdir()
         material = options.material or ProbeMaterial(waveforms=(), texts=())
+        exporter = _EXPORTERS[checkpoint.config.model_type]
         loaded = exporter(checkpoint, Wishes(folder=folder, layers=options.layers, material=material))
         report = write_encoder(loaded, folder, options.precision)
         description = loaded.description.model_copy(
@@ -71,20 +70,12 @@ def write_encoder(loaded: LoadedEncoder, folder: Path, precision: Precision) -> 
     """Write graph and parity report. Raises ParityError beyond the tolerance of the precision."""
     write_graph(loaded.module, loaded.probes[0].inputs, loaded.signature, folder / GRAPH)
     change_precision(folder / GRAPH, precision, wide=loaded.wide)
-    report = measure_parity(loaded.module, loaded.probes, loaded.signature, folder / GRAPH, precision)
+    with TemporaryDirectory(dir=folder.parent) as scratch:
+        measured = as_measured(folder / GRAPH, precision, Path(scratch))
+        report = measure_parity(loaded.module, loaded.probes, loaded.signature, measured, precision)
     refuse_beyond(report, TOLERANCES[precision])
     write_report(folder, report)
     return report
-
-
-def _exporter(checkpoint: Checkpoint) -> Callable[[Checkpoint, Wishes], LoadedEncoder]:
-    exporter = _EXPORTERS.get(checkpoint.config.model_type)
-    if exporter is None:
-        raise UnsupportedEncoder(
-            f"no exporter for the architecture '{checkpoint.config.model_type}'",
-            advice=f"Supported are: {', '.join(sorted(_EXPORTERS))}.",
-        )
-    return exporter
 
 
 _EXPORTERS: dict[str, Callable[[Checkpoint, Wishes], LoadedEncoder]] = {

@@ -10,7 +10,7 @@ import onnx_ir as ir
 from model.encoders.description import Precision
 from model.export.eight_bits import shrink
 from model.export.graph import LARGEST_FILE
-from model.export.half import halve
+from model.export.half import halve, spell_out_rounding
 from model.export.regions import find_regions
 
 
@@ -27,12 +27,27 @@ def change_precision(graph: Path, precision: Precision, *, wide: bool = False, l
     model = ir.load(graph)
     change = {"float16": halve, "int8": shrink}[precision]
     change(model, find_regions(model.graph), wide=wide)
-    weights = sum(value.const_value.nbytes for value in model.graph.initializers.values() if value.const_value)
     with TemporaryDirectory(dir=graph.parent, prefix=".precision-") as scratch:
-        beside = graph.name + ".data" if weights > largest else None
-        ir.save(model, Path(scratch) / graph.name, external_data=beside)
-        old = graph.with_name(graph.name + ".data")
-        del model
-        old.unlink(missing_ok=True)
+        _save(model, Path(scratch) / graph.name, largest)
+        del model  # it reads the old file of weights, which goes now
+        graph.with_name(graph.name + ".data").unlink(missing_ok=True)
         for file in sorted(Path(scratch).iterdir()):
             file.replace(graph.with_name(file.name))
+
+
+def as_measured(graph: Path, precision: Precision, scratch: Path, *, largest: int = LARGEST_FILE) -> Path:
+    """The graph that shows on a CPU what this one computes where it is meant to run; written to `scratch` if another.
+
+    A CPU leaves out the roundings of half precision, and would hide an overflow.
+    """
+    if precision != "float16":
+        return graph
+    model = ir.load(graph)
+    spell_out_rounding(model)
+    _save(model, scratch / graph.name, largest)
+    return scratch / graph.name
+
+
+def _save(model: ir.Model, file: Path, largest: int) -> None:
+    weights = sum(value.const_value.nbytes for value in model.graph.initializers.values() if value.const_value)
+    ir.save(model, file, external_data=file.name + ".data" if weights > largest else None)

@@ -34,7 +34,9 @@ def find_regions(graph: ir.Graph) -> Regions:
     Raises UnsupportedEncoder where there is no attention with projections before it.
     """
     attention = [node for node in graph if node.op_type in ATTENTION]
-    projections = {node for one in attention for node in _nearest_products(one)}
+    # Where attention is written out, its values join after the softmax.
+    joined = [node for one in attention if one.op_type == "Softmax" for node in one.successors()]
+    projections = {node for one in (*attention, *joined) for node in _upstream(one) if is_product(node)}
     if not projections:
         raise UnsupportedEncoder("there is no transformer in the graph that could be made smaller")
     after = _reached(projections, _successors)
@@ -74,24 +76,19 @@ def _is_table(node: ir.Node) -> bool:
 
 
 def _adds_to_stream(node: ir.Node) -> bool:
-    """Whether what a product gives, its bias included, is added to another value."""
+    """Whether what a product gives, its bias included, is added to a value that was not made of it."""
     for follower in node.successors():
         if follower.op_type == "Add":
             others = [value for value in follower.inputs if value is not None and value.producer() is not node]
-            if any(value.const_value is None for value in others) or _adds_to_stream(follower):
-                return True
+            if all(value.const_value is not None for value in others):
+                return _adds_to_stream(follower)
+            return not any(node in _upstream(maker) for value in others if (maker := value.producer()) is not None)
     return False
 
 
 def _ends_feed_forward(node: ir.Node) -> bool:
     """A product that adds to the stream and does not come from an attention."""
-    if not _adds_to_stream(node):
-        return False
-    return not any(found.op_type in ATTENTION for found in _upstream(node))
-
-
-def _nearest_products(node: ir.Node) -> Iterator[ir.Node]:
-    return (found for found in _upstream(node) if is_product(found))
+    return _adds_to_stream(node) and not any(found.op_type in ATTENTION for found in _upstream(node))
 
 
 def _upstream(node: ir.Node) -> set[ir.Node]:
