@@ -2,20 +2,10 @@ import json
 import shutil
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-from transformers import (
-    AutoTokenizer,
-    CamembertConfig,
-    CamembertModel,
-    XLMRobertaConfig,
-    XLMRobertaModel,
-)
+from transformers import CamembertConfig, CamembertModel
 
-from model.encoders.description import TOKENIZER, read_description
-from model.encoders.runtime import RuntimeOptions
-from model.encoders.text import TextEncoder
 from model.errors import CheckpointUnreadable, ModelError, UnsupportedEncoder
 from model.export.checkpoint import open_checkpoint
 from model.export.encoder import ExportOptions, export_encoder
@@ -114,46 +104,6 @@ def test_layers_that_the_network_does_not_have_are_refused(
 def test_layers_are_kept_in_order_and_once(tmp_path: Path) -> None:
     assert Wishes(folder=tmp_path, layers=(9, 7, 7)).layers_of(12) == (7, 9)
     assert Wishes(folder=tmp_path).layers_of(12) is None
-
-
-def write_sentencepiece(file: Path) -> None:
-    """A vocabulary of letters, as SentencePiece keeps one."""
-    from sentencepiece import sentencepiece_model_pb2 as form
-
-    letters = [f"{space}{letter}" for space in ("▁", "") for letter in "abcdefghijklmnopqrstuvwxyzINWM.,!-"]
-    model = form.ModelProto()
-    for piece, kind in [("<unk>", 2), ("<s>", 3), ("</s>", 3), ("▁", 1), *((letter, 1) for letter in letters)]:
-        model.pieces.add(piece=piece, score=-2.0, type=kind)
-    model.trainer_spec.model_type = 1
-    model.normalizer_spec.add_dummy_prefix = True
-    file.write_bytes(model.SerializeToString())
-
-
-@pytest.fixture(scope="module")
-def multilingual(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An XLM-RoBERTa whose tokenizer comes as a SentencePiece model alone."""
-    folder = tmp_path_factory.mktemp("checkpoints") / "xlm-roberta"
-    torch.manual_seed(0)
-    config = XLMRobertaConfig(vocab_size=90, **SIZES)
-    XLMRobertaModel(config, add_pooling_layer=False).save_pretrained(folder)
-    write_sentencepiece(folder / "sentencepiece.bpe.model")
-    return folder
-
-
-def test_xlm_roberta_is_exported_with_its_sentencepiece_tokenizer(multilingual: Path, tmp_path: Path) -> None:
-    found = export_encoder(str(multilingual), tmp_path / "text", options=ExportOptions(layers=(2, 1)))
-    assert (found.architecture, found.layers, found.longest, found.pad_id) == ("xlm-roberta", (1, 2), 64, 1)
-    assert read_description(tmp_path / "text") == found
-    assert (tmp_path / "text" / TOKENIZER).exists()
-    words = "Well, not much really."
-    model = XLMRobertaModel.from_pretrained(multilingual, add_pooling_layer=False).eval()
-    tokens = AutoTokenizer.from_pretrained(multilingual)(words, return_tensors="pt")
-    assert tokens["input_ids"].shape[1] > 15
-    with torch.no_grad():
-        states = model(**tokens, output_hidden_states=True).hidden_states
-    expected = ((states[1] + states[2]) / 2).mean(dim=1)[0].numpy()
-    text = TextEncoder(tmp_path / "text", RuntimeOptions(threads=1))
-    np.testing.assert_allclose(text.encode([words])[0], expected, atol=2e-5)
 
 
 def test_camembert_gives_its_own_features_by_robertas_code(roberta: Path, tmp_path: Path) -> None:
