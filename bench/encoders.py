@@ -31,7 +31,7 @@ from bench.encoding.contenders import CONTENDERS
 from bench.encoding.loads import SAMPLE_RATE, lengths_of, texts, waveforms
 from bench.encoding.sizes import flops, make_checkpoint
 from model.encoders.description import DESCRIPTION
-from model.export.encoder import export_encoder
+from model.export.encoder import ExportOptions, export_encoder
 
 ENCODERS = ("hubert-base", "whisper-base", "whisper-small", "roberta-base", "t5-small")
 LOADS = {"speech": {"mixed": 12, "equal": 8}, "text": {"mixed": 96, "uniform": 64, "spoken": 96, "equal": 64}}
@@ -93,7 +93,7 @@ def export(checkpoint: Path, folder: Path) -> Path:
     """The encoder's folder, and one beside it in int8."""
     for precision, target in (("float32", folder), ("int8", folder.with_name(f"{folder.name}-int8"))):
         if not (target / DESCRIPTION).exists():
-            export_encoder(str(checkpoint), target, precision=precision)
+            export_encoder(str(checkpoint), target, options=ExportOptions(precision=precision))
     return folder
 
 

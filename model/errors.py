@@ -19,6 +19,7 @@
     ├── SigningKeyUnusable        no Ed25519 key of the kind that is needed
     ├── UnknownTask               the bundle predicts no such task
     ├── UnsupportedEncoder        an architecture that cannot be exported
+    ├── CheckpointUnreadable      an encoder's checkpoint that is not there, or lacks a part
     └── ParityError               an exported graph disagrees with torch
 
 A message never holds words of a transcript or a client's file name.
@@ -165,6 +166,13 @@ class UnsupportedEncoder(ModelError):
     """A checkpoint of an architecture that cannot be exported."""
 
     code = "unsupported_encoder"
+
+
+class CheckpointUnreadable(ModelError):
+    """A checkpoint that is not there, or lacks weights, tokenizer or the preparation of its waveforms."""
+
+    code = "checkpoint_unreadable"
+    advice = "Download or save the checkpoint again, whole: configuration, weights, and tokenizer or preprocessor."
 
 
 class ParityError(ModelError):

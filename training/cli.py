@@ -10,6 +10,7 @@ from rich.console import Console
 
 from training.cohort.row import Role
 from training.config import TrainingSettings, load_run, load_settings
+from training.export_verb import add_verbs as add_export_verb
 from training.matrix_verb import add_verbs as add_matrix_verb
 from training.release_verbs import add_verbs as add_release_verbs
 from training.run_verbs import DEFAULT_SETTINGS
@@ -71,25 +72,6 @@ def standins(
             raise typer.BadParameter(f"unknown: {', '.join(unknown)}. Known are: {', '.join(ARCHITECTURES)}.")
         checkpoints = [make_standin(name, out / name, settings.standins, _console().print) for name in named]
     _console().print(f"Hugging Face checkpoints in {' and '.join(str(folder) for folder in checkpoints)}")
-
-
-@app.command("export-encoder")
-def export_encoder(
-    source: Annotated[str, typer.Argument(help="Hub name or local folder of a Hugging Face checkpoint.")],
-    out: OutOption,
-    revision: Annotated[str | None, typer.Option(help="Branch, tag or commit on the hub.")] = None,
-    dither: Annotated[float, typer.Option(min=0, help="Noise under every waveform, SD at full scale 1.")] = 0.0,
-) -> None:
-    """Export a frozen encoder (HuBERT, Whisper, RoBERTa, T5) to ONNX, with a parity check against torch."""
-    from model.errors import ModelError
-    from model.export.encoder import export_encoder as export
-
-    try:
-        found = export(source, out, revision=revision, dither=dither)
-    except ModelError as error:
-        _console().print(f"{error.detail}. {error.advice}")
-        raise typer.Exit(1) from error
-    _console().print(f"{found.architecture}, {found.dim} features, within {found.parity:.1e} of torch: {out}")
 
 
 @app.command()
@@ -170,6 +152,7 @@ def demo(
 add_release_verbs(app)
 add_run_verbs(app)
 add_matrix_verb(app)
+add_export_verb(app)
 
 
 def _console() -> Console:

@@ -14,6 +14,9 @@ GRAPH = "encoder.onnx"
 WEIGHTS = "encoder.onnx.data"  # only beside a graph whose weights outgrow one file
 DESCRIPTION = "encoder.json"
 TOKENIZER = "tokenizer.json"
+PARITY = "parity.json"  # how near to torch each probe was: evidence, which decides no feature
+
+Precision = Literal["float32", "float16", "int8"]
 
 
 class EncoderDescription(Settings):
@@ -24,7 +27,8 @@ class EncoderDescription(Settings):
     source: str = Field(description="hub name, or the name of the local folder it came from")
     dim: int = Field(gt=0, description="width of the features")
     layers: tuple[int, ...] = Field(description="the layers averaged, counted from 1")
-    precision: Literal["float32", "float16", "int8"] = "float32"
+    precision: Precision = Field(default="float32", description="of the weights and of the transformer")
+    revision: str | None = Field(default=None, description="the commit on the hub that was exported")
     parity: float = Field(ge=0, description="largest difference from torch seen at export")
     sample_rate: int | None = Field(default=None, description="speech: Hz the waveform must have")
     dither: float = Field(
@@ -47,7 +51,8 @@ def fingerprint(folder: Path) -> str:
     for name in (GRAPH, WEIGHTS, DESCRIPTION, TOKENIZER):
         file = folder / name
         if file.exists():
-            digest.update(name.encode() + hashlib.sha256(file.read_bytes()).digest())
+            with file.open("rb") as content:
+                digest.update(name.encode() + hashlib.file_digest(content, "sha256").digest())
     return digest.hexdigest()
 
 

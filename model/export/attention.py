@@ -17,7 +17,8 @@ from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 IMPLEMENTATION = "hilbert_valid_positions"
 OPERATOR = "MultiHeadAttention"
 DOMAIN = "com.microsoft"
-LOWEST = torch.finfo(torch.float32).min
+# Added to the scores of keys beyond the valid ones: it has a half, and its exponential is zero.
+MASKED = -30_000.0
 
 
 def attend_to_valid_positions(model: PreTrainedModel) -> None:
@@ -40,7 +41,7 @@ def _attention(
     if torch.onnx.is_in_onnx_export():
         return _fused(query, key, value, valid, scaling=scaling, position_bias=position_bias), None
     beyond = torch.arange(key.shape[2], device=valid.device)[None, :] >= valid[:, None]
-    bias = torch.zeros(beyond.shape, dtype=query.dtype, device=query.device).masked_fill(beyond, LOWEST)[:, None, None]
+    bias = torch.zeros(beyond.shape, dtype=query.dtype, device=query.device).masked_fill(beyond, MASKED)[:, None, None]
     if position_bias is not None:
         bias = bias + position_bias
     mixed = nn.functional.scaled_dot_product_attention(query, key, value, attn_mask=bias, scale=scaling)
@@ -55,7 +56,7 @@ def _fused(
     mixed = torch.onnx.ops.symbolic(
         f"{DOMAIN}::{OPERATOR}",
         [*rows, None, valid.to(torch.int32), position_bias],
-        {"num_heads": heads, "scale": float(scaling), "mask_filter_value": LOWEST},
+        {"num_heads": heads, "scale": float(scaling), "mask_filter_value": MASKED},
         dtype=query.dtype,
         shape=rows[0].shape,
         version=1,

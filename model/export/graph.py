@@ -16,7 +16,6 @@ from torch import Tensor, nn
 
 from model.encoders.runtime import RuntimeOptions, open_session
 from model.errors import ParityError
-from model.export.masking import skip_needless_masks
 
 OPSET = 20
 # A protocol buffer, and so a graph in one file, holds less than 2 GiB.
@@ -61,7 +60,6 @@ def write_graph(
         )
     if program is None:
         raise ParityError("the exporter returned no graph")
-    skip_needless_masks(program.model)
     _forget_origin(program)
     weights = sum(tensor.numel() * tensor.element_size() for tensor in module.state_dict().values())
     program.save(file, external_data=weights > largest)

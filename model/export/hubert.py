@@ -24,7 +24,7 @@ class HubertFeatures(nn.Module):
     features of the same segment alone.
     """
 
-    def __init__(self, model: HubertModel, *, normalise: bool) -> None:
+    def __init__(self, model: HubertModel, *, normalise: bool, layers: tuple[int, ...] | None = None) -> None:
         super().__init__()
         positional = model.encoder.pos_conv_embed.conv
         if nn.utils.parametrize.is_parametrized(positional, "weight"):
@@ -32,7 +32,7 @@ class HubertFeatures(nn.Module):
         attend_to_valid_positions(model)
         self.model = model
         self.normalise = normalise
-        self.layers = last_third(model.config.num_hidden_layers)
+        self.layers = layers or last_third(model.config.num_hidden_layers)
 
     def forward(
         self, waveform: Float[Tensor, "segment sample"], samples: Int[Tensor, " segment"]

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from transformers import PreTrainedTokenizerFast
 
+from model.encoders.encoder import Waveform
 from model.encoders.speech import SAMPLE_RATE
 
 TEXTS = (
@@ -24,8 +26,17 @@ _HARMONICS = 40
 _FORMANTS = ((500.0, 120.0), (1500.0, 200.0), (2500.0, 300.0))  # hertz: centre and width
 
 
-def speech_probes() -> list[list[Tensor]]:
-    """Waveforms and lengths: noise in batches whose last row is shorter, and a voice in a quiet room.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probe:
+    """One batch of inputs, in the order of the graph's; `real` if it was spoken by somebody."""
+
+    name: str
+    inputs: tuple[Tensor, Tensor]
+    real: bool = False
+
+
+def speech_probes(real: Sequence[Waveform] = ()) -> list[Probe]:
+    """Waveforms and lengths: noise in batches whose last row is shorter, a voice in a quiet room, and real speech.
 
     The room is not digitally silent, as none is: on exact zeros HuBERT-base normalises what is nothing but rounding,
     and no two runtimes agree there (2.7e-4 apart where they are 1e-6 apart at -80 dBFS).
@@ -33,25 +44,31 @@ def speech_probes() -> list[list[Tensor]]:
     torch.manual_seed(0)
     voiced = synthetic_voice(3.0)
     voiced += torch.randn(len(voiced)) * _ROOM
-    return [
-        _waveforms(2, 32_000, 7_000),
-        _waveforms(1, 8_000, 0),
-        _waveforms(3, 80_000, 30_001),
-        [torch.stack([voiced, voiced.flip(0) * 0.1]), torch.tensor([len(voiced), len(voiced)])],
+    found = [
+        Probe(name="noise of 2 s", inputs=_waveforms(2, 32_000, 7_000)),
+        Probe(name="noise of 0.5 s", inputs=_waveforms(1, 8_000, 0)),
+        Probe(name="noise of 5 s", inputs=_waveforms(3, 80_000, 30_001)),
+        Probe(name="synthetic voice", inputs=_padded([voiced, voiced.flip(0) * 0.1], 0)),
     ]
+    if real:
+        found.append(Probe(name="real speech", inputs=_padded([torch.from_numpy(wave) for wave in real], 0), real=True))
+    return found
 
 
-def text_probes(tokenizer: PreTrainedTokenizerFast, *, pad: int, vocabulary: int, longest: int) -> list[list[Tensor]]:
-    """Token ids and valid counts: random tokens in batches whose last row is shorter, and sentences."""
+def text_probes(
+    tokenizer: PreTrainedTokenizerFast, *, pad: int, vocabulary: int, longest: int, real: Sequence[str] = ()
+) -> list[Probe]:
+    """Token ids and valid counts: random tokens in batches whose last row is shorter, sentences, and real words."""
     torch.manual_seed(0)
-    read = tokenizer(list(TEXTS), truncation=True, max_length=longest)["input_ids"]
-    sentences = [torch.tensor(ids) for ids in read]
-    return [
-        _tokens((2, 24), 9, pad, vocabulary),
-        _tokens((1, 8), 0, pad, vocabulary),
-        _tokens((3, 64), 40, pad, vocabulary),
-        _padded(sentences, pad),
+    found = [
+        Probe(name="24 random tokens", inputs=_tokens((2, 24), 9, pad, vocabulary)),
+        Probe(name="8 random tokens", inputs=_tokens((1, 8), 0, pad, vocabulary)),
+        Probe(name="64 random tokens", inputs=_tokens((3, 64), 40, pad, vocabulary)),
+        Probe(name="sentences", inputs=_read(tokenizer, TEXTS, pad, longest)),
     ]
+    if real:
+        found.append(Probe(name="real words", inputs=_read(tokenizer, real, pad, longest), real=True))
+    return found
 
 
 def synthetic_voice(seconds: float) -> Float[Tensor, " sample"]:
@@ -68,19 +85,24 @@ def synthetic_voice(seconds: float) -> Float[Tensor, " sample"]:
     return (0.1 * wave * syllables * spoken).float()
 
 
-def _waveforms(segments: int, samples: int, shorter: int) -> list[Tensor]:
+def _waveforms(segments: int, samples: int, shorter: int) -> tuple[Tensor, Tensor]:
     """Noise whose last row is `shorter` samples short of the padded length."""
     lengths = torch.full((segments,), samples, dtype=torch.int64)
     lengths[-1] -= shorter
-    return [torch.randn(segments, samples) * 0.1, lengths]
+    return torch.randn(segments, samples) * 0.1, lengths
 
 
-def _tokens(shape: tuple[int, int], shorter: int, pad: int, vocabulary: int) -> list[Tensor]:
+def _tokens(shape: tuple[int, int], shorter: int, pad: int, vocabulary: int) -> tuple[Tensor, Tensor]:
     """Random tokens whose last row ends in `shorter` padding tokens."""
     ids = torch.randint(pad + 2, vocabulary, shape)
     return _padded([*ids[:-1], ids[-1, : shape[1] - shorter]], pad)
 
 
-def _padded(rows: Sequence[Tensor], pad: int) -> list[Tensor]:
-    ids = nn.utils.rnn.pad_sequence(list(rows), batch_first=True, padding_value=pad)
-    return [ids, torch.tensor([len(row) for row in rows])]
+def _read(tokenizer: PreTrainedTokenizerFast, texts: Sequence[str], pad: int, longest: int) -> tuple[Tensor, Tensor]:
+    ids = tokenizer(list(texts), truncation=True, max_length=longest)["input_ids"]
+    return _padded([torch.tensor(row) for row in ids], pad)
+
+
+def _padded(rows: Sequence[Tensor], filler: int) -> tuple[Tensor, Tensor]:
+    filled = nn.utils.rnn.pad_sequence(list(rows), batch_first=True, padding_value=filler)
+    return filled, torch.tensor([len(row) for row in rows])

@@ -13,11 +13,11 @@ from model.export.pooling import last_third, masked_mean, valid_positions
 class RobertaFeatures(nn.Module):
     """Token ids padded at the end and their valid counts to one vector a segment."""
 
-    def __init__(self, model: RobertaModel) -> None:
+    def __init__(self, model: RobertaModel, *, layers: tuple[int, ...] | None = None) -> None:
         super().__init__()
         attend_to_valid_positions(model)
         self.model = model
-        self.layers = last_third(model.config.num_hidden_layers)
+        self.layers = layers or last_third(model.config.num_hidden_layers)
 
     def forward(
         self, tokens: Int[Tensor, "segment token"], valid: Int[Tensor, " segment"]

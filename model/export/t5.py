@@ -20,11 +20,11 @@ class T5Features(nn.Module):
 
     distances: Tensor
 
-    def __init__(self, model: T5EncoderModel | MT5EncoderModel) -> None:
+    def __init__(self, model: T5EncoderModel | MT5EncoderModel, *, layers: tuple[int, ...] | None = None) -> None:
         super().__init__()
         attend_to_valid_positions(model)
         self.encoder = model.encoder
-        self.layers = last_third(model.config.num_layers)
+        self.layers = layers or last_third(model.config.num_layers)
         self.farthest = int(model.config.relative_attention_max_distance)
         self.register_buffer("distances", self._distances(), persistent=False)
 

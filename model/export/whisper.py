@@ -58,12 +58,14 @@ class WhisperFeatures(nn.Module):
     Every chosen layer passes the encoder's last normalisation, as the last one does in Whisper itself.
     """
 
-    def __init__(self, encoder: WhisperEncoder, extractor: WhisperFeatureExtractor) -> None:
+    def __init__(
+        self, encoder: WhisperEncoder, extractor: WhisperFeatureExtractor, *, layers: tuple[int, ...] | None = None
+    ) -> None:
         super().__init__()
         attend_to_valid_positions(encoder)
         self.encoder = encoder
         self.log_mel = LogMel(extractor)
-        self.layers = last_third(encoder.config.encoder_layers)
+        self.layers = layers or last_third(encoder.config.encoder_layers)
         self.stride = self.log_mel.hop * encoder.conv1.stride[0] * encoder.conv2.stride[0]
 
     def forward(

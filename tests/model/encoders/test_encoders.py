@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from model.encoders.cancellation import Cancellation
-from model.encoders.description import DESCRIPTION, GRAPH, fingerprint, read_description, write_description
+from model.encoders.description import DESCRIPTION, GRAPH, PARITY, fingerprint, read_description, write_description
 from model.encoders.encoder import Encoder
 from model.encoders.runtime import RuntimeOptions, open_session
 from model.encoders.speech import SpeechEncoder
@@ -90,9 +90,13 @@ def test_it_runs_where_the_trace_says(encoder: Encoder[Any]) -> None:
     assert encoder.provider == "CPUExecutionProvider"
 
 
-def test_the_fingerprint_changes_with_any_file(encoder: Encoder[Any], folder: Path, tmp_path: Path) -> None:
+def test_the_fingerprint_changes_with_any_file_that_decides_features(
+    encoder: Encoder[Any], folder: Path, tmp_path: Path
+) -> None:
     assert encoder.fingerprint == fingerprint(folder)
-    for file in folder.iterdir():
+    deciding = [file for file in folder.iterdir() if file.name != PARITY]
+    assert len(deciding) >= 2
+    for file in deciding:
         copy = tmp_path / file.name
         copy.mkdir()
         for other in folder.iterdir():

@@ -58,7 +58,7 @@ def test_an_unknown_architecture_is_refused_and_leaves_nothing(tmp_path: Path) -
     (checkpoint / "config.json").write_text(json.dumps({"model_type": "bert"}))
     with pytest.raises(UnsupportedEncoder) as refusal:
         export_encoder(str(checkpoint), tmp_path / "out" / "encoder")
-    assert "hubert, mt5, roberta, t5, whisper" in refusal.value.advice
+    assert "camembert, hubert, mt5, roberta, t5, whisper, xlm-roberta" in refusal.value.advice
     assert not (tmp_path / "out").exists()
 
 

@@ -1,0 +1,41 @@
+"""Real speech and its words for the parity check, cut as a service cuts them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+
+from model.config import AudioLimits, QualitySettings, SegmentSettings
+from model.encoders.encoder import Waveform
+from model.features import FULL_SCALE, chunks
+from model.recording.reading import read_recording
+from model.segments.cutting import segment
+
+SEGMENTS = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbeMaterial:
+    """Segments of a recording: waveforms of 16 kHz in [-1, 1], and texts; either may be empty."""
+
+    waveforms: tuple[Waveform, ...]
+    texts: tuple[str, ...]
+
+
+def read_material(audio: Path | None, transcript: Path | None, *, segments: int = SEGMENTS) -> ProbeMaterial:
+    """The first segments of a recording; speech, text or both.
+
+    Raises RecordingError where a file cannot be read.
+    """
+    words = None if transcript is None else transcript.read_bytes()
+    with TemporaryDirectory() as scratch:
+        recording = read_recording(audio=audio, transcript=words, scratch=Path(scratch), limits=AudioLimits())
+        cut = segment(recording, SegmentSettings(), QualitySettings())
+        found = [one for chunk in chunks(recording, cut) for one in chunk.segments][:segments]
+    return ProbeMaterial(
+        waveforms=tuple(one.samples.astype(np.float32) / np.float32(FULL_SCALE) for one in found if len(one.samples)),
+        texts=tuple(one.text for one in found if one.text.strip()),
+    )

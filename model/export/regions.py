@@ -1,0 +1,124 @@
+"""Which nodes of an encoder's graph are its transformer, as far as a precision has to know.
+
+Read off the graph itself: a front end ends where the first attention's projections begin, whatever it is made of.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+import onnx_ir as ir
+
+from model.errors import UnsupportedEncoder
+
+ATTENTION = frozenset({"Softmax", "MultiHeadAttention", "Attention"})
+_MATRIX = 2  # axes of a product's weights
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Regions:
+    """The parts of a graph; what is in none of them is front end, or the mean after the last block."""
+
+    transformer: frozenset[ir.Node]  # from the first projections up to the last product
+    products: tuple[ir.Node, ...]  # of the transformer, with constant weights
+    between: frozenset[ir.Node]  # of the transformer, off the stream that the blocks add to
+    feed_forward_outputs: frozenset[ir.Node]  # the products that end a feed-forward block
+    tables: tuple[ir.Node, ...]  # look-ups of the graph's tokens
+
+
+def find_regions(graph: ir.Graph) -> Regions:
+    """Find the parts of an encoder's graph.
+
+    Raises UnsupportedEncoder where there is no attention with projections before it.
+    """
+    attention = [node for node in graph if node.op_type in ATTENTION]
+    # Where attention is written out, its values join after the softmax.
+    joined = [node for one in attention if one.op_type == "Softmax" for node in one.successors()]
+    projections = {node for one in (*attention, *joined) for node in _upstream(one) if is_product(node)}
+    if not projections:
+        raise UnsupportedEncoder("there is no transformer in the graph that could be made smaller")
+    after = _reached(projections, _successors)
+    before = _reached([*attention, *(node for node in after if is_product(node))], _predecessors)
+    transformer = after & before
+    products = tuple(node for node in graph if is_product(node) and node in transformer)
+    inner = [node for node in products if not _adds_to_stream(node)]
+    return Regions(
+        transformer=frozenset(transformer),
+        products=products,
+        between=frozenset(_reached(inner, _successors_up_to_products)),
+        feed_forward_outputs=frozenset(node for node in products if _ends_feed_forward(node)),
+        tables=tuple(node for node in graph if _is_table(node)),
+    )
+
+
+def is_product(node: ir.Node) -> bool:
+    """Whether a node multiplies a value with a constant matrix."""
+    if node.op_type != "MatMul":
+        return False
+    weights = node.inputs[1]
+    return weights is not None and weights.const_value is not None and len(weights.const_value.shape) == _MATRIX
+
+
+def _is_table(node: ir.Node) -> bool:
+    if node.op_type != "Gather":
+        return False
+    table, index = node.inputs[:2]
+    return (
+        table is not None
+        and table.const_value is not None
+        and table.dtype == ir.DataType.FLOAT
+        and len(table.const_value.shape) == _MATRIX
+        and index is not None
+        and index.is_graph_input()
+    )
+
+
+def _adds_to_stream(node: ir.Node) -> bool:
+    """Whether what a product gives, its bias included, is added to a value that was not made of it."""
+    for follower in node.successors():
+        if follower.op_type == "Add":
+            others = [value for value in follower.inputs if value is not None and value.producer() is not node]
+            if all(value.const_value is not None for value in others):
+                return _adds_to_stream(follower)
+            return not any(node in _upstream(maker) for value in others if (maker := value.producer()) is not None)
+    return False
+
+
+def _ends_feed_forward(node: ir.Node) -> bool:
+    """A product that adds to the stream and does not come from an attention."""
+    return _adds_to_stream(node) and not any(found.op_type in ATTENTION for found in _upstream(node))
+
+
+def _upstream(node: ir.Node) -> set[ir.Node]:
+    """All that a node is made of, up to the nearest products."""
+
+    def step(found: ir.Node) -> Iterable[ir.Node]:
+        return () if is_product(found) and found is not node else found.predecessors()
+
+    return _reached([node], step)
+
+
+def _successors(node: ir.Node) -> Iterable[ir.Node]:
+    return node.successors()
+
+
+def _predecessors(node: ir.Node) -> Iterable[ir.Node]:
+    return node.predecessors()
+
+
+def _successors_up_to_products(node: ir.Node) -> Iterator[ir.Node]:
+    return (found for found in node.successors() if not is_product(found))
+
+
+def _reached(start: Iterable[ir.Node], step: Callable[[ir.Node], Iterable[ir.Node]]) -> set[ir.Node]:
+    """All nodes that can be reached by steps from some, these included."""
+    found = set(start)
+    waiting = deque(found)
+    while waiting:
+        for node in step(waiting.popleft()):
+            if node not in found:
+                found.add(node)
+                waiting.append(node)
+    return found
