@@ -26,6 +26,20 @@ def skip_needless_masks(model: ir.Model) -> int:
     return len(masked)
 
 
+def always_mask(model: ir.Model) -> None:
+    """Undo `skip_needless_masks`: every attention is masked again, and no node chooses."""
+    for choice in [node for node in model.graph if node.op_type == "If"]:
+        branch = choice.attributes["else_branch"].as_graph()
+        (masked,) = branch
+        output, result = choice.outputs[0], masked.outputs[0]
+        branch.outputs.clear()
+        branch.remove(masked)
+        model.graph.insert_before(choice, masked)
+        result.name, output.name = output.name, f"{output.name}_choice"
+        ir.convenience.replace_all_uses_with(output, result)
+        model.graph.remove(choice, safe=True)
+
+
 def _only_masked(node: ir.Node) -> bool:
     return node.inputs[MASK] is not None and (len(node.inputs) <= BIAS or node.inputs[BIAS] is None)
 
@@ -55,8 +69,9 @@ def _choose(graph: ir.Graph, node: ir.Node, whole: ir.Value) -> None:
 
 def _attention(node: ir.Node, *, masked: bool) -> ir.Graph:
     inputs = list(node.inputs) if masked else list(node.inputs[:3])
-    attention = ir.node(OPERATOR, inputs, node.attributes, domain=DOMAIN)
+    name = f"{node.name}_{'masked' if masked else 'whole'}"
+    attention = ir.node(OPERATOR, inputs, node.attributes, domain=DOMAIN, name=name)
     output = attention.outputs[0]
-    output.name = f"{node.name}_{'masked' if masked else 'whole'}"
+    output.name = f"{name}_output"
     output.type, output.shape = node.outputs[0].type, node.outputs[0].shape
-    return ir.Graph([], [output], nodes=[attention], name=output.name)
+    return ir.Graph([], [output], nodes=[attention], name=name)

@@ -11,7 +11,7 @@ from model.encoders.description import Precision
 from model.export.eight_bits import shrink
 from model.export.graph import LARGEST_FILE
 from model.export.half import halve, spell_out_rounding
-from model.export.masking import skip_needless_masks
+from model.export.masking import always_mask, skip_needless_masks
 from model.export.regions import find_regions
 
 
@@ -26,6 +26,7 @@ def change_precision(graph: Path, precision: Precision, *, wide: bool = False, l
     Raises UnsupportedEncoder where there is no transformer in the graph.
     """
     model = ir.load(graph)
+    always_mask(model)
     if precision != "float32":
         change = {"float16": halve, "int8": shrink}[precision]
         change(model, find_regions(model.graph), wide=wide)
