@@ -8,7 +8,7 @@ WORKERS ?= 3
 PIP := $(BIN)/pip --disable-pip-version-check -q
 .DEFAULT_GOAL := help
 
-.PHONY: help setup check test demo serve bench demo-bundle clean
+.PHONY: help setup check test demo serve bench bench-gpu demo-bundle clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -54,8 +54,11 @@ serve: $(VENV)/.serving ## start API, workers and sweeper on this machine
 demo-bundle: $(VENV)/.development ## make the demonstration bundle again, from nothing
 	@$(BIN)/hilbert-train demo --out examples/bundle
 
-bench: $(VENV)/.development ## print the benchmark tables
-	@for file in bench/*.py; do PYTHONPATH=. $(BIN)/python $$file || exit 1; done
+bench: $(VENV)/.development ## print the benchmark tables (an hour)
+	@for file in $(filter-out %_gpu.py,$(wildcard bench/*.py)); do PYTHONPATH=. $(BIN)/python $$file || exit 1; done
+
+bench-gpu: $(VENV)/.development ## print the benchmark tables of a GPU, on a machine that has one
+	@for file in bench/*_gpu.py; do PYTHONPATH=. $(BIN)/python $$file || exit 1; done
 
 clean: ## remove the environment and caches
 	@rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .coverage*

@@ -22,10 +22,8 @@ SPEECH_SIGNATURE = GraphSignature(
 
 
 def load_hubert(checkpoint: Checkpoint, wishes: Wishes) -> LoadedEncoder:
-    """HuBERT of any size and language, with group or layer normalisation."""
+    """HuBERT of any size and language, whatever normalises its convolutions and positions."""
     config = checkpoint.config
-    if getattr(config, "conv_pos_batch_norm", False):
-        raise UnsupportedEncoder("its positions are batch-normalised: padding would change its features")
     normalise = bool(checkpoint.feature_extractor().do_normalize)
     layers = wishes.layers_of(config.num_hidden_layers)
     module = HubertFeatures(checkpoint.load(HubertModel), normalise=normalise, layers=layers)

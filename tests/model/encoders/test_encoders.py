@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from model.encoders.cancellation import Cancellation
 from model.encoders.description import DESCRIPTION, GRAPH, PARITY, fingerprint, read_description, write_description
@@ -54,6 +56,24 @@ def test_features_never_depend_on_batch_mates_or_their_order(encoder: Encoder[An
         np.testing.assert_allclose(encoder.encode([one])[0], together[position], rtol=1e-5, atol=1e-6)
     order = [2, 0, 3, 1]
     np.testing.assert_allclose(encoder.encode([material[i] for i in order]), together[order], rtol=1e-5, atol=1e-6)
+
+
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_a_segment_keeps_its_features_in_any_company(encoder: Encoder[Any], data: st.DataObject) -> None:
+    chance = np.random.default_rng(data.draw(st.integers(0, 1_000_000)))
+    sizes = data.draw(st.lists(st.integers(1, 40), min_size=2, max_size=8))
+    if encoder.description.modality == "speech":
+        drawn = [chance.standard_normal(1_500 * size).astype(np.float32) * 0.1 for size in sizes]
+    else:
+        drawn = [" ".join(chance.choice(TEXTS).split(" ")[0] for _ in range(size)) for size in sizes]
+    alone = np.concatenate([encoder.encode([one]) for one in drawn])
+    order = data.draw(st.permutations(range(len(sizes))))
+    cut = data.draw(st.integers(0, len(order)))
+    for members in (order[:cut], order[cut:]):
+        found = encoder.encode([drawn[member] for member in members])
+        apart = np.linalg.norm(found - alone[members], axis=1)
+        assert (apart <= 1e-5 * np.linalg.norm(alone[members], axis=1)).all()
 
 
 def test_threads_share_an_encoder_and_each_gets_its_own_features(

@@ -88,11 +88,6 @@ def test_weights_that_are_missing_are_not_made_up(roberta: Path, hubert_base: Pa
     assert "weights cannot be read" in refusal(bare, tmp_path, CheckpointUnreadable)
 
 
-def test_batch_normalised_positions_are_refused(hubert_base: Path, tmp_path: Path) -> None:
-    other = changed(hubert_base, tmp_path / "batch", conv_pos_batch_norm=True)
-    assert "padding would change its features" in refusal(other, tmp_path, UnsupportedEncoder)
-
-
 @pytest.mark.parametrize("layers", [(0, 1), (4,), ()])
 def test_layers_that_the_network_does_not_have_are_refused(
     layers: tuple[int, ...], roberta: Path, tmp_path: Path
