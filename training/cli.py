@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
@@ -17,6 +17,8 @@ from training.run_verbs import DEFAULT_SETTINGS
 from training.run_verbs import add_verbs as add_run_verbs
 
 DEMO_SETTINGS = Path(__file__).parent / "configs" / "demo.yaml"
+
+Device = Literal["cpu", "cuda", "tensorrt", "auto"]
 
 app = typer.Typer(help="Make cohorts, encoders and bundles.", no_args_is_help=True, add_completion=False)
 
@@ -94,13 +96,14 @@ def validate(
 
 
 @app.command()
-def precompute(
+def precompute(  # noqa: PLR0913, PLR0917 - typer takes options as parameters
     manifest: ManifestArgument,
     encoders: Annotated[Path, typer.Option(exists=True, help="Folder with the exported encoders speech and text.")],
     store: Annotated[Path, typer.Option(file_okay=False, help="Folder in which features are kept.")],
     config: ConfigOption = DEFAULT_SETTINGS,
     threads: Annotated[int, typer.Option(min=1, help="Threads of the encoders, in each process.")] = 2,
     workers: Annotated[int, typer.Option(min=1, help="Processes; as many as cores, of one thread, is fastest.")] = 1,
+    device: Annotated[Device, typer.Option(help="Where the encoders run; a named device is had or refused.")] = "cpu",
 ) -> None:
     """Encode every recording of a cohort once; run again, it goes on where it was stopped."""
     from model.encoders.runtime import RuntimeOptions
@@ -115,9 +118,10 @@ def precompute(
 
     console, settings = _console(), load_run(config).segments
     try:
-        cohort, pair = read_cohort(manifest), open_encoders(encoders, RuntimeOptions(threads=threads))
+        options = RuntimeOptions(threads=threads, device=device)
+        cohort, pair = read_cohort(manifest), open_encoders(encoders, options)
         if workers > 1:
-            apart = WorkerSettings(encoders=encoders, store=store, segments=settings, threads=threads)
+            apart = WorkerSettings(encoders=encoders, store=store, segments=settings, options=options)
             fill_store(cohort, apart, workers=workers, console=console)
         print_encoded(encode(cohort, store=store, encoders=pair, settings=settings, console=console), console)
     except CohortError as error:

@@ -23,12 +23,12 @@ from training.progress import track_recordings
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerSettings:
-    """What each worker opens for itself: the folder of the encoders, the folder to fill, threads of its own."""
+    """What each worker opens for itself: the folder of the encoders, the folder to fill, and how its graphs run."""
 
     encoders: Path
     store: Path
     segments: SegmentSettings
-    threads: int = 1
+    options: RuntimeOptions
 
 
 def fill_store(cohort: Cohort, settings: WorkerSettings, *, workers: int, console: Console) -> None:
@@ -55,5 +55,5 @@ def _fill(single: Cohort, settings: WorkerSettings) -> None:
 @cache
 def _open(settings: WorkerSettings) -> CachedEncoding:
     """Once a process."""
-    pair = open_encoders(settings.encoders, RuntimeOptions(threads=settings.threads))
+    pair = open_encoders(settings.encoders, settings.options)
     return CachedEncoding(FeatureCache(settings.store), pair, settings.segments)

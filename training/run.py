@@ -60,7 +60,9 @@ class Runner:
         place, segments, workers = self.place, self.settings.segments, self.settings.trainer.workers
         pair = open_encoders(place.encoders, RuntimeOptions(threads=self.settings.trainer.threads))
         if workers > 1:  # processes of one thread each are faster than one of several
-            apart = WorkerSettings(encoders=place.encoders, store=place.features, segments=segments, threads=1)
+            apart = WorkerSettings(
+                encoders=place.encoders, store=place.features, segments=segments, options=RuntimeOptions(threads=1)
+            )
             fill_store(cohort, apart, workers=workers, console=self.console)
         encoded = precompute(cohort, store=place.features, encoders=pair, settings=segments, console=self.console)
         print_encoded(encoded, self.console)

@@ -8,6 +8,7 @@ import pytest
 from rich.console import Console
 
 from model.config import SegmentSettings
+from model.encoders.runtime import RuntimeOptions
 from tests.training.counting import CountingEncoder
 from training.cohort.cohort import Cohort
 from training.cohort.manifest import read_cohort
@@ -183,6 +184,8 @@ def test_all_unreadable_recordings_are_reported_once_the_others_are_done(cohort,
 def test_workers_fill_the_store_and_leave_out_what_they_cannot_encode(cohort, encoders, tmp_path, console):
     (cohort.root / "latin.txt").write_bytes("Grüße an alle, wie geht es".encode("latin-1"))
     broken = replace(cohort.rows[1], transcript="latin.txt")
-    settings = WorkerSettings(encoders=encoders, store=tmp_path / "store", segments=SegmentSettings())
+    settings = WorkerSettings(
+        encoders=encoders, store=tmp_path / "store", segments=SegmentSettings(), options=RuntimeOptions(threads=1)
+    )
     fill_store(replace(cohort, rows=(cohort.rows[1], broken)), settings, workers=2, console=console)
     assert len(recordings(tmp_path / "store")) == 1
