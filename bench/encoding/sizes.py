@@ -26,6 +26,7 @@ from transformers import (
 )
 
 from bench.encoding.loads import WORDS
+from model.export.probes import TEXTS
 
 SAMPLE_RATE = 16_000
 
@@ -90,7 +91,8 @@ def _t5(folder: Path) -> None:
 
 def _tokenizer(folder: Path, special: list[str], template: str) -> None:
     """One token a word: what is measured is the encoder, and lengths in tokens are then known."""
-    words = {word: place for place, word in enumerate([*special, *WORDS])}
+    known = [*special, *WORDS, *sorted({word for text in TEXTS for word in text.split()})]
+    words = {word: place for place, word in enumerate(known)}
     tokenizer = Tokenizer(WordLevel(words, unk_token="<unk>"))
     tokenizer.pre_tokenizer = WhitespaceSplit()
     marks = [(mark, words[mark]) for mark in ("<s>", "</s>") if mark in words]

@@ -76,7 +76,7 @@ def test_precompute_keeps_features_and_says_how_much_there_is(encoders, tmp_path
     assert "2 recordings" in said
     assert "1 too poor to score" in said
     assert "text_too_short" in said
-    assert len(list((tmp_path / "store").iterdir())) == 2
+    assert len(list((tmp_path / "store").glob("*.features"))) == 2
 
 
 def test_precompute_names_the_lines_it_could_not_read(encoders, tmp_path):

@@ -81,7 +81,7 @@ def test_the_evaluation_names_every_arm_and_travels_in_the_bundle(report: Demons
 
 def test_a_second_run_takes_up_what_the_first_one_made(report: DemonstrationReport, work: Path) -> None:
     def made() -> dict[str, int]:
-        parts = [*(work / "features").rglob("*"), *(work / "work").rglob("*.safetensors")]
+        parts = [*(work / "features").rglob("*.features"), *(work / "work").rglob("*.safetensors")]
         return {str(file): file.stat().st_mtime_ns for file in parts}
 
     before = made()
