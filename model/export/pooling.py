@@ -20,12 +20,6 @@ def valid_positions(length: int | torch.SymInt, valid: Int[Tensor, " segment"]) 
     return torch.arange(length, device=valid.device)[None, :] < valid[:, None]  # type: ignore[arg-type]
 
 
-def attention_bias(mask: Bool[Tensor, "segment position"]) -> Float[Tensor, "segment 1 1 position"]:
-    """Zero where a key may be attended to, the lowest float elsewhere."""
-    bias = torch.zeros(mask.shape, dtype=torch.float32).masked_fill(~mask, torch.finfo(torch.float32).min)
-    return bias[:, None, None, :]
-
-
 def masked_mean(
     outputs: Sequence[Float[Tensor, "segment position dim"]],
     layers: Sequence[int],
