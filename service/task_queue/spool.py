@@ -7,7 +7,10 @@ by one rename and is taken by one rename, both inside the spool.
 
 from __future__ import annotations
 
+import fcntl
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from queue import Empty
 from time import monotonic_ns
@@ -45,6 +48,23 @@ class Channel(filesystem.Channel):  # type: ignore[misc]
             taken.unlink()
             return loads(content)
         raise Empty
+
+    def get_table(self, exchange: str) -> object:
+        """Kombu makes a table before it locks it: whoever comes between reads nothing. So one at a time."""
+        with self._alone():
+            return super().get_table(exchange)
+
+    def _queue_bind(self, *binding: object) -> None:
+        with self._alone():
+            super()._queue_bind(*binding)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        folder = Path(self.control_folder)
+        folder.mkdir(exist_ok=True)
+        with (folder / "tables.lock").open("w") as held:
+            fcntl.flock(held, fcntl.LOCK_EX)
+            yield
 
 
 class Transport(filesystem.Transport):  # type: ignore[misc]

@@ -120,10 +120,11 @@ def test_a_worker_that_is_told_to_stop_ends_what_it_works_on(
     site = open_site(concurrency=concurrency, **queue)
     for name in NAMES[:4]:
         site.send(name, audio=b"slow" + b"x" * 2000)
+    several = min(concurrency, 2)
     leased = select(func.count()).where(StageRow.state == StageState.LEASED, StageRow.kind == "encode")
 
     def busy():
-        return site.ask(leased)[0] == concurrency
+        return site.ask(leased)[0] >= several
 
     with site.worker(rehearsal_command, busy) as process:
         process.send_signal(signal.SIGTERM)
@@ -131,5 +132,5 @@ def test_a_worker_that_is_told_to_stop_ends_what_it_works_on(
     assert site.ask(leased) == [0]
     assert site.ask(select(WorkerRow.id)) == []
     assert site.lines("stage lost") == site.lines("stage failed") == []
-    assert len([line for line in site.lines("stage done") if line["stage"] == "encode"]) >= concurrency
+    assert len([line for line in site.lines("stage done") if line["stage"] == "encode"]) >= several
     assert not set(site.ask(select(AssessmentRow.state))) & set(FINAL)
