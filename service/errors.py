@@ -10,10 +10,13 @@
     │   ├── TranscriptEmpty               no words in it
     │   ├── TranscriptNotUtf8             bytes that are not UTF-8
     │   ├── TooLarge                      more bytes than the limit
-    │   └── UnknownTask                   no model predicts it
+    │   ├── UnknownTask                   no model predicts it
+    │   ├── UploadIncomplete              an upload was named before its last byte had come
+    │   └── UploadUsed                    an upload belongs to one assessment or batch
     ├── Unauthenticated               no key, a wrong one, a revoked one
     ├── NotFound                      no such route
-    │   └── AssessmentNotFound            unknown, erased or another tenant's
+    │   ├── AssessmentNotFound            unknown, erased or another tenant's
+    │   └── UploadNotFound                unknown, expired or another tenant's
     ├── MethodNotAllowed              the route exists, the method does not
     ├── Unavailable                   try again later
     │   ├── ModelNotReady                 no worker has registered a model yet
@@ -140,6 +143,24 @@ class UnknownTask(RequestRefused):
     advice = "Ask for one of the tasks that GET /v1/models lists."
 
 
+class UploadIncomplete(RequestRefused):
+    """An upload was named before its last byte had come."""
+
+    status = 409
+    code = "upload_incomplete"
+    title = "The upload is not complete"
+    advice = "Finish it: HEAD on the upload says at which offset to go on; then send the request again."
+
+
+class UploadUsed(RequestRefused):
+    """An upload belongs to one assessment or batch."""
+
+    status = 409
+    code = "upload_used"
+    title = "The upload was used before"
+    advice = "Upload the file again for each assessment, or look for the assessment that has it already."
+
+
 class Unauthenticated(ServiceError):
     """No key, a wrong one or a revoked one; the three are not told apart."""
 
@@ -164,6 +185,14 @@ class AssessmentNotFound(NotFound):
     code = "assessment_not_found"
     title = "No such assessment"
     advice = "Check the id; an erased assessment cannot be brought back."
+
+
+class UploadNotFound(NotFound):
+    """Unknown, expired, or another tenant's: the three are not told apart."""
+
+    code = "upload_not_found"
+    title = "No such upload"
+    advice = "Check the id, or upload the file again: uploads that nothing uses expire."
 
 
 class MethodNotAllowed(ServiceError):

@@ -112,6 +112,9 @@ def _assessment(state: State, *, segments_total: int | None) -> Assessment:
         segments_total=segments_total,
         result_key=None,
         failure=None,
+        version=1,
+        batch_id=None,
+        custom_id=None,
     )
 
 

@@ -93,11 +93,23 @@ class Assessment:
     segments_total: int | None
     result_key: str | None
     failure: Failure | None
+    version: int
+    batch_id: str | None
+    custom_id: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchPlace:
+    """Where an assessment stands in the batch that brought it."""
+
+    batch_id: str
+    line: int
+    custom_id: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """What a client asked for, with its material already in the object store."""
+    """What a client asked for, with its material already in the object store; `audio_seconds` may be a guess."""
 
     id: str
     task: str
@@ -107,6 +119,8 @@ class Order:
     request_id: str
     audio_key: str | None
     transcript_key: str | None
+    audio_seconds: float | None = None
+    place: BatchPlace | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,15 +7,16 @@ import binascii
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Select, and_, delete, or_, select, update
+from sqlalchemy import Select, and_, delete, or_, select
 from sqlalchemy.orm import Session
 
 from service.auth.caller import Caller
 from service.errors import AssessmentNotFound, FieldProblem, InvalidRequest
-from service.jobs.assessment import FINAL, Assessment, Failure, Order, StageKind, StageState, State
+from service.jobs.assessment import FINAL, Assessment, Failure, Order, StageKind, State
+from service.jobs.ending import end
 from service.jobs.stages import new_stage
 from service.storage.database import now
-from service.storage.tables import AssessmentRow, StageRow
+from service.storage.tables import AssessmentRow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +51,11 @@ class AssessmentRepository:
             audio_key=order.audio_key,
             transcript_key=order.transcript_key,
             segments_done=0,
+            version=1,
+            audio_seconds=order.audio_seconds,
+            batch_id=None if order.place is None else order.place.batch_id,
+            batch_line=None if order.place is None else order.place.line,
+            custom_id=None if order.place is None else order.place.custom_id,
         )
         self._session.add(row)
         self._session.flush()
@@ -82,29 +88,7 @@ class AssessmentRepository:
 
     def cancel(self, assessment_id: str) -> bool:
         """End an unfinished assessment as cancelled, together with its stages; False when it had ended."""
-        moment = now()
-        cancelled = self._session.scalars(
-            update(AssessmentRow)
-            .where(
-                AssessmentRow.id == assessment_id,
-                AssessmentRow.tenant == self._caller.tenant,
-                AssessmentRow.state.not_in(FINAL),
-            )
-            .values(state=State.CANCELLED, updated_at=moment, finished_at=moment)
-            .returning(AssessmentRow.id)
-        ).all()
-        if not cancelled:
-            self._row(assessment_id)  # raises for an id that is not this caller's
-            return False
-        self._session.execute(
-            update(StageRow)
-            .where(
-                StageRow.assessment_id == assessment_id,
-                StageRow.state.in_((StageState.READY, StageState.LEASED)),
-            )
-            .values(state=StageState.CANCELLED, lease_until=None)
-        )
-        return True
+        return end(self._session, self._row(assessment_id, lock=True), State.CANCELLED)
 
     def erase(self, assessment_id: str) -> None:
         """Remove the rows of a finished assessment. Raises AssessmentNotFound."""
@@ -123,8 +107,9 @@ class AssessmentRepository:
     def _own(self) -> Select[AssessmentRow]:
         return select(AssessmentRow).where(AssessmentRow.tenant == self._caller.tenant)
 
-    def _row(self, assessment_id: str) -> AssessmentRow:
-        row = self._session.scalars(self._own().where(AssessmentRow.id == assessment_id)).one_or_none()
+    def _row(self, assessment_id: str, *, lock: bool = False) -> AssessmentRow:
+        query = self._own().where(AssessmentRow.id == assessment_id)
+        row = self._session.scalars(query.with_for_update() if lock else query).one_or_none()
         if row is None:
             raise AssessmentNotFound("There is no assessment with this id.")
         return row
@@ -144,6 +129,9 @@ def _assessment(row: AssessmentRow) -> Assessment:
         segments_total=row.segments_total,
         result_key=row.result_key,
         failure=_failure(row),
+        version=row.version,
+        batch_id=row.batch_id,
+        custom_id=row.custom_id,
     )
 
 

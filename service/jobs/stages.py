@@ -24,6 +24,7 @@ from service.jobs.assessment import (
     State,
     StoredChunk,
 )
+from service.jobs.ending import changed, end
 from service.storage.database import now
 from service.storage.tables import AssessmentRow, StageRow
 
@@ -75,6 +76,7 @@ class StageRepository:
                 fence=StageRow.fence + 1,
                 attempt=StageRow.attempt + 1,
                 owner=self._worker,
+                claimed_at=moment,
                 lease_until=moment + lease,
             )
             .returning(StageRow.kind, StageRow.index, StageRow.fence, StageRow.attempt, StageRow.input_key)
@@ -85,7 +87,7 @@ class StageRepository:
         kind, index, fence, attempt, input_key = claimed
         if kind == StageKind.PREPARE and assessment.state == State.QUEUED:
             assessment.state = State.PREPARING
-            assessment.updated_at = moment
+            changed(assessment)
         return StageClaim(
             stage_id=stage_id,
             assessment_id=assessment.id,
@@ -138,9 +140,8 @@ class StageRepository:
     def complete_assessment(self, claim: StageClaim, result_key: str, *, scored: bool) -> None:
         """The result is stored and the assessment ends. Raises FenceLost."""
         assessment = self._complete(claim, result_key)
-        assessment.state = State.SUCCEEDED if scored else State.ABSTAINED
         assessment.result_key = result_key
-        assessment.finished_at = now()
+        end(self._session, assessment, State.SUCCEEDED if scored else State.ABSTAINED)
 
     def score_inputs(self, claim: StageClaim) -> ScoreInputs:
         """What the stages before left for scoring."""
@@ -169,7 +170,7 @@ class StageRepository:
         assessment = self._lock(claim.assessment_id)
         self._guarded(claim, state=StageState.FAILED, lease_until=None)
         if assessment is not None:
-            self._end_failed(assessment, failure)
+            end(self._session, assessment, State.FAILED, failure)
 
     def expired(self, limit: int) -> list[str]:
         """Stages whose worker has gone silent."""
@@ -197,7 +198,7 @@ class StageRepository:
             stage.state = StageState.READY
         else:
             stage.state = StageState.FAILED
-            self._end_failed(assessment, failure)
+            end(self._session, assessment, State.FAILED, failure)
 
     def _lock(self, assessment_id: str) -> AssessmentRow | None:
         return self._session.scalars(
@@ -211,8 +212,8 @@ class StageRepository:
         assessment = self._lock(claim.assessment_id)
         if assessment is None or assessment.state in FINAL:
             raise FenceLost("The assessment has ended.")
-        self._guarded(claim, state=StageState.DONE, output_key=output_key, lease_until=None)
-        assessment.updated_at = now()
+        self._guarded(claim, state=StageState.DONE, output_key=output_key, lease_until=None, finished_at=now())
+        changed(assessment)
         return assessment
 
     def _guarded(self, claim: StageClaim, **values: object) -> None:
@@ -225,26 +226,6 @@ class StageRepository:
         ).all()
         if not written:
             raise FenceLost("Another attempt holds the stage, or it was cancelled.")
-
-    def _end_failed(self, assessment: AssessmentRow, failure: Failure) -> None:
-        if assessment.state in FINAL:
-            return
-        assessment.state = State.FAILED
-        assessment.failure_code = failure.code
-        assessment.failure_detail = failure.detail
-        assessment.failure_advice = failure.advice
-        assessment.failure_retryable = failure.retryable
-        assessment.updated_at = assessment.finished_at = now()
-        self._session.flush()
-        self._session.execute(
-            update(StageRow)
-            .where(
-                StageRow.assessment_id == assessment.id,
-                StageRow.state.in_((StageState.READY, StageState.LEASED)),
-            )
-            .values(state=StageState.CANCELLED, lease_until=None)
-            .execution_options(synchronize_session=False)
-        )
 
 
 def _mine(claim: StageClaim) -> tuple[ColumnElement[bool], ...]:

@@ -89,17 +89,22 @@ def sweep(database: Database, objects: ObjectStore, plan: SweepPlan) -> None:
 
 def remove_material(database: Database, objects: ObjectStore, assessment_id: str | None = None) -> None:
     """Delete what ended assessments no longer need, all of them or one: everything but the result."""
-    query = select(AssessmentRow.id).where(AssessmentRow.state.in_(FINAL), AssessmentRow.material_removed_at.is_(None))
+    query = select(AssessmentRow.id, AssessmentRow.audio_key, AssessmentRow.transcript_key).where(
+        AssessmentRow.state.in_(FINAL), AssessmentRow.material_removed_at.is_(None)
+    )
     if assessment_id is not None:
         query = query.where(AssessmentRow.id == assessment_id)
     with database.reading() as session:
-        ended = list(session.scalars(query.limit(AT_ONCE)))
-    for ended_id in ended:
-        objects.delete(material_prefix(ended_id))
-        objects.delete(work_prefix(ended_id))
+        ended = list(session.execute(query.limit(AT_ONCE)).all())
+    for row in ended:
+        # What was uploaded beforehand does not lie under the assessment's own prefix.
+        for place in (material_prefix(row.id), work_prefix(row.id), row.audio_key, row.transcript_key):
+            if place is not None:
+                objects.delete(place)
     if ended:
+        done = [row.id for row in ended]
         with database.writing() as session:
-            session.execute(update(AssessmentRow).where(AssessmentRow.id.in_(ended)).values(material_removed_at=now()))
+            session.execute(update(AssessmentRow).where(AssessmentRow.id.in_(done)).values(material_removed_at=now()))
 
 
 class Sweeper:

@@ -49,11 +49,28 @@ class WorkerIdentity:
 
     id: str
     queues: tuple[str, ...]
+    slots: int = 1
 
 
-def register(session: Session, worker: WorkerIdentity, model: LoadedModel) -> None:
-    """A worker has loaded its model and done a real forward pass with it."""
+def register(session: Session, worker: WorkerIdentity, model: LoadedModel | None) -> None:
+    """A worker has loaded its model and done a real forward pass with it; one that delivers needs no model."""
     moment = now()
+    if model is not None:
+        _register_model(session, model, moment)
+    session.merge(
+        WorkerRow(
+            id=worker.id,
+            queues=list(worker.queues),
+            model_digest=None if model is None else model.digest,
+            slots=worker.slots,
+            started_at=moment,
+            beat_at=moment,
+            forward_at=moment,
+        )
+    )
+
+
+def _register_model(session: Session, model: LoadedModel, moment: datetime) -> None:
     row = session.get(ModelRow, model.digest) or ModelRow(digest=model.digest)
     row.bundle = model.bundle
     row.version = model.version
@@ -62,26 +79,17 @@ def register(session: Session, worker: WorkerIdentity, model: LoadedModel) -> No
     row.encoders = dict(model.encoders)
     row.loaded_at = row.seen_at = moment
     session.merge(row)
-    session.merge(
-        WorkerRow(
-            id=worker.id,
-            queues=list(worker.queues),
-            model_digest=model.digest,
-            started_at=moment,
-            beat_at=moment,
-            forward_at=moment,
-        )
-    )
 
 
-def beat(session: Session, worker: WorkerIdentity, model: LoadedModel, *, forward: bool) -> None:
+def beat(session: Session, worker: WorkerIdentity, model: LoadedModel | None, *, forward: bool) -> None:
     """The worker lives; `forward`: its model has computed something since the last beat."""
     moment = now()
     values: dict[str, datetime] = {"beat_at": moment}
     if forward:
         values["forward_at"] = moment
     session.execute(update(WorkerRow).where(WorkerRow.id == worker.id).values(**values))
-    session.execute(update(ModelRow).where(ModelRow.digest == model.digest).values(seen_at=moment))
+    if model is not None:
+        session.execute(update(ModelRow).where(ModelRow.digest == model.digest).values(seen_at=moment))
 
 
 def leave(session: Session, worker: WorkerIdentity) -> None:
@@ -102,6 +110,16 @@ def serving(session: Session, queue: str, silence: timedelta) -> list[str]:
         )
     ).all()
     return [row.id for row in rows if queue in row.queues]
+
+
+def slots(session: Session, queue: str, silence: timedelta) -> int:
+    """How many stages of a queue its living workers can work on at once."""
+    rows = session.execute(
+        select(WorkerRow.queues, WorkerRow.slots).where(
+            WorkerRow.beat_at >= now() - silence, WorkerRow.forward_at.is_not(None)
+        )
+    ).all()
+    return sum(row.slots for row in rows if queue in row.queues)
 
 
 def registered_models(session: Session) -> tuple[RegisteredModel, ...]:

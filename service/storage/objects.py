@@ -6,7 +6,7 @@ Objects are written as they are; encrypting them at rest is the store's duty (an
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import obstore
@@ -33,14 +33,22 @@ class ObjectStore:
         return key
 
     def get(self, key: str) -> bytes:
-        """The whole object. Raises FileNotFoundError."""
-        return bytes(obstore.get(self._store, key).bytes())
+        """The whole object, or all parts of a key that ends in `/`. Raises FileNotFoundError."""
+        return b"".join(self.stream(key))
 
     def get_to_file(self, key: str, path: Path) -> None:
-        """Copy an object to a local file, a few megabytes at a time."""
+        """Copy an object, or all parts of a key that ends in `/`, to a local file."""
         with path.open("wb") as file:
-            for chunk in obstore.get(self._store, key).stream(min_chunk_size=CHUNK):
+            for chunk in self.stream(key):
                 file.write(chunk)
+
+    def stream(self, key: str) -> Iterator[bytes]:
+        """The content, a few megabytes at a time. Raises FileNotFoundError, also where a key has no parts."""
+        parts = self.list(key) if key.endswith("/") else [key]
+        if not parts:
+            raise FileNotFoundError(key)
+        for part in parts:
+            yield from map(bytes, obstore.get(self._store, part).stream(min_chunk_size=CHUNK))
 
     def list(self, prefix: str) -> list[str]:
         """Keys under a prefix, sorted."""
@@ -74,6 +82,16 @@ def material_prefix(assessment_id: str) -> str:
 def work_prefix(assessment_id: str) -> str:
     """What stages leave to each other; removed when the assessment ends."""
     return f"{assessment_prefix(assessment_id)}/work"
+
+
+def upload_key(upload_id: str) -> str:
+    """A file that a client uploads in parts; removed with the material of the assessment that uses it."""
+    return f"uploads/{upload_id}/"
+
+
+def part_key(upload_id: str, number: int) -> str:
+    """One part of it; parts sort in the order in which they came."""
+    return f"{upload_key(upload_id)}{number:08d}"
 
 
 def result_prefix(assessment_id: str) -> str:

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from sqlalchemy import JSON, DateTime, Dialect, ForeignKey, Index, String, TypeDecorator, UniqueConstraint
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Index,
+    String,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
@@ -44,12 +55,17 @@ Table.metadata.naming_convention = {
 
 
 class AssessmentRow(Table):
-    """One recording to be scored. The final states (succeeded, abstained, failed, cancelled) never change."""
+    """One recording to be scored. The final states (succeeded, abstained, failed, cancelled) never change.
+
+    `version` rises with every change that a client can see; `audio_seconds` is a guess from the size until the
+    recording has been decoded.
+    """
 
     __tablename__ = "assessment"
     __table_args__ = (
         Index("ix_assessment_page", "tenant", "created_at", "id"),
         Index("ix_assessment_state", "state"),
+        Index("ix_assessment_batch", "batch_id", "state"),
     )
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True)
@@ -73,6 +89,11 @@ class AssessmentRow(Table):
     failure_advice: Mapped[str | None] = mapped_column(String(512))
     failure_retryable: Mapped[bool | None]
     material_removed_at: Mapped[datetime | None]
+    version: Mapped[int] = mapped_column(default=0)
+    audio_seconds: Mapped[float | None]
+    batch_id: Mapped[str | None] = mapped_column(String(36))
+    batch_line: Mapped[int | None]
+    custom_id: Mapped[str | None] = mapped_column(String(128))
 
 
 class StageRow(Table):
@@ -83,6 +104,7 @@ class StageRow(Table):
         UniqueConstraint("assessment_id", "kind", "index"),
         Index("ix_stage_queue", "kind", "state", "enqueued_at"),
         Index("ix_stage_lease", "state", "lease_until"),
+        Index("ix_stage_pace", "kind", "finished_at"),
     )
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True)
@@ -100,6 +122,8 @@ class StageRow(Table):
     not_before: Mapped[datetime | None]
     input_key: Mapped[str | None] = mapped_column(String(256))
     output_key: Mapped[str | None] = mapped_column(String(256))
+    claimed_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
 
 
 class ApiKeyRow(Table):
@@ -132,13 +156,14 @@ class ModelRow(Table):
 
 
 class WorkerRow(Table):
-    """A worker's sign of life; `forward_at` is its model's last real forward pass."""
+    """A worker's sign of life; `forward_at` is its model's last real forward pass, `slots` what it does at once."""
 
     __tablename__ = "worker"
 
     id: Mapped[str] = mapped_column(String(128), primary_key=True)
     queues: Mapped[list[str]]
-    model_digest: Mapped[str] = mapped_column(String(128))
+    model_digest: Mapped[str | None] = mapped_column(String(128))
+    slots: Mapped[int] = mapped_column(default=1)
     started_at: Mapped[datetime]
     beat_at: Mapped[datetime]
     forward_at: Mapped[datetime | None]
@@ -152,3 +177,151 @@ class LeadershipRow(Table):
     role: Mapped[str] = mapped_column(String(32), primary_key=True)
     owner: Mapped[str] = mapped_column(String(128))
     lease_until: Mapped[datetime]
+
+
+class UploadRow(Table):
+    """A file that arrives in pieces (tus): `offset` of `length` bytes are stored, in `parts` objects.
+
+    `holder` is the request that is writing, until `held_until`; `used_by` the assessment or batch that took it.
+    """
+
+    __tablename__ = "upload"
+    __table_args__ = (Index("ix_upload_age", "updated_at"),)
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    tenant: Mapped[str] = mapped_column(String(64))
+    length: Mapped[int] = mapped_column(BigInteger)
+    offset: Mapped[int] = mapped_column(BigInteger)
+    parts: Mapped[int]
+    sha256: Mapped[str | None] = mapped_column(String(64))
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+    completed_at: Mapped[datetime | None]
+    holder: Mapped[str | None] = mapped_column(String(36))
+    held_until: Mapped[datetime | None]
+    used_by: Mapped[str | None] = mapped_column(String(36))
+
+
+class IdempotencyRow(Table):
+    """A client's key for one POST: in flight until `status` is set, then the answer to repeat.
+
+    `holder` is the request at work; after `held_until` it is taken for dead and its key for free.
+    """
+
+    __tablename__ = "idempotency"
+    __table_args__ = (Index("ix_idempotency_age", "created_at"),)
+
+    tenant: Mapped[str] = mapped_column(String(64), primary_key=True)
+    key: Mapped[str] = mapped_column(String(255), primary_key=True)
+    route: Mapped[str] = mapped_column(String(128))
+    holder: Mapped[str] = mapped_column(String(36))
+    held_until: Mapped[datetime]
+    digest: Mapped[str | None] = mapped_column(String(64))
+    status: Mapped[int | None]
+    location: Mapped[str | None] = mapped_column(String(256))
+    body: Mapped[str | None] = mapped_column(Text)
+    created_at: Mapped[datetime]
+
+
+class ReservationRow(Table):
+    """A place promised to a client that was told to come back, so that it is let in when it does."""
+
+    __tablename__ = "reservation"
+    __table_args__ = (UniqueConstraint("tenant", "identity"), Index("ix_reservation_due", "due_at"))
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    tenant: Mapped[str] = mapped_column(String(64))
+    identity: Mapped[str] = mapped_column(String(255))
+    due_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+
+
+class BatchRow(Table):
+    """Many assessments submitted together; its lines are the assessments that name it."""
+
+    __tablename__ = "batch"
+    __table_args__ = (Index("ix_batch_page", "tenant", "created_at", "id"), Index("ix_batch_state", "state"))
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    tenant: Mapped[str] = mapped_column(String(64))
+    state: Mapped[str] = mapped_column(String(16))
+    reference: Mapped[str | None] = mapped_column(String(64))
+    lines: Mapped[int]
+    request_id: Mapped[str] = mapped_column(String(64))
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+    finished_at: Mapped[datetime | None]
+    output_key: Mapped[str | None] = mapped_column(String(256))
+    errors_key: Mapped[str | None] = mapped_column(String(256))
+
+
+class WebhookRow(Table):
+    """Where a tenant wants to hear of its assessments; `previous_secret` also signs until `previous_until`."""
+
+    __tablename__ = "webhook"
+    __table_args__ = (Index("ix_webhook_tenant", "tenant"),)
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    tenant: Mapped[str] = mapped_column(String(64))
+    url: Mapped[str] = mapped_column(String(2048))
+    events: Mapped[list[str]]
+    state: Mapped[str] = mapped_column(String(16))
+    disabled_reason: Mapped[str | None] = mapped_column(String(64))
+    secret: Mapped[str] = mapped_column(String(128))
+    previous_secret: Mapped[str | None] = mapped_column(String(128))
+    previous_until: Mapped[datetime | None]
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+
+
+class MessageRow(Table):
+    """Something that happened, told to every webhook of the tenant that listens for it; ids and state only."""
+
+    __tablename__ = "message"
+    __table_args__ = (Index("ix_message_age", "created_at"),)
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    tenant: Mapped[str] = mapped_column(String(64))
+    event: Mapped[str] = mapped_column(String(64))
+    subject: Mapped[str] = mapped_column(String(36))
+    payload: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime]
+
+
+class DeliveryRow(Table):
+    """One message for one webhook; the row is queue and outbox, as a stage's is."""
+
+    __tablename__ = "delivery"
+    __table_args__ = (
+        UniqueConstraint("message_id", "webhook_id"),
+        Index("ix_delivery_queue", "state", "enqueued_at"),
+        Index("ix_delivery_webhook", "webhook_id", "state"),
+    )
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    message_id: Mapped[str] = mapped_column(ForeignKey("message.id", ondelete="CASCADE"))
+    webhook_id: Mapped[str] = mapped_column(ForeignKey("webhook.id", ondelete="CASCADE"))
+    state: Mapped[str] = mapped_column(String(16))
+    fence: Mapped[int]
+    attempt: Mapped[int]
+    owner: Mapped[str | None] = mapped_column(String(128))
+    lease_until: Mapped[datetime | None]
+    created_at: Mapped[datetime]
+    enqueued_at: Mapped[datetime | None]
+    not_before: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+
+
+class DeliveryAttemptRow(Table):
+    """What became of one attempt at a delivery: the log that a tenant can read."""
+
+    __tablename__ = "delivery_attempt"
+    __table_args__ = (Index("ix_delivery_attempt_delivery", "delivery_id", "attempt"),)
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    delivery_id: Mapped[str] = mapped_column(ForeignKey("delivery.id", ondelete="CASCADE"))
+    attempt: Mapped[int]
+    at: Mapped[datetime]
+    seconds: Mapped[float]
+    status: Mapped[int | None]
+    error: Mapped[str | None] = mapped_column(String(64))

@@ -11,7 +11,9 @@ from kombu.exceptions import OperationalError
 
 from service.task_queue.spool import SCHEME, register_transport, spool_options
 
-QUEUES = ("prepare", "encode", "score")
+STAGE_QUEUES = ("prepare", "encode", "score")
+DELIVER = "deliver"
+QUEUES = (*STAGE_QUEUES, DELIVER)
 CONNECT_SECONDS = 2.0
 
 REDIS_OPTIONS: dict[str, object] = {

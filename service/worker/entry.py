@@ -9,7 +9,7 @@ from collections.abc import Callable
 from service.errors import ConfigurationRefused
 from service.observability import configure_logging
 from service.settings import Settings
-from service.task_queue.doorbell import QUEUES
+from service.task_queue.doorbell import STAGE_QUEUES
 from service.worker.assessor import Assessor
 from service.worker.process import run_worker
 from service.worker.tether import tie_to_parent
@@ -32,7 +32,7 @@ def start_worker(
 def known_queues(names: str) -> tuple[str, ...]:
     """The queues that a comma-separated list names. Raises ConfigurationRefused."""
     queues = tuple(dict.fromkeys(name.strip() for name in names.split(",") if name.strip()))
-    unknown = [name for name in queues if name not in QUEUES]
+    unknown = [name for name in queues if name not in STAGE_QUEUES]
     if unknown or not queues:
-        raise ConfigurationRefused(f"Unknown queues; choose from {', '.join(QUEUES)}.")
+        raise ConfigurationRefused(f"Unknown queues; choose from {', '.join(STAGE_QUEUES)}.")
     return queues

@@ -18,7 +18,9 @@ log = structlog.stdlib.get_logger(__name__)
 class Presence:
     """Registers a worker whose model has been warmed up, and beats until it leaves."""
 
-    def __init__(self, database: Database, worker: WorkerIdentity, model: LoadedModel, *, every: timedelta) -> None:
+    def __init__(
+        self, database: Database, worker: WorkerIdentity, model: LoadedModel | None, *, every: timedelta
+    ) -> None:
         self._database = database
         self._worker = worker
         self._model = model

@@ -33,7 +33,9 @@ log = structlog.stdlib.get_logger(__name__)
 
 def run_worker(settings: Settings, queues: tuple[str, ...], open_assessor: Callable[[Settings], Assessor]) -> int:
     """Serve the queues until a signal ends the process; returns its exit status."""
-    worker = WorkerIdentity(id=f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}", queues=queues)
+    worker = WorkerIdentity(
+        id=f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}", queues=queues, slots=settings.concurrency
+    )
     forget_features(settings)
     assessor = _warm(open_assessor(settings))
     database = Database(settings.database)

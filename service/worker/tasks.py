@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from celery import Celery
 
-from service.task_queue.doorbell import QUEUES, task_name
+from service.task_queue.doorbell import STAGE_QUEUES, task_name
 
 
 def register_tasks(app: Celery, run: Callable[[str], None]) -> None:
@@ -15,5 +15,5 @@ def register_tasks(app: Celery, run: Callable[[str], None]) -> None:
     def serve(stage_id: str) -> None:
         run(stage_id)
 
-    for queue in QUEUES:
+    for queue in STAGE_QUEUES:
         app.task(serve, name=task_name(queue), max_retries=3, default_retry_delay=5)

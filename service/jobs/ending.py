@@ -1,0 +1,38 @@
+"""How an assessment changes and how it ends: the one place that writes a final state."""
+
+from __future__ import annotations
+
+from sqlalchemy import update
+from sqlalchemy.orm import Session
+
+from service.jobs.assessment import Failure, StageState, State
+from service.storage.database import now
+from service.storage.tables import AssessmentRow, StageRow
+
+
+def changed(row: AssessmentRow) -> None:
+    """Note a change that a client can see; whoever follows the assessment is told of it."""
+    row.version += 1
+    row.updated_at = now()
+
+
+def end(session: Session, row: AssessmentRow, state: State, failure: Failure | None = None) -> bool:
+    """Give a locked assessment its final state and drop the stages still open; False when it had ended before."""
+    if State(row.state).final:
+        return False
+    row.state = state
+    if failure is not None:
+        row.failure_code = failure.code
+        row.failure_detail = failure.detail
+        row.failure_advice = failure.advice
+        row.failure_retryable = failure.retryable
+    changed(row)
+    row.finished_at = row.updated_at
+    session.flush()
+    session.execute(
+        update(StageRow)
+        .where(StageRow.assessment_id == row.id, StageRow.state.in_((StageState.READY, StageState.LEASED)))
+        .values(state=StageState.CANCELLED, lease_until=None)
+        .execution_options(synchronize_session=False)
+    )
+    return True
