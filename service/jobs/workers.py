@@ -8,8 +8,9 @@ from datetime import datetime, timedelta
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
+from service.jobs.assessment import StageState
 from service.storage.database import now
-from service.storage.tables import ModelRow, WorkerRow
+from service.storage.tables import ModelRow, StageRow, WorkerRow
 
 FORGET_AFTER = timedelta(days=1)
 CURRENT_WITHIN = timedelta(minutes=1)
@@ -120,6 +121,16 @@ def slots(session: Session, queue: str, silence: timedelta) -> int:
         )
     ).all()
     return sum(row.slots for row in rows if queue in row.queues)
+
+
+def idle_slots(session: Session, queue: str, silence: timedelta) -> int:
+    """How many stages more the living workers of a queue could work on at this moment."""
+    held = select(StageRow.owner, func.count()).where(StageRow.state == StageState.LEASED).group_by(StageRow.owner)
+    busy = {row[0]: row[1] for row in session.execute(held)}
+    rows = session.execute(
+        select(WorkerRow.id, WorkerRow.queues, WorkerRow.slots).where(WorkerRow.beat_at >= now() - silence)
+    ).all()
+    return sum(max(0, row.slots - busy.get(row.id, 0)) for row in rows if queue in row.queues)
 
 
 def registered_models(session: Session) -> tuple[RegisteredModel, ...]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import obstore
@@ -31,6 +32,10 @@ class ObjectStore:
         key = f"{prefix}/{hashlib.sha256(content).hexdigest()}"
         obstore.put(self._store, key, content)
         return key
+
+    def put_at(self, key: str, content: bytes) -> None:
+        """Store bytes under this very key, in place of what was there."""
+        obstore.put(self._store, key, content)
 
     def get(self, key: str) -> bytes:
         """The whole object, or all parts of a key that ends in `/`. Raises FileNotFoundError."""
@@ -57,10 +62,18 @@ class ObjectStore:
     def delete(self, prefix: str) -> None:
         """Delete every object under a prefix; none there is fine."""
         for key in self.list(prefix):
-            try:
-                obstore.delete(self._store, key)
-            except FileNotFoundError:
-                continue
+            self._delete(key)
+
+    def remove(self, key: str) -> None:
+        """Delete an object, or all parts of a key that ends in `/`; none there is fine."""
+        if key.endswith("/"):
+            self.delete(key)
+        else:
+            self._delete(key)
+
+    def _delete(self, key: str) -> None:
+        with suppress(FileNotFoundError):
+            obstore.delete(self._store, key)
 
 
 def _open(url: str) -> Store:

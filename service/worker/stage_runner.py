@@ -11,18 +11,22 @@ import structlog
 
 from service.errors import FenceLost
 from service.jobs.assessment import INTERNAL_FAILURE, StageClaim, StageKind, State, StoredChunk
+from service.jobs.lanes import next_to_claim
 from service.jobs.result import Result
+from service.jobs.retention import Retention, remove_material, retention
 from service.jobs.stages import StageRepository
-from service.jobs.sweeper import remove_material
+from service.jobs.workers import WorkerIdentity
 from service.observability import failure_fields
 from service.settings import Settings
-from service.storage.database import Database
+from service.storage.database import Database, now
 from service.storage.objects import ObjectStore, assessment_prefix, result_prefix, work_prefix
 from service.storage.tables import AssessmentRow
 from service.worker.assessor import Assessor, MaterialUnusable, result_without_score
 from service.worker.lease import LeaseKeeper
 
 log = structlog.stdlib.get_logger(__name__)
+CANDIDATES = 8
+"""How many of the best stages are tried; others may be faster at some of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +37,7 @@ class Patience:
     heartbeat: timedelta
     attempts: int
     retry_delay: timedelta
+    retention: Retention
 
     def delay_after(self, attempt: int) -> timedelta:
         """Wait before the next attempt; it doubles with each one."""
@@ -46,6 +51,7 @@ def patience(settings: Settings) -> Patience:
         heartbeat=settings.heartbeat,
         attempts=settings.attempts,
         retry_delay=settings.retry_delay,
+        retention=retention(settings),
     )
 
 
@@ -58,23 +64,21 @@ class StageRunner:
         objects: ObjectStore,
         assessor: Assessor,
         *,
-        worker: str,
+        worker: WorkerIdentity,
         patience: Patience,
         scratch: Path,
     ) -> None:
         self._database = database
         self._objects = objects
         self._assessor = assessor
-        self._worker = worker
+        self._worker = worker.id
+        self._kinds = tuple(map(StageKind, worker.queues))
         self._patience = patience
         self._scratch = scratch
 
     def run(self, stage_id: str) -> bool:
-        """Work on a stage if it is to be had; False when there was nothing to do."""
-        with self._database.writing() as session:
-            claim = StageRepository(session, self._worker).claim(
-                stage_id, self._patience.lease, self._patience.attempts
-            )
+        """Work on the best stage of these queues, else on the one named; False when there was nothing to do."""
+        claim = self._claim(stage_id)
         if claim is None:
             return False
         with structlog.contextvars.bound_contextvars(
@@ -85,6 +89,17 @@ class StageRunner:
         ):
             self._attempt(claim)
         return True
+
+    def _claim(self, stage_id: str) -> StageClaim | None:
+        with self._database.reading() as session:
+            best = next_to_claim(session, self._kinds, now(), limit=CANDIDATES)
+        for candidate in dict.fromkeys((*best, stage_id)):
+            with self._database.writing() as session:
+                stages = StageRepository(session, self._worker)
+                claim = stages.claim(candidate, self._patience.lease, self._patience.attempts)
+            if claim is not None:
+                return claim
+        return None
 
     def _attempt(self, claim: StageClaim) -> None:
         keeper = LeaseKeeper(
@@ -156,7 +171,7 @@ class StageRunner:
         with self._database.writing() as session:
             stages = StageRepository(session, self._worker)
             stages.complete_assessment(claim, key, scored=result.outcome is not None)
-        remove_material(self._database, self._objects, claim.assessment_id)
+        remove_material(self._database, self._objects, self._patience.retention, claim.assessment_id)
 
     def _give_up_or_back(self, claim: StageClaim) -> None:
         try:
