@@ -154,7 +154,7 @@ class StageRepository:
         features = tuple(row.output_key for row in rows if row.kind == StageKind.ENCODE)
         return ScoreInputs(summary_key=summary, feature_keys=features)
 
-    def give_back(self, claim: StageClaim, delay: timedelta) -> None:
+    def give_back(self, claim: StageClaim, delay: timedelta, *, counted: bool = True) -> None:
         """After an error: let the stage be tried again once the delay is over. Raises FenceLost."""
         self._guarded(
             claim,
@@ -163,6 +163,7 @@ class StageRepository:
             lease_until=None,
             enqueued_at=None,
             not_before=now() + delay,
+            attempt=claim.attempt if counted else claim.attempt - 1,
         )
 
     def fail(self, claim: StageClaim, failure: Failure) -> None:

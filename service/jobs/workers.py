@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -96,6 +97,18 @@ def beat(session: Session, worker: WorkerIdentity, model: LoadedModel | None, *,
 def leave(session: Session, worker: WorkerIdentity) -> None:
     """The worker ends on purpose."""
     session.execute(delete(WorkerRow).where(WorkerRow.id == worker.id))
+
+
+def bury(session: Session, host: str, alive: Callable[[int], bool], silence: timedelta) -> None:
+    """Take workers of this host whose process is gone for silent, without waiting for it.
+
+    A worker's id begins with its host and process id. A restarted container may give the same two to the next one.
+    """
+    for worker_id in session.scalars(select(WorkerRow.id).where(WorkerRow.id.startswith(f"{host}-", autoescape=True))):
+        of, pid, _ = worker_id.rsplit("-", 2)
+        if of == host and not alive(int(pid)):
+            long_ago = now() - 2 * silence
+            session.execute(update(WorkerRow).where(WorkerRow.id == worker_id).values(beat_at=long_ago))
 
 
 def forget_lost(session: Session) -> None:

@@ -8,6 +8,7 @@ import shutil
 import socket
 from collections.abc import Callable
 from contextlib import ExitStack
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -21,7 +22,7 @@ from service.jobs.assessment import StageKind
 from service.jobs.lanes import next_to_claim
 from service.jobs.result import ModelTrace
 from service.jobs.sweeper import Sweeper, sweep_plan
-from service.jobs.workers import WorkerIdentity
+from service.jobs.workers import WorkerIdentity, bury
 from service.settings import Settings
 from service.storage.database import Database, now
 from service.storage.objects import ObjectStore
@@ -39,8 +40,7 @@ log = structlog.stdlib.get_logger(__name__)
 
 def run_worker(settings: Settings, queues: tuple[str, ...], open_assessor: Callable[[Settings], Assessor]) -> int:
     """Serve the queues until a signal ends the process; returns its exit status."""
-    name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
-    worker = WorkerIdentity(id=name, queues=queues, slots=settings.concurrency)
+    worker = identity(queues, settings.concurrency)
     forget_features(settings)
     assessor = _warm(open_assessor(settings))
     with ExitStack() as closing:
@@ -52,6 +52,7 @@ def run_worker(settings: Settings, queues: tuple[str, ...], open_assessor: Calla
         app = open_celery(settings.broker)
         objects = ObjectStore(settings.object_store)
         doorbell = Doorbell(app)
+        _bury_predecessors(database, settings.silence)
         presence = _started(closing, Presence(database, worker, assessor.model, every=settings.presence))
         sweeper = _started(closing, Sweeper(database, objects, doorbell, sweep_plan(settings), worker.id))
         waits = partial(_work_waits, database, doorbell, queues)
@@ -87,6 +88,17 @@ def _started(closing: ExitStack, thread: Started) -> Started:
     thread.start()
     closing.callback(thread.stop)
     return thread
+
+
+def identity(queues: tuple[str, ...], slots: int) -> WorkerIdentity:
+    """Who this process is among all workers: host, process id and something random."""
+    name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
+    return WorkerIdentity(id=name, queues=queues, slots=slots)
+
+
+def _bury_predecessors(database: Database, silence: timedelta) -> None:
+    with database.writing() as session:
+        bury(session, socket.gethostname(), _another_lives, silence)
 
 
 def watch_limits(settings: Settings) -> Limits:
@@ -157,6 +169,11 @@ def _own_scratch(folder: Path) -> Path:
     shutil.rmtree(own, ignore_errors=True)
     own.mkdir()
     return own
+
+
+def _another_lives(pid: int) -> bool:
+    """Whether a process other than this one has this id."""
+    return pid != os.getpid() and _alive(pid)
 
 
 def _alive(pid: int) -> bool:

@@ -3,6 +3,7 @@ import hashlib
 
 import pytest
 
+from service.errors import StorageUnavailable
 from service.storage.objects import (
     assessment_prefix,
     material_prefix,
@@ -94,3 +95,9 @@ def test_one_object_can_be_removed_and_all_parts_of_a_file(objects):
     objects.remove(gone)
     objects.remove(parts(objects, 2))
     assert (objects.list("assessments"), objects.list("uploads")) == ([kept], [])
+
+
+def test_a_store_that_gives_no_answer_is_named_in_words_for_the_client(objects, tmp_path):
+    (tmp_path / "objects" / "assessments").write_text("a file where a folder should be")
+    with pytest.raises(StorageUnavailable):
+        objects.put("assessments/a", b"content")

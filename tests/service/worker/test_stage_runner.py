@@ -9,7 +9,7 @@ import pytest
 import structlog
 from sqlalchemy import select, update
 
-from service.errors import FenceLost
+from service.errors import FenceLost, StorageUnavailable
 from service.jobs.assessment import Priority, StageKind, StageState, State
 from service.jobs.repository import AssessmentRepository
 from service.jobs.result import Result
@@ -19,6 +19,7 @@ from service.settings import Settings
 from service.storage.database import now
 from service.storage.objects import assessment_prefix, material_prefix, work_prefix
 from service.storage.tables import AssessmentRow, StageRow
+from service.worker import perseverance
 from service.worker.stage_runner import Patience, StageRunner, patience
 
 QUICK = Patience(
@@ -265,3 +266,25 @@ def test_a_message_wakes_the_worker_which_takes_the_best_stage(bench):
         batch = session.scalars(select(StageRow.id).where(StageRow.assessment_id == "b1")).one()
     assert bench.runner.run(batch)
     assert bench.row().state == State.ENCODING
+
+
+@pytest.fixture
+def full_disk(bench, monkeypatch):
+    """Nothing can be stored, for as long as the test wants."""
+    put = bench.objects.put
+
+    def full(prefix, content):
+        raise StorageUnavailable("full")
+
+    monkeypatch.setattr(bench.objects, "put", full)
+    return lambda: monkeypatch.setattr(bench.objects, "put", put)
+
+
+def test_a_full_disk_costs_no_attempt_however_long_it_lasts(bench, full_disk, monkeypatch):
+    monkeypatch.setattr(perseverance, "PAUSE_SECONDS", 0.001)
+    bench.submit(bench.database)
+    for _ in range(3 * QUICK.attempts):
+        assert bench.step()
+    full_disk()
+    bench.run_all()
+    assert bench.row().state == State.SUCCEEDED
