@@ -61,12 +61,22 @@ def published(session: Session, kind: StageKind, priority: Priority) -> int:
     return session.scalar(query) or 0
 
 
-def next_to_claim(session: Session, kinds: Iterable[StageKind], moment: datetime, *, limit: int) -> list[str]:
-    """The best of the stages that workers were told of, for a worker that serves these kinds."""
+def next_to_claim(
+    session: Session, kinds: Iterable[StageKind], moment: datetime, *, limit: int, after: str | None = None
+) -> list[str]:
+    """The best of the stages that workers were told of, for a worker that serves these kinds.
+
+    `after` names an assessment of which the worker has just done a stage: it knows of the next ones by itself.
+    """
+    served = list(kinds)
+    known = or_(*(and_(*_told(kind)) for kind in served))
+    if after is not None:
+        own = (StageRow.assessment_id == after, StageRow.state == StageState.READY, StageRow.kind.in_(served))
+        known = or_(known, and_(*own))
     query = (
         select(StageRow.id)
         .join(AssessmentRow, AssessmentRow.id == StageRow.assessment_id)
-        .where(or_(*(and_(*_told(kind)) for kind in kinds)), _due(moment))
+        .where(known, _due(moment))
         .order_by(
             case((AssessmentRow.priority == Priority.ROUTINE, 0), else_=1),
             case({str(kind): place for place, kind in enumerate(LATEST_FIRST)}, value=StageRow.kind),

@@ -33,6 +33,7 @@ from service.worker.load_report import LoadReport
 from service.worker.presence import Presence
 from service.worker.stage_runner import StageRunner, patience
 from service.worker.tasks import register_tasks
+from service.worker.turns import asked_to_stop, go_on
 from service.worker.watchdog import Limits, Watchdog
 
 log = structlog.stdlib.get_logger(__name__)
@@ -57,20 +58,31 @@ def run_worker(settings: Settings, queues: tuple[str, ...], open_assessor: Calla
         sweeper = _started(closing, Sweeper(database, objects, doorbell, sweep_plan(settings), worker.id))
         waits = partial(_work_waits, database, doorbell, queues)
         watchdog = _started(closing, Watchdog(watch_limits(settings), waits))
-        scratch = _own_scratch(settings.folder / "scratch")
-        runner = StageRunner(database, objects, assessor, worker=worker, patience=patience(settings), scratch=scratch)
+        runner = StageRunner(
+            database,
+            objects,
+            assessor,
+            worker=worker,
+            patience=patience(settings),
+            scratch=_own_scratch(settings.folder / "scratch"),
+        )
 
-        def run(stage_id: str) -> None:
+        def run(stage_id: str, after: str | None = None) -> str | None:
             with watchdog.serving():
-                if runner.run(stage_id):
-                    presence.computed()
-                    sweeper.wake()
-                    report.stage_done()
+                worked_on = runner.run(stage_id, after)
+            if worked_on is not None:
+                presence.computed()
+                sweeper.wake()
+                report.stage_done()
+            return worked_on
 
-        register_tasks(app, run)
+        register_tasks(app, partial(go_on, run, stopping=asked_to_stop))
         log.info("worker ready", worker=worker.id, queues=queues, concurrency=settings.concurrency)
-        celery_worker = _celery_worker(app, worker)
-        celery_worker.start()
+        return _serve(_celery_worker(app, worker))
+
+
+def _serve(celery_worker: WorkController) -> int:
+    celery_worker.start()
     return int(celery_worker.exitcode or 0)
 
 

@@ -78,11 +78,14 @@ class StageRunner:
         self._patience = patience
         self._scratch = scratch
 
-    def run(self, stage_id: str) -> bool:
-        """Work on the best stage of these queues, else on the one named; False when there was nothing to do."""
-        claim = self._claim(stage_id)
+    def run(self, stage_id: str, after: str | None = None) -> str | None:
+        """Work on the best stage of these queues, else on the one named; None when there was nothing to do.
+
+        Returns the assessment that was worked on; given back as `after`, its next stages are known without a message.
+        """
+        claim = self._claim(stage_id, after)
         if claim is None:
-            return False
+            return None
         with structlog.contextvars.bound_contextvars(
             request_id=claim.request_id,
             assessment=claim.assessment_id,
@@ -90,11 +93,11 @@ class StageRunner:
             index=claim.index,
         ):
             self._attempt(claim)
-        return True
+        return claim.assessment_id
 
-    def _claim(self, stage_id: str) -> StageClaim | None:
+    def _claim(self, stage_id: str, after: str | None) -> StageClaim | None:
         with self._database.reading() as session:
-            best = next_to_claim(session, self._kinds, now(), limit=CANDIDATES)
+            best = next_to_claim(session, self._kinds, now(), limit=CANDIDATES, after=after)
         for candidate in dict.fromkeys((*best, stage_id)):
             with self._database.writing() as session:
                 stages = StageRepository(session, self._worker)

@@ -56,3 +56,15 @@ def test_only_stages_of_the_worker_s_own_queues_are_claimed(database, submit):
 def test_what_workers_were_not_told_of_is_not_claimed(database, submit):
     submit(database)
     assert best(database) == []
+
+
+def test_a_worker_knows_by_itself_what_follows_the_stage_it_has_done(database, submit):
+    submit(database, "one", priority=Priority.BATCH)
+    submit(database, "two", priority=Priority.BATCH)
+    with database.reading() as session:
+        for after, expected in ((None, []), ("one", ["one"])):
+            ids = next_to_claim(session, ALL, now(), limit=9, after=after)
+            assert [session.get(StageRow, stage_id).assessment_id for stage_id in ids] == expected
+    submit(database, "urgent")
+    tell(database)
+    assert best(database, limit=1) == [("urgent", "prepare")]

@@ -1,0 +1,63 @@
+"""A worker that notes how long each call of the model takes, in `calls.jsonl` of its data folder."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from service.settings import Settings
+from service.worker.assessing import open_assessor
+from service.worker.assessor import Assessor, Preparation
+from service.worker.entry import start_worker
+
+
+class TimedAssessor:
+    """The real assessor; what it is asked is passed on and timed."""
+
+    def __init__(self, assessor: Assessor, notes: Path) -> None:
+        self._assessor = assessor
+        self._notes = notes
+        notes.touch()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._assessor, name)
+
+    def prepare(self, *material: Any) -> Preparation:
+        preparation = self._timed("prepare", self._assessor.prepare, *material)
+        values = {name: getattr(preparation, name) for name in preparation.__dataclass_fields__}
+        return type(preparation)(**{**values, "chunks": self._walked(preparation.chunks)})
+
+    def encode(self, *material: Any) -> bytes:
+        return self._timed("encode", self._assessor.encode, *material)
+
+    def score(self, *material: Any) -> Any:
+        return self._timed("score", self._assessor.score, *material)
+
+    def _walked(self, chunks: Iterator[Any]) -> Iterator[Any]:
+        while (chunk := self._timed("prepare", next, chunks, None)) is not None:
+            yield chunk
+
+    def _timed(self, name: str, call: Callable[..., Any], *arguments: Any) -> Any:
+        begun = time.perf_counter()
+        try:
+            return call(*arguments)
+        finally:
+            with self._notes.open("a") as notes:
+                notes.write(json.dumps({"call": name, "seconds": time.perf_counter() - begun}) + "\n")
+
+
+def _open(settings: Settings) -> TimedAssessor:
+    return TimedAssessor(open_assessor(settings), settings.folder / "calls.jsonl")
+
+
+def worker(queues: str = typer.Option(), parent_pid: int | None = typer.Option(None)) -> None:
+    raise typer.Exit(start_worker(Settings(), queues, parent_pid, _open))
+
+
+if __name__ == "__main__":
+    typer.run(worker)
