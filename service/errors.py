@@ -11,11 +11,15 @@
     │   ├── TranscriptNotUtf8             bytes that are not UTF-8
     │   ├── TooLarge                      more bytes than the limit
     │   ├── UnknownTask                   no model predicts it
+    │   ├── BatchInvalid                  lines of a batch that cannot be accepted, all of them listed
+    │   ├── BatchUnreadable               the body is not the archive it claims to be
+    │   ├── BatchUnsupported              neither lines of JSON nor a tar archive
     │   ├── UploadIncomplete              an upload was named before its last byte had come
     │   └── UploadUsed                    an upload belongs to one assessment or batch
     ├── Unauthenticated               no key, a wrong one, a revoked one
     ├── NotFound                      no such route
     │   ├── AssessmentNotFound            unknown, erased or another tenant's
+    │   ├── BatchNotFound                 unknown, erased or another tenant's
     │   └── UploadNotFound                unknown, expired or another tenant's
     ├── MethodNotAllowed              the route exists, the method does not
     ├── Unavailable                   try again later
@@ -143,6 +147,32 @@ class UnknownTask(RequestRefused):
     advice = "Ask for one of the tasks that GET /v1/models lists."
 
 
+class BatchInvalid(RequestRefused):
+    """Lines of a batch cannot be accepted; nothing of it was kept."""
+
+    code = "batch_invalid"
+    title = "The batch is not valid"
+    advice = "Correct the lines listed in `errors` and send the whole batch again."
+
+
+class BatchUnreadable(RequestRefused):
+    """The body is not the archive it claims to be."""
+
+    status = 400
+    code = "batch_unreadable"
+    title = "The archive could not be read"
+    advice = "Send an uncompressed tar of plain files whose first member is manifest.jsonl."
+
+
+class BatchUnsupported(RequestRefused):
+    """The body is neither lines of JSON nor a tar archive."""
+
+    status = 415
+    code = "batch_unsupported"
+    title = "Not an accepted form of a batch"
+    advice = "Send application/x-ndjson with one assessment a line, or application/x-tar."
+
+
 class UploadIncomplete(RequestRefused):
     """An upload was named before its last byte had come."""
 
@@ -185,6 +215,14 @@ class AssessmentNotFound(NotFound):
     code = "assessment_not_found"
     title = "No such assessment"
     advice = "Check the id; an erased assessment cannot be brought back."
+
+
+class BatchNotFound(NotFound):
+    """Unknown, erased, or another tenant's: the three are not told apart."""
+
+    code = "batch_not_found"
+    title = "No such batch"
+    advice = "Check the id; an erased batch cannot be brought back."
 
 
 class UploadNotFound(NotFound):

@@ -16,6 +16,7 @@ from sqlalchemy import or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from service.jobs.assessment import FINAL, WORKERS_LOST, StageState
+from service.jobs.batch_ending import finish_batches
 from service.jobs.pump import Window, pump
 from service.jobs.stages import StageRepository
 from service.jobs.workers import forget_lost
@@ -85,6 +86,7 @@ def sweep(database: Database, objects: ObjectStore, plan: SweepPlan) -> None:
         )
         forget_lost(session)
     remove_material(database, objects)
+    finish_batches(database, objects)
 
 
 def remove_material(database: Database, objects: ObjectStore, assessment_id: str | None = None) -> None:

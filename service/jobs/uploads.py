@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from service.auth.caller import Caller
@@ -14,6 +15,8 @@ from service.errors import UploadIncomplete, UploadNotFound, UploadUsed
 from service.storage.database import now
 from service.storage.objects import upload_key
 from service.storage.tables import UploadRow
+
+AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +78,29 @@ class UploadRepository:
         row.used_by = used_by
         row.updated_at = now()
         return _stored(row)
+
+    def lock_many(self, upload_ids: Collection[str]) -> dict[str, StoredUpload]:
+        """Those of the uploads that exist, by id, locked in one order so that two batches cannot deadlock."""
+        found: dict[str, StoredUpload] = {}
+        ids = sorted(upload_ids)
+        for start in range(0, len(ids), AT_ONCE):
+            query = select(UploadRow).where(
+                UploadRow.tenant == self._caller.tenant, UploadRow.id.in_(ids[start : start + AT_ONCE])
+            )
+            rows = self._session.scalars(query.order_by(UploadRow.id).with_for_update())
+            found.update((row.id, _stored(row)) for row in rows)
+        return found
+
+    def take_many(self, upload_ids: Collection[str], used_by: str) -> None:
+        """Give uploads that were found free under `lock_many` to one user."""
+        ids = sorted(upload_ids)
+        for start in range(0, len(ids), AT_ONCE):
+            self._session.execute(
+                update(UploadRow)
+                .where(UploadRow.tenant == self._caller.tenant, UploadRow.id.in_(ids[start : start + AT_ONCE]))
+                .values(used_by=used_by, updated_at=now())
+                .execution_options(synchronize_session=False)
+            )
 
     def _row(self, upload_id: str, *, lock: bool = False) -> UploadRow:
         query = select(UploadRow).where(UploadRow.tenant == self._caller.tenant, UploadRow.id == upload_id)

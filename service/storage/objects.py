@@ -32,6 +32,10 @@ class ObjectStore:
         obstore.put(self._store, key, content)
         return key
 
+    def write(self, key: str, content: bytes) -> None:
+        """Store bytes under a key of the caller's choice, whole or not at all; what stood there is replaced."""
+        obstore.put(self._store, key, content)
+
     def get(self, key: str) -> bytes:
         """The whole object, or all parts of a key that ends in `/`. Raises FileNotFoundError."""
         return b"".join(self.stream(key))
@@ -92,6 +96,11 @@ def upload_key(upload_id: str) -> str:
 def part_key(upload_id: str, number: int) -> str:
     """One part of it; parts sort in the order in which they came."""
     return f"{upload_key(upload_id)}{number:08d}"
+
+
+def batch_prefix(batch_id: str) -> str:
+    """The files of a batch; kept until it is erased."""
+    return f"batches/{batch_id}/"
 
 
 def result_prefix(assessment_id: str) -> str:

@@ -66,6 +66,7 @@ class AssessmentRow(Table):
         Index("ix_assessment_page", "tenant", "created_at", "id"),
         Index("ix_assessment_state", "state"),
         Index("ix_assessment_batch", "batch_id", "state"),
+        Index("ix_assessment_line", "batch_id", "batch_line"),
     )
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True)
@@ -237,7 +238,10 @@ class ReservationRow(Table):
 
 
 class BatchRow(Table):
-    """Many assessments submitted together; its lines are the assessments that name it."""
+    """Many assessments submitted together; its lines are the assessments that name it.
+
+    `updated_at` rises with whatever changes its files; those of an ended batch are missing until they are written.
+    """
 
     __tablename__ = "batch"
     __table_args__ = (Index("ix_batch_page", "tenant", "created_at", "id"), Index("ix_batch_state", "state"))
@@ -245,7 +249,6 @@ class BatchRow(Table):
     id: Mapped[str] = mapped_column(String(36), primary_key=True)
     tenant: Mapped[str] = mapped_column(String(64))
     state: Mapped[str] = mapped_column(String(16))
-    reference: Mapped[str | None] = mapped_column(String(64))
     lines: Mapped[int]
     request_id: Mapped[str] = mapped_column(String(64))
     created_at: Mapped[datetime]

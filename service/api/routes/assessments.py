@@ -36,6 +36,7 @@ from service.errors import (
     UnknownTask,
 )
 from service.jobs.assessment import Assessment, Order, State
+from service.jobs.batch_ending import withdraw_line
 from service.jobs.repository import AssessmentRepository
 from service.jobs.result import Result
 from service.jobs.submission import model_for, require_model, submit
@@ -139,13 +140,17 @@ def read_assessment(
 def delete_assessment(assessment_id: str, caller: Authenticated, parts: RunningParts) -> None:
     """Before its end it is cancelled; afterwards the assessment and all its objects are erased."""
     with parts.database.writing() as session:
-        cancelled = AssessmentRepository(session, caller).cancel(assessment_id)
+        assessments = AssessmentRepository(session, caller)
+        batch_id = assessments.get(assessment_id).batch_id
+        cancelled = assessments.cancel(assessment_id)
     if cancelled:
         remove_material(parts.database, parts.objects, assessment_id)
         return
     parts.objects.delete(assessment_prefix(assessment_id))
     with parts.database.writing() as session:
         AssessmentRepository(session, caller).erase(assessment_id)
+    if batch_id is not None:
+        withdraw_line(parts.database, parts.objects, batch_id)
 
 
 def _accept(parts: Parts, caller: Caller, upload: Upload, assessment_id: str, request_id: str) -> Assessment:

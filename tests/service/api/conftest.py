@@ -47,9 +47,11 @@ class Api:
 
 
 @pytest.fixture
-def settings(tmp_path, migrated_file):
+def settings(request, tmp_path, migrated_file):
+    """Small limits; a test may name others."""
     shutil.copy(migrated_file, tmp_path / "hilbert.sqlite")
-    return Settings(data_dir=tmp_path, upload_limit=100_000, transcript_limit=1_000, sweep=timedelta(milliseconds=50))
+    limits = {"upload_limit": 100_000, "transcript_limit": 1_000, **getattr(request, "param", {})}
+    return Settings(data_dir=tmp_path, sweep=timedelta(milliseconds=50), **limits)
 
 
 @pytest.fixture
