@@ -35,7 +35,7 @@ class AssessmentRepository:
 
     def add(self, order: Order) -> Assessment:
         """Insert the assessment and its first stage; both or neither, with the session's transaction."""
-        row = new_assessment(order, self._caller.tenant, now())
+        row = AssessmentRow(**assessment_values(order, self._caller.tenant, now()))
         self._session.add(row)
         self._session.flush()
         self._session.add(new_stage(order.id, StageKind.PREPARE, 0))
@@ -94,28 +94,28 @@ class AssessmentRepository:
         return row
 
 
-def new_assessment(order: Order, tenant: str, moment: datetime) -> AssessmentRow:
-    """The row of an order that was just taken."""
-    return AssessmentRow(
-        id=order.id,
-        tenant=tenant,
-        state=State.QUEUED,
-        task=order.task,
-        reference=order.reference,
-        priority=order.priority,
-        bundle=order.bundle,
-        request_id=order.request_id,
-        created_at=moment,
-        updated_at=moment,
-        audio_key=order.audio_key,
-        transcript_key=order.transcript_key,
-        segments_done=0,
-        version=1,
-        audio_seconds=order.audio_seconds,
-        batch_id=None if order.place is None else order.place.batch_id,
-        batch_line=None if order.place is None else order.place.line,
-        custom_id=None if order.place is None else order.place.custom_id,
-    )
+def assessment_values(order: Order, tenant: str, moment: datetime) -> dict[str, object]:
+    """The columns of an order that was just taken."""
+    return {
+        "id": order.id,
+        "tenant": tenant,
+        "state": State.QUEUED,
+        "task": order.task,
+        "reference": order.reference,
+        "priority": order.priority,
+        "bundle": order.bundle,
+        "request_id": order.request_id,
+        "created_at": moment,
+        "updated_at": moment,
+        "audio_key": order.audio_key,
+        "transcript_key": order.transcript_key,
+        "segments_done": 0,
+        "version": 1,
+        "audio_seconds": order.audio_seconds,
+        "batch_id": None if order.place is None else order.place.batch_id,
+        "batch_line": None if order.place is None else order.place.line,
+        "custom_id": None if order.place is None else order.place.custom_id,
+    }
 
 
 def _assessment(row: AssessmentRow) -> Assessment:

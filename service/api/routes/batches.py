@@ -115,7 +115,10 @@ def read_batch(batch_id: str, response: Response, caller: Authenticated, parts: 
     "/{batch_id}/output",
     response_class=StreamingResponse,
     summary="The results of a batch",
-    responses={200: LINES_OF_JSON["output"], **problems(Unauthenticated, BatchNotFound, DatabaseUnavailable)},
+    responses={
+        200: LINES_OF_JSON["output"],
+        **problems(Unauthenticated, BatchNotFound, InvalidRequest, DatabaseUnavailable),
+    },
 )
 def read_output(batch_id: str, caller: Authenticated, parts: RunningParts) -> StreamingResponse:
     """Lines that have a result, in their order, as JSON lines; before the end, those that are there so far."""
@@ -127,7 +130,10 @@ def read_output(batch_id: str, caller: Authenticated, parts: RunningParts) -> St
     "/{batch_id}/errors",
     response_class=StreamingResponse,
     summary="The failed and cancelled lines of a batch",
-    responses={200: LINES_OF_JSON["errors"], **problems(Unauthenticated, BatchNotFound, DatabaseUnavailable)},
+    responses={
+        200: LINES_OF_JSON["errors"],
+        **problems(Unauthenticated, BatchNotFound, InvalidRequest, DatabaseUnavailable),
+    },
 )
 def read_errors(batch_id: str, caller: Authenticated, parts: RunningParts) -> StreamingResponse:
     """Lines without a result, in their order, as JSON lines; before the end, those that are there so far."""

@@ -20,15 +20,22 @@ GUARDED = [
     ("GET", "/v1/assessments"),
     ("GET", "/v1/assessments/x"),
     ("DELETE", "/v1/assessments/x"),
+    ("POST", "/v1/batches"),
+    ("GET", "/v1/batches"),
+    ("GET", "/v1/batches/y"),
+    ("DELETE", "/v1/batches/y"),
+    ("GET", "/v1/batches/y/output"),
+    ("GET", "/v1/batches/y/errors"),
     ("GET", "/v1/models"),
 ]
+PARAMETERS = {"/x": "/{assessment_id}", "/y": "/{batch_id}"}
 OPEN = ["/livez", "/openapi.json", "/docs"]
 
 
 def test_the_guarded_routes_are_all_routes_of_v1(api):
     paths = api.client.get("/openapi.json").json()["paths"]
     routes = {(method.upper(), path) for path, methods in paths.items() for method in methods if path.startswith("/v1")}
-    assert routes == {(method, path.replace("/x", "/{assessment_id}")) for method, path in GUARDED}
+    assert routes == {(method, re.sub("/[xy](?=/|$)", lambda m: PARAMETERS[m[0]], path)) for method, path in GUARDED}
 
 
 @pytest.mark.parametrize(("method", "path"), GUARDED)
