@@ -94,6 +94,7 @@ class _Run:
         """All the way, or until a signal."""
         try:
             batch = self._journal.batch or self._submit()
+            self._console.print(f"The service has batch {batch}.", highlight=False)
             follow(self._client, f"{BATCHES}/{batch}", self._console)
             rows = self._collect(batch)
         except (KeyboardInterrupt, Interrupted):

@@ -34,7 +34,7 @@ from service.jobs.batch_files import LinesBetween, errors_between, last_line, li
 from service.jobs.batch_repository import BatchRepository
 from service.jobs.batch_submission import BatchSubmission
 
-FIRST_POLL_SECONDS = 2
+FIRST_POLL_SECONDS = 1
 LONGEST_POLL_SECONDS = 30
 POLLS = 20  # on the way to the end
 AT_ONCE = timedelta(seconds=20)

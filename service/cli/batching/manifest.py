@@ -44,6 +44,8 @@ def read_manifest(file: Path, tasks: frozenset[str] | None = None) -> list[Entry
     problems: list[str] = []
     first: dict[str, int] = {}
     for line, record in records:
+        if not isinstance(record, str) and not record.get("custom_id"):
+            record["custom_id"] = record.pop("id", "")
         found = [record] if isinstance(record, str) else _objections(record, file.parent, tasks)
         if not isinstance(record, str) and not found:
             entry = _entry(line, record, file.parent)
@@ -92,7 +94,7 @@ def _json_lines(text: str) -> Iterator[tuple[int, dict[str, str] | str]]:
 
 def _objections(record: dict[str, str], folder: Path, tasks: frozenset[str] | None) -> list[str]:
     reasons = [f"unknown column {name!r}; known: {', '.join(COLUMNS)}" for name in record if name not in COLUMNS]
-    if not _custom_id(record):
+    if not record["custom_id"]:
         reasons.append("custom_id is missing")
     if not record.get("audio") and not record.get("transcript"):
         reasons.append("names neither audio nor a transcript")
@@ -117,13 +119,9 @@ def _objections_to_file(path: Path) -> list[str]:
 def _entry(line: int, record: dict[str, str], folder: Path) -> Entry:
     return Entry(
         line=line,
-        custom_id=_custom_id(record),
+        custom_id=record["custom_id"],
         audio=folder / record["audio"] if record.get("audio") else None,
         transcript=folder / record["transcript"] if record.get("transcript") else None,
         task=record.get("task") or None,
         reference=record.get("reference") or None,
     )
-
-
-def _custom_id(record: dict[str, str]) -> str:
-    return record.get("custom_id") or record.get("id") or ""

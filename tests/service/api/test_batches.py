@@ -82,7 +82,7 @@ def test_a_batch_of_uploads_becomes_assessments_of_its_lane(api, upload):
     assert response.status_code == 202, response.text
     body = response.json()
     assert response.headers["location"] == body["links"]["self"] == f"/v1/batches/{body['id']}"
-    assert response.headers["retry-after"] == "2"
+    assert response.headers["retry-after"] == "1"
     assert body["state"] == "running"
     assert (body["counts"]["queued"], body["counts"]["total"], body["eta_seconds"]) == (2, 2, None)
     with api.database.reading() as session:
