@@ -46,6 +46,12 @@ def lines_so_far(
         yield b"".join(between(database, objects, batch_id, start, min(lines, start + LINES_AT_ONCE)))
 
 
+def lines_of_file(objects: ObjectStore, key: str) -> Iterator[bytes]:
+    """A written file, a part at a time."""
+    for part in objects.list(key):
+        yield objects.get(part)
+
+
 def last_line(database: Database, batch_id: str) -> int:
     """The highest line number; blank lines count, so it may be more than there are assessments."""
     with database.reading() as session:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Annotated
 
@@ -30,7 +29,14 @@ from service.errors import (
 )
 from service.jobs.batch import ENDED, Batch
 from service.jobs.batch_ending import cancel_lines, erase_batch
-from service.jobs.batch_files import LinesBetween, errors_between, last_line, lines_so_far, output_between
+from service.jobs.batch_files import (
+    LinesBetween,
+    errors_between,
+    last_line,
+    lines_of_file,
+    lines_so_far,
+    output_between,
+)
 from service.jobs.batch_repository import BatchRepository
 from service.jobs.batch_submission import BatchSubmission
 
@@ -218,7 +224,7 @@ def _batch(parts: Parts, caller: Caller, batch_id: str) -> Batch:
 
 def _lines(parts: Parts, batch: Batch, key: str | None, between: LinesBetween) -> StreamingResponse:
     if key is not None:
-        content: Iterator[bytes] = parts.objects.stream(key)
+        content = lines_of_file(parts.objects, key)
     else:
         last = last_line(parts.database, batch.id)
         content = lines_so_far(between, parts.database, parts.objects, batch.id, last)

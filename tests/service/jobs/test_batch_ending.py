@@ -9,7 +9,7 @@ from service.jobs import batch_ending
 from service.jobs.assessment import INTERNAL_FAILURE, BatchPlace, Order, Priority, State
 from service.jobs.batch import BatchState
 from service.jobs.batch_ending import cancel_lines, erase_batch, finish_batches, withdraw_line
-from service.jobs.batch_files import errors_between, lines_so_far, output_between
+from service.jobs.batch_files import errors_between, lines_of_file, lines_so_far, output_between
 from service.jobs.batch_repository import BatchRepository
 from service.jobs.ending import end
 from service.jobs.repository import AssessmentRepository
@@ -73,7 +73,7 @@ def look(database, caller, batch_id="b1"):
 
 
 def rows(objects, key):
-    return [json.loads(line) for line in objects.get(key).splitlines()]
+    return [json.loads(line) for line in b"".join(lines_of_file(objects, key)).splitlines()]
 
 
 def everything(database, objects):
