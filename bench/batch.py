@@ -68,7 +68,7 @@ def accounting(service: RunningService, client: httpx.Client, lines: int) -> Tab
         os.kill(pid, signal.SIGKILL)
     table = Table(
         "batch", "lines", "answered once", "twice", "never", "states", "seconds",
-        title=f"posted in {posted:.1f} s, cancelled in {cancelling:.1f} s, a worker killed after {KILL_AFTER_SECONDS:g} s",
+        title=f"posted in {posted:.1f} s, cancelled in {cancelling:.1f} s, a worker killed at {KILL_AFTER_SECONDS:g} s",
     )  # fmt: skip
     for name, path in (("whole", whole), ("cancelled", cancelled)):
         wait_for_end(client, path)
