@@ -34,6 +34,7 @@ from service.errors import (
     IdempotencyInFlight,
     IdempotencyKeyInvalid,
     IdempotencyKeyReused,
+    InvalidRequest,
     MalformedUpload,
     TooLarge,
     Unauthenticated,
@@ -76,7 +77,7 @@ EXAMPLE = UploadView(
     expires_at=None,
 )
 WRITING = (BodyStalled, MalformedUpload, TooLarge, UploadHeaderInvalid, UploadChecksumMismatch)
-COMMON = (Unauthenticated, UploadVersionUnsupported, DatabaseUnavailable)
+COMMON = (Unauthenticated, UploadVersionUnsupported, InvalidRequest, DatabaseUnavailable)
 
 
 @router.options("", status_code=204, summary="Ask what is spoken here", responses=problems(Unauthenticated))
@@ -96,6 +97,7 @@ def options(parts: RunningParts) -> Response:
 @router.post(
     "",
     status_code=201,
+    response_class=Response,
     summary="Begin an upload",
     dependencies=SPEAKING,
     openapi_extra=UPLOAD_BODY,
@@ -123,6 +125,7 @@ async def create_upload(
 
 @router.head(
     "/{upload_id}",
+    response_class=Response,
     summary="Ask how much has come",
     dependencies=SPEAKING,
     responses=problems(*COMMON, UploadNotFound),
@@ -137,7 +140,7 @@ def head_upload(upload_id: str, caller: Authenticated, parts: RunningParts) -> R
     "/{upload_id}",
     response_model=UploadView,
     summary="Look an upload up",
-    responses=responses(200, EXAMPLE, Unauthenticated, UploadNotFound, DatabaseUnavailable),
+    responses=responses(200, EXAMPLE, Unauthenticated, UploadNotFound, InvalidRequest, DatabaseUnavailable),
 )
 def read_upload(upload_id: str, caller: Authenticated, parts: RunningParts) -> UploadView:
     """The same as JSON, with the digest of the whole file."""
