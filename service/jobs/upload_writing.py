@@ -15,6 +15,7 @@ from service.storage.objects import ObjectStore, upload_key
 PART_BYTES = 8 * 1024 * 1024
 """Largest part: what of a file is in memory at once, and the most that a killed process loses of it."""
 RENEWALS = 3  # in the time of a lease
+NEVER = -1
 
 
 class UploadWriter:
@@ -81,7 +82,9 @@ class UploadWriter:
     def discard(self) -> None:
         """Take back what was stored and not committed."""
         for key in self._stored:
-            self._objects.delete(key)
+            self._objects.remove(key)
+        if self._stored:
+            self._hashed = NEVER
         self._stored.clear()
         self._end = self._holding.offset
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -103,10 +104,12 @@ class ObjectStore:
     def delete(self, prefix: str) -> None:
         """Delete every object under a prefix; none there is fine."""
         for key in self.list(prefix):
-            try:
-                obstore.delete(self._store, key)
-            except FileNotFoundError:
-                continue
+            self.remove(key)
+
+    def remove(self, key: str) -> None:
+        """Delete one object; fine if it is not there."""
+        with suppress(FileNotFoundError):
+            obstore.delete(self._store, key)
 
 
 def _open(url: str) -> Store:

@@ -48,7 +48,9 @@ def test_a_key_may_be_quoted_or_bare(header, key):
     assert read_key(header) == key
 
 
-@pytest.mark.parametrize("header", ["", '""', '"', '"a', '"a"b', r'"a\b"', "x" * 256, "Zoë", "a\tb", '"a"; x=1', '"a\\"'])
+@pytest.mark.parametrize(
+    "header", ["", '""', '"', '"a', '"a"b', r'"a\b"', "x" * 256, "Zoë", "a\tb", '"a"; x=1', '"a\\"']
+)
 def test_anything_else_is_no_key(header):
     with pytest.raises(IdempotencyKeyInvalid):
         read_key(header)
@@ -86,10 +88,10 @@ def test_the_answer_outlives_the_assessment(api):
     assert (assessments(api.database), api.stored()) == (0, [])
 
 
-@pytest.mark.parametrize("changed", [{"audio": WAV + b"y"}, {"transcript": b"hello"}, {"metadata": "{}"}])
-def test_another_request_with_the_key_is_refused(api, changed):
+def test_another_request_with_the_key_is_refused(api):
     post(api)
-    assert code(post(api, **changed)) == (422, "idempotency_key_reused")
+    for changed in ({"audio": WAV + b"y"}, {"transcript": b"hello"}, {"metadata": "{}"}):
+        assert code(post(api, **changed)) == (422, "idempotency_key_reused")
     assert (assessments(api.database), len(api.stored())) == (1, 2)
 
 
