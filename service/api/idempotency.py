@@ -23,18 +23,20 @@ from contextlib import suppress
 from functools import partial
 from typing import Annotated
 
+import structlog
 from fastapi import Depends, Header, Request, Response
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
 from service.api.dependencies import Authenticated, Parts, RunningParts
-from service.api.holding import log, renewing
+from service.api.holding import renewing
 from service.api.multipart import Part
 from service.errors import IdempotencyKeyInvalid, IdempotencyKeyReused
 from service.jobs.idempotency import Answer, Earlier, Hold, begin, complete, free, renew, same_route
 from service.observability import failure_fields
 
+log = structlog.stdlib.get_logger(__name__)
 LONGEST_KEY = 255
 REPLAYED = "Idempotency-Replayed"
 DESCRIPTION = (
