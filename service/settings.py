@@ -76,6 +76,19 @@ class Settings(BaseSettings):
         default=20_000_000_000, gt=0, description="largest accepted batch sent as one archive, in bytes"
     )
     key: SecretStr | None = Field(default=None, description="the API key that `hilbert batch` sends")
+    request_lease: Duration = Field(
+        default=timedelta(seconds=30),
+        gt=timedelta(0),
+        description="a request silent for this long loses its idempotency key, or its upload, to another one",
+    )
+    idempotency_age: Duration = Field(
+        default=timedelta(hours=24), gt=timedelta(0), description="how long an Idempotency-Key repeats its answer"
+    )
+    upload_age: Duration = Field(
+        default=timedelta(hours=24),
+        gt=timedelta(0),
+        description="an upload that nothing uses is deleted when nothing came for this long",
+    )
     workers: tuple[str, ...] = Field(
         default=("prepare,encode,score",),
         description="as JSON: one entry for each worker that `hilbert serve` starts, naming its queues",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import uuid
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -10,10 +11,11 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 
 from service.api.tar_stream import Member, TarStream
-from service.api.uploads import SNIFFED_BYTES, looks_like_audio
 from service.errors import BatchUnreadable, BatchUnsupported
 from service.jobs.batch import BatchLine, StoredLine
 from service.jobs.batch_manifest import LineReader, MemberFields, Problems, UploadFields, plain_name
+from service.jobs.guessing import guess_seconds
+from service.jobs.material import HEAD_BYTES, looks_like_audio
 from service.storage.objects import ObjectStore, assessment_prefix, material_prefix
 
 LINES = ("application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines")
@@ -40,11 +42,34 @@ def is_archive(request: Request) -> bool:
     return kind in ARCHIVES
 
 
-async def read_lines(request: Request, tasks: frozenset[str], limits: BatchLimits) -> list[BatchLine]:
+class HashedBody:
+    """A body as it comes, and the digest of what has come."""
+
+    def __init__(self, chunks: AsyncIterator[bytes]) -> None:
+        self._chunks = chunks
+        self._hash = hashlib.sha256()
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """The same chunks."""
+        async for chunk in self._chunks:
+            self._hash.update(chunk)
+            yield chunk
+
+    async def read_digest(self) -> str:
+        """Digest of the whole body, after reading what is left of it. Raises BatchUnreadable."""
+        try:
+            async for chunk in self._chunks:
+                self._hash.update(chunk)
+        except ClientDisconnect:
+            raise BatchUnreadable("The connection ended before the batch was complete.") from None
+        return self._hash.hexdigest()
+
+
+async def read_lines(body: AsyncIterator[bytes], tasks: frozenset[str], limits: BatchLimits) -> list[BatchLine]:
     """Lines that name uploads. Raises BatchInvalid."""
     reader = LineReader(UploadFields, tasks, limits.lines)
     try:
-        async for chunk in request.stream():
+        async for chunk in body:
             reader.feed(chunk)
     except ClientDisconnect:
         raise BatchUnreadable("The connection ended before the batch was complete.") from None
@@ -61,12 +86,13 @@ class ArchiveIntake:
         self._ids: dict[int, str] = {}
         self._wanted: dict[str, tuple[BatchLine, str]] = {}
         self._keys: dict[str, str] = {}
+        self._seconds: dict[int, float] = {}
         self._problems = Problems()
 
-    async def receive(self, request: Request) -> list[StoredLine]:
+    async def receive(self, body: AsyncIterator[bytes]) -> list[StoredLine]:
         """Every line with its files stored. Raises BatchInvalid, BatchUnreadable, TooLarge."""
         try:
-            return await self._receive(TarStream(request.stream(), self._limits.archive))
+            return await self._receive(TarStream(body, self._limits.archive))
         except BaseException as error:
             await self.discard()
             if isinstance(error, ClientDisconnect):
@@ -136,11 +162,12 @@ class ArchiveIntake:
         head = b""
         async for chunk in member.chunks:
             head += chunk
-            if len(head) >= SNIFFED_BYTES:
+            if len(head) >= HEAD_BYTES:
                 break
         if not looks_like_audio(head):
             self._problems.add(line.line, "audio does not begin like any accepted audio format")
         if not self._problems.count:
+            self._seconds[line.line] = guess_seconds(head, member.size)
             await self._objects.put_stream(key, _with(head, member.chunks))
 
     async def _take_transcript(self, member: Member, line: BatchLine, key: str) -> None:
@@ -170,6 +197,7 @@ class ArchiveIntake:
             assessment_id=self._ids[line.line],
             audio_key=None if line.audio is None else self._keys[line.audio],
             transcript_key=None if line.transcript is None else self._keys[line.transcript],
+            audio_seconds=self._seconds.get(line.line),
         )
 
 

@@ -71,9 +71,13 @@ class BatchLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredLine:
-    """A line whose material lies in the object store, with the id of the assessment that it becomes."""
+    """A line whose material lies in the object store, with the id of the assessment that it becomes.
+
+    `audio_seconds` is a guess, where there is one.
+    """
 
     line: BatchLine
     assessment_id: str
     audio_key: str | None
     transcript_key: str | None
+    audio_seconds: float | None = None

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+
+from sqlalchemy.orm import Session
 
 from service.auth.caller import Caller
 from service.jobs.assessment import BatchPlace, Order, Priority
@@ -13,6 +15,8 @@ from service.jobs.batch_repository import BatchRepository
 from service.jobs.submission import require_model
 from service.jobs.uploads import StoredUpload, UploadRepository
 from service.storage.database import Database
+
+Then = Callable[[Session, Batch], None]
 
 
 class BatchSubmission:
@@ -31,22 +35,26 @@ class BatchSubmission:
         """Tasks that a line may ask for."""
         return frozenset(self._bundles)
 
-    def take_stored(self, lines: Sequence[StoredLine]) -> Batch:
-        """Accept lines whose material came with the request."""
+    def take_stored(self, lines: Sequence[StoredLine], then: Then) -> Batch:
+        """Accept lines whose material came with the request; `then` is the last of the transaction."""
         with self._database.writing() as session:
-            orders = [self._order(line) for line in lines]
-            return BatchRepository(session, self._caller).add(self._batch_id, self._request_id, orders)
+            return self._add(session, lines, then)
 
-    def take_uploaded(self, lines: Sequence[BatchLine], transcript_limit: int) -> Batch:
-        """Accept lines whose material was uploaded before. Raises BatchInvalid."""
+    def take_uploaded(self, lines: Sequence[BatchLine], transcript_limit: int, then: Then) -> Batch:
+        """The same for lines whose material was uploaded before. Raises BatchInvalid."""
         named = {name for line in lines for name in (line.audio, line.transcript) if name is not None}
         with self._database.writing() as session:
             uploads = UploadRepository(session, self._caller)
             found = uploads.lock_many(named)
             _refuse_unusable(lines, found, transcript_limit)
             uploads.take_many(named, self._batch_id)
-            orders = [self._order(_stored(line, found)) for line in lines]
-            return BatchRepository(session, self._caller).add(self._batch_id, self._request_id, orders)
+            return self._add(session, [_stored(line, found) for line in lines], then)
+
+    def _add(self, session: Session, lines: Sequence[StoredLine], then: Then) -> Batch:
+        orders = [self._order(line) for line in lines]
+        batch = BatchRepository(session, self._caller).add(self._batch_id, self._request_id, orders)
+        then(session, batch)
+        return batch
 
     def _order(self, stored: StoredLine) -> Order:
         line = stored.line
@@ -59,6 +67,7 @@ class BatchSubmission:
             request_id=self._request_id,
             audio_key=stored.audio_key,
             transcript_key=stored.transcript_key,
+            audio_seconds=stored.audio_seconds,
             place=BatchPlace(batch_id=self._batch_id, line=line.line, custom_id=line.custom_id),
         )
 

@@ -181,9 +181,10 @@ class LeadershipRow(Table):
 
 
 class UploadRow(Table):
-    """A file that arrives in pieces (tus): `offset` of `length` bytes are stored, in `parts` objects.
+    """A file that arrives in pieces (tus): `offset` of `length` bytes are stored.
 
-    `holder` is the request that is writing, until `held_until`; `used_by` the assessment or batch that took it.
+    `holder` is the request that is writing, until `held_until`; `fence` rises with each, and is part of the names of
+    what it stores; `used_by` is the assessment or batch that took the upload.
     """
 
     __tablename__ = "upload"
@@ -193,7 +194,7 @@ class UploadRow(Table):
     tenant: Mapped[str] = mapped_column(String(64))
     length: Mapped[int] = mapped_column(BigInteger)
     offset: Mapped[int] = mapped_column(BigInteger)
-    parts: Mapped[int]
+    fence: Mapped[int]
     sha256: Mapped[str | None] = mapped_column(String(64))
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
 from service.api.batch_openapi import BATCH, BATCHES, LINES_OF_JSON, SUBMISSION
 from service.api.batch_schemas import BatchPageView, BatchView, batch_path, batch_view
-from service.api.batches import ArchiveIntake, BatchLimits, is_archive, read_lines
+from service.api.batches import ArchiveIntake, BatchLimits, HashedBody, is_archive, read_lines
 from service.api.dependencies import Authenticated, Parts, RequestId, RunningParts
+from service.api.holding import body_of
+from service.api.idempotency import OncePerKey
 from service.api.openapi import problems, responses
 from service.auth.caller import Caller
 from service.errors import (
@@ -21,7 +27,11 @@ from service.errors import (
     BatchNotFound,
     BatchUnreadable,
     BatchUnsupported,
+    BodyStalled,
     DatabaseUnavailable,
+    IdempotencyInFlight,
+    IdempotencyKeyInvalid,
+    IdempotencyKeyReused,
     InvalidRequest,
     ModelNotReady,
     TooLarge,
@@ -39,6 +49,7 @@ from service.jobs.batch_files import (
 )
 from service.jobs.batch_repository import BatchRepository
 from service.jobs.batch_submission import BatchSubmission
+from service.jobs.idempotency import Answer
 
 FIRST_POLL_SECONDS = 1
 LONGEST_POLL_SECONDS = 30
@@ -59,26 +70,39 @@ router = APIRouter(prefix="/batches", tags=["batches"])
         202,
         BATCH,
         BatchUnreadable,
+        IdempotencyKeyInvalid,
         Unauthenticated,
+        BodyStalled,
+        IdempotencyInFlight,
         TooLarge,
         BatchUnsupported,
         BatchInvalid,
+        IdempotencyKeyReused,
         ModelNotReady,
         DatabaseUnavailable,
     ),
 )
 async def create_batch(
-    request: Request, response: Response, caller: Authenticated, parts: RunningParts, request_id: RequestId
-) -> BatchView:
+    request: Request,
+    response: Response,
+    caller: Authenticated,
+    parts: RunningParts,
+    request_id: RequestId,
+    once: OncePerKey,
+) -> BatchView | Response:
     """One assessment a line, by uploads or in a tar; all lines are accepted, or none."""
     archive, batch_id, limits = is_archive(request), str(uuid.uuid4()), _limits(parts)
     _refuse_announced(request, limits)
+    body = HashedBody(body_of(request, parts.settings.request_lease))
+    if once.repeats:
+        return once.again(await body.read_digest())
     submission = await run_in_threadpool(BatchSubmission, parts.database, caller, batch_id, request_id)
     if archive:
-        batch = await _take_archive(request, parts, submission, limits)
+        batch = await _take_archive(body, parts, submission, limits, partial(_answered, caller, once))
     else:
-        lines = await read_lines(request, submission.tasks, limits)
-        batch = await run_in_threadpool(submission.take_uploaded, lines, limits.transcript)
+        lines = await read_lines(body.chunks(), submission.tasks, limits)
+        answered = partial(_answered, caller, once, await body.read_digest())
+        batch = await run_in_threadpool(submission.take_uploaded, lines, limits.transcript, answered)
     parts.sweeper.wake()
     response.headers["Location"] = batch_path(batch.id)
     return await run_in_threadpool(_view, response, caller, parts, batch.id)
@@ -169,14 +193,27 @@ def delete_batch(batch_id: str, caller: Authenticated, parts: RunningParts) -> R
     return Response(status_code=204 if done else 202)
 
 
-async def _take_archive(request: Request, parts: Parts, submission: BatchSubmission, limits: BatchLimits) -> Batch:
+async def _take_archive(
+    body: HashedBody,
+    parts: Parts,
+    submission: BatchSubmission,
+    limits: BatchLimits,
+    answered: Callable[[str, Session, Batch], None],
+) -> Batch:
     intake = ArchiveIntake(parts.objects, submission.tasks, limits)
-    lines = await intake.receive(request)
+    lines = await intake.receive(body.chunks())
     try:
-        return await run_in_threadpool(submission.take_stored, lines)
-    except Exception:
-        await intake.discard()
+        then = partial(answered, await body.read_digest())
+        return await run_in_threadpool(submission.take_stored, lines, then)
+    except Exception as error:
+        if not isinstance(error, SQLAlchemyError):  # else it may be there all the same
+            await intake.discard()
         raise
+
+
+def _answered(caller: Caller, once: OncePerKey, digest: str, session: Session, batch: Batch) -> None:
+    body = _seen(BatchRepository(session, caller), batch).model_dump_json()
+    once.complete(session, digest, Answer(status=202, location=batch_path(batch.id), body=body))
 
 
 def _refuse_announced(request: Request, limits: BatchLimits) -> None:

@@ -25,9 +25,8 @@ def upload(api):
             stored = UploadRepository(session, Caller(key_id="aaaaaaaa", tenant=tenant)).add(len(content))
             session.flush()
             row = session.get(UploadRow, stored.id)
-            row.offset, row.parts = len(content), 1
-            row.sha256 = "0" * 64 if complete else None
-        api.client.app.state.parts.objects.write(part_key(stored.id, 0), content)
+            row.offset, row.sha256 = len(content), "0" * 64 if complete else None
+        api.client.app.state.parts.objects.write(part_key(stored.id, 0, 1), content)
         return stored.id
 
     return upload
@@ -274,6 +273,19 @@ def test_an_archive_larger_than_the_limit_is_refused(api):
 @pytest.mark.parametrize("settings", [{"batch_lines": 2}], indirect=True)
 def test_more_lines_than_the_limit_are_refused(api):
     assert refused(api, send(api, b'{"custom_id": "a"}\n' * 3))[-1] == ("body", "has more than 2 lines")
+
+
+@pytest.mark.parametrize("form", [JSON_LINES, TAR])
+def test_a_batch_sent_twice_with_one_key_is_one_batch(api, upload, form):
+    body = WHOLE if form == TAR else lines({"custom_id": "a", "audio_upload": upload()})
+    first = send(api, body, form, **{"Idempotency-Key": '"k1"'})
+    second = send(api, body, form, **{"Idempotency-Key": '"k1"'})
+    assert (first.status_code, second.status_code) == (202, 202)
+    assert (second.json(), second.headers["location"]) == (first.json(), first.headers["location"])
+    assert second.headers["idempotency-replayed"] == "true"
+    assert count(api, BatchRow) == 1
+    other = send(api, body + b"\n", form, **{"Idempotency-Key": '"k1"'})
+    assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
 
 
 def test_batches_of_others_do_not_exist(api, upload):

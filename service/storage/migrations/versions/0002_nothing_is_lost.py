@@ -73,7 +73,7 @@ def upgrade() -> None:
         sa.Column("tenant", sa.String(length=64), nullable=False),
         sa.Column("length", sa.BigInteger(), nullable=False),
         sa.Column("offset", sa.BigInteger(), nullable=False),
-        sa.Column("parts", sa.Integer(), nullable=False),
+        sa.Column("fence", sa.Integer(), nullable=False),
         sa.Column("sha256", sa.String(length=64), nullable=True),
         sa.Column("created_at", Instant(timezone=True), nullable=False),
         sa.Column("updated_at", Instant(timezone=True), nullable=False),
