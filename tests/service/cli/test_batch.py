@@ -1,5 +1,6 @@
 """`hilbert batch` as its user starts it, against the real application and a worker with a stand-in for the model."""
 
+import asyncio
 import csv
 import io
 import json
@@ -28,7 +29,6 @@ from service.storage.database import Database
 from service.storage.migration import migrate
 from service.storage.tables import AssessmentRow, BatchRow
 from tests.processes import free_port, running
-from tests.service.cli.tus_stand_in import TusStandIn
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.timeout(60)
@@ -36,11 +36,53 @@ ROOT = Path(__file__).parents[3]
 WAV = b"RIFF\x00\x00\x00\x00WAVE"
 
 
+class Network:
+    """Between the command and the application: slows pieces of files down, cuts some off, and counts."""
+
+    def __init__(self, app):
+        self.app = app
+        self.created = self.pieces = self.cuts = 0
+        self.delay = 0.0
+
+    async def __call__(self, scope, receive, send):
+        if scope["type"] != "http" or not scope["path"].startswith("/v1/uploads"):
+            await self.app(scope, receive, send)
+            return
+        if scope["method"] == "PATCH":
+            await asyncio.sleep(self.delay)
+            if self.cuts:
+                self.cuts -= 1
+                await self.cut(scope, receive, send)
+                return
+
+        async def counting(message):
+            self.created += message.get("status") == 201
+            self.pieces += message.get("status") == 204
+            await send(message)
+
+        await self.app(scope, receive, counting)
+
+    async def cut(self, scope, receive, send):
+        """Half of the first bytes arrive, and the answer is lost."""
+        first = await receive()
+        messages = iter([{**first, "body": first["body"][: len(first["body"]) // 2], "more_body": True}])
+
+        async def half():
+            return next(messages, {"type": "http.disconnect"})
+
+        async def lost(message):
+            pass
+
+        await self.app(scope, half, lost)
+        await send({"type": "http.response.start", "status": 502, "headers": [(b"retry-after", b"0")]})
+        await send({"type": "http.response.body", "body": b""})
+
+
 @dataclass(frozen=True, kw_only=True)
 class Service:
     url: str
     key: str
-    uploads: TusStandIn
+    network: Network
     database: Database
 
     def count(self, table):
@@ -99,13 +141,12 @@ def service(settings):
     database = Database(settings.database)
     migrate(database)
     key = KeyRing(database, load_peppers(settings)).issue(name="test", tenant="default").secret
-    uploads, app = TusStandIn(), create_app(settings)
-    app.include_router(uploads.router)
-    server = uvicorn.Server(uvicorn.Config(app, port=settings.port, log_config=None, timeout_graceful_shutdown=1))
+    network = Network(create_app(settings))
+    server = uvicorn.Server(uvicorn.Config(network, port=settings.port, log_config=None, timeout_graceful_shutdown=1))
     thread = threading.Thread(target=server.run)
     thread.start()
     with closing(database):
-        yield Service(url=f"http://127.0.0.1:{settings.port}", key=key, uploads=uploads, database=database)
+        yield Service(url=f"http://127.0.0.1:{settings.port}", key=key, network=network, database=database)
     server.should_exit = True
     thread.join()
 
@@ -135,8 +176,8 @@ def idle(worker):
 
 
 @pytest.fixture(autouse=True)
-def _fresh_uploads(service):
-    service.uploads.created, service.uploads.completed, service.uploads.delay = 0, [], 0.0
+def _fresh_counts(service):
+    service.network.created, service.network.pieces, service.network.delay = 0, 0, 0.0
 
 
 @pytest.fixture
@@ -156,7 +197,7 @@ def manifest(tmp_path):
 def test_a_manifest_becomes_a_table(service, worker, manifest, tmp_path):
     out = tmp_path / "results.parquet"
     special = {1: b"silence" * 1_300_000, 2: b"unreadable"}  # the first in several pieces
-    service.uploads.faults = 2
+    service.network.cuts = 2
     status, printed = service.batch(manifest(12, special), "--out", out)
     assert status == 0, printed
     assert f"12 lines: 10 succeeded, 2 abstained. Results are in {out}" in printed
@@ -171,22 +212,23 @@ def test_a_manifest_becomes_a_table(service, worker, manifest, tmp_path):
     )
     assert rows[2]["quality_flags"] == "audio_unreadable"
     assert rows[3]["p_severe"] == pytest.approx(11 / 1000)
-    assert len(service.uploads.completed) == service.uploads.created == 18
+    assert service.network.created == 18
+    assert service.network.cuts == 0
     assert not (tmp_path / "results.parquet.journal").exists()
 
 
 def test_after_a_kill_the_same_command_goes_on_where_it_was(service, worker, manifest, tmp_path):
     file, out = manifest(10), tmp_path / "results.csv"
-    service.uploads.delay = 0.05
+    service.network.delay = 0.05
     batches = service.count(BatchRow)
     with service.hilbert(file, "--out", out) as process:
-        wait_for(lambda: len(service.uploads.completed) >= 5)
+        wait_for(lambda: service.network.pieces >= 5)
         process.kill()
         process.wait()
     assert service.count(BatchRow) == batches
-    service.uploads.delay = 0.0
+    service.network.delay = 0.0
     assert service.batch(file, "--out", out)[0] == 0
-    assert service.uploads.created <= 15 + 4  # at worst what was being begun is begun twice
+    assert service.network.created <= 15 + 4  # at worst what was being begun is begun twice
     with out.open(newline="") as lines:
         assert [row["state"] for row in csv.DictReader(lines)] == ["succeeded"] * 10
     assert service.count(BatchRow) == batches + 1
@@ -221,7 +263,7 @@ def test_whatever_ends_the_waiting_there_is_one_batch(service, manifest, tmp_pat
     assert (status, f"3 lines: 3 cancelled. Results are in {out}" in printed) == (1, True)
     assert [json.loads(line)["error_code"] for line in out.read_text().splitlines()] == ["cancelled"] * 3
     assert service.count(BatchRow) == batches + 1
-    assert service.uploads.created == 5
+    assert service.network.created == 5
 
 
 def test_a_wrong_manifest_or_key_sends_nothing(service, worker, manifest, tmp_path):
@@ -232,7 +274,7 @@ def test_a_wrong_manifest_or_key_sends_nothing(service, worker, manifest, tmp_pa
     (tmp_path / "1.wav").unlink()
     status, printed = service.here(file, out)
     assert (status, "line 3: audio: there is no file" in printed) == (65, True)
-    assert service.uploads.created == 0
+    assert service.network.created == 0
     assert not (tmp_path / "r.csv.journal").exists()
 
 
@@ -243,7 +285,7 @@ def test_what_the_service_refuses_is_told_at_the_manifest_s_line(service, worker
     assert (status, "line 2: transcript_upload is larger than 1000 bytes" in printed) == (65, True)
     (tmp_path / "0.txt").write_text("hello again")
     assert service.here(file, out)[0] == 0
-    assert service.uploads.created == 4  # the others were kept
+    assert service.network.created == 4  # the others were kept
 
 
 def test_a_service_that_is_not_there_is_told_after_a_while(service, manifest, tmp_path, closed_port):
