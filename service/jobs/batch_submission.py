@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from sqlalchemy.orm import Session
 
 from service.auth.caller import Caller
+from service.errors import RequestRefused
 from service.jobs.assessment import BatchPlace, Order, Priority
 from service.jobs.batch import Batch, BatchLine, StoredLine
 from service.jobs.batch_manifest import Problems
 from service.jobs.batch_repository import BatchRepository
+from service.jobs.referencing import Material, material_of
 from service.jobs.submission import require_model
 from service.jobs.uploads import StoredUpload, UploadRepository
 from service.storage.database import Database
+from service.storage.objects import ObjectStore
+
+LOOKS_AT_ONCE = 16
 
 Then = Callable[[Session, Batch], None]
 
@@ -40,15 +46,21 @@ class BatchSubmission:
         with self._database.writing() as session:
             return self._add(session, lines, then)
 
-    def take_uploaded(self, lines: Sequence[BatchLine], transcript_limit: int, then: Then) -> Batch:
+    def take_uploaded(
+        self, lines: Sequence[BatchLine], objects: ObjectStore, transcript_limit: int, then: Then
+    ) -> Batch:
         """The same for lines whose material was uploaded before. Raises BatchInvalid."""
         named = {name for line in lines for name in (line.audio, line.transcript) if name is not None}
+        with self._database.reading() as session:
+            found = UploadRepository(session, self._caller).find_many(named, lock=False)
+        _refuse_unusable(lines, found)
+        stored = _looked_into(lines, found, objects, transcript_limit)
         with self._database.writing() as session:
             uploads = UploadRepository(session, self._caller)
-            found = uploads.lock_many(named)
-            _refuse_unusable(lines, found, transcript_limit)
+            # What was looked into is complete and so unchanged, but another request may have taken it.
+            _refuse_unusable(lines, uploads.find_many(named, lock=True))
             uploads.take_many(named, self._batch_id)
-            return self._add(session, [_stored(line, found) for line in lines], then)
+            return self._add(session, stored, then)
 
     def _add(self, session: Session, lines: Sequence[StoredLine], then: Then) -> Batch:
         orders = [self._order(line) for line in lines]
@@ -72,25 +84,46 @@ class BatchSubmission:
         )
 
 
-def _stored(line: BatchLine, uploads: dict[str, StoredUpload]) -> StoredLine:
+def _looked_into(
+    lines: Sequence[BatchLine], uploads: dict[str, StoredUpload], objects: ObjectStore, transcript_limit: int
+) -> list[StoredLine]:
+    """The lines with what their uploads hold, several at a time. Raises BatchInvalid."""
+    problems = Problems()
+
+    def look(line: BatchLine) -> Material | RequestRefused:
+        audio, transcript = (None if name is None else uploads[name] for name in (line.audio, line.transcript))
+        try:
+            return material_of(objects, audio=audio, transcript=transcript, transcript_limit=transcript_limit)
+        except RequestRefused as refusal:
+            return refusal
+
+    stored = []
+    with ThreadPoolExecutor(LOOKS_AT_ONCE, thread_name_prefix="look") as pool:
+        for line, material in zip(lines, pool.map(look, lines), strict=True):
+            if isinstance(material, RequestRefused):
+                problems.add(line.line, f"{material.detail} ({material.code})")
+            else:
+                stored.append(_stored(line, material))
+    problems.refuse()
+    return stored
+
+
+def _stored(line: BatchLine, material: Material) -> StoredLine:
     return StoredLine(
         line=line,
         assessment_id=str(uuid.uuid4()),
-        audio_key=None if line.audio is None else uploads[line.audio].key,
-        transcript_key=None if line.transcript is None else uploads[line.transcript].key,
+        audio_key=material.audio_key,
+        transcript_key=material.transcript_key,
+        audio_seconds=material.audio_seconds,
     )
 
 
-def _refuse_unusable(lines: Sequence[BatchLine], uploads: dict[str, StoredUpload], transcript_limit: int) -> None:
+def _refuse_unusable(lines: Sequence[BatchLine], uploads: dict[str, StoredUpload]) -> None:
     problems = Problems()
     for line in lines:
         for field, name in (("audio_upload", line.audio), ("transcript_upload", line.transcript)):
-            if name is None:
-                continue
-            if (reason := _objection(uploads.get(name))) is not None:
+            if name is not None and (reason := _objection(uploads.get(name))) is not None:
                 problems.add(line.line, f"{field} {reason}")
-            elif field == "transcript_upload" and uploads[name].length > transcript_limit:
-                problems.add(line.line, f"{field} is larger than {transcript_limit} bytes")
     problems.refuse()
 
 

@@ -95,20 +95,21 @@ class UploadRepository:
         row.updated_at = now()
         return _stored(row)
 
-    def lock_many(self, upload_ids: Collection[str]) -> dict[str, StoredUpload]:
-        """Those of the uploads that exist, by id, locked in one order so that two batches cannot deadlock."""
+    def find_many(self, upload_ids: Collection[str], *, lock: bool) -> dict[str, StoredUpload]:
+        """Those of the uploads that exist, by id; locked in one order, so that two batches cannot deadlock."""
         found: dict[str, StoredUpload] = {}
         ids = sorted(upload_ids)
         for start in range(0, len(ids), AT_ONCE):
             query = select(UploadRow).where(
                 UploadRow.tenant == self._caller.tenant, UploadRow.id.in_(ids[start : start + AT_ONCE])
             )
-            rows = self._session.scalars(query.order_by(UploadRow.id).with_for_update())
+            query = query.order_by(UploadRow.id)
+            rows = self._session.scalars(query.with_for_update() if lock else query)
             found.update((row.id, _stored(row)) for row in rows)
         return found
 
     def take_many(self, upload_ids: Collection[str], used_by: str) -> None:
-        """Give uploads that were found free under `lock_many` to one user."""
+        """Give uploads that `find_many` has locked and found free to one user."""
         ids = sorted(upload_ids)
         for start in range(0, len(ids), AT_ONCE):
             self._session.execute(

@@ -102,7 +102,7 @@ async def create_batch(
     else:
         lines = await read_lines(body.chunks(), submission.tasks, limits)
         answered = partial(_answered, caller, once, await body.read_digest())
-        batch = await run_in_threadpool(submission.take_uploaded, lines, limits.transcript, answered)
+        batch = await run_in_threadpool(submission.take_uploaded, lines, parts.objects, limits.transcript, answered)
     parts.sweeper.wake()
     response.headers["Location"] = batch_path(batch.id)
     return await run_in_threadpool(_view, response, caller, parts, batch.id)

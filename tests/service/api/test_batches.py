@@ -137,28 +137,52 @@ def test_everything_that_is_wrong_is_told_at_once(api):
     assert "3 problems" in response.json()["detail"]
 
 
+def sent(api, wrong):
+    response = send(api, lines(*({"custom_id": str(number), **line} for number, line in enumerate(wrong))))
+    assert response.status_code == 422
+    return [(problem["location"], problem["reason"]) for problem in response.json()["errors"]]
+
+
 def test_uploads_that_cannot_be_used_are_told_with_their_lines(api, upload):
-    used, long = upload(), upload(b"x" * 1001)
+    used, free = upload(), upload()
     assert send(api, lines({"custom_id": "a", "audio_upload": used})).status_code == 202
     wrong = [
         {"audio_upload": used},
         {"audio_upload": ABSENT},
-        {"audio_upload": upload(tenant="ward-b")},
+        {"audio_upload": upload(tenant="ward-b"), "transcript_upload": free},
         {"transcript_upload": upload(complete=False)},
-        {"transcript_upload": long},
     ]
-    response = send(api, lines(*({"custom_id": str(number), **line} for number, line in enumerate(wrong))))
-    assert response.status_code == 422
-    assert [(problem["location"], problem["reason"]) for problem in response.json()["errors"]] == [
+    assert sent(api, wrong) == [
         ("line 1", "audio_upload names an upload that was used before"),
         ("line 2", "audio_upload names no upload"),
         ("line 3", "audio_upload names no upload"),
         ("line 4", "transcript_upload names an upload that is not complete"),
-        ("line 5", "transcript_upload is larger than 1000 bytes"),
     ]
     assert count(api, AssessmentRow) == 1
     with api.database.reading() as session:
-        assert session.get(UploadRow, long).used_by is None
+        assert session.get(UploadRow, free).used_by is None
+
+
+def test_uploads_that_hold_the_wrong_thing_are_told_with_their_lines(api, upload):
+    wrong = [
+        {"audio_upload": upload(b"MZ" * 100)},
+        {"audio_upload": upload()},
+        {"transcript_upload": upload(b"x" * 1001)},
+        {"transcript_upload": upload(b"\xff\xfe")},
+    ]
+    assert sent(api, wrong) == [
+        ("line 1", "The audio does not begin like any accepted audio format. (audio_unsupported)"),
+        ("line 3", "The transcript is larger than 1000 bytes. (too_large)"),
+        ("line 4", "The transcript is not UTF-8 text. (transcript_not_utf8)"),
+    ]
+    assert count(api, AssessmentRow) == 0
+
+
+def test_the_length_of_recordings_is_guessed(api, upload):
+    assert send(api, lines({"custom_id": "a", "audio_upload": upload()})).status_code == 202
+    assert send(api, archive(*FILES, manifest=MANIFEST), TAR).status_code == 202
+    with api.database.reading() as session:
+        assert all(session.scalars(select(AssessmentRow.audio_seconds)))
 
 
 def test_one_upload_serves_one_line(api, upload):

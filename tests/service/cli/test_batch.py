@@ -282,7 +282,7 @@ def test_what_the_service_refuses_is_told_at_the_manifest_s_line(service, worker
     file, out = manifest(2), tmp_path / "r.csv"
     (tmp_path / "0.txt").write_text("x" * 1001)
     status, printed = service.here(file, out)
-    assert (status, "line 2: transcript_upload is larger than 1000 bytes" in printed) == (65, True)
+    assert (status, "line 2: The transcript is larger than 1000 bytes" in printed) == (65, True)
     (tmp_path / "0.txt").write_text("hello again")
     assert service.here(file, out)[0] == 0
     assert service.network.created == 4  # the others were kept
