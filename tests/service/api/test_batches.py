@@ -352,3 +352,16 @@ def test_a_batch_can_be_cancelled_and_then_erased(api, upload):
     assert api.get(path).json()["code"] == "batch_not_found"
     assert [count(api, table) for table in (BatchRow, AssessmentRow, StageRow, UploadRow)] == [0, 0, 0, 0]
     assert api.stored() == []
+
+
+def test_erasing_one_line_takes_it_out_of_the_batch_s_files(api, upload):
+    path = send(api, lines(*({"custom_id": name, "audio_upload": upload()} for name in "ab"))).headers["location"]
+    api.delete(path)
+    first, second = wait_for(
+        lambda: api.get(path).json()["state"] == "cancelled" and json_lines(api.get(f"{path}/errors"))
+    )
+    assert api.delete(f"/v1/assessments/{first['assessment']}").status_code == 204
+    assert json_lines(api.get(f"{path}/errors")) == [second]
+    wait_for(lambda: [file for file in api.stored() if "errors" in file.parts])
+    assert json_lines(api.get(f"{path}/errors")) == [second]
+    assert api.get(path).json()["counts"]["total"] == 2
