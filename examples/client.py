@@ -6,18 +6,34 @@ HILBERT_KEY=hil_... python examples/client.py interview.flac interview.vtt
 import os
 import sys
 import time
+import uuid
 from pathlib import Path
 
 import httpx
 
 FINAL = {"succeeded", "abstained", "failed", "cancelled"}
+TRIES = 5
+
+
+def submit(client: httpx.Client, audio: Path, transcript: Path) -> httpx.Response:
+    """The answer to a submission; sent again when none came, which its key makes safe."""
+    key = {"Idempotency-Key": f'"{uuid.uuid4()}"'}
+    for _ in range(TRIES):
+        with audio.open("rb") as sound, transcript.open("rb") as words:
+            try:
+                answer = client.post("/v1/assessments", files={"audio": sound, "transcript": words}, headers=key)
+            except httpx.TransportError:
+                time.sleep(1)
+                continue
+        if answer.status_code not in {409, 503}:
+            return answer.raise_for_status()
+        time.sleep(int(answer.headers.get("Retry-After", "1")))
+    raise SystemExit("the service does not take the recording now")
 
 
 def assess(client: httpx.Client, audio: Path, transcript: Path) -> dict:
     """The finished assessment of one recording."""
-    with audio.open("rb") as sound, transcript.open("rb") as words:
-        accepted = client.post("/v1/assessments", files={"audio": sound, "transcript": words})
-    accepted.raise_for_status()
+    accepted = submit(client, audio, transcript)
     while True:
         answer = client.get(accepted.headers["location"])
         answer.raise_for_status()

@@ -11,11 +11,25 @@
     │   ├── TranscriptNotUtf8             bytes that are not UTF-8
     │   ├── TooLarge                      more bytes than the limit
     │   ├── UnknownTask                   no model predicts it
+    │   ├── BatchInvalid                  lines of a batch that cannot be accepted, all of them listed
+    │   ├── BatchUnreadable               the body is not the archive it claims to be
+    │   ├── BatchUnsupported              neither lines of JSON nor a tar archive
+    │   ├── BodyStalled                   the rest of the body did not come
+    │   ├── IdempotencyKeyInvalid         the header is no key
+    │   ├── IdempotencyInFlight           the first request with this key is still at work
+    │   ├── IdempotencyKeyReused          the key belongs to another request
+    │   ├── UploadHeaderInvalid           a header of the tus protocol is missing or malformed
+    │   ├── UploadVersionUnsupported      another version of the tus protocol
+    │   ├── UploadTypeUnsupported         the body of a PATCH is not announced as one
+    │   ├── UploadOffsetConflict          the bytes sent do not begin where the stored ones end
+    │   ├── UploadChecksumMismatch        the bytes that came are not those that were sent
+    │   ├── UploadLocked                  another request is writing
     │   ├── UploadIncomplete              an upload was named before its last byte had come
     │   └── UploadUsed                    an upload belongs to one assessment or batch
     ├── Unauthenticated               no key, a wrong one, a revoked one
     ├── NotFound                      no such route
     │   ├── AssessmentNotFound            unknown, erased or another tenant's
+    │   ├── BatchNotFound                 unknown, erased or another tenant's
     │   └── UploadNotFound                unknown, expired or another tenant's
     ├── MethodNotAllowed              the route exists, the method does not
     ├── Unavailable                   try again later
@@ -58,6 +72,7 @@ class ServiceError(Exception):
         super().__init__(detail)
         self.detail = detail
         self.fields = fields
+        self.headers: dict[str, str] = {}
 
 
 class RequestRefused(ServiceError):
@@ -144,6 +159,127 @@ class UnknownTask(RequestRefused):
     advice = "Ask for one of the tasks that GET /v1/models lists."
 
 
+class BatchInvalid(RequestRefused):
+    """Lines of a batch cannot be accepted; nothing of it was kept."""
+
+    code = "batch_invalid"
+    title = "The batch is not valid"
+    advice = "Correct the lines listed in `errors` and send the whole batch again."
+
+
+class BatchUnreadable(RequestRefused):
+    """The body is not the archive it claims to be."""
+
+    status = 400
+    code = "batch_unreadable"
+    title = "The archive could not be read"
+    advice = "Send an uncompressed tar of plain files whose first member is manifest.jsonl."
+
+
+class BatchUnsupported(RequestRefused):
+    """The body is neither lines of JSON nor a tar archive."""
+
+    status = 415
+    code = "batch_unsupported"
+    title = "Not an accepted form of a batch"
+    advice = "Send application/x-ndjson with one assessment a line, or application/x-tar."
+
+
+class BodyStalled(RequestRefused):
+    """The rest of the body did not come."""
+
+    status = 408
+    code = "body_stalled"
+    title = "The rest of the request did not come"
+    advice = "Send the request again; over a poor connection upload the file in pieces, under /v1/uploads."
+    retryable = True
+
+
+class IdempotencyKeyInvalid(RequestRefused):
+    """The header is no key."""
+
+    status = 400
+    code = "idempotency_key_invalid"
+    title = "The Idempotency-Key is not valid"
+    advice = "Send 1 to 255 printable ASCII characters, for instance a UUID, with or without double quotes."
+
+
+class IdempotencyInFlight(RequestRefused):
+    """The first request with this key is still at work."""
+
+    status = 409
+    code = "idempotency_in_flight"
+    title = "A request with this key is still at work"
+    advice = "Send the request again after the seconds in Retry-After; it is then answered as the first one was."
+    retryable = True
+    retry_after = 2
+
+
+class IdempotencyKeyReused(RequestRefused):
+    """The key belongs to another request."""
+
+    code = "idempotency_key_reused"
+    title = "The Idempotency-Key belongs to another request"
+    advice = "Make a new key for each new request; keep a key only to repeat the very same one."
+
+
+class UploadHeaderInvalid(RequestRefused):
+    """A header of the tus protocol is missing or malformed."""
+
+    status = 400
+    code = "upload_header_invalid"
+    title = "A header of the upload is not valid"
+    advice = "Send the headers that tus 1.0 asks for; docs/api.md shows them."
+
+
+class UploadVersionUnsupported(RequestRefused):
+    """Another version of the tus protocol, or none."""
+
+    status = 412
+    code = "upload_version_unsupported"
+    title = "Not a version of tus that is spoken here"
+    advice = "Send `Tus-Resumable: 1.0.0`."
+
+
+class UploadTypeUnsupported(RequestRefused):
+    """The body of a PATCH is not announced as one."""
+
+    status = 415
+    code = "upload_type_unsupported"
+    title = "Not the content type of an upload"
+    advice = "Send `Content-Type: application/offset+octet-stream`."
+
+
+class UploadOffsetConflict(RequestRefused):
+    """The bytes sent do not begin where the stored ones end."""
+
+    status = 409
+    code = "upload_offset_conflict"
+    title = "The upload stands at another offset"
+    advice = "Ask for the offset with HEAD and go on from there."
+
+
+class UploadChecksumMismatch(RequestRefused):
+    """The bytes that came are not those that were sent."""
+
+    status = 460
+    code = "upload_checksum_mismatch"
+    title = "The checksum does not match"
+    advice = "Send these bytes again; none of them was kept."
+    retryable = True
+
+
+class UploadLocked(RequestRefused):
+    """Another request is writing to the upload."""
+
+    status = 423
+    code = "upload_locked"
+    title = "Another request is writing to this upload"
+    advice = "Wait for the seconds in Retry-After, ask for the offset with HEAD, and go on from there."
+    retryable = True
+    retry_after = 2
+
+
 class UploadIncomplete(RequestRefused):
     """An upload was named before its last byte had come."""
 
@@ -186,6 +322,14 @@ class AssessmentNotFound(NotFound):
     code = "assessment_not_found"
     title = "No such assessment"
     advice = "Check the id; an erased assessment cannot be brought back."
+
+
+class BatchNotFound(NotFound):
+    """Unknown, erased, or another tenant's: the three are not told apart."""
+
+    code = "batch_not_found"
+    title = "No such batch"
+    advice = "Check the id; an erased batch cannot be brought back."
 
 
 class UploadNotFound(NotFound):

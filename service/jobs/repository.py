@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -11,8 +9,9 @@ from sqlalchemy import Select, and_, delete, or_, select
 from sqlalchemy.orm import Session
 
 from service.auth.caller import Caller
-from service.errors import AssessmentNotFound, FieldProblem, InvalidRequest
+from service.errors import AssessmentNotFound
 from service.jobs.assessment import FINAL, Assessment, Failure, Order, StageKind, State
+from service.jobs.cursor import read_cursor, write_cursor
 from service.jobs.ending import end
 from service.jobs.stages import new_stage
 from service.storage.database import now
@@ -36,27 +35,7 @@ class AssessmentRepository:
 
     def add(self, order: Order) -> Assessment:
         """Insert the assessment and its first stage; both or neither, with the session's transaction."""
-        moment = now()
-        row = AssessmentRow(
-            id=order.id,
-            tenant=self._caller.tenant,
-            state=State.QUEUED,
-            task=order.task,
-            reference=order.reference,
-            priority=order.priority,
-            bundle=order.bundle,
-            request_id=order.request_id,
-            created_at=moment,
-            updated_at=moment,
-            audio_key=order.audio_key,
-            transcript_key=order.transcript_key,
-            segments_done=0,
-            version=1,
-            audio_seconds=order.audio_seconds,
-            batch_id=None if order.place is None else order.place.batch_id,
-            batch_line=None if order.place is None else order.place.line,
-            custom_id=None if order.place is None else order.place.custom_id,
-        )
+        row = AssessmentRow(**assessment_values(order, self._caller.tenant, now()))
         self._session.add(row)
         self._session.flush()
         self._session.add(new_stage(order.id, StageKind.PREPARE, 0))
@@ -72,7 +51,7 @@ class AssessmentRepository:
         if state is not None:
             query = query.where(AssessmentRow.state == state)
         if cursor is not None:
-            created_at, last_id = _read_cursor(cursor)
+            created_at, last_id = read_cursor(cursor)
             query = query.where(
                 or_(
                     AssessmentRow.created_at < created_at,
@@ -83,7 +62,7 @@ class AssessmentRepository:
         more = len(rows) > limit
         return Page(
             items=tuple(_assessment(row) for row in rows[:limit]),
-            next_cursor=_write_cursor(rows[limit - 1]) if more else None,
+            next_cursor=write_cursor(rows[limit - 1].created_at, rows[limit - 1].id) if more else None,
         )
 
     def cancel(self, assessment_id: str) -> bool:
@@ -115,6 +94,30 @@ class AssessmentRepository:
         return row
 
 
+def assessment_values(order: Order, tenant: str, moment: datetime) -> dict[str, object]:
+    """The columns of an order that was just taken."""
+    return {
+        "id": order.id,
+        "tenant": tenant,
+        "state": State.QUEUED,
+        "task": order.task,
+        "reference": order.reference,
+        "priority": order.priority,
+        "bundle": order.bundle,
+        "request_id": order.request_id,
+        "created_at": moment,
+        "updated_at": moment,
+        "audio_key": order.audio_key,
+        "transcript_key": order.transcript_key,
+        "segments_done": 0,
+        "version": 1,
+        "audio_seconds": order.audio_seconds,
+        "batch_id": None if order.place is None else order.place.batch_id,
+        "batch_line": None if order.place is None else order.place.line,
+        "custom_id": None if order.place is None else order.place.custom_id,
+    }
+
+
 def _assessment(row: AssessmentRow) -> Assessment:
     return Assessment(
         id=row.id,
@@ -144,19 +147,3 @@ def _failure(row: AssessmentRow) -> Failure | None:
         advice=row.failure_advice or "",
         retryable=bool(row.failure_retryable),
     )
-
-
-def _write_cursor(row: AssessmentRow) -> str:
-    return base64.urlsafe_b64encode(f"{row.created_at.isoformat()}|{row.id}".encode()).decode()
-
-
-def _read_cursor(cursor: str) -> tuple[datetime, str]:
-    try:
-        moment, _, last_id = base64.urlsafe_b64decode(cursor.encode()).decode().partition("|")
-        created_at = datetime.fromisoformat(moment)
-        if created_at.tzinfo is None:
-            raise ValueError
-    except (ValueError, binascii.Error) as error:
-        problem = FieldProblem(location="query.cursor", reason="is not a cursor that this service gave out")
-        raise InvalidRequest("The cursor is not valid.", fields=(problem,)) from error
-    return created_at, last_id

@@ -5,14 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import and_, delete, or_, select
+from sqlalchemy import and_, delete, or_, select, update
 from sqlalchemy.orm import Session
 
 from service.jobs.assessment import FINAL
+from service.jobs.batch import ENDED, BatchState
+from service.jobs.batch_ending import withdraw_line
 from service.settings import Settings
 from service.storage.database import Database, now
 from service.storage.objects import ObjectStore, assessment_prefix, work_prefix
-from service.storage.tables import AssessmentRow
+from service.storage.tables import AssessmentRow, BatchRow
 
 AT_ONCE = 100
 
@@ -91,10 +93,22 @@ def erase_old(database: Database, objects: ObjectStore, kept: Retention) -> int:
         return 0
     old = (AssessmentRow.state.in_(FINAL), AssessmentRow.finished_at < now() - kept.results)
     with database.reading() as session:
-        ids = list(session.scalars(select(AssessmentRow.id).where(*old).limit(AT_ONCE)))
+        rows = session.execute(select(AssessmentRow.id, AssessmentRow.batch_id).where(*old).limit(AT_ONCE)).all()
+    ids = [row.id for row in rows]
     for assessment_id in ids:
         objects.delete(assessment_prefix(assessment_id))
     if ids:
         with database.writing() as session:
             session.execute(delete(AssessmentRow).where(AssessmentRow.id.in_(ids), *old))
+    for batch_id in {row.batch_id for row in rows} - {None}:
+        withdraw_line(database, objects, batch_id)
     return len(ids)
+
+
+def erase_old_batches(database: Database, kept: Retention) -> None:
+    """Let batches go that ended longer ago than results are kept; the sweeper erases what is left of them."""
+    if kept.results is None:
+        return
+    old = (BatchRow.state.in_(ENDED), BatchRow.finished_at < now() - kept.results)
+    with database.writing() as session:
+        session.execute(update(BatchRow).where(*old).values(state=BatchState.ERASING, updated_at=now()))

@@ -2,20 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
+from sqlalchemy.orm import Session
+
 from service.auth.caller import Caller
 from service.errors import FieldProblem, ModelNotReady, UnknownTask
 from service.jobs.assessment import Assessment, Order
 from service.jobs.repository import AssessmentRepository
+from service.jobs.uploads import UploadRepository
 from service.jobs.workers import LoadedModel, registered_models
 from service.storage.database import Database
 
 DEFAULT_TASK = "spectrum"
 
 
-def submit(database: Database, caller: Caller, order: Order) -> Assessment:
-    """Store the assessment and its first stage; the material must be in the object store already."""
+def submit(
+    database: Database,
+    caller: Caller,
+    order: Order,
+    *,
+    uploads: Sequence[str] = (),
+    then: Callable[[Session, Assessment], None] | None = None,
+) -> Assessment:
+    """Store the assessment and its first stage, and take its uploads; the material must be in the object store.
+
+    `then` writes what belongs to the same transaction. Raises UploadNotFound, UploadIncomplete, UploadUsed.
+    """
     with database.writing() as session:
-        return AssessmentRepository(session, caller).add(order)
+        UploadRepository(session, caller).take_all(uploads, order.id)
+        assessment = AssessmentRepository(session, caller).add(order)
+        if then is not None:
+            then(session, assessment)
+        return assessment
 
 
 def require_model(database: Database) -> tuple[LoadedModel, ...]:

@@ -16,10 +16,14 @@ from sqlalchemy import or_
 from sqlalchemy.dialects import postgresql, sqlite
 
 from service.jobs.assessment import WORKERS_LOST
+from service.jobs.batch_ending import finish_batches
+from service.jobs.idempotency import forget_keys
+from service.jobs.orphans import remove_orphans
 from service.jobs.pump import Window, pump
 from service.jobs.republishing import forget_unheard
-from service.jobs.retention import Retention, erase_old, remove_material, retention
+from service.jobs.retention import Retention, erase_old, erase_old_batches, remove_material, retention
 from service.jobs.stages import StageRepository
+from service.jobs.upload_expiry import expire_uploads
 from service.jobs.workers import forget_lost
 from service.observability import failure_fields
 from service.settings import Settings
@@ -31,6 +35,7 @@ from service.task_queue.doorbell import Doorbell
 log = structlog.stdlib.get_logger(__name__)
 ROLE = "sweeper"
 AT_ONCE = 100
+ORPHANED_AFTER = timedelta(hours=1)
 TIDY_EVERY = timedelta(minutes=1)
 
 
@@ -43,6 +48,8 @@ class SweepPlan:
     attempts: int
     window: Window
     retention: Retention
+    keys_age: timedelta
+    uploads_age: timedelta
 
 
 def sweep_plan(settings: Settings) -> SweepPlan:
@@ -53,6 +60,8 @@ def sweep_plan(settings: Settings) -> SweepPlan:
         attempts=settings.attempts,
         window=Window(stages_per_slot=settings.window, silence=settings.silence),
         retention=retention(settings),
+        keys_age=settings.idempotency_age,
+        uploads_age=settings.upload_age,
     )
 
 
@@ -86,12 +95,17 @@ def sweep(database: Database, objects: ObjectStore, plan: SweepPlan) -> None:
         forget_unheard(session, plan.republish_after, silence)
         forget_lost(session)
     remove_material(database, objects, plan.retention)
+    finish_batches(database, objects)
 
 
 def tidy(database: Database, objects: ObjectStore, plan: SweepPlan) -> None:
     """Remove what has outlived its time; safe to run at any time and twice."""
     while erase_old(database, objects, plan.retention) == AT_ONCE:
         pass
+    erase_old_batches(database, plan.retention)
+    forget_keys(database, plan.keys_age)
+    expire_uploads(database, objects, plan.uploads_age)
+    remove_orphans(database, objects, ORPHANED_AFTER)
 
 
 class Sweeper:

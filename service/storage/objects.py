@@ -6,9 +6,12 @@ Objects are written as they are; encrypting them at rest is the store's duty (an
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator, Iterator
+import re
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import obstore
 from obstore.exceptions import BaseError, NotFoundError
@@ -18,6 +21,8 @@ from obstore.store import ObjectStore as Store
 from service.errors import StorageUnavailable
 
 CHUNK = 4 * 1024 * 1024
+UNFINISHED = re.compile(r".*#\d+")
+"""What a local store names a file that is still being written; its own listings leave such files out."""
 
 
 class ObjectStore:
@@ -28,6 +33,7 @@ class ObjectStore:
 
     def __init__(self, url: str) -> None:
         self._store = _open(url)
+        self._folder = Path(unquote(urlsplit(url).path)) if url.startswith("file:") else None
 
     async def put_stream(self, key: str, chunks: AsyncIterator[bytes]) -> None:
         """Store what the iterator yields; when it raises, nothing is stored and the error goes on."""
@@ -37,11 +43,11 @@ class ObjectStore:
     def put(self, prefix: str, content: bytes) -> str:
         """Store bytes under a key made of the prefix and their sha256; returns the key."""
         key = f"{prefix}/{hashlib.sha256(content).hexdigest()}"
-        self.put_at(key, content)
+        self.write(key, content)
         return key
 
-    def put_at(self, key: str, content: bytes) -> None:
-        """Store bytes under this very key, in place of what was there."""
+    def write(self, key: str, content: bytes) -> None:
+        """Store bytes under a key of the caller's choice, whole or not at all; what stood there is replaced."""
         with _answering():
             obstore.put(self._store, key, content)
 
@@ -57,17 +63,57 @@ class ObjectStore:
 
     def stream(self, key: str) -> Iterator[bytes]:
         """The content, a few megabytes at a time. Raises FileNotFoundError, also where a key has no parts."""
-        parts = self.list(key) if key.endswith("/") else [key]
-        if not parts:
-            raise FileNotFoundError(key)
-        for part in parts:
+        for part in self._objects_of(key):
             with _answering():
                 yield from map(bytes, obstore.get(self._store, part).stream(min_chunk_size=CHUNK))
+
+    def head(self, key: str, length: int) -> bytes:
+        """The first bytes, of a key that ends in `/` those of its first part. Raises FileNotFoundError."""
+        with _answering():
+            return bytes(obstore.get_range(self._store, self._objects_of(key)[0], start=0, length=length))
 
     def list(self, prefix: str) -> list[str]:
         """Keys under a prefix, sorted."""
         with _answering():
             return sorted(meta["path"] for page in obstore.list(self._store, prefix) for meta in page)
+
+    def folders(self, prefix: str) -> Sequence[str]:
+        """The prefixes one level below this one."""
+        with _answering():
+            return sorted(obstore.list_with_delimiter(self._store, prefix)["common_prefixes"])
+
+    def newest(self, prefix: str) -> datetime | None:
+        """When something was last stored under a prefix; None where nothing is."""
+        with _answering():
+            times = [meta["last_modified"] for page in obstore.list(self._store, prefix) for meta in page]
+        return max(times, default=None)
+
+    def delete_unfinished(self, before: datetime) -> int:
+        """Delete what killed processes were writing into a local folder; on S3 a rule of the bucket does it.
+
+        Returns how many files that were.
+        """
+        deleted = 0
+        for path in () if self._folder is None else self._folder.rglob("*#*"):
+            if not UNFINISHED.fullmatch(path.name):
+                continue
+            try:
+                if datetime.fromtimestamp(path.stat().st_mtime, UTC) < before:
+                    path.unlink()
+                    deleted += 1
+            except FileNotFoundError:  # finished or deleted in between
+                continue
+        return deleted
+
+    def _objects_of(self, key: str) -> Sequence[str]:
+        if not key.endswith("/"):
+            return [key]
+        with _answering():
+            sizes = {meta["path"]: meta["size"] for page in obstore.list(self._store, key) for meta in page}
+        parts = chain(key, sizes)
+        if not parts:
+            raise FileNotFoundError(key)
+        return parts
 
     def delete(self, prefix: str) -> None:
         """Delete every object under a prefix; none there is fine."""
@@ -123,9 +169,33 @@ def upload_key(upload_id: str) -> str:
     return f"uploads/{upload_id}/"
 
 
-def part_key(upload_id: str, number: int) -> str:
-    """One part of it; parts sort in the order in which they came."""
-    return f"{upload_key(upload_id)}{number:08d}"
+def part_key(upload_id: str, offset: int, fence: int) -> str:
+    """One part of it, by its place in the file and the fence of the request that wrote it."""
+    return f"{upload_key(upload_id)}{offset:016d}-{fence:08d}"
+
+
+def chain(key: str, sizes: dict[str, int]) -> list[str]:
+    """The parts that make up a file, of all objects under its key and their sizes in bytes.
+
+    Where one part ends the next begins, and of those that begin there the one with the highest fence counts: a
+    request that was cut off, or taken for dead, may have left others, but none at a place that was stored before
+    it began.
+    """
+    latest: dict[int, str] = {}
+    for path in sorted(sizes):
+        place, _, _ = path.removeprefix(key).partition("-")
+        latest[int(place)] = path
+    parts = []
+    offset = 0
+    while (part := latest.get(offset)) is not None and sizes[part] > 0:
+        parts.append(part)
+        offset += sizes[part]
+    return parts
+
+
+def batch_prefix(batch_id: str) -> str:
+    """The files of a batch; kept until it is erased."""
+    return f"batches/{batch_id}/"
 
 
 def result_prefix(assessment_id: str) -> str:

@@ -66,6 +66,7 @@ class AssessmentRow(Table):
         Index("ix_assessment_page", "tenant", "created_at", "id"),
         Index("ix_assessment_state", "state"),
         Index("ix_assessment_batch", "batch_id", "state"),
+        Index("ix_assessment_line", "batch_id", "batch_line"),
     )
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True)
@@ -181,9 +182,10 @@ class LeadershipRow(Table):
 
 
 class UploadRow(Table):
-    """A file that arrives in pieces (tus): `offset` of `length` bytes are stored, in `parts` objects.
+    """A file that arrives in pieces (tus): `offset` of `length` bytes are stored.
 
-    `holder` is the request that is writing, until `held_until`; `used_by` the assessment or batch that took it.
+    `holder` is the request that is writing, until `held_until`; `fence` rises with each, and is part of the names of
+    what it stores; `used_by` is the assessment or batch that took the upload.
     """
 
     __tablename__ = "upload"
@@ -193,7 +195,7 @@ class UploadRow(Table):
     tenant: Mapped[str] = mapped_column(String(64))
     length: Mapped[int] = mapped_column(BigInteger)
     offset: Mapped[int] = mapped_column(BigInteger)
-    parts: Mapped[int]
+    fence: Mapped[int]
     sha256: Mapped[str | None] = mapped_column(String(64))
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
@@ -238,7 +240,10 @@ class ReservationRow(Table):
 
 
 class BatchRow(Table):
-    """Many assessments submitted together; its lines are the assessments that name it."""
+    """Many assessments submitted together; its lines are the assessments that name it.
+
+    `updated_at` rises with whatever changes its files; those of an ended batch are missing until they are written.
+    """
 
     __tablename__ = "batch"
     __table_args__ = (Index("ix_batch_page", "tenant", "created_at", "id"), Index("ix_batch_state", "state"))
@@ -246,7 +251,6 @@ class BatchRow(Table):
     id: Mapped[str] = mapped_column(String(36), primary_key=True)
     tenant: Mapped[str] = mapped_column(String(64))
     state: Mapped[str] = mapped_column(String(16))
-    reference: Mapped[str | None] = mapped_column(String(64))
     lines: Mapped[int]
     request_id: Mapped[str] = mapped_column(String(64))
     created_at: Mapped[datetime]

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
+from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
 from service.api.dependencies import Authenticated, Parts, RequestId, RunningParts
 from service.api.examples import PAGE, QUEUED, SUCCEEDED
+from service.api.idempotency import OncePerKey
 from service.api.openapi import SUBMISSION, problems, responses
 from service.api.schemas import (
     AssessmentPage,
@@ -18,13 +22,18 @@ from service.api.schemas import (
     summary_of,
     view_of,
 )
-from service.api.uploads import Upload, discard, receive, refuse_announced
+from service.api.submissions import digest_of_submission, discard_refused, receive_submission
+from service.api.uploads import Received, refuse_announced
 from service.auth.caller import Caller
 from service.errors import (
     AssessmentNotFound,
     AudioEmpty,
     AudioUnsupported,
+    BodyStalled,
     DatabaseUnavailable,
+    IdempotencyInFlight,
+    IdempotencyKeyInvalid,
+    IdempotencyKeyReused,
     InvalidRequest,
     MalformedUpload,
     MaterialMissing,
@@ -34,8 +43,13 @@ from service.errors import (
     TranscriptNotUtf8,
     Unauthenticated,
     UnknownTask,
+    UploadIncomplete,
+    UploadNotFound,
+    UploadUsed,
 )
 from service.jobs.assessment import Assessment, Order, State
+from service.jobs.batch_ending import withdraw_line
+from service.jobs.idempotency import Answer
 from service.jobs.repository import AssessmentRepository
 from service.jobs.result import Result
 from service.jobs.retention import remove_material, retention
@@ -58,7 +72,13 @@ router = APIRouter(prefix="/assessments", tags=["assessments"])
         202,
         QUEUED,
         MalformedUpload,
+        IdempotencyKeyInvalid,
         Unauthenticated,
+        UploadNotFound,
+        BodyStalled,
+        UploadIncomplete,
+        UploadUsed,
+        IdempotencyInFlight,
         TooLarge,
         AudioUnsupported,
         InvalidRequest,
@@ -67,22 +87,31 @@ router = APIRouter(prefix="/assessments", tags=["assessments"])
         TranscriptEmpty,
         TranscriptNotUtf8,
         UnknownTask,
+        IdempotencyKeyReused,
         ModelNotReady,
         DatabaseUnavailable,
     ),
 )
 async def create_assessment(
-    request: Request, response: Response, caller: Authenticated, parts: RunningParts, request_id: RequestId
-) -> AssessmentView:
-    """Send audio, a transcript, or both; the answer says where to look for the result."""
-    refuse_announced(request, parts.limits)
+    request: Request,
+    response: Response,
+    caller: Authenticated,
+    parts: RunningParts,
+    request_id: RequestId,
+    once: OncePerKey,
+) -> AssessmentView | Response:
+    """Send audio, a transcript, or both, or name uploads; the answer says where to look for the result."""
+    refuse_announced(request, parts.settings)
+    if once.repeats:
+        return once.again(await digest_of_submission(request, parts.settings))
     await run_in_threadpool(require_model, parts.database)
     assessment_id = str(uuid.uuid4())
-    upload = await receive(request, assessment_id, parts.objects, parts.limits)
+    received = await receive_submission(request, assessment_id, caller, parts)
+    order = partial(_order, assessment_id, request_id, received)
     try:
-        assessment = await run_in_threadpool(_accept, parts, caller, upload, assessment_id, request_id)
-    except Exception:
-        await discard(assessment_id, parts.objects)
+        assessment = await run_in_threadpool(_accept, parts, caller, order, received, once)
+    except Exception as error:
+        await discard_refused(error, assessment_id, parts.objects)
         raise
     parts.sweeper.wake()
     response.headers["Location"] = assessment_path(assessment_id)
@@ -139,28 +168,43 @@ def read_assessment(
 def delete_assessment(assessment_id: str, caller: Authenticated, parts: RunningParts) -> None:
     """Before its end it is cancelled; afterwards the assessment and all its objects are erased."""
     with parts.database.writing() as session:
-        cancelled = AssessmentRepository(session, caller).cancel(assessment_id)
+        assessments = AssessmentRepository(session, caller)
+        batch_id = assessments.get(assessment_id).batch_id
+        cancelled = assessments.cancel(assessment_id)
+    remove_material(parts.database, parts.objects, retention(parts.settings), assessment_id)
     if cancelled:
-        remove_material(parts.database, parts.objects, retention(parts.settings), assessment_id)
         return
     parts.objects.delete(assessment_prefix(assessment_id))
     with parts.database.writing() as session:
         AssessmentRepository(session, caller).erase(assessment_id)
+    if batch_id is not None:
+        withdraw_line(parts.database, parts.objects, batch_id)
 
 
-def _accept(parts: Parts, caller: Caller, upload: Upload, assessment_id: str, request_id: str) -> Assessment:
-    model = model_for(parts.database, upload.metadata.task)
-    order = Order(
+def _accept(
+    parts: Parts, caller: Caller, order: Callable[[str], Order], received: Received, once: OncePerKey
+) -> Assessment:
+    model = model_for(parts.database, received.metadata.task)
+
+    def answered(session: Session, assessment: Assessment) -> None:
+        body = view_of(assessment, None).model_dump_json()
+        once.complete(session, received.digest, Answer(status=202, location=assessment_path(assessment.id), body=body))
+
+    return submit(parts.database, caller, order(model.bundle), uploads=received.uploads, then=answered)
+
+
+def _order(assessment_id: str, request_id: str, received: Received, bundle: str) -> Order:
+    return Order(
         id=assessment_id,
-        task=upload.metadata.task,
-        reference=upload.metadata.reference,
-        priority=upload.metadata.priority,
-        bundle=model.bundle,
+        task=received.metadata.task,
+        reference=received.metadata.reference,
+        priority=received.metadata.priority,
+        bundle=bundle,
         request_id=request_id,
-        audio_key=upload.audio_key,
-        transcript_key=upload.transcript_key,
+        audio_key=received.audio_key,
+        transcript_key=received.transcript_key,
+        audio_seconds=received.audio_seconds,
     )
-    return submit(parts.database, caller, order)
 
 
 def _stored_result(parts: Parts, key: str) -> Result:

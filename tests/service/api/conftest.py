@@ -1,17 +1,22 @@
-"""The application in this process, on SQLite, with a worker that is only a row."""
+"""The application in this process, on SQLite or over a real socket, with a worker that is only a row."""
 
 import json
 import shutil
+import threading
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+import uvicorn
 from starlette.testclient import TestClient
 
 from service.api.app import create_app
 from service.settings import Settings
 from service.storage.database import Database
+from tests.processes import answers, free_port
+from tests.waiting import wait_for
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,9 +52,11 @@ class Api:
 
 
 @pytest.fixture
-def settings(tmp_path, migrated_file):
+def settings(request, tmp_path, migrated_file):
+    """Small limits; a test may name others."""
     shutil.copy(migrated_file, tmp_path / "hilbert.sqlite")
-    return Settings(data_dir=tmp_path, upload_limit=100_000, transcript_limit=1_000, sweep=timedelta(milliseconds=50))
+    limits = {"upload_limit": 100_000, "transcript_limit": 1_000, **getattr(request, "param", {})}
+    return Settings(data_dir=tmp_path, sweep=timedelta(milliseconds=50), **limits)
 
 
 @pytest.fixture
@@ -70,3 +77,24 @@ def bare_api(settings, tmp_path):
 def api(bare_api, join_worker):
     join_worker(bare_api.database)
     return bare_api
+
+
+@contextmanager
+def listening(settings):
+    """The application behind a real uvicorn, in a thread: its address and its parts."""
+    app, port = create_app(settings), free_port()
+    server = uvicorn.Server(uvicorn.Config(app, port=port, log_config=None, access_log=False))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        wait_for(lambda: answers(port))
+        yield f"http://127.0.0.1:{port}", app.state.parts
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+@pytest.fixture
+def listen():
+    """To be called with settings, as a context."""
+    return listening

@@ -20,15 +20,32 @@ GUARDED = [
     ("GET", "/v1/assessments"),
     ("GET", "/v1/assessments/x"),
     ("DELETE", "/v1/assessments/x"),
+    ("POST", "/v1/batches"),
+    ("GET", "/v1/batches"),
+    ("GET", "/v1/batches/x"),
+    ("DELETE", "/v1/batches/x"),
+    ("GET", "/v1/batches/x/output"),
+    ("GET", "/v1/batches/x/errors"),
     ("GET", "/v1/models"),
+    ("OPTIONS", "/v1/uploads"),
+    ("POST", "/v1/uploads"),
+    ("HEAD", "/v1/uploads/x"),
+    ("GET", "/v1/uploads/x"),
+    ("PATCH", "/v1/uploads/x"),
+    ("DELETE", "/v1/uploads/x"),
 ]
 OPEN = ["/livez", "/openapi.json", "/docs"]
 
 
 def test_the_guarded_routes_are_all_routes_of_v1(api):
     paths = api.client.get("/openapi.json").json()["paths"]
-    routes = {(method.upper(), path) for path, methods in paths.items() for method in methods if path.startswith("/v1")}
-    assert routes == {(method, path.replace("/x", "/{assessment_id}")) for method, path in GUARDED}
+    routes = {
+        (method.upper(), re.sub(r"{\w+}", "x", path))
+        for path, methods in paths.items()
+        for method in methods
+        if path.startswith("/v1")
+    }
+    assert routes == set(GUARDED)
 
 
 @pytest.mark.parametrize(("method", "path"), GUARDED)
@@ -47,7 +64,7 @@ def test_without_a_valid_key_nothing_under_v1_answers(api, method, path, headers
     assert response.status_code == 401
     assert response.headers["www-authenticate"].startswith("Bearer")
     assert response.headers["content-type"] == "application/problem+json"
-    assert response.json()["code"] == "unauthenticated"
+    assert method == "HEAD" or response.json()["code"] == "unauthenticated"
 
 
 def test_a_revoked_key_stops_working(api):

@@ -226,7 +226,7 @@ def test_a_part_sent_twice_is_refused(api):
 @pytest.mark.parametrize(
     ("content_type", "content"),
     [
-        ("application/json", b"{}"),
+        ("application/xml", b"<a/>"),
         ("multipart/form-data", b"--x"),
         ("multipart/form-data; boundary=x", b"no boundary here"),
         ("multipart/form-data; boundary=x", b""),

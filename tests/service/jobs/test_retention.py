@@ -73,7 +73,7 @@ def test_each_class_is_kept_for_its_own_time_and_what_stages_left_never(database
 def test_what_was_uploaded_in_parts_goes_too(database, objects, ended):
     one = ended()
     for number in range(2):
-        objects.put_at(part_key("u1", number), b"part")
+        objects.write(part_key("u1", 4 * number, 1), b"part")
     one.set(audio_key=upload_key("u1"))
     remove_material(database, objects, AT_THE_END)
     assert objects.list("uploads") == []

@@ -1,26 +1,18 @@
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from sqlalchemy import select, update
 
 from service.jobs.assessment import StageState, State
-from service.jobs.pump import Window
-from service.jobs.retention import retention
 from service.jobs.stages import StageRepository
-from service.jobs.sweeper import Sweeper, SweepPlan, lead, sweep, sweep_plan
+from service.jobs.sweeper import Sweeper, lead, sweep, sweep_plan
 from service.settings import Settings
 from service.storage.database import now
 from service.storage.tables import AssessmentRow, StageRow, WorkerRow
 from tests.waiting import wait_for
 
-AT_THE_END = retention(Settings())
-PLAN = SweepPlan(
-    every=timedelta(milliseconds=20),
-    republish_after=timedelta(seconds=60),
-    attempts=2,
-    window=Window(stages_per_slot=4, silence=timedelta(seconds=30)),
-    retention=AT_THE_END,
-)
+PLAN = replace(sweep_plan(Settings(attempts=2)), every=timedelta(milliseconds=20))
 SECOND = timedelta(seconds=1)
 
 
@@ -133,13 +125,7 @@ def test_the_plan_follows_the_settings():
 
 
 def test_the_thread_publishes_when_woken(sqlite, objects, submit, doorbell):
-    patient = SweepPlan(
-        every=timedelta(seconds=30),
-        republish_after=PLAN.republish_after,
-        attempts=PLAN.attempts,
-        window=PLAN.window,
-        retention=AT_THE_END,
-    )
+    patient = replace(PLAN, every=timedelta(seconds=30))
     sweeper = Sweeper(sqlite, objects, doorbell, patient, "s1")
     sweeper.start()
     submit(sqlite)

@@ -6,6 +6,7 @@ import pytest
 from service.errors import StorageUnavailable
 from service.storage.objects import (
     assessment_prefix,
+    chain,
     material_prefix,
     part_key,
     result_prefix,
@@ -71,19 +72,6 @@ def test_a_missing_object_is_a_missing_file(objects):
         objects.get("assessments/a/result/x")
 
 
-def parts(objects, count):
-    for number in range(count):
-        objects.put_at(part_key("u1", number), b"%d" % number)
-    return upload_key("u1")
-
-
-def test_a_file_in_parts_reads_as_one(objects, tmp_path):
-    key = parts(objects, 12)
-    assert objects.get(key) == b"01234567891011"
-    objects.get_to_file(key, tmp_path / "whole")
-    assert (tmp_path / "whole").read_bytes() == b"01234567891011"
-
-
 def test_a_file_without_parts_is_not_found(objects):
     with pytest.raises(FileNotFoundError):
         objects.get(upload_key("u1"))
@@ -93,7 +81,9 @@ def test_one_object_can_be_removed_and_all_parts_of_a_file(objects):
     kept, gone = objects.put("assessments/a", b"kept"), objects.put("assessments/a", b"gone")
     objects.remove(gone)
     objects.remove(gone)
-    objects.remove(parts(objects, 2))
+    for offset in (0, 1):
+        objects.write(part_key("u1", offset, 1), b"1")
+    objects.remove(upload_key("u1"))
     assert (objects.list("assessments"), objects.list("uploads")) == ([kept], [])
 
 
@@ -101,3 +91,45 @@ def test_a_store_that_gives_no_answer_is_named_in_words_for_the_client(objects, 
     (tmp_path / "objects" / "assessments").write_text("a file where a folder should be")
     with pytest.raises(StorageUnavailable):
         objects.put("assessments/a", b"content")
+
+
+def test_the_beginning_of_an_object_can_be_read_alone(objects):
+    key = objects.put("assessments/a/material", b"RIFF and much more")
+    assert objects.head(key, 4) == b"RIFF"
+    assert objects.head(key, 100) == b"RIFF and much more"
+
+
+def test_the_parts_of_a_file_are_one_file(objects, tmp_path):
+    for offset, content in ((0, b"ab"), (2, b"c"), (3, b"def")):
+        objects.write(part_key("u", offset, 1), content)
+    assert objects.get(upload_key("u")) == b"abcdef"
+    objects.get_to_file(upload_key("u"), tmp_path / "copy")
+    assert (tmp_path / "copy").read_bytes() == b"abcdef"
+    objects.delete(upload_key("u"))
+    with pytest.raises(FileNotFoundError):
+        objects.get(upload_key("u"))
+
+
+def test_of_parts_that_begin_at_one_place_the_latest_counts():
+    sizes = {
+        part_key("u", 0, 1): 4,
+        part_key("u", 4, 1): 9,
+        part_key("u", 4, 2): 3,
+        part_key("u", 7, 3): 2,
+        part_key("u", 13, 1): 5,
+        part_key("u", 13, 10): 0,
+    }
+    chosen = [part_key("u", 0, 1), part_key("u", 4, 2), part_key("u", 7, 3)]
+    assert chain(upload_key("u"), sizes) == chosen
+
+
+def test_a_file_whose_beginning_is_missing_has_no_parts():
+    assert chain(upload_key("u"), {part_key("u", 3, 1): 4}) == []
+
+
+def test_folders_are_one_level_deep(objects):
+    for prefix in (material_prefix("a"), work_prefix("a"), material_prefix("b")):
+        objects.put(prefix, b"1")
+    assert objects.folders("assessments") == ["assessments/a", "assessments/b"]
+    assert objects.newest("assessments/a") is not None
+    assert objects.newest("assessments/c") is None

@@ -138,7 +138,7 @@ def test_a_doubled_message_does_nothing(bench):
     (prepare,) = bench.ready()
     assert bench.runner.run(prepare) == "a1"
     assert bench.runner.run(prepare) is None
-    assert bench.runner.run("no-such-stage") is False
+    assert bench.runner.run("no-such-stage") is None
 
 
 def test_a_chunk_is_computed_again_after_an_error_and_no_other(bench, assessor):

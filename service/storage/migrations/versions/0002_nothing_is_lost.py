@@ -19,7 +19,6 @@ def upgrade() -> None:
         sa.Column("id", sa.String(length=36), nullable=False),
         sa.Column("tenant", sa.String(length=64), nullable=False),
         sa.Column("state", sa.String(length=16), nullable=False),
-        sa.Column("reference", sa.String(length=64), nullable=True),
         sa.Column("lines", sa.Integer(), nullable=False),
         sa.Column("request_id", sa.String(length=64), nullable=False),
         sa.Column("created_at", Instant(timezone=True), nullable=False),
@@ -74,7 +73,7 @@ def upgrade() -> None:
         sa.Column("tenant", sa.String(length=64), nullable=False),
         sa.Column("length", sa.BigInteger(), nullable=False),
         sa.Column("offset", sa.BigInteger(), nullable=False),
-        sa.Column("parts", sa.Integer(), nullable=False),
+        sa.Column("fence", sa.Integer(), nullable=False),
         sa.Column("sha256", sa.String(length=64), nullable=True),
         sa.Column("created_at", Instant(timezone=True), nullable=False),
         sa.Column("updated_at", Instant(timezone=True), nullable=False),
@@ -148,6 +147,7 @@ def upgrade() -> None:
     op.add_column("assessment", sa.Column("batch_line", sa.Integer(), nullable=True))
     op.add_column("assessment", sa.Column("custom_id", sa.String(length=128), nullable=True))
     op.create_index("ix_assessment_batch", "assessment", ["batch_id", "state"], unique=False)
+    op.create_index("ix_assessment_line", "assessment", ["batch_id", "batch_line"], unique=False)
     op.add_column("stage", sa.Column("claimed_at", Instant(timezone=True), nullable=True))
     op.add_column("stage", sa.Column("finished_at", Instant(timezone=True), nullable=True))
     op.create_index("ix_stage_pace", "stage", ["kind", "finished_at"], unique=False)
@@ -163,6 +163,7 @@ def downgrade() -> None:
     op.drop_index("ix_stage_pace", table_name="stage")
     op.drop_column("stage", "finished_at")
     op.drop_column("stage", "claimed_at")
+    op.drop_index("ix_assessment_line", table_name="assessment")
     op.drop_index("ix_assessment_batch", table_name="assessment")
     op.drop_column("assessment", "custom_id")
     op.drop_column("assessment", "batch_line")

@@ -1,0 +1,137 @@
+"""The headers of tus 1.0 (https://tus.io/protocols/resumable-upload), read and written."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from datetime import datetime
+from email.utils import format_datetime
+from typing import Annotated, Any
+
+from fastapi import Depends, Header, Request, Response
+from fastapi.routing import APIRoute
+
+from service.api.dependencies import RunningParts
+from service.errors import (
+    ServiceError,
+    TooLarge,
+    UploadHeaderInvalid,
+    UploadTypeUnsupported,
+    UploadVersionUnsupported,
+)
+
+VERSION = "1.0.0"
+EXTENSIONS = "creation,creation-with-upload,termination,expiration,checksum"
+ALGORITHMS = {"sha256": hashlib.sha256, "sha1": hashlib.sha1}
+"""sha1 because the protocol asks every server for it, and some clients know no other."""
+BODY = "application/offset+octet-stream"
+DIGITS = 15
+SPEAKING = {"Tus-Resumable": VERSION, "Cache-Control": "no-store"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checksum:
+    """What the bytes of one request must add up to."""
+
+    algorithm: str
+    digest: bytes
+
+    def hasher(self) -> hashlib._Hash:
+        """A new hasher of the algorithm."""
+        return ALGORITHMS[self.algorithm](usedforsecurity=False)
+
+
+class TusRoute(APIRoute):
+    """A route whose every answer, refusals too, says which version of tus is spoken."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """The handler with the headers around it."""
+        handle = super().get_route_handler()
+
+        async def speak(request: Request) -> Response:
+            try:
+                response = await handle(request)
+            except ServiceError as error:
+                error.headers.update(SPEAKING)
+                if isinstance(error, UploadVersionUnsupported):
+                    error.headers["Tus-Version"] = VERSION
+                raise
+            for name, value in SPEAKING.items():
+                response.headers[name] = value
+            return response
+
+        return speak
+
+
+def require_version(
+    tus_resumable: Annotated[str | None, Header(description=f"`{VERSION}`", examples=[VERSION])] = None,
+) -> None:
+    """Raises UploadVersionUnsupported."""
+    if tus_resumable != VERSION:
+        raise UploadVersionUnsupported(f"The request does not speak tus {VERSION}.")
+
+
+def require_body_type(request: Request) -> None:
+    """Raises UploadTypeUnsupported."""
+    if not announces_body(request):
+        raise UploadTypeUnsupported(f"The request's content type is not {BODY}.")
+
+
+def announces_body(request: Request) -> bool:
+    """Whether the body holds bytes of the file."""
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower() == BODY
+
+
+def read_length(
+    parts: RunningParts,
+    upload_length: Annotated[str | None, Header(description="bytes that the whole file holds")] = None,
+) -> int:
+    """`Upload-Length`. Raises UploadHeaderInvalid, TooLarge."""
+    length = _number("Upload-Length", upload_length)
+    limit = parts.settings.upload_limit
+    if length > limit:
+        raise TooLarge(f"The upload is larger than {limit} bytes.")
+    return length
+
+
+def read_offset(
+    upload_offset: Annotated[str | None, Header(description="place in the file of the first byte sent")] = None,
+) -> int:
+    """`Upload-Offset`. Raises UploadHeaderInvalid."""
+    return _number("Upload-Offset", upload_offset)
+
+
+def read_checksum(
+    upload_checksum: Annotated[
+        str | None, Header(description="`sha256` or `sha1`, a space, and the digest of the bytes sent in base64")
+    ] = None,
+) -> Checksum | None:
+    """`Upload-Checksum`, where there is one. Raises UploadHeaderInvalid."""
+    if upload_checksum is None:
+        return None
+    algorithm, _, encoded = upload_checksum.strip().partition(" ")
+    if algorithm not in ALGORITHMS:
+        raise UploadHeaderInvalid(f"The algorithm of Upload-Checksum is none of {', '.join(ALGORITHMS)}.")
+    try:
+        digest = base64.b64decode(encoded, validate=True)
+    except ValueError:
+        raise UploadHeaderInvalid("Upload-Checksum is not an algorithm and a digest in base64.") from None
+    return Checksum(algorithm=algorithm, digest=digest)
+
+
+Length = Annotated[int, Depends(read_length)]
+Offset = Annotated[int, Depends(read_offset)]
+StatedChecksum = Annotated[Checksum | None, Depends(read_checksum)]
+
+
+def http_date(moment: datetime) -> str:
+    """A moment as HTTP headers write it."""
+    return format_datetime(moment.replace(microsecond=0), usegmt=True)
+
+
+def _number(name: str, value: str | None) -> int:
+    if value is None or not (value.isascii() and value.isdigit() and len(value) <= DIGITS):
+        raise UploadHeaderInvalid(f"{name} is missing or not a number of bytes.")
+    return int(value)

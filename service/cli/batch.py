@@ -1,0 +1,179 @@
+"""`hilbert batch`: from a manifest to a table of results, through a running service."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import threading
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import httpx
+from rich.console import Console
+
+from service.cli.batching.client import Interrupted, ServiceClient, expect, told_problem
+from service.cli.batching.following import follow, upload_bar
+from service.cli.batching.journal import Journal, Place
+from service.cli.batching.manifest import Entry, read_manifest
+from service.cli.batching.results import Row, refuse_format, row_of, write_results
+from service.cli.batching.stopping import Stopped, refused
+from service.cli.batching.uploading import Uploader, files_of
+
+INTERRUPTED = 130
+BATCHES = "/v1/batches"
+SCORED = ("succeeded", "abstained")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchOptions:
+    """What the user asked for."""
+
+    manifest: Path
+    out: Path
+    url: str
+    key: str | None
+    patience: timedelta
+    cancel_on_interrupt: bool
+
+    @property
+    def journal(self) -> Path:
+        """Where the run keeps what it has done."""
+        return self.out.with_name(f"{self.out.name}.journal")
+
+
+def run_batch(options: BatchOptions, console: Console) -> int:
+    """The exit status: 0 when every line has a result, 1 when some have none, else one of sysexits.h."""
+    try:
+        return _run(options, console)
+    except Stopped as stopped:
+        console.print(stopped.message, markup=False, highlight=False, soft_wrap=True)
+        return stopped.status
+
+
+def _run(options: BatchOptions, console: Console) -> int:
+    if options.key is None:
+        raise Stopped("Set HILBERT_KEY to an API key of the service.", os.EX_CONFIG)
+    refuse_format(options.out)
+    read_manifest(options.manifest)
+    client = ServiceClient(options.url, options.key, patience=options.patience, stop=threading.Event())
+    try:
+        entries = read_manifest(options.manifest, _tasks(client))
+        digest = hashlib.sha256(options.manifest.read_bytes()).hexdigest()
+        journal = Journal(options.journal, manifest=digest, url=options.url)
+        try:
+            return _Run(client, journal, entries, console).through(options)
+        finally:
+            journal.close()
+    except (KeyboardInterrupt, Interrupted):
+        console.print("Interrupted. Run the same command again to go on.")
+        return INTERRUPTED
+    finally:
+        client.close()
+
+
+def _tasks(client: ServiceClient) -> frozenset[str]:
+    """Also the first sign that address and key are right."""
+    models = expect(client.request("GET", "/v1/models"), httpx.codes.OK).json()
+    return frozenset(task["name"] for model in models["items"] for task in model["tasks"])
+
+
+class _Run:
+    """One run of the command, with its journal open."""
+
+    def __init__(self, client: ServiceClient, journal: Journal, entries: Sequence[Entry], console: Console) -> None:
+        self._client = client
+        self._journal = journal
+        self._entries = entries
+        self._console = console
+
+    def through(self, options: BatchOptions) -> int:
+        """All the way, or until a signal."""
+        try:
+            batch = self._journal.batch or self._submit()
+            self._console.print(f"The service has batch {batch}.", highlight=False)
+            follow(self._client, f"{BATCHES}/{batch}", self._console)
+            rows = self._collect(batch)
+        except (KeyboardInterrupt, Interrupted):
+            self._client.stop.clear()
+            self._console.print(self._farewell(cancel=options.cancel_on_interrupt), soft_wrap=True)
+            return INTERRUPTED
+        write_results(rows, options.out)
+        self._journal.remove()
+        return self._summarise(rows, options.out)
+
+    def _submit(self) -> str:
+        """The id of the batch, once the service has it."""
+        if self._journal.posting is None:
+            self._journal.will_post(self._body(self._upload()))
+        body = (self._journal.posting or "").encode()
+        key = hashlib.sha256(f"{self._journal.run} {self._journal.refusals}".encode() + body).hexdigest()
+        headers = {"Content-Type": "application/x-ndjson", "Idempotency-Key": f'"{key}"'}
+        answer = self._client.request("POST", BATCHES, headers, body)
+        if answer.status_code != httpx.codes.ACCEPTED:
+            self._journal.was_refused()
+            if answer.headers.get("content-type") == "application/problem+json" and "errors" in answer.json():
+                raise self._refusal(answer)
+        batch: str = expect(answer, httpx.codes.ACCEPTED).json()["id"]
+        self._journal.accepted(batch)
+        return batch
+
+    def _upload(self) -> dict[Place, str]:
+        files = files_of(self._entries)
+        with upload_bar(self._console, sum(file.size for file in files)) as progress:
+            task = progress.task_ids[0]
+            return Uploader(self._client, self._journal, lambda size: progress.advance(task, size)).send_all(files)
+
+    def _body(self, uploads: dict[Place, str]) -> str:
+        lines = []
+        for entry in self._entries:
+            line = {"custom_id": entry.custom_id, "task": entry.task, "reference": entry.reference}
+            line |= {f"{role}_upload": uploads.get((entry.line, role)) for role in ("audio", "transcript")}
+            lines.append(json.dumps({name: value for name, value in line.items() if value is not None}) + "\n")
+        return "".join(lines)
+
+    def _refusal(self, answer: httpx.Response) -> Stopped:
+        """The service's problems, at the manifest's own lines."""
+        told = [told_problem(answer)]
+        for problem in answer.json()["errors"]:
+            word, _, number = problem["location"].partition(" ")
+            place = problem["location"]
+            if word == "line" and number.isdigit() and 0 < int(number) <= len(self._entries):
+                place = f"line {self._entries[int(number) - 1].line}"
+            told.append(f"  {place}: {problem['reason']}")
+        return refused("\n".join(told))
+
+    def _collect(self, batch: str) -> list[Row]:
+        """A row for each line of the manifest, in its order."""
+        found: dict[str, Row] = {}
+
+        def keep(line: str) -> None:
+            row = row_of(json.loads(line))
+            found[str(row["custom_id"])] = row
+
+        for name in ("output", "errors"):
+            self._client.read_lines(f"{BATCHES}/{batch}/{name}", keep)
+        return [found.get(entry.custom_id) or _erased(entry) for entry in self._entries]
+
+    def _farewell(self, *, cancel: bool) -> str:
+        batch = self._journal.batch
+        if batch is None:
+            return "Interrupted. Run the same command again to go on with the uploads."
+        if not cancel:
+            return "Interrupted; the batch goes on in the service. Run the same command again to fetch its results."
+        expect(self._client.request("DELETE", f"{BATCHES}/{batch}"), httpx.codes.NO_CONTENT, httpx.codes.ACCEPTED)
+        return "Interrupted; the batch was cancelled. Run the same command again to fetch what was done."
+
+    def _summarise(self, rows: Sequence[Row], out: Path) -> int:
+        counts = Counter(str(row["state"]) for row in rows)
+        told = ", ".join(f"{count} {state}" for state, count in counts.most_common())
+        self._console.print(f"{len(rows)} lines: {told}. Results are in {out}", markup=False, soft_wrap=True)
+        return 0 if all(state in SCORED for state in counts) else 1
+
+
+def _erased(entry: Entry) -> Row:
+    advice = "Its assessment was erased from the service."
+    return {"custom_id": entry.custom_id, "state": "erased", "error_code": "erased", "error_advice": advice}

@@ -1,0 +1,1 @@
+"""What `hilbert batch` is made of: manifest, journal, uploads, results."""

@@ -1,0 +1,44 @@
+"""Objects that no row knows: left by an API that was killed while it received a file, or while it deleted one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+
+from sqlalchemy import select
+
+from service.storage.database import Database, now
+from service.storage.objects import ObjectStore
+from service.storage.tables import AssessmentRow, UploadRow
+
+AT_ONCE = 500
+
+
+def remove_orphans(database: Database, objects: ObjectStore, age: timedelta) -> int:
+    """Delete what lies under the ids of no assessment and no upload, and half-written files.
+
+    Only where nothing was stored for `age`: a recording is in the store a moment before its assessment is in the
+    database. Returns how many ids and files that were.
+    """
+    before = now() - age
+    removed = 0
+    for place, table in (("assessments", AssessmentRow), ("uploads", UploadRow)):
+        for prefix in _without_row(database, objects.folders(place), table):
+            if _old(objects.newest(prefix), before):
+                objects.delete(prefix)
+                removed += 1
+    return removed + objects.delete_unfinished(before)
+
+
+def _without_row(
+    database: Database, prefixes: Sequence[str], table: type[AssessmentRow] | type[UploadRow]
+) -> Iterator[str]:
+    for start in range(0, len(prefixes), AT_ONCE):
+        ids = {prefix.rpartition("/")[2]: prefix for prefix in prefixes[start : start + AT_ONCE]}
+        with database.reading() as session:
+            known = set(session.scalars(select(table.id).where(table.id.in_(ids))))
+        yield from (ids[unknown] for unknown in sorted(ids.keys() - known))
+
+
+def _old(moment: datetime | None, before: datetime) -> bool:
+    return moment is not None and moment < before
