@@ -16,7 +16,7 @@ from service.api.correlation import Correlation
 from service.api.dependencies import Parts, authenticated
 from service.api.error_handlers import install_error_handlers
 from service.api.openapi import describe
-from service.api.routes import assessments, health, models
+from service.api.routes import assessments, health, models, webhooks
 from service.auth.keys import KeyRing
 from service.auth.peppers import load_peppers
 from service.jobs.result import NOTICE
@@ -43,6 +43,7 @@ def create_app(settings: Settings) -> FastAPI:
     guarded = APIRouter(prefix="/v1", dependencies=[Depends(authenticated)])
     guarded.include_router(assessments.router)
     guarded.include_router(models.router)
+    guarded.include_router(webhooks.router)
     app.include_router(guarded)
     app.openapi = describe(app)  # type: ignore[method-assign]
     return app

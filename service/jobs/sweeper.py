@@ -7,7 +7,7 @@ few seconds, for leases that ran out, messages nobody took up and material that 
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from time import monotonic
 
@@ -16,6 +16,8 @@ from sqlalchemy import or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from service.jobs.assessment import FINAL, WORKERS_LOST, StageState
+from service.jobs.deliveries import DeliverySweep, delivery_sweep, sweep_deliveries
+from service.jobs.delivery_pump import pump_deliveries
 from service.jobs.pump import Window, pump
 from service.jobs.stages import StageRepository
 from service.jobs.workers import forget_lost
@@ -39,6 +41,7 @@ class SweepPlan:
     republish_after: timedelta
     attempts: int
     window: Window
+    deliveries: DeliverySweep = field(default_factory=lambda: delivery_sweep(Settings()))
 
 
 def sweep_plan(settings: Settings) -> SweepPlan:
@@ -49,6 +52,7 @@ def sweep_plan(settings: Settings) -> SweepPlan:
         attempts=settings.attempts,
         # Fewer would leave threads of a worker idle until the next sweep.
         window=Window(stages_per_worker=max(settings.window, settings.concurrency), silence=settings.silence),
+        deliveries=delivery_sweep(settings),
     )
 
 
@@ -84,6 +88,7 @@ def sweep(database: Database, objects: ObjectStore, plan: SweepPlan) -> None:
             .values(enqueued_at=None)
         )
         forget_lost(session)
+    sweep_deliveries(database, plan.deliveries, plan.republish_after)
     remove_material(database, objects)
 
 
@@ -154,5 +159,6 @@ class Sweeper:
             if due and lead(self._database, self._owner, 4 * self._plan.every):
                 sweep(self._database, self._objects, self._plan)
             pump(self._database, self._doorbell, self._plan.window)
+            pump_deliveries(self._database, self._doorbell, self._plan.window.silence)
         except Exception as error:  # the thread must outlive whatever one turn meets
             log.warning("sweep failed", **failure_fields(error))
