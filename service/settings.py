@@ -136,7 +136,7 @@ class Settings(BaseSettings):
     webhook_timeout: Duration = Field(
         default=timedelta(seconds=10),
         gt=timedelta(0),
-        description="time that one attempt at a delivery may take in all",
+        description="time that an attempt at a delivery may take in all",
     )
     webhook_retries: tuple[Duration, ...] = Field(
         default=RETRIES,
@@ -154,7 +154,7 @@ class Settings(BaseSettings):
     webhook_slots: int = Field(default=8, gt=0, description="deliveries that a worker of `deliver` works on at once")
     webhook_allow_http: bool = Field(
         default=False,
-        description="let webhooks have http:// URLs; without TLS anyone on the way reads and answers them",
+        description="let webhooks have http:// URLs; without TLS anyone on the way can read them",
     )
     webhook_networks: tuple[IPvAnyNetwork, ...] = Field(
         default=(),

@@ -7,7 +7,7 @@ few seconds, for leases that ran out, messages nobody took up and material that 
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from time import monotonic
 
@@ -41,7 +41,7 @@ class SweepPlan:
     republish_after: timedelta
     attempts: int
     window: Window
-    deliveries: DeliverySweep = field(default_factory=lambda: delivery_sweep(Settings()))
+    deliveries: DeliverySweep
 
 
 def sweep_plan(settings: Settings) -> SweepPlan:

@@ -106,6 +106,7 @@ class GuardedClient:
     def _send(self, destination: Destination, network: Pinned, body: bytes, headers: Mapping[str, str]) -> Answer:
         origin = (destination.scheme.encode(), destination.host.encode(), destination.port)
         own = {"Host": destination.authority, "User-Agent": AGENT, "Connection": "close"}
+        length = {"Content-Length": str(len(body))}
         with (
             httpcore.HTTPConnection(
                 httpcore.Origin(*origin), ssl_context=self._authorities, network_backend=network
@@ -113,7 +114,7 @@ class GuardedClient:
             connection.stream(
                 "POST",
                 httpcore.URL(scheme=origin[0], host=origin[1], port=origin[2], target=destination.target.encode()),
-                headers={**own, **headers, "Content-Length": str(len(body))},
+                headers=list({**own, **headers, **length}.items()),
                 content=body,
             ) as response,
         ):

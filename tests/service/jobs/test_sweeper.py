@@ -4,6 +4,7 @@ import pytest
 from sqlalchemy import select, update
 
 from service.jobs.assessment import StageState, State
+from service.jobs.deliveries import delivery_sweep
 from service.jobs.pump import Window
 from service.jobs.stages import StageRepository
 from service.jobs.sweeper import Sweeper, SweepPlan, lead, remove_material, sweep, sweep_plan
@@ -13,11 +14,13 @@ from service.storage.objects import material_prefix, result_prefix, work_prefix
 from service.storage.tables import AssessmentRow, StageRow
 from tests.waiting import wait_for
 
+DELIVERIES = delivery_sweep(Settings())
 PLAN = SweepPlan(
     every=timedelta(milliseconds=20),
     republish_after=timedelta(seconds=60),
     attempts=2,
     window=Window(stages_per_worker=4, silence=timedelta(seconds=30)),
+    deliveries=DELIVERIES,
 )
 SECOND = timedelta(seconds=1)
 
@@ -114,6 +117,7 @@ def test_the_thread_publishes_when_woken(sqlite, objects, submit, doorbell):
         republish_after=PLAN.republish_after,
         attempts=PLAN.attempts,
         window=PLAN.window,
+        deliveries=DELIVERIES,
     )
     sweeper = Sweeper(sqlite, objects, doorbell, patient, "s1")
     sweeper.start()
