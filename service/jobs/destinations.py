@@ -29,6 +29,7 @@ LOWEST_FREE_PORT = 1024
 LONGEST_URL = 2048
 LONGEST_HOST = 253
 WRITTEN_PLAINLY = re.compile(r"[!-~]+")
+AUTHORITY = re.compile(r"(\[[0-9a-f:.]+\]|[^\[\]:]+)(:[0-9]*)?")
 LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
 LOCAL_ENDINGS = ("localhost", "local", "internal", "localdomain", "home", "lan", "intranet")
@@ -112,6 +113,8 @@ class Destinations:
             raise WebhookUrlRefused("The URL must not hold a user or a password.")
         if "#" in url:
             raise WebhookUrlRefused("The URL must not have a fragment.")
+        if not AUTHORITY.fullmatch(parts.netloc.lower()):
+            raise WebhookUrlRefused("The URL's host and port cannot be read.")
         host, address = self._host(parts)
         path = parts.path or "/"
         return Destination(
@@ -182,7 +185,7 @@ def _literal(host: str, *, bracketed: bool) -> Address | None:
         address = ip_address(host)
     except ValueError:
         return None
-    if bracketed != isinstance(address, IPv6Address) or "%" in host:
+    if bracketed != isinstance(address, IPv6Address):
         raise WebhookUrlRefused("The URL's host is no plain IP address.")
     return address
 
