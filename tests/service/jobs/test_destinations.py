@@ -116,10 +116,10 @@ REFUSED = {
         "https://cl\tinic.example/",
         "https://clinic.example\\@evil.example/",
         "https://bücher.example/",
-        "https://１２７.０.０.１/",
+        "https://\uff11\uff12\uff17.\uff10.\uff10.\uff11/",
         "https://127。0。0。1/",
         "https://ⓛocalhost/",
-        "https://clіnic.example/",
+        "https://cl\u0456nic.example/",
         "",
     ],
     "not public": [

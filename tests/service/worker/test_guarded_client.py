@@ -1,6 +1,6 @@
 """The guarded client against real servers on the loopback."""
 
-import datetime
+import datetime as dt
 import socket
 import ssl
 import threading
@@ -207,7 +207,7 @@ def certificate(tmp_path_factory):
     file = tmp_path_factory.mktemp("tls") / "receiver.pem"
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "receiver.example")])
-    moment = datetime.datetime.now(datetime.UTC)
+    moment = dt.datetime.now(dt.UTC)
     made = (
         x509.CertificateBuilder()
         .subject_name(name)
