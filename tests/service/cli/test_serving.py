@@ -223,7 +223,7 @@ def serve(tmp_path, rehearsal_command):
 def ready_children(serve, log):
     wait_for(lambda: "Ctrl-C stops it" in log.read_text())
     pids = children(serve.pid)
-    assert len(pids) == 2
+    assert len(pids) == 3  # API, stages, deliveries
     return pids
 
 
