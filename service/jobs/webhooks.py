@@ -75,10 +75,11 @@ class WebhookRepository:
         events: Iterable[Event] | None = None,
         enabled: bool | None = None,
     ) -> Webhook:
-        """Change what is given. Enabling begins anew: earlier failures no longer count. Raises WebhookNotFound."""
+        """Change what is given; after a new URL or enabling, earlier failures count no more. Raises WebhookNotFound."""
         row = self._row(webhook_id, lock=True)
         if url is not None:
             row.url = url
+            row.failing_since = None
         if events is not None:
             row.events = _listed(events)
         if enabled:

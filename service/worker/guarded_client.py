@@ -81,9 +81,9 @@ class GuardedClient:
             destination = self._allowed.read(url)
         except WebhookUrlRefused:
             raise SendingFailed(Trouble.URL_REFUSED) from None
-        addresses = self._addresses(destination, deadline)
         try:
-            return self._send(destination, Pinned(addresses, deadline), body, headers)
+            network = Pinned(self._addresses(destination, deadline), deadline)
+            return self._send(destination, network, body, headers)
         except httpcore.TimeoutException:
             raise SendingFailed(Trouble.TIMEOUT) from None
         except httpcore.ProtocolError:

@@ -94,6 +94,13 @@ def test_only_what_is_given_is_changed(ask, hook):
     assert ask("update", hook, events=()).events == ()
 
 
+def test_failures_of_an_earlier_url_do_not_count(database, ask, hook):
+    attempt(database, ask("test", hook).id, status=500)
+    assert ask("get", hook).failing_since is not None
+    assert ask("update", hook, events=()).failing_since is not None
+    assert ask("update", hook, url="https://new.example/").failing_since is None
+
+
 def test_a_webhook_that_is_enabled_again_begins_anew(database, ask, hook):
     assert ask("update", hook, enabled=False).disabled_reason == "switched_off"
     with pytest.raises(WebhookDisabled):

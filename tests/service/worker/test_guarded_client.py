@@ -16,13 +16,14 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from service.jobs.destinations import Destinations
 from service.jobs.webhook import Trouble
-from service.worker.guarded_client import GuardedClient, SendingFailed, resolve_name
+from service.worker.guarded_client import GuardedClient, SendingFailed, resolve_name, trusted_authorities
 from tests.receiver import Receiver
 
 LOCAL = Destinations(allow_http=True, networks=(ip_network("127.0.0.0/8"), ip_network("::1/128")))
 STRICT = Destinations(allow_http=True)
 SHORT = timedelta(seconds=0.4)
 LONG = timedelta(seconds=10)
+AUTHORITIES = trusted_authorities()
 
 
 class Names:
@@ -37,8 +38,8 @@ class Names:
         return self.answers.pop(0)
 
 
-def client(allowed=LOCAL, *, timeout=LONG, **options):
-    return GuardedClient(allowed, timeout=timeout, **options)
+def client(allowed=LOCAL, *, timeout=LONG, authorities=AUTHORITIES, **options):
+    return GuardedClient(allowed, timeout=timeout, authorities=authorities, **options)
 
 
 def trouble(sender, url):
