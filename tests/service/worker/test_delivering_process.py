@@ -79,8 +79,7 @@ class Site:
             return session.scalars(select(WorkerRow)).all()
 
 
-@pytest.fixture
-def site(tmp_path, migrated_file):
+def settings_for(tmp_path, **servers):
     settings = Settings(
         data_dir=tmp_path / "data",
         sweep=timedelta(seconds=0.2),
@@ -89,10 +88,24 @@ def site(tmp_path, migrated_file):
         webhook_allow_http=True,
         webhook_networks=("127.0.0.0/8",),
         bundle=tmp_path / "no-bundle",
+        **servers,
     )
     settings.folder.mkdir()
+    return settings
+
+
+@pytest.fixture
+def embedded(tmp_path, migrated_file):
+    settings = settings_for(tmp_path)
     shutil.copy(migrated_file, settings.folder / "hilbert.sqlite")
     site = Site(settings)
+    yield site
+    site.database.close()
+
+
+@pytest.fixture
+def on_servers(tmp_path, database_url, redis_url):
+    site = Site(settings_for(tmp_path, database_url=database_url, broker_url=redis_url))
     yield site
     site.database.close()
 
@@ -103,7 +116,8 @@ def start(site, number=1):
     return running(WORKER, log, until=site.workers, cwd=REPOSITORY, env=environment)
 
 
-def test_every_receiver_is_told_with_one_id_and_a_dead_one_delays_no_other(site):
+def test_every_receiver_is_told_with_one_id_and_a_dead_one_delays_no_other(embedded):
+    site = embedded
     late = free_port()
     with Receiver() as good, Receiver(hangs=True) as stuck, Receiver(410) as gone:
         hooks = {name: site.webhook(one.url) for name, one in (("good", good), ("stuck", stuck), ("gone", gone))}
@@ -136,7 +150,9 @@ def test_every_receiver_is_told_with_one_id_and_a_dead_one_delays_no_other(site)
     assert len(gone.requests) <= 2
 
 
-def test_what_a_killed_worker_was_sending_is_sent_again_with_the_same_id(site):
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_what_a_killed_worker_was_sending_is_sent_again_with_the_same_id(on_servers):
+    site = on_servers
     with Receiver(hangs=True) as receiver:
         hook = site.webhook(receiver.url)
         site.end("a1")
