@@ -89,6 +89,13 @@ def test_no_more_is_rung_than_the_workers_can_soon_take_up(database, fill, doorb
     assert pump_deliveries(database, doorbell, SILENCE) == 2
 
 
+def test_a_webhook_that_fails_has_one_in_flight(database, fill, doorbell):
+    join(database, 8)
+    fails(database, fill(3))
+    assert pump_deliveries(database, doorbell, SILENCE) == 1
+    assert pump_deliveries(database, doorbell, SILENCE) == 0
+
+
 def test_receivers_that_fail_leave_half_of_the_slots_to_the_others(database, fill, doorbell):
     join(database, 4)
     *dead, healthy = fill(*[3] * 9, 1)
