@@ -26,7 +26,8 @@
     ├── Unavailable                   try again later
     │   ├── ModelNotReady                 no worker has registered a model yet
     │   ├── NotReady                      a part of the service is missing
-    │   └── DatabaseUnavailable           the database does not answer
+    │   ├── DatabaseUnavailable           the database does not answer
+    │   └── StorageUnavailable            the object store does not answer, or is full
     ├── InternalError                 our fault
     ├── FenceLost                     a stale attempt tried to write; never leaves the worker
     └── ConfigurationRefused          settings that must not run; shown on the command line
@@ -281,6 +282,14 @@ class DatabaseUnavailable(Unavailable):
 
     code = "database_unavailable"
     title = "The database does not answer"
+
+
+class StorageUnavailable(Unavailable):
+    """The object store does not answer, or has no room left."""
+
+    code = "storage_unavailable"
+    title = "The object store takes nothing right now"
+    retry_after = 15
 
 
 class InternalError(ServiceError):

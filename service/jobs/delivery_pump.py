@@ -41,6 +41,11 @@ def pump_deliveries(database: Database, doorbell: Doorbell, silence: timedelta) 
     return _ring(database, doorbell, ids)
 
 
+def deliveries_wait(session: Session) -> bool:
+    """Whether a delivery was published that no worker has taken yet."""
+    return session.scalar(select(DeliveryRow.id).where(_published()).limit(1)) is not None
+
+
 def _chosen(session: Session, moment: datetime, silence: timedelta) -> list[str]:
     """What to publish next: each webhook's oldest before any webhook's second, those that fail last."""
     candidates = _candidates(session, moment)
@@ -112,8 +117,11 @@ def _waiting(moment: datetime) -> ColumnElement[bool]:
 
 
 def _flying() -> ColumnElement[bool]:
-    published = and_(DeliveryRow.state == DeliveryState.PENDING, DeliveryRow.enqueued_at.is_not(None))
-    return or_(published, DeliveryRow.state == DeliveryState.LEASED)
+    return or_(_published(), DeliveryRow.state == DeliveryState.LEASED)
+
+
+def _published() -> ColumnElement[bool]:
+    return and_(DeliveryRow.state == DeliveryState.PENDING, DeliveryRow.enqueued_at.is_not(None))
 
 
 def _failing() -> ColumnElement[bool]:

@@ -14,6 +14,8 @@ LONGEST_RETRY_AFTER = timedelta(days=1)
 CHANCE = SystemRandom()
 SUCCESS = range(200, 300)
 GONE = 410
+RECORDING = timedelta(seconds=10)
+"""How long a worker holds on to what came of an attempt while the database is away."""
 
 
 class Event(StrEnum):
@@ -180,5 +182,5 @@ def retry_plan(settings: Settings) -> RetryPlan:
 
 
 def delivery_lease(settings: Settings) -> timedelta:
-    """Lease of an attempt: never renewed, so longer than the attempt and its bookkeeping can take."""
-    return 2 * settings.webhook_timeout + timedelta(seconds=5)
+    """Lease of an attempt: never renewed, so longer than to send and to record what came of it can take."""
+    return settings.webhook_timeout + RECORDING + timedelta(seconds=5)

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
+from functools import partial
 from time import monotonic
 
 import structlog
 
 from service.errors import FenceLost
 from service.jobs.deliveries import DeliveryRepository
-from service.jobs.webhook import DeliveryClaim, Outcome, RetryPlan, Trouble
+from service.jobs.webhook import RECORDING, DeliveryClaim, DeliveryState, Outcome, RetryPlan, Trouble
 from service.observability import failure_fields
 from service.storage.database import Database, now
 from service.worker.guarded_client import Answer, GuardedClient, SendingFailed
+from service.worker.perseverance import persevere
 from service.worker.signature import signed_headers
 
 log = structlog.stdlib.get_logger(__name__)
@@ -48,8 +50,7 @@ class DeliveryRunner:
     def _attempt(self, claim: DeliveryClaim) -> None:
         try:
             outcome = self._send(claim)
-            with self._database.writing() as session:
-                state = DeliveryRepository(session, self._worker).record(claim, outcome, self._plan)
+            state = persevere(partial(self._record, claim, outcome), RECORDING)
             log.info(
                 "delivery attempted",
                 attempt=claim.attempt,
@@ -62,6 +63,10 @@ class DeliveryRunner:
             log.info("delivery lost", attempt=claim.attempt)
         except Exception as error:  # the lease runs out, and the delivery is tried again
             log.error("delivery not recorded", attempt=claim.attempt, **failure_fields(error))
+
+    def _record(self, claim: DeliveryClaim, outcome: Outcome) -> DeliveryState:
+        with self._database.writing() as session:
+            return DeliveryRepository(session, self._worker).record(claim, outcome, self._plan)
 
     def _send(self, claim: DeliveryClaim) -> Outcome:
         moment, started = now(), monotonic()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from time import sleep
@@ -28,7 +30,8 @@ OUTCOMES = ("none", "mild", "severe")
 
 
 class RehearsalAssessor:
-    """Answers from the bytes. Words in the audio steer it: `unreadable`, `silence`, `slow`, `broken`."""
+    """Answers from the bytes. Words in the audio steer it: `unreadable`, `silence`, `slow`, `broken`,
+    `deadly`."""
 
     def __init__(self) -> None:
         self.warm = False
@@ -74,10 +77,12 @@ class RehearsalAssessor:
         if b"silence" in material:
             segments = 0
         summary = json.dumps({"segments": segments}).encode()
-        return Preparation(summary=summary, chunks=_chunks(segments, b"slow" in material))
+        return Preparation(summary=summary, chunks=_chunks(segments, material))
 
     def encode(self, chunk: bytes, when_lost: WhenLost | None = None) -> bytes:
         request = json.loads(chunk)
+        if request["deadly"]:
+            os.kill(os.getpid(), signal.SIGKILL)
         if request["slow"]:
             sleep(0.5)
         return json.dumps({"sum": request["segments"]}).encode()
@@ -112,10 +117,11 @@ class RehearsalAssessor:
         return ()
 
 
-def _chunks(segments: int, slow: bool) -> Iterator[PreparedChunk]:
+def _chunks(segments: int, material: bytes) -> Iterator[PreparedChunk]:
     for start in range(0, segments, CHUNK_SEGMENTS):
         size = min(CHUNK_SEGMENTS, segments - start)
-        content = json.dumps({"start": start, "segments": size, "slow": slow}).encode()
+        words = {word: word.encode() in material for word in ("slow", "deadly")}
+        content = json.dumps({"start": start, "segments": size, **words}).encode()
         yield PreparedChunk(content=content, segments=size)
 
 

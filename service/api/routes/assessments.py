@@ -38,8 +38,8 @@ from service.errors import (
 from service.jobs.assessment import Assessment, Order, State
 from service.jobs.repository import AssessmentRepository
 from service.jobs.result import Result
+from service.jobs.retention import remove_material, retention
 from service.jobs.submission import model_for, require_model, submit
-from service.jobs.sweeper import remove_material
 from service.storage.objects import assessment_prefix
 
 POLL_AFTER_SECONDS = "2"
@@ -141,7 +141,7 @@ def delete_assessment(assessment_id: str, caller: Authenticated, parts: RunningP
     with parts.database.writing() as session:
         cancelled = AssessmentRepository(session, caller).cancel(assessment_id)
     if cancelled:
-        remove_material(parts.database, parts.objects, assessment_id)
+        remove_material(parts.database, parts.objects, retention(parts.settings), assessment_id)
         return
     parts.objects.delete(assessment_prefix(assessment_id))
     with parts.database.writing() as session:

@@ -5,7 +5,7 @@ import pytest
 from sqlalchemy import select, update
 
 from service.jobs.deliveries import DeliveryRepository
-from service.jobs.delivery_pump import pump_deliveries
+from service.jobs.delivery_pump import deliveries_wait, pump_deliveries
 from service.jobs.webhook import WebhookState
 from service.jobs.webhooks import WebhookRepository
 from service.jobs.workers import WorkerIdentity, register
@@ -55,6 +55,20 @@ def test_a_delivery_is_rung_once(database, fill, doorbell):
     assert pump_deliveries(database, doorbell, SILENCE) == 0
     ((queue, _),) = doorbell.rung
     assert queue == "deliver"
+
+
+def test_what_is_published_waits_until_a_worker_has_it(database, fill, doorbell):
+    def waits():
+        with database.reading() as session:
+            return deliveries_wait(session)
+
+    fill(1)
+    assert not waits()
+    pump_deliveries(database, doorbell, SILENCE)
+    assert waits()
+    with database.writing() as session:
+        DeliveryRepository(session, "d1").claim(doorbell.rung[0][1], SILENCE, 9)
+    assert not waits()
 
 
 def test_nothing_is_rung_when_nothing_waits(database, doorbell):
