@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
-from sqlalchemy import ColumnElement, and_, delete, or_, select, update
+from sqlalchemy import ColumnElement, and_, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from service.errors import FenceLost
+from service.jobs.republishing import NOTICED_WITHIN
 from service.jobs.webhook import (
     DeliveryClaim,
     DeliveryState,
@@ -24,9 +25,11 @@ from service.jobs.webhook import (
     WebhookState,
     retry_plan,
 )
+from service.jobs.workers import slots
 from service.settings import Settings
 from service.storage.database import Database, now
 from service.storage.tables import DeliveryAttemptRow, DeliveryRow, MessageRow, WebhookRow
+from service.task_queue.doorbell import DELIVER
 
 log = structlog.stdlib.get_logger(__name__)
 AT_ONCE = 100
@@ -38,11 +41,18 @@ class DeliverySweep:
 
     plan: RetryPlan
     keep: timedelta
+    republish_after: timedelta
+    silence: timedelta
 
 
 def delivery_sweep(settings: Settings) -> DeliverySweep:
     """The sweep that the settings describe."""
-    return DeliverySweep(plan=retry_plan(settings), keep=settings.webhook_keep)
+    return DeliverySweep(
+        plan=retry_plan(settings),
+        keep=settings.webhook_keep,
+        republish_after=settings.republish_after,
+        silence=settings.silence,
+    )
 
 
 class DeliveryRepository:
@@ -151,7 +161,7 @@ class DeliveryRepository:
             raise FenceLost("Another attempt holds the delivery.")
 
 
-def sweep_deliveries(database: Database, sweep: DeliverySweep, republish_after: timedelta) -> None:
+def sweep_deliveries(database: Database, sweep: DeliverySweep) -> None:
     """Put right whatever was lost, fail what waits for a disabled webhook, forget old messages."""
     with database.reading() as session:
         expired = DeliveryRepository(session, "sweeper").expired(AT_ONCE)
@@ -160,30 +170,36 @@ def sweep_deliveries(database: Database, sweep: DeliverySweep, republish_after: 
         with database.writing() as session:
             DeliveryRepository(session, "sweeper").take_back(delivery_id, sweep.plan)
     moment = now()
-    waiting = DeliveryRow.state == DeliveryState.PENDING
-    stale = (waiting, DeliveryRow.enqueued_at < moment - republish_after)
-    vain = (waiting, ~_listening())
-    old = (
-        select(MessageRow.id)
-        .where(MessageRow.created_at < moment - sweep.keep)
-        .order_by(MessageRow.created_at)
-        .limit(AT_ONCE)
-    )
     with database.reading() as session:  # mostly there is nothing to do, and no need for the one writer's lock
-        if not any(
-            session.scalar(query.limit(1))
-            for query in (select(DeliveryRow.id).where(*stale), select(DeliveryRow.id).where(*vain), old)
-        ):
-            return
-    with database.writing() as session:
-        session.execute(update(DeliveryRow).where(*stale).values(enqueued_at=None))
-        session.execute(
-            update(DeliveryRow)
-            .where(*vain)
-            .values(state=DeliveryState.FAILED, enqueued_at=None, finished_at=moment)
-            .execution_options(synchronize_session=False)
+        unheard = _unheard(session, sweep, moment)
+        vain = list(session.scalars(select(DeliveryRow.id).where(_in_vain()).limit(AT_ONCE)))
+        old = list(
+            session.scalars(select(MessageRow.id).where(MessageRow.created_at < moment - sweep.keep).limit(AT_ONCE))
         )
-        session.execute(delete(MessageRow).where(MessageRow.id.in_(old)).execution_options(synchronize_session=False))
+    if not (unheard or vain or old):
+        return
+    with database.writing() as session:
+        waiting = update(DeliveryRow).where(DeliveryRow.state == DeliveryState.PENDING)
+        waiting = waiting.execution_options(synchronize_session=False)
+        session.execute(waiting.where(DeliveryRow.id.in_(unheard)).values(enqueued_at=None))
+        failed = {"state": DeliveryState.FAILED, "enqueued_at": None, "finished_at": moment}
+        session.execute(waiting.where(DeliveryRow.id.in_(vain), _in_vain()).values(**failed))
+        session.execute(delete(MessageRow).where(MessageRow.id.in_(old)))
+
+
+def _unheard(session: Session, sweep: DeliverySweep, moment: datetime) -> list[str]:
+    """What was published and not taken up: after a while whatever the workers do, soon where they have free slots."""
+    published = select(DeliveryRow.id).where(DeliveryRow.state == DeliveryState.PENDING)
+    published = published.order_by(DeliveryRow.enqueued_at).limit(AT_ONCE)
+    long_ago = session.scalars(published.where(DeliveryRow.enqueued_at < moment - sweep.republish_after)).all()
+    working = session.scalar(select(func.count()).where(DeliveryRow.state == DeliveryState.LEASED)) or 0
+    idle = max(0, slots(session, DELIVER, sweep.silence) - working)
+    soon = session.scalars(published.where(DeliveryRow.enqueued_at < moment - NOTICED_WITHIN).limit(idle)).all()
+    return list({*long_ago, *soon})
+
+
+def _in_vain() -> ColumnElement[bool]:
+    return and_(DeliveryRow.state == DeliveryState.PENDING, ~_listening())
 
 
 def _free(moment: datetime) -> ColumnElement[bool]:

@@ -89,7 +89,7 @@ def sweep(database: Database, objects: ObjectStore, plan: SweepPlan) -> None:
     with database.writing() as session:
         forget_unheard(session, plan.republish_after, silence)
         forget_lost(session)
-    sweep_deliveries(database, plan.deliveries, plan.republish_after)
+    sweep_deliveries(database, plan.deliveries)
     remove_material(database, objects, plan.retention)
 
 

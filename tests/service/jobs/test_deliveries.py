@@ -7,14 +7,14 @@ from service.errors import FenceLost
 from service.jobs.deliveries import DeliveryRepository, DeliverySweep, delivery_sweep, sweep_deliveries
 from service.jobs.webhook import Outcome, RetryPlan, Trouble, delivery_lease, retry_plan
 from service.jobs.webhooks import WebhookRepository
+from service.jobs.workers import WorkerIdentity, register
 from service.settings import Settings
 from service.storage.database import now
 from service.storage.tables import DeliveryAttemptRow, DeliveryRow, MessageRow, WebhookRow
 
 SECOND = timedelta(seconds=1)
 PLAN = RetryPlan(waits=(5 * SECOND, 300 * SECOND), patience=timedelta(days=5))
-SWEEP = DeliverySweep(plan=PLAN, keep=timedelta(days=30))
-REPUBLISH = timedelta(seconds=60)
+SWEEP = DeliverySweep(plan=PLAN, keep=timedelta(days=30), republish_after=60 * SECOND, silence=30 * SECOND)
 
 
 def outcome(status=None, **fields):
@@ -151,7 +151,7 @@ def test_during_a_rotation_both_secrets_sign_and_afterwards_the_new_one_alone(da
 def test_the_delivery_of_a_lost_worker_is_due_again_and_the_log_says_so(database, hook):
     for attempt in range(1, PLAN.attempts + 1):
         assert claim(database, lease=-SECOND).attempt == attempt
-        sweep_deliveries(database, SWEEP, REPUBLISH)
+        sweep_deliveries(database, SWEEP)
         assert only(database, DeliveryRow).state == ("pending" if attempt < PLAN.attempts else "failed")
     with database.reading() as session:
         assert {line.error for line in session.scalars(select(DeliveryAttemptRow))} == {"worker_lost"}
@@ -159,7 +159,7 @@ def test_the_delivery_of_a_lost_worker_is_due_again_and_the_log_says_so(database
 
 def test_a_living_workers_delivery_is_left_alone(database, hook):
     held = claim(database)
-    sweep_deliveries(database, SWEEP, REPUBLISH)
+    sweep_deliveries(database, SWEEP)
     assert record(database, held, outcome(200)) == "delivered"
 
 
@@ -167,15 +167,34 @@ def test_a_message_nobody_took_up_is_published_again(database, hook):
     for age, kept in ((30, True), (61, False)):
         with database.writing() as session:
             session.execute(update(DeliveryRow).values(enqueued_at=now() - age * SECOND))
-        sweep_deliveries(database, SWEEP, REPUBLISH)
+        sweep_deliveries(database, SWEEP)
         assert (only(database, DeliveryRow).enqueued_at is not None) == kept
+
+
+def test_a_message_that_idle_workers_did_not_hear_is_soon_published_again(database, hook, caller):
+    held = claim(database)  # the only slot is busy: the next one may well have been heard
+    with database.writing() as session:
+        register(session, WorkerIdentity(id="d1", queues=("deliver",), slots=1), None)
+        second = WebhookRepository(session, caller).test(hook.webhook.id).id
+        session.get(DeliveryRow, second).enqueued_at = now() - 6 * SECOND
+    sweep_deliveries(database, SWEEP)
+    assert published(database) == [second]
+    record(database, held, outcome(200))
+    sweep_deliveries(database, SWEEP)
+    assert published(database) == []
+
+
+def published(database):
+    with database.reading() as session:
+        waiting = (DeliveryRow.state == "pending", DeliveryRow.enqueued_at.is_not(None))
+        return session.scalars(select(DeliveryRow.id).where(*waiting)).all()
 
 
 def test_what_waits_for_a_disabled_webhook_has_failed(database, hook, caller):
     with database.writing() as session:
         WebhookRepository(session, caller).update(hook.webhook.id, enabled=False)
     assert claim(database) is None
-    sweep_deliveries(database, SWEEP, REPUBLISH)
+    sweep_deliveries(database, SWEEP)
     row = only(database, DeliveryRow)
     assert (row.state, row.attempt) == ("failed", 0)
 
@@ -185,7 +204,7 @@ def test_messages_are_forgotten_with_their_log_when_they_are_old(database, hook)
     for age, left in ((29, 1), (31, 0)):
         with database.writing() as session:
             session.execute(update(MessageRow).values(created_at=now() - timedelta(days=age)))
-        sweep_deliveries(database, SWEEP, REPUBLISH)
+        sweep_deliveries(database, SWEEP)
         with database.reading() as session:
             assert [len(session.scalars(select(t)).all()) for t in (MessageRow, DeliveryRow, DeliveryAttemptRow)] == [
                 left,
