@@ -143,7 +143,7 @@ class Settings(BaseSettings):
         description="a worker ends itself when a stage takes longer; the stage is tried again",
     )
     deaf_after: Duration = Field(
-        default=timedelta(seconds=90),
+        default=timedelta(seconds=30),
         gt=timedelta(0),
         description="a worker ends itself when it hears no messages for this long though work waits",
     )

@@ -10,6 +10,7 @@ from celery import Celery
 from kombu import Queue
 from kombu.exceptions import OperationalError
 
+from service.task_queue.redis_transport import register_redis_transport
 from service.task_queue.spool import SCHEME, register_transport, spool_options
 
 STAGE_QUEUES = ("prepare", "encode", "score")
@@ -74,6 +75,7 @@ def open_celery(broker: str, visibility: timedelta = VISIBILITY) -> Celery:
     Redis gives a message out again that was not acknowledged within `visibility`: harmless, for its stage is leased.
     """
     register_transport()
+    register_redis_transport()
     app = Celery("hilbert", broker=broker, set_as_current=False)
     app.conf.update(SETTINGS)
     app.conf.task_queues = [Queue(name) for name in QUEUES]
@@ -101,7 +103,8 @@ class Doorbell:
         """Tell one worker of the queue to look at a stage. Raises QueueUnreachable."""
         try:
             self._app.send_task(task_name(queue), args=[stage_id], queue=queue)
-        except (OperationalError, OSError) as error:
+        except (OperationalError, OSError, AttributeError) as error:
+            # Kombu raises AttributeError on a channel that another thread has just closed over a lost connection.
             raise QueueUnreachable from error
 
     def check(self) -> None:
