@@ -24,13 +24,18 @@
     │   ├── UploadOffsetConflict          the bytes sent do not begin where the stored ones end
     │   ├── UploadChecksumMismatch        the bytes that came are not those that were sent
     │   ├── UploadLocked                  another request is writing
+    │   ├── WebhookUrlRefused             a URL that the service does not send to
+    │   ├── WebhookLimit                  the tenant has as many webhooks as it may
+    │   ├── WebhookDisabled               nothing is sent to it until it is enabled again
     │   ├── UploadIncomplete              an upload was named before its last byte had come
     │   └── UploadUsed                    an upload belongs to one assessment or batch
     ├── Unauthenticated               no key, a wrong one, a revoked one
     ├── NotFound                      no such route
     │   ├── AssessmentNotFound            unknown, erased or another tenant's
     │   ├── BatchNotFound                 unknown, erased or another tenant's
-    │   └── UploadNotFound                unknown, expired or another tenant's
+    │   ├── UploadNotFound                unknown, expired or another tenant's
+    │   ├── WebhookNotFound               unknown, deleted or another tenant's
+    │   └── DeliveryNotFound              unknown, too old or of another webhook
     ├── MethodNotAllowed              the route exists, the method does not
     ├── Unavailable                   try again later
     │   ├── ModelNotReady                 no worker has registered a model yet
@@ -280,6 +285,32 @@ class UploadLocked(RequestRefused):
     retry_after = 2
 
 
+class WebhookUrlRefused(RequestRefused):
+    """A URL that the service does not send to."""
+
+    code = "webhook_url_refused"
+    title = "The URL of the webhook was refused"
+    advice = "Give the https:// URL of a receiver on the public internet; docs/webhooks.md says what is accepted."
+
+
+class WebhookLimit(RequestRefused):
+    """The tenant has as many webhooks as it may."""
+
+    status = 409
+    code = "webhook_limit"
+    title = "Too many webhooks"
+    advice = "Delete one that is no longer used, or let one receiver take the events of several."
+
+
+class WebhookDisabled(RequestRefused):
+    """Nothing is sent to the webhook until it is enabled again."""
+
+    status = 409
+    code = "webhook_disabled"
+    title = "The webhook is disabled"
+    advice = "Mend the receiver, enable the webhook with PATCH, then send the request again."
+
+
 class UploadIncomplete(RequestRefused):
     """An upload was named before its last byte had come."""
 
@@ -338,6 +369,22 @@ class UploadNotFound(NotFound):
     code = "upload_not_found"
     title = "No such upload"
     advice = "Check the id, or upload the file again: uploads that nothing uses expire."
+
+
+class WebhookNotFound(NotFound):
+    """Unknown, deleted, or another tenant's: the three are not told apart."""
+
+    code = "webhook_not_found"
+    title = "No such webhook"
+    advice = "Check the id; GET /v1/webhooks lists yours."
+
+
+class DeliveryNotFound(NotFound):
+    """Unknown, too old to be kept, or of another webhook."""
+
+    code = "delivery_not_found"
+    title = "No such delivery"
+    advice = "Check the id; the log of the webhook lists those that are kept."
 
 
 class MethodNotAllowed(ServiceError):

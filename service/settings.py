@@ -8,12 +8,24 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Field, SecretStr, model_validator
+from pydantic import BeforeValidator, Field, IPvAnyNetwork, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 PEM = "-----BEGIN "
 LEAST_PEPPER_LENGTH = 32
+RETRIES = (
+    timedelta(seconds=5),
+    timedelta(minutes=5),
+    timedelta(minutes=30),
+    timedelta(hours=2),
+    timedelta(hours=5),
+    timedelta(hours=10),
+    timedelta(hours=14),
+    timedelta(hours=20),
+    timedelta(hours=24),
+)
+"""The schedule that the Standard Webhooks specification proposes, after an attempt at once."""
 
 
 def seconds_or_iso(value: object) -> object:
@@ -90,7 +102,7 @@ class Settings(BaseSettings):
         description="an upload that nothing uses is deleted when nothing came for this long",
     )
     workers: tuple[str, ...] = Field(
-        default=("prepare,encode,score",),
+        default=("prepare,encode,score", "deliver"),
         description="as JSON: one entry for each worker that `hilbert serve` starts, naming its queues",
     )
     threads: int = Field(
@@ -169,6 +181,33 @@ class Settings(BaseSettings):
         default=4,
         gt=0,
         description="stages of a queue and lane published ahead for each that its workers can work on at once",
+    )
+    webhook_timeout: Duration = Field(
+        default=timedelta(seconds=10),
+        gt=timedelta(0),
+        description="time that an attempt at a delivery may take in all",
+    )
+    webhook_retries: tuple[Duration, ...] = Field(
+        default=RETRIES,
+        description="as JSON: waits after each failed attempt at a delivery, each a fifth shorter or longer by chance",
+    )
+    webhook_rotation: Duration = Field(
+        default=timedelta(hours=24), description="how long the old secret of a webhook signs beside its new one"
+    )
+    webhook_patience: Duration = Field(
+        default=timedelta(days=5), description="a webhook that has failed for this long without a success is disabled"
+    )
+    webhook_keep: Duration = Field(
+        default=timedelta(days=30), description="how long messages and their delivery logs are kept"
+    )
+    webhook_slots: int = Field(default=8, gt=0, description="deliveries that a worker of `deliver` works on at once")
+    webhook_allow_http: bool = Field(
+        default=False,
+        description="let webhooks have http:// URLs; without TLS anyone on the way can read them",
+    )
+    webhook_networks: tuple[IPvAnyNetwork, ...] = Field(
+        default=(),
+        description="as JSON: networks, such as 10.1.0.0/16, that webhooks may reach though they are not public",
     )
     stop_grace: Duration = Field(
         default=timedelta(seconds=4),

@@ -16,7 +16,7 @@ from service.api.correlation import Correlation
 from service.api.dependencies import Parts, authenticated
 from service.api.error_handlers import install_error_handlers
 from service.api.openapi import describe
-from service.api.routes import assessments, batches, health, models, uploads
+from service.api.routes import assessments, batches, health, models, uploads, webhooks
 from service.auth.keys import KeyRing
 from service.auth.peppers import load_peppers
 from service.jobs.result import NOTICE
@@ -45,6 +45,7 @@ def create_app(settings: Settings) -> FastAPI:
     guarded.include_router(batches.router)
     guarded.include_router(models.router)
     guarded.include_router(uploads.router)
+    guarded.include_router(webhooks.router)
     app.include_router(guarded)
     app.openapi = describe(app)  # type: ignore[method-assign]
     return app

@@ -8,7 +8,7 @@ import socket
 import sys
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Never
+from typing import TYPE_CHECKING, Annotated, Never
 
 import typer
 from pydantic import ValidationError
@@ -20,6 +20,9 @@ from service.cli.serving import RunningService, running_service, wait_for_signal
 from service.errors import ConfigurationRefused, UnknownTask
 from service.observability import configure_logging
 from service.settings import Settings
+
+if TYPE_CHECKING:
+    from service.worker.assessor import Assessor
 
 app = typer.Typer(
     name="hilbert",
@@ -87,11 +90,10 @@ def worker(
     queues: Annotated[str, typer.Option(help="Queues to serve, comma-separated.")] = ALL_QUEUES,
     parent_pid: ParentPid = None,
 ) -> None:
-    """Serve stages from the queues until a signal."""
-    from service.worker.assessing import open_assessor
+    """Serve stages from the queues until a signal; the queue `deliver` needs a worker of its own."""
     from service.worker.entry import start_worker
 
-    raise typer.Exit(start_worker(read_settings(), queues, parent_pid, open_assessor))
+    raise typer.Exit(start_worker(read_settings(), queues, parent_pid, _open_assessor))
 
 
 @app.command()
@@ -262,6 +264,13 @@ def read_settings(**overrides: object) -> Settings:
             f"{'.'.join(map(str, problem['loc'])) or 'settings'}: {problem['msg']}" for problem in error.errors()
         ]
         _refuse("\n".join(reasons))
+
+
+def _open_assessor(settings: Settings) -> Assessor:
+    """Imported late: a worker that delivers runs where no model's libraries are installed."""
+    from service.worker.assessing import open_assessor
+
+    return open_assessor(settings)
 
 
 def _key_ring() -> KeyRing:

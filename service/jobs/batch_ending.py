@@ -12,6 +12,7 @@ from time import monotonic
 import structlog
 from sqlalchemy import delete, exists, or_, select, update
 
+from service.jobs.announcing import announce_batch
 from service.jobs.assessment import FINAL, State
 from service.jobs.batch import ENDED, BatchState
 from service.jobs.batch_files import LinesBetween, errors_between, last_line, output_between
@@ -159,10 +160,12 @@ def _close(database: Database, objects: ObjectStore, batch: DueBatch) -> None:
                 updated_at=moment,
                 **({"finished_at": moment} if batch.state in final else {}),
             )
-            .returning(BatchRow.id)
+            .returning(BatchRow)
             .execution_options(synchronize_session=False)
-        ).all()
-    if not closed:
+        ).one_or_none()
+        if closed is not None and batch.state in final:
+            announce_batch(session, closed)
+    if closed is None:
         objects.delete(batch.files)
         return
     for key in objects.list(batch_prefix(batch.id)):  # of versions that were never closed

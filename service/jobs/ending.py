@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
+from service.jobs.announcing import announce
 from service.jobs.assessment import Failure, StageState, State
 from service.storage.database import now
 from service.storage.tables import AssessmentRow, StageRow
@@ -35,4 +36,5 @@ def end(session: Session, row: AssessmentRow, state: State, failure: Failure | N
         .values(state=StageState.CANCELLED, lease_until=None)
         .execution_options(synchronize_session=False)
     )
+    announce(session, row)
     return True

@@ -17,6 +17,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from service.jobs.assessment import WORKERS_LOST
 from service.jobs.batch_ending import finish_batches
+from service.jobs.deliveries import DeliverySweep, delivery_sweep, sweep_deliveries
+from service.jobs.delivery_pump import pump_deliveries
 from service.jobs.idempotency import forget_keys
 from service.jobs.orphans import remove_orphans
 from service.jobs.pump import Window, pump
@@ -50,6 +52,7 @@ class SweepPlan:
     retention: Retention
     keys_age: timedelta
     uploads_age: timedelta
+    deliveries: DeliverySweep
 
 
 def sweep_plan(settings: Settings) -> SweepPlan:
@@ -62,6 +65,7 @@ def sweep_plan(settings: Settings) -> SweepPlan:
         retention=retention(settings),
         keys_age=settings.idempotency_age,
         uploads_age=settings.upload_age,
+        deliveries=delivery_sweep(settings),
     )
 
 
@@ -94,6 +98,7 @@ def sweep(database: Database, objects: ObjectStore, plan: SweepPlan) -> None:
     with database.writing() as session:
         forget_unheard(session, plan.republish_after, silence)
         forget_lost(session)
+    sweep_deliveries(database, plan.deliveries)
     remove_material(database, objects, plan.retention)
     finish_batches(database, objects)
 
@@ -163,5 +168,6 @@ class Sweeper:
                 sweep(self._database, self._objects, self._plan)
                 self._tidy()
             pump(self._database, self._doorbell, self._plan.window)
+            pump_deliveries(self._database, self._doorbell, self._plan.window.silence)
         except Exception as error:  # the thread must outlive whatever one turn meets
             log.warning("sweep failed", **failure_fields(error))

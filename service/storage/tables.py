@@ -261,7 +261,10 @@ class BatchRow(Table):
 
 
 class WebhookRow(Table):
-    """Where a tenant wants to hear of its assessments; `previous_secret` also signs until `previous_until`."""
+    """Where a tenant wants to hear of its assessments; `previous_secret` also signs until `previous_until`.
+
+    `failing_since` is the first failure after the last success.
+    """
 
     __tablename__ = "webhook"
     __table_args__ = (Index("ix_webhook_tenant", "tenant"),)
@@ -275,6 +278,7 @@ class WebhookRow(Table):
     secret: Mapped[str] = mapped_column(String(128))
     previous_secret: Mapped[str | None] = mapped_column(String(128))
     previous_until: Mapped[datetime | None]
+    failing_since: Mapped[datetime | None]
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
 

@@ -9,8 +9,9 @@ from collections.abc import Callable
 from service.errors import ConfigurationRefused
 from service.observability import configure_logging
 from service.settings import Settings
-from service.task_queue.doorbell import STAGE_QUEUES
+from service.task_queue.doorbell import DELIVER, QUEUES
 from service.worker.assessor import Assessor
+from service.worker.delivering_process import run_delivering_worker
 from service.worker.process import run_worker
 from service.worker.tether import tie_to_parent
 
@@ -23,7 +24,10 @@ def start_worker(
         tie_to_parent(parent_pid)
     configure_logging("worker")
     try:
-        return run_worker(settings, known_queues(queues), open_assessor)
+        names = known_queues(queues)
+        if names == (DELIVER,):
+            return run_delivering_worker(settings)
+        return run_worker(settings, names, open_assessor)
     except ConfigurationRefused as error:
         sys.stderr.write(f"{error.detail}\n")
         return os.EX_CONFIG
@@ -32,7 +36,12 @@ def start_worker(
 def known_queues(names: str) -> tuple[str, ...]:
     """The queues that a comma-separated list names. Raises ConfigurationRefused."""
     queues = tuple(dict.fromkeys(name.strip() for name in names.split(",") if name.strip()))
-    unknown = [name for name in queues if name not in STAGE_QUEUES]
+    unknown = [name for name in queues if name not in QUEUES]
     if unknown or not queues:
-        raise ConfigurationRefused(f"Unknown queues; choose from {', '.join(STAGE_QUEUES)}.")
+        raise ConfigurationRefused(f"Unknown queues; choose from {', '.join(QUEUES)}.")
+    if DELIVER in queues and len(queues) > 1:
+        raise ConfigurationRefused(
+            f"The queue `{DELIVER}` is served by a worker of its own, which needs no model: start one with "
+            f"`--queues {DELIVER}`, and another one for the rest."
+        )
     return queues

@@ -54,10 +54,10 @@ def run_worker(settings: Settings, queues: tuple[str, ...], open_assessor: Calla
         objects = ObjectStore(settings.object_store)
         doorbell = Doorbell(app)
         _bury_predecessors(database, settings.silence)
-        presence = _started(closing, Presence(database, worker, assessor.model, every=settings.presence))
-        sweeper = _started(closing, Sweeper(database, objects, doorbell, sweep_plan(settings), worker.id))
+        presence = started(closing, Presence(database, worker, assessor.model, every=settings.presence))
+        sweeper = started(closing, Sweeper(database, objects, doorbell, sweep_plan(settings), worker.id))
         waits = partial(_work_waits, database, doorbell, queues)
-        watchdog = _started(closing, Watchdog(watch_limits(settings), waits))
+        watchdog = started(closing, Watchdog(watch_limits(settings), waits))
         runner = StageRunner(
             database,
             objects,
@@ -78,12 +78,12 @@ def run_worker(settings: Settings, queues: tuple[str, ...], open_assessor: Calla
 
         register_tasks(app, partial(go_on, run, stopping=asked_to_stop))
         log.info("worker ready", worker=worker.id, queues=queues, concurrency=settings.concurrency)
-        return _serve(_celery_worker(app, worker))
+        return _serve(open_consumer(app, worker))
 
 
-def _serve(celery_worker: WorkController) -> int:
-    celery_worker.start()
-    return int(celery_worker.exitcode or 0)
+def _serve(consumer: WorkController) -> int:
+    consumer.start()
+    return int(consumer.exitcode or 0)
 
 
 class _Thread(Protocol):
@@ -95,7 +95,7 @@ class _Thread(Protocol):
 Started = TypeVar("Started", bound=_Thread)
 
 
-def _started(closing: ExitStack, thread: Started) -> Started:
+def started(closing: ExitStack, thread: Started) -> Started:
     """Start it now, stop it at the end, the last one first."""
     thread.start()
     closing.callback(thread.stop)
@@ -141,7 +141,8 @@ def _keep_logging(**_settings: object) -> None:
     """Where somebody listens to it, Celery leaves logging as it is; else it silences what is less than a warning."""
 
 
-def _celery_worker(app: Celery, worker: WorkerIdentity) -> WorkController:
+def open_consumer(app: Celery, worker: WorkerIdentity) -> WorkController:
+    """Celery's worker for the queues and slots of this one."""
     setup_logging.connect(_keep_logging)
     return app.Worker(
         hostname=worker.id,

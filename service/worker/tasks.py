@@ -9,11 +9,11 @@ from celery import Celery
 from service.task_queue.doorbell import STAGE_QUEUES, task_name
 
 
-def register_tasks(app: Celery, run: Callable[[str], None]) -> None:
-    """Serve every queue's task with `run(stage_id)`."""
+def register_tasks(app: Celery, run: Callable[[str], None], queues: tuple[str, ...] = STAGE_QUEUES) -> None:
+    """Serve the task of each of these queues with `run(id)`."""
 
     def serve(stage_id: str) -> None:
         run(stage_id)
 
-    for queue in STAGE_QUEUES:
+    for queue in queues:
         app.task(serve, name=task_name(queue), max_retries=3, default_retry_delay=5)

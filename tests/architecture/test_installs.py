@@ -55,6 +55,12 @@ def test_the_api_s_install_holds_no_onnx_runtime_and_nothing_of_the_pipeline():
     assert not held & {"onnxruntime", "onnxruntime-gpu", "torch", "transformers", "numpy", "av"}
 
 
+def test_every_install_can_deliver():
+    held = closure()
+    assert {"httpcore", "celery", "sqlalchemy"} <= held
+    assert not held & {"onnxruntime", "onnxruntime-gpu", "torch", "numpy", "av", "fastapi"}
+
+
 def test_a_gpu_worker_has_one_runtime_only():
     assert "onnxruntime" not in closure("worker-gpu")
 

@@ -115,7 +115,7 @@ def open_site(folder: Path, *, workers: int = 2, store: Path | None = None, **se
                 "HILBERT_ENVIRONMENT": "embedded",
                 "HILBERT_OBJECT_STORE_URL": (store or folder / "objects").as_uri(),
                 "HILBERT_PEPPERS": json.dumps({"1": secrets.token_urlsafe(32)}),
-                "HILBERT_WORKERS": json.dumps(["prepare,encode,score"] * workers),
+                "HILBERT_WORKERS": json.dumps([*["prepare,encode,score"] * workers, "deliver"]),
                 **{f"HILBERT_{name.upper()}": value for name, value in settings.items()},
             },
         )

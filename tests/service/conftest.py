@@ -15,6 +15,7 @@ from sqlalchemy import text
 from service.auth.caller import Caller
 from service.jobs.assessment import Order, Priority
 from service.jobs.repository import AssessmentRepository
+from service.jobs.webhooks import WebhookRepository
 from service.jobs.workers import LoadedModel, TaskOutcomes, WorkerIdentity, register
 from service.storage.database import Database
 from service.storage.migration import migrate
@@ -154,6 +155,17 @@ def join_worker(loaded_model):
         return worker
 
     return join_worker
+
+
+@pytest.fixture
+def add_webhook(caller):
+    """Add a webhook straight into a database."""
+
+    def add_webhook(database, url="https://clinic.example/", *, by=caller, events=()):
+        with database.writing() as session:
+            return WebhookRepository(session, by).add(url, events)
+
+    return add_webhook
 
 
 class RecordingDoorbell:

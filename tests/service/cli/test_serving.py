@@ -10,10 +10,12 @@ from pathlib import Path
 
 import httpx
 import pytest
+from standardwebhooks import Webhook
 
 from service.cli.serving import running_service
 from service.errors import ConfigurationRefused
 from service.settings import Settings
+from tests.receiver import Receiver
 from tests.waiting import wait_for
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -49,6 +51,8 @@ def quick(folder, **settings):
         republish_after=timedelta(seconds=3),
         retry_delay=timedelta(seconds=0),
         attempts=3,
+        webhook_allow_http=True,
+        webhook_networks=("127.0.0.0/8",),
         **settings,
     )
 
@@ -92,6 +96,18 @@ def test_progress_never_goes_back(client):
     done = [answer["progress"]["segments_done"] for answer in seen]
     assert states == sorted(states)
     assert done == sorted(done)
+
+
+def test_a_webhook_is_told_of_the_end(client):
+    with Receiver() as receiver:
+        made = client.http.post("/v1/webhooks", json={"url": receiver.url}).json()
+        location = client.send()
+        wait_for(lambda: receiver.requests)
+        wait_for(lambda: client.http.get(f"{made['links']['self']}/deliveries?state=delivered").json()["items"])
+        client.http.delete(made["links"]["self"])
+    (request,) = receiver.requests
+    event = Webhook(made["secret"]).verify(request.body, request.headers)
+    assert (event["type"], event["data"]["links"]["self"]) == ("assessment.succeeded", location)
 
 
 def test_unusable_material_abstains(client):
@@ -223,7 +239,7 @@ def serve(tmp_path, rehearsal_command):
 def ready_children(serve, log):
     wait_for(lambda: "Ctrl-C stops it" in log.read_text())
     pids = children(serve.pid)
-    assert len(pids) == 2
+    assert len(pids) == 3  # API, stages, deliveries
     return pids
 
 

@@ -41,6 +41,12 @@ def test_unknown_queues_are_refused(names):
         known_queues(names)
 
 
+def test_deliveries_have_a_worker_of_their_own():
+    assert known_queues("deliver") == ("deliver",)
+    with pytest.raises(ConfigurationRefused, match="a worker of its own"):
+        known_queues("score,deliver")
+
+
 def test_a_worker_that_cannot_start_says_that_restarting_is_useless(tmp_path, capsys):
     def refuse(settings):
         raise ConfigurationRefused("The bundle is missing.")

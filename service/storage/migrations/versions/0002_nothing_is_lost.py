@@ -95,6 +95,7 @@ def upgrade() -> None:
         sa.Column("secret", sa.String(length=128), nullable=False),
         sa.Column("previous_secret", sa.String(length=128), nullable=True),
         sa.Column("previous_until", Instant(timezone=True), nullable=True),
+        sa.Column("failing_since", Instant(timezone=True), nullable=True),
         sa.Column("created_at", Instant(timezone=True), nullable=False),
         sa.Column("updated_at", Instant(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_webhook")),

@@ -1,0 +1,176 @@
+"""`/v1/webhooks`: where to tell of what has ended, and what became of the telling."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
+
+from service.api.dependencies import Authenticated, RunningParts
+from service.api.openapi import problems, responses
+from service.api.webhook_examples import DELIVERIES, ISSUED, QUEUED_DELIVERY, WEBHOOK, WEBHOOKS
+from service.api.webhook_schemas import (
+    DeliveryList,
+    DeliveryView,
+    WebhookChange,
+    WebhookList,
+    WebhookOrder,
+    WebhookView,
+    WebhookWithSecret,
+    delivery_view,
+    webhook_path,
+    webhook_view,
+    webhook_with_secret,
+)
+from service.errors import (
+    DatabaseUnavailable,
+    DeliveryNotFound,
+    InvalidRequest,
+    Unauthenticated,
+    WebhookDisabled,
+    WebhookLimit,
+    WebhookNotFound,
+    WebhookUrlRefused,
+)
+from service.jobs.destinations import destinations
+from service.jobs.webhook import DeliveryState
+from service.jobs.webhooks import WebhookRepository
+
+LONGEST_LOG = 100
+KNOWN = (Unauthenticated, WebhookNotFound, InvalidRequest, DatabaseUnavailable)
+
+router = APIRouter(prefix="/webhooks", tags=["webhooks"])
+
+
+@router.post(
+    "",
+    status_code=201,
+    response_model=WebhookWithSecret,
+    summary="Add a webhook",
+    responses=responses(
+        201, ISSUED, Unauthenticated, WebhookLimit, InvalidRequest, WebhookUrlRefused, DatabaseUnavailable
+    ),
+)
+def create_webhook(
+    order: WebhookOrder, response: Response, caller: Authenticated, parts: RunningParts
+) -> WebhookWithSecret:
+    """The answer holds the secret to verify messages with; it is not shown again."""
+    destinations(parts.settings).read(order.url)
+    with parts.database.writing() as session:
+        issued = WebhookRepository(session, caller).add(order.url, order.events or ())
+    response.headers["Location"] = webhook_path(issued.webhook.id)
+    response.headers["Cache-Control"] = "no-store"
+    return webhook_with_secret(issued)
+
+
+@router.get(
+    "",
+    response_model=WebhookList,
+    summary="List webhooks",
+    responses=responses(200, WEBHOOKS, Unauthenticated, DatabaseUnavailable),
+)
+def list_webhooks(caller: Authenticated, parts: RunningParts) -> WebhookList:
+    """All of them, oldest first, without their secrets."""
+    with parts.database.reading() as session:
+        webhooks = WebhookRepository(session, caller).all()
+    return WebhookList(items=tuple(map(webhook_view, webhooks)))
+
+
+@router.get(
+    "/{webhook_id}",
+    response_model=WebhookView,
+    summary="Look a webhook up",
+    responses=responses(200, WEBHOOK, *KNOWN),
+)
+def read_webhook(webhook_id: str, caller: Authenticated, parts: RunningParts) -> WebhookView:
+    """Where it leads, whether it is enabled, and since when it fails."""
+    with parts.database.reading() as session:
+        return webhook_view(WebhookRepository(session, caller).get(webhook_id))
+
+
+@router.patch(
+    "/{webhook_id}",
+    response_model=WebhookView,
+    summary="Change a webhook",
+    responses=responses(200, WEBHOOK, *KNOWN, WebhookUrlRefused),
+)
+def change_webhook(webhook_id: str, change: WebhookChange, caller: Authenticated, parts: RunningParts) -> WebhookView:
+    """Its URL, its events, or whether it is enabled; what is left out stays."""
+    if change.url is not None:
+        destinations(parts.settings).read(change.url)
+    events = (change.events or ()) if "events" in change.model_fields_set else None
+    with parts.database.writing() as session:
+        webhook = WebhookRepository(session, caller).update(
+            webhook_id, url=change.url, events=events, enabled=change.enabled
+        )
+    return webhook_view(webhook)
+
+
+@router.delete("/{webhook_id}", status_code=204, summary="Delete a webhook", responses=problems(*KNOWN))
+def delete_webhook(webhook_id: str, caller: Authenticated, parts: RunningParts) -> None:
+    """With its deliveries, also those still to be made, and their log."""
+    with parts.database.writing() as session:
+        WebhookRepository(session, caller).delete(webhook_id)
+
+
+@router.post(
+    "/{webhook_id}/rotate-secret",
+    response_model=WebhookWithSecret,
+    summary="Give a webhook a new secret",
+    responses=responses(200, ISSUED, *KNOWN),
+)
+def rotate_secret(webhook_id: str, response: Response, caller: Authenticated, parts: RunningParts) -> WebhookWithSecret:
+    """For a day messages are signed with the old secret too; a secret before that one signs no more."""
+    with parts.database.writing() as session:
+        issued = WebhookRepository(session, caller).rotate(webhook_id, parts.settings.webhook_rotation)
+    response.headers["Cache-Control"] = "no-store"
+    return webhook_with_secret(issued)
+
+
+@router.post(
+    "/{webhook_id}/test",
+    status_code=202,
+    response_model=DeliveryView,
+    summary="Send a test message",
+    responses=responses(202, QUEUED_DELIVERY, *KNOWN, WebhookDisabled),
+)
+def test_webhook(webhook_id: str, caller: Authenticated, parts: RunningParts) -> DeliveryView:
+    """An event `webhook.test` for this webhook alone, whatever it listens for."""
+    with parts.database.writing() as session:
+        delivery = WebhookRepository(session, caller).test(webhook_id)
+    parts.sweeper.wake()
+    return delivery_view(delivery)
+
+
+@router.get(
+    "/{webhook_id}/deliveries",
+    response_model=DeliveryList,
+    summary="Read the delivery log",
+    responses=responses(200, DELIVERIES, *KNOWN),
+)
+def list_deliveries(
+    webhook_id: str,
+    caller: Authenticated,
+    parts: RunningParts,
+    limit: Annotated[int, Query(ge=1, le=LONGEST_LOG)] = LONGEST_LOG,
+    state: Annotated[DeliveryState | None, Query()] = None,
+) -> DeliveryList:
+    """The latest deliveries, newest first, each with its attempts."""
+    with parts.database.reading() as session:
+        found = WebhookRepository(session, caller).deliveries(webhook_id, limit=limit, state=state)
+    return DeliveryList(items=tuple(map(delivery_view, found)))
+
+
+@router.post(
+    "/{webhook_id}/deliveries/{delivery_id}/replay",
+    status_code=202,
+    response_model=DeliveryView,
+    summary="Send a message again",
+    responses=responses(202, QUEUED_DELIVERY, *KNOWN, DeliveryNotFound, WebhookDisabled),
+)
+def replay_delivery(webhook_id: str, delivery_id: str, caller: Authenticated, parts: RunningParts) -> DeliveryView:
+    """With the id it had, and its retries anew."""
+    with parts.database.writing() as session:
+        delivery = WebhookRepository(session, caller).replay(webhook_id, delivery_id)
+    parts.sweeper.wake()
+    return delivery_view(delivery)

@@ -1,0 +1,69 @@
+"""One worker process that delivers: no model, many threads, for it does little but wait for receivers."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from functools import partial
+
+import structlog
+
+from service.jobs.delivery_pump import deliveries_wait
+from service.jobs.destinations import destinations
+from service.jobs.sweeper import Sweeper, sweep_plan
+from service.jobs.webhook import delivery_lease, retry_plan
+from service.settings import Settings
+from service.storage.database import Database
+from service.storage.objects import ObjectStore
+from service.task_queue.doorbell import DELIVER, Doorbell, QueueUnreachable, open_celery
+from service.worker.delivery import DeliveryRunner
+from service.worker.guarded_client import GuardedClient
+from service.worker.presence import Presence
+from service.worker.process import identity, open_consumer, started, watch_limits
+from service.worker.tasks import register_tasks
+from service.worker.watchdog import Watchdog
+
+log = structlog.stdlib.get_logger(__name__)
+
+
+def run_delivering_worker(settings: Settings) -> int:
+    """Serve the queue `deliver` until a signal ends the process; returns its exit status."""
+    worker = identity((DELIVER,), settings.webhook_slots)
+    with ExitStack() as closing:
+        database = Database(settings.database)
+        closing.callback(database.close)
+        app = open_celery(settings.broker, settings.visibility)
+        objects = ObjectStore(settings.object_store)
+        doorbell = Doorbell(app)
+        started(closing, Presence(database, worker, None, every=settings.presence))
+        sweeper = started(closing, Sweeper(database, objects, doorbell, sweep_plan(settings), worker.id))
+        watchdog = started(closing, Watchdog(watch_limits(settings), partial(_work_waits, database, doorbell)))
+        runner = DeliveryRunner(
+            database,
+            GuardedClient(destinations(settings), timeout=settings.webhook_timeout),
+            worker=worker.id,
+            plan=retry_plan(settings),
+            lease=delivery_lease(settings),
+        )
+
+        def run(delivery_id: str) -> None:
+            with watchdog.serving():
+                if runner.run(delivery_id):
+                    sweeper.wake()
+
+        register_tasks(app, run, (DELIVER,))
+        log.info("worker ready", worker=worker.id, queues=worker.queues, concurrency=worker.slots)
+        consumer = open_consumer(app, worker)
+        consumer.start()
+    return int(consumer.exitcode or 0)
+
+
+def _work_waits(database: Database, doorbell: Doorbell) -> bool:
+    """Whether deliveries were published that nobody has taken, and the broker answers."""
+    with database.reading() as session:
+        if not deliveries_wait(session):
+            return False
+    try:
+        doorbell.check()
+    except QueueUnreachable:
+        return False
+    return True
