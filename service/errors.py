@@ -21,6 +21,8 @@
     ├── Unavailable                   try again later
     │   ├── ModelNotReady                 no worker has registered a model yet
     │   ├── NotReady                      a part of the service is missing
+    │   ├── Overloaded                    the queue is as long as it may be, or nobody works on it
+    │   ├── TooManyAssessments            the tenant has as many waiting as it may have
     │   └── DatabaseUnavailable           the database does not answer
     ├── InternalError                 our fault
     ├── FenceLost                     a stale attempt tried to write; never leaves the worker
@@ -227,6 +229,31 @@ class NotReady(Unavailable):
 
     code = "not_ready"
     title = "The service is not ready"
+
+
+class Overloaded(Unavailable):
+    """The queue is as long as it may be, or nobody works on it."""
+
+    code = "overloaded"
+    title = "The service has too much to do"
+    advice = "Send the request again after the seconds in Retry-After; a place is kept for it then."
+
+    def __init__(self, detail: str, *, retry_after: int) -> None:
+        super().__init__(detail)
+        self.retry_after = retry_after
+
+
+class TooManyAssessments(Unavailable):
+    """The tenant has as many assessments waiting as it may have."""
+
+    status = 429
+    code = "too_many_assessments"
+    title = "Too many assessments are waiting"
+    advice = "Send the request again after the seconds in Retry-After; a place is kept for it then."
+
+    def __init__(self, detail: str, *, retry_after: int) -> None:
+        super().__init__(detail)
+        self.retry_after = retry_after
 
 
 class DatabaseUnavailable(Unavailable):

@@ -121,6 +121,20 @@ class Settings(BaseSettings):
         description="a published stage nobody claimed is published again after this",
     )
     window: int = Field(default=4, gt=0, description="stages published ahead for each worker of a queue")
+    longest_wait: Duration = Field(
+        default=timedelta(seconds=30), ge=timedelta(0), description="most that a request waits with `Prefer: wait`"
+    )
+    longest_queue: Duration = Field(
+        default=timedelta(minutes=30),
+        gt=timedelta(0),
+        description="routine submissions are refused while those before them would take longer than this",
+    )
+    most_queued: int = Field(
+        default=10_000, gt=0, description="submissions are refused while their lane holds this many assessments"
+    )
+    tenant_share: int = Field(
+        default=0, ge=0, description="most unfinished routine assessments that one tenant may have; 0 sets no bound"
+    )
     stop_grace: Duration = Field(
         default=timedelta(seconds=4),
         description="time that `hilbert serve` gives its children to end by themselves",

@@ -96,6 +96,7 @@ class Assessment:
     version: int
     batch_id: str | None
     custom_id: str | None
+    priority: Priority = Priority.ROUTINE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -134,7 +134,8 @@ class StageRunner:
                 return
         summary_key = self._objects.put(prefix, preparation.summary)
         with self._database.writing() as session:
-            StageRepository(session, self._worker).complete_prepare(claim, summary_key, chunks)
+            stages = StageRepository(session, self._worker)
+            stages.complete_prepare(claim, summary_key, chunks, seconds=preparation.seconds)
 
     def _encode(self, claim: StageClaim, keeper: LeaseKeeper) -> None:
         if claim.input_key is None:

@@ -1,0 +1,261 @@
+"""Who may submit now, and when the others may: a place is promised to each client that is sent away.
+
+A queue longer than anybody wants to wait for helps nobody. So routine submissions are refused while those before them
+would take too long; each refused client gets the moment at which there will be room for it, spaced by what was
+promised before, and is let in when it comes back then. Who comes anew gets only room that nobody was promised.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import threading
+import uuid
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from math import ceil
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.orm import Session
+
+from service.auth.caller import Caller
+from service.errors import Overloaded, TooManyAssessments
+from service.jobs.assessment import Priority
+from service.jobs.outlook import Outlook, Snapshot
+from service.settings import Settings
+from service.storage.database import Database, now
+from service.storage.tables import ReservationRow
+
+EARLY = timedelta(seconds=1)
+"""Clocks and rounding: who comes so much too early is in time."""
+GRACE = timedelta(seconds=60)
+"""A promised place that nobody takes for so long is given away."""
+FARTHEST = timedelta(hours=1)
+"""Nothing is promised for later than this."""
+MOST_FOR_ONE_KEY = 1_000
+JITTER = 0.1
+MOST_JITTER = 20.0
+IDLE_SECONDS = 60.0
+IDLE_STAGES = 10.0
+COME_BACK_SECONDS = 60
+UNKNOWN_EACH = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """How long the queue may become; `share` is the most of one tenant, 0 for no bound."""
+
+    wait: timedelta
+    depth: int
+    share: int
+
+
+def bounds(settings: Settings) -> Bounds:
+    """The bounds that the settings set."""
+    return Bounds(wait=settings.longest_queue, depth=settings.most_queued, share=settings.tenant_share)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Applicant:
+    """Who wants to submit: by the key that it gave this one request, else by its API key."""
+
+    caller: Caller
+    request_key: str | None = None
+
+    @property
+    def identity(self) -> str:
+        """A digest, so that nothing a client made up is kept."""
+        named = f"key {self.caller.key_id}" if self.request_key is None else f"request {self.request_key}"
+        return hashlib.sha256(named.encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Promise:
+    """A place that was promised."""
+
+    tenant: str
+    identity: str
+    due_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Admitted:
+    """The right to submit once; `promise` was redeemed for it, if there was one."""
+
+    promise: Promise | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delay:
+    """Seconds until there is room; `own` when it is the tenant's own share that is used up."""
+
+    seconds: float
+    own: bool
+
+
+class Admission:
+    """The door of one API process; made for many threads."""
+
+    def __init__(self, database: Database, outlook: Outlook, limits: Bounds) -> None:
+        self._database = database
+        self._outlook = outlook
+        self._limits = limits
+        self._lock = threading.Lock()
+        self._inside: dict[str, int] = {}
+
+    def enter(self, applicant: Applicant, lane: Priority) -> Admitted:
+        """Let a submission in, which has to `leave` afterwards. Raises Overloaded, TooManyAssessments."""
+        snapshot = self._outlook.snapshot()
+        if lane == Priority.BATCH:
+            self._refuse_deep(snapshot)
+            admitted = Admitted()
+        else:
+            _refuse_idle(snapshot)
+            calm = not snapshot.promised and self._delay(snapshot, applicant.caller.tenant, 0, 0).seconds <= 0
+            admitted = Admitted() if calm else self._decide(snapshot, applicant)
+        self._count(applicant.caller.tenant, 1)
+        return admitted
+
+    def leave(self, applicant: Applicant, admitted: Admitted, *, accepted: bool) -> None:
+        """The submission is over; one that came to nothing gets its promise back."""
+        self._count(applicant.caller.tenant, -1)
+        if accepted or admitted.promise is None:
+            return
+        with self._database.writing() as session:
+            session.add(_row(admitted.promise, now() + GRACE))
+
+    def _refuse_deep(self, snapshot: Snapshot) -> None:
+        depth = snapshot.lanes[Priority.BATCH].depth
+        if depth >= self._limits.depth:
+            seconds = (depth - self._limits.depth + 1) * (snapshot.each or UNKNOWN_EACH)
+            raise Overloaded("The batch lane is full.", retry_after=_spread(seconds))
+
+    def _decide(self, snapshot: Snapshot, applicant: Applicant) -> Admitted:
+        """In one transaction: redeem a promise that is due, take free room, or get a promise and be refused."""
+        tenant, moment = applicant.caller.tenant, now()
+        with self._database.writing() as session:
+            if (due := _redeem(session, tenant, applicant.identity, moment)) is not None:
+                return Admitted(promise=due)
+            held = _held(session, tenant, applicant.identity)
+            if held and applicant.request_key is not None:
+                delay = Delay(seconds=(held[0] - moment).total_seconds(), own=False)
+            else:
+                promised, own = _promised(session, tenant, moment)
+                delay = self._delay(snapshot, tenant, promised, own)
+                if delay.seconds <= 0:
+                    return Admitted()
+                if self._may_promise(delay, promised, len(held)):
+                    due_at = moment + timedelta(seconds=delay.seconds)
+                    promise = Promise(tenant=tenant, identity=applicant.identity, due_at=due_at)
+                    session.add(_row(promise, due_at + GRACE))
+        raise _refusal(delay)
+
+    def _may_promise(self, delay: Delay, promised: int, held: int) -> bool:
+        near = delay.seconds <= FARTHEST.total_seconds()
+        return near and promised < self._limits.depth and held < MOST_FOR_ONE_KEY
+
+    def _delay(self, snapshot: Snapshot, tenant: str, promised: int, own: int) -> Delay:
+        """Until there is room for one more besides so many promises, of which some are the tenant's own."""
+        line, each = snapshot.lanes[Priority.ROUTINE], snapshot.each or UNKNOWN_EACH
+        inside, own_inside = self._counts(tenant)
+        ahead = promised + inside + 1
+        by_depth = (line.depth + ahead - self._limits.depth) * each
+        wait = max(0.0, (line.wait or 0.0) - snapshot.age)
+        by_wait = wait + ahead * each - self._limits.wait.total_seconds() if snapshot.each else 0.0
+        ends = sorted(line.tenants.get(tenant, ()))
+        too_many = len(ends) + own + own_inside + 1 - self._limits.share if self._limits.share else 0
+        seconds = max(by_depth, by_wait)
+        if too_many <= 0:
+            return Delay(seconds=seconds, own=False)
+        by_share = max(0.0, _end_of(ends, too_many, each) - snapshot.age) + each
+        return Delay(seconds=max(seconds, by_share), own=by_share >= seconds)
+
+    def _count(self, tenant: str, change: int) -> None:
+        with self._lock:
+            self._inside[tenant] = self._inside.get(tenant, 0) + change
+            if not self._inside[tenant]:
+                del self._inside[tenant]
+
+    def _counts(self, tenant: str) -> tuple[int, int]:
+        with self._lock:
+            return sum(self._inside.values()), self._inside.get(tenant, 0)
+
+
+def _refuse_idle(snapshot: Snapshot) -> None:
+    """Refuse when the oldest stages have waited far longer than stages take, and nobody has taken any."""
+    if snapshot.idle > max(IDLE_SECONDS, IDLE_STAGES * (snapshot.longest or 0.0)):
+        raise Overloaded(
+            f"No worker has taken up any work for {snapshot.idle:.0f} seconds.",
+            retry_after=_spread(COME_BACK_SECONDS),
+        )
+
+
+def _refusal(delay: Delay) -> Overloaded | TooManyAssessments:
+    seconds = min(delay.seconds, FARTHEST.total_seconds())
+    if delay.own:
+        return TooManyAssessments("As many assessments are waiting as may at once.", retry_after=_spread(seconds))
+    return Overloaded("The queue is as long as it may be.", retry_after=_spread(seconds))
+
+
+def _spread(seconds: float) -> int:
+    """Whole seconds, never fewer; a little later for some, so that not all come at once."""
+    return max(1, ceil(seconds + random.uniform(0, min(MOST_JITTER, JITTER * seconds))))  # noqa: S311
+
+
+def _end_of(ends: list[float], number: int, each: float) -> float:
+    """When so many of the tenant's assessments will be done, counting those promised behind the last."""
+    if number <= len(ends):
+        return ends[number - 1]
+    return (ends[-1] if ends else 0.0) + (number - len(ends)) * each
+
+
+def _redeem(session: Session, tenant: str, identity: str, moment: datetime) -> Promise | None:
+    """Take the earliest promise that is due; it is gone afterwards, and so is what nobody came for."""
+    session.execute(delete(ReservationRow).where(ReservationRow.expires_at <= moment))
+    row = session.scalars(
+        select(ReservationRow)
+        .where(
+            ReservationRow.tenant == tenant,
+            ReservationRow.identity == identity,
+            ReservationRow.due_at <= moment + EARLY,
+        )
+        .order_by(ReservationRow.due_at)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+    ).one_or_none()
+    if row is None:
+        return None
+    session.delete(row)
+    return Promise(tenant=tenant, identity=identity, due_at=row.due_at)
+
+
+def _held(session: Session, tenant: str, identity: str) -> list[datetime]:
+    """When the places are due that this client was promised, the next one first."""
+    return list(
+        session.scalars(
+            select(ReservationRow.due_at)
+            .where(ReservationRow.tenant == tenant, ReservationRow.identity == identity)
+            .order_by(ReservationRow.due_at)
+        )
+    )
+
+
+def _promised(session: Session, tenant: str, moment: datetime) -> tuple[int, int]:
+    """How many places are promised in all, and to this tenant."""
+    rows = session.execute(
+        select(ReservationRow.tenant, func.count())
+        .where(ReservationRow.expires_at > moment)
+        .group_by(ReservationRow.tenant)
+    ).tuples()
+    by_tenant = dict(rows)
+    return sum(by_tenant.values()), by_tenant.get(tenant, 0)
+
+
+def _row(promise: Promise, expires_at: datetime) -> ReservationRow:
+    return ReservationRow(
+        id=str(uuid.uuid4()),
+        tenant=promise.tenant,
+        identity=promise.identity,
+        due_at=promise.due_at,
+        expires_at=expires_at,
+    )

@@ -1,0 +1,244 @@
+"""Where everybody stands in the queue and when they will be done, read at most about once a second by each process."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from time import monotonic
+from typing import Any
+
+from sqlalchemy import Row, func, select
+from sqlalchemy.orm import Session
+
+from service.jobs.assessment import FINAL, Assessment, Priority, StageKind, StageState, State
+from service.jobs.forecast import Pool, Waiting, finishes, in_order, place_cost, pools_of
+from service.jobs.pace import Pace, measure
+from service.jobs.workers import living
+from service.storage.database import Database, now
+from service.storage.tables import AssessmentRow, ReservationRow, StageRow
+
+FRESH_SECONDS = 1.0
+SHARE_OF_TIME = 0.05
+"""A long queue is read less often, so that reading it takes no more than this of a processor's time."""
+AT_LEAST_SECONDS = 0.1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """How many are ahead in the lane, 0 for what is being worked on; and seconds until the end, if anything is known."""
+
+    position: int | None = None
+    eta_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """A standing at the moment of the snapshot."""
+
+    position: int
+    finish: float | None
+
+
+@dataclass(slots=True, kw_only=True)
+class Lane:
+    """A lane as a whole: how many are open, and in how many seconds all of them will be done."""
+
+    depth: int = 0
+    wait: float | None = None
+    tenants: dict[str, list[float]] = field(default_factory=dict)
+    """For each tenant when its assessments will be done; 0 where nothing is known."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Snapshot:
+    """The queue at one moment.
+
+    `each` is how long one more place makes everybody wait, `promised` how many places were promised to clients that
+    are to come back, and `idle` for how long ready stages have been waiting without any stage being taken or done.
+    """
+
+    taken_at: float
+    places: dict[str, Place]
+    lanes: dict[Priority, Lane]
+    each: float | None
+    promised: int
+    idle: float
+    longest: float | None
+
+    def add(self, assessment_id: str, tenant: str, lane: Priority) -> None:
+        """Count one that has come since, as the last of its lane."""
+        if assessment_id in self.places:
+            return
+        line = self.lanes[lane]
+        place = self.last(lane)
+        self.places[assessment_id] = place
+        line.depth += 1
+        line.tenants.setdefault(tenant, []).append(place.finish or 0.0)
+        if place.finish is not None:
+            line.wait = place.finish
+
+    def last(self, lane: Priority) -> Place:
+        """The place behind all others of a lane."""
+        line = self.lanes[lane]
+        known = line.wait is not None and self.each is not None
+        return Place(position=line.depth, finish=(line.wait or 0.0) + (self.each or 0.0) if known else None)
+
+    @property
+    def age(self) -> float:
+        """Seconds since it was taken."""
+        return monotonic() - self.taken_at
+
+
+class Outlook:
+    """The present snapshot of one process; made for many threads."""
+
+    def __init__(self, database: Database, silence: timedelta) -> None:
+        self._database = database
+        self._silence = silence
+        self._lock = threading.Lock()
+        self._snapshot: Snapshot | None = None
+        self._fresh_until = 0.0
+
+    def of(self, assessment: Assessment) -> Standing:
+        """How an assessment stands. Raises SQLAlchemyError when the queue has to be read and cannot be."""
+        if assessment.state.final:
+            return Standing()
+        snapshot = self.snapshot()
+        place = snapshot.places.get(assessment.id) or snapshot.last(assessment.priority)
+        eta = None if place.finish is None else max(AT_LEAST_SECONDS, place.finish - snapshot.age)
+        position = place.position if assessment.state == State.QUEUED else 0
+        return Standing(position=position, eta_seconds=None if eta is None else round(eta, 1))
+
+    def arrived(self, assessment: Assessment, tenant: str) -> None:
+        """Count an assessment that this process has just accepted."""
+        with self._lock:
+            if self._snapshot is not None:
+                self._snapshot.add(assessment.id, tenant, assessment.priority)
+
+    def snapshot(self) -> Snapshot:
+        """The queue as it was a moment ago. Raises SQLAlchemyError."""
+        current = self._snapshot
+        if current is not None and monotonic() < self._fresh_until:
+            return current
+        if not self._lock.acquire(blocking=current is None):
+            return current if current is not None else self.snapshot()
+        try:
+            if self._snapshot is None or monotonic() >= self._fresh_until:
+                started = monotonic()
+                self._snapshot = self._take()
+                spent = monotonic() - started
+                self._fresh_until = monotonic() + max(FRESH_SECONDS, spent / SHARE_OF_TIME)
+            return self._snapshot
+        finally:
+            self._lock.release()
+
+    def _take(self) -> Snapshot:
+        with self._database.reading() as session:
+            moment, taken_at = now(), monotonic()
+            waiting = _waiting(session, moment)
+            pace = measure(session)
+            pools = pools_of(living(session, self._silence))
+            promised = session.scalar(
+                select(func.count()).select_from(ReservationRow).where(ReservationRow.expires_at > moment)
+            )
+            idle = _idle(session, pace, moment)
+        return snapshot_of(waiting, pace, pools, taken_at=taken_at, promised=promised or 0, idle=idle)
+
+
+def snapshot_of(
+    waiting: list[Waiting],
+    pace: Pace | None,
+    pools: Mapping[StageKind, Pool] | None,
+    *,
+    taken_at: float,
+    promised: int,
+    idle: float,
+) -> Snapshot:
+    """Work the queue through."""
+    ordered = in_order(waiting)
+    known = pace is not None and pools is not None
+    ends = finishes(ordered, pace, pools) if pace is not None and pools is not None else [None] * len(ordered)
+    lanes = {lane: Lane(wait=0.0 if known else None) for lane in Priority}
+    places: dict[str, Place] = {}
+    for one, finish in zip(ordered, ends, strict=True):
+        lane = lanes[one.lane]
+        places[one.id] = Place(position=lane.depth, finish=finish)
+        lane.depth += 1
+        lane.tenants.setdefault(one.tenant, []).append(finish or 0.0)
+        if finish is not None:
+            lane.wait = max(lane.wait or 0.0, finish)
+    return Snapshot(
+        taken_at=taken_at,
+        places=places,
+        lanes=lanes,
+        each=place_cost(pace, pools) if pace is not None and pools is not None else None,
+        promised=promised,
+        idle=idle,
+        longest=None if pace is None else pace.longest,
+    )
+
+
+def _waiting(session: Session, moment: datetime) -> list[Waiting]:
+    rows = session.execute(
+        select(
+            AssessmentRow.id,
+            AssessmentRow.tenant,
+            AssessmentRow.priority,
+            AssessmentRow.state,
+            AssessmentRow.created_at,
+            AssessmentRow.audio_key,
+            AssessmentRow.audio_seconds,
+            AssessmentRow.segments_done,
+            AssessmentRow.segments_total,
+        ).where(AssessmentRow.state.in_([state for state in State if state not in FINAL]))
+    ).all()
+    spent = _spent(session, moment)
+    return [_one(row, spent.get(row.id, 0.0)) for row in rows]
+
+
+def _one(row: Row[Any], spent: float) -> Waiting:
+    return Waiting(
+        id=row.id,
+        tenant=row.tenant,
+        lane=Priority(row.priority),
+        state=State(row.state),
+        created_at=row.created_at,
+        seconds=0.0 if row.audio_key is None else row.audio_seconds,
+        left=1 - row.segments_done / row.segments_total if row.segments_total else 1.0,
+        spent=spent,
+    )
+
+
+def _spent(session: Session, moment: datetime) -> dict[str, float]:
+    """Seconds that workers have been at each assessment's present stages."""
+    spent: dict[str, float] = {}
+    rows = session.execute(
+        select(StageRow.assessment_id, StageRow.claimed_at).where(
+            StageRow.state == StageState.LEASED, StageRow.lease_until > moment
+        )
+    ).all()
+    for row in rows:
+        if row.claimed_at is not None:
+            seconds = max(0.0, (moment - row.claimed_at).total_seconds())
+            spent[row.assessment_id] = spent.get(row.assessment_id, 0.0) + seconds
+    return spent
+
+
+def _idle(session: Session, pace: Pace | None, moment: datetime) -> float:
+    """Seconds for which ready routine stages have waited while no stage was taken or done; 0 where none waits."""
+    oldest = session.scalar(
+        select(func.min(StageRow.created_at))
+        .join(AssessmentRow, AssessmentRow.id == StageRow.assessment_id)
+        .where(
+            StageRow.state == StageState.READY,
+            AssessmentRow.priority == Priority.ROUTINE,
+            StageRow.not_before.is_(None),
+        )
+    )
+    if oldest is None:
+        return 0.0
+    claimed = session.scalar(select(func.max(StageRow.claimed_at)).where(StageRow.state == StageState.LEASED))
+    signs = [oldest, *([claimed] if claimed else []), *([pace.latest] if pace else [])]
+    return max(0.0, (moment - max(signs)).total_seconds())
