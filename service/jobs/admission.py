@@ -162,12 +162,12 @@ class Admission:
         by_depth = (line.depth + ahead - self._limits.depth) * each
         wait = max(0.0, (line.wait or 0.0) - snapshot.age)
         by_wait = wait + ahead * each - self._limits.wait.total_seconds() if snapshot.each else 0.0
-        ends = sorted(line.tenants.get(tenant, ()))
-        too_many = len(ends) + own + own_inside + 1 - self._limits.share if self._limits.share else 0
         seconds = max(by_depth, by_wait)
-        if too_many <= 0:
+        ends = line.tenants.get(tenant, [])
+        too_many = len(ends) + own + own_inside + 1 - self._limits.share
+        if not self._limits.share or too_many <= 0:
             return Delay(seconds=seconds, own=False)
-        by_share = max(0.0, _end_of(ends, too_many, each) - snapshot.age) + each
+        by_share = max(0.0, _end_of(sorted(ends), too_many, each) - snapshot.age) + each
         return Delay(seconds=max(seconds, by_share), own=by_share >= seconds)
 
     def _count(self, tenant: str, change: int) -> None:

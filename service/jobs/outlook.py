@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import random
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from math import ceil
 from time import monotonic
-from typing import Any
 
-from sqlalchemy import Row, func, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from service.jobs.assessment import FINAL, Assessment, Priority, StageKind, StageState, State
@@ -23,14 +24,25 @@ FRESH_SECONDS = 1.0
 SHARE_OF_TIME = 0.05
 """A long queue is read less often, so that reading it takes no more than this of a processor's time."""
 AT_LEAST_SECONDS = 0.1
+ASK_AGAIN_SECONDS = 2
+LONGEST_SILENCE_SECONDS = 60
+JITTER = 0.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """How many are ahead in the lane, 0 for what is being worked on; and seconds until the end, if anything is known."""
+    """How many are ahead in the lane, 0 for what is being worked on; and seconds until the end, where known."""
 
     position: int | None = None
     eta_seconds: float | None = None
+
+
+def ask_again_after(standing: Standing) -> int:
+    """Whole seconds after which it makes sense to ask again: soon after the expected end, not all at once."""
+    if standing.eta_seconds is None:
+        return ASK_AGAIN_SECONDS
+    later = standing.eta_seconds * random.uniform(1.0, 1.0 + JITTER)  # noqa: S311
+    return min(LONGEST_SILENCE_SECONDS, max(1, ceil(later)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,20 +207,19 @@ def _waiting(session: Session, moment: datetime) -> list[Waiting]:
         ).where(AssessmentRow.state.in_([state for state in State if state not in FINAL]))
     ).all()
     spent = _spent(session, moment)
-    return [_one(row, spent.get(row.id, 0.0)) for row in rows]
-
-
-def _one(row: Row[Any], spent: float) -> Waiting:
-    return Waiting(
-        id=row.id,
-        tenant=row.tenant,
-        lane=Priority(row.priority),
-        state=State(row.state),
-        created_at=row.created_at,
-        seconds=0.0 if row.audio_key is None else row.audio_seconds,
-        left=1 - row.segments_done / row.segments_total if row.segments_total else 1.0,
-        spent=spent,
-    )
+    return [
+        Waiting(
+            id=row.id,
+            tenant=row.tenant,
+            lane=Priority(row.priority),
+            state=State(row.state),
+            created_at=row.created_at,
+            seconds=0.0 if row.audio_key is None else row.audio_seconds,
+            left=1 - row.segments_done / row.segments_total if row.segments_total else 1.0,
+            spent=spent.get(row.id, 0.0),
+        )
+        for row in rows
+    ]
 
 
 def _spent(session: Session, moment: datetime) -> dict[str, float]:

@@ -230,10 +230,7 @@ class ReservationRow(Table):
     """
 
     __tablename__ = "reservation"
-    __table_args__ = (
-        Index("ix_reservation_identity", "tenant", "identity", "due_at"),
-        Index("ix_reservation_due", "due_at"),
-    )
+    __table_args__ = (Index("ix_reservation_identity", "tenant", "identity", "due_at"),)
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True)
     tenant: Mapped[str] = mapped_column(String(64))

@@ -19,6 +19,7 @@ GUARDED = [
     ("POST", "/v1/assessments"),
     ("GET", "/v1/assessments"),
     ("GET", "/v1/assessments/x"),
+    ("GET", "/v1/assessments/x/events"),
     ("DELETE", "/v1/assessments/x"),
     ("GET", "/v1/models"),
 ]

@@ -67,7 +67,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_reservation")),
     )
     op.create_index("ix_reservation_identity", "reservation", ["tenant", "identity", "due_at"], unique=False)
-    op.create_index("ix_reservation_due", "reservation", ["due_at"], unique=False)
     op.create_table(
         "upload",
         sa.Column("id", sa.String(length=36), nullable=False),
@@ -177,7 +176,6 @@ def downgrade() -> None:
     op.drop_table("webhook")
     op.drop_index("ix_upload_age", table_name="upload")
     op.drop_table("upload")
-    op.drop_index("ix_reservation_due", table_name="reservation")
     op.drop_index("ix_reservation_identity", table_name="reservation")
     op.drop_table("reservation")
     op.drop_index("ix_message_age", table_name="message")
