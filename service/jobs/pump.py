@@ -1,4 +1,4 @@
-"""From ready rows to rung bells, a bounded window at a time.
+"""From ready rows to rung bells, a bounded window of each lane at a time.
 
 Without the bound, publishing again what is merely waiting multiplies messages faster than workers drain them.
 """
@@ -6,16 +6,17 @@ Without the bound, publishing again what is merely waiting multiplies messages f
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import structlog
-from sqlalchemy import case, func, or_, select, update
+from sqlalchemy import update
 from sqlalchemy.orm import Session
 
-from service.jobs.assessment import Priority, StageKind, StageState
-from service.jobs.workers import serving
+from service.jobs.assessment import Priority, StageKind
+from service.jobs.lanes import next_to_publish, published, waits
+from service.jobs.workers import slots
 from service.storage.database import Database, now
-from service.storage.tables import AssessmentRow, StageRow
+from service.storage.tables import StageRow
 from service.task_queue.doorbell import Doorbell, QueueUnreachable
 
 log = structlog.stdlib.get_logger(__name__)
@@ -25,53 +26,30 @@ log = structlog.stdlib.get_logger(__name__)
 class Window:
     """How far ahead of the workers stages are published."""
 
-    stages_per_worker: int
+    stages_per_slot: int
     silence: timedelta
 
 
 def pump(database: Database, doorbell: Doorbell, window: Window) -> int:
-    """Publish what fits into the window of each queue; returns how many stages were published."""
-    return sum(_pump_queue(database, doorbell, window, kind) for kind in StageKind)
+    """Publish what fits into the window of each lane of each queue; returns how many stages were published."""
+    lanes = ((kind, priority) for kind in StageKind for priority in Priority)
+    return sum(_pump_lane(database, doorbell, window, *lane) for lane in lanes)
 
 
-def _pump_queue(database: Database, doorbell: Doorbell, window: Window, kind: StageKind) -> int:
+def _pump_lane(database: Database, doorbell: Doorbell, window: Window, kind: StageKind, priority: Priority) -> int:
     with database.reading() as session:  # most calls find nothing to do and need no lock
-        if not _room(session, window, kind) or not _waiting(session, kind, now(), limit=1):
+        if not waits(session, kind, priority, now()) or not _room(session, window, kind, priority):
             return 0
     with database.writing() as session:
         moment = now()
-        ids = _waiting(session, kind, moment, limit=_room(session, window, kind))
+        ids = next_to_publish(session, kind, priority, moment, limit=_room(session, window, kind, priority))
         session.execute(update(StageRow).where(StageRow.id.in_(ids)).values(enqueued_at=moment))
     return _ring(database, doorbell, kind, ids)
 
 
-def _room(session: Session, window: Window, kind: StageKind) -> int:
-    slots = max(1, len(serving(session, kind, window.silence)))
-    published = session.scalar(
-        select(func.count())
-        .select_from(StageRow)
-        .where(StageRow.kind == kind, StageRow.state == StageState.READY, StageRow.enqueued_at.is_not(None))
-    )
-    return max(0, slots * window.stages_per_worker - (published or 0))
-
-
-def _waiting(session: Session, kind: StageKind, moment: datetime, *, limit: int) -> list[str]:
-    """Stages to publish next: routine before batch, then the oldest assessment, then its chunks in order."""
-    lane = case((AssessmentRow.priority == Priority.ROUTINE, 0), else_=1)
-    query = (
-        select(StageRow.id)
-        .join(AssessmentRow, AssessmentRow.id == StageRow.assessment_id)
-        .where(
-            StageRow.kind == kind,
-            StageRow.state == StageState.READY,
-            StageRow.enqueued_at.is_(None),
-            or_(StageRow.not_before.is_(None), StageRow.not_before <= moment),
-        )
-        .order_by(lane, AssessmentRow.created_at, AssessmentRow.id, StageRow.index)
-        .limit(limit)
-        .with_for_update(of=StageRow, skip_locked=True)
-    )
-    return list(session.scalars(query))
+def _room(session: Session, window: Window, kind: StageKind, priority: Priority) -> int:
+    ahead = max(1, slots(session, kind, window.silence)) * window.stages_per_slot
+    return max(0, ahead - published(session, kind, priority))
 
 
 def _ring(database: Database, doorbell: Doorbell, kind: StageKind, ids: list[str]) -> int:

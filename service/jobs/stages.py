@@ -26,7 +26,7 @@ from service.jobs.assessment import (
 )
 from service.jobs.ending import changed, end
 from service.storage.database import now
-from service.storage.tables import AssessmentRow, StageRow
+from service.storage.tables import AssessmentRow, StageRow, WorkerRow
 
 
 def new_stage(
@@ -160,7 +160,7 @@ class StageRepository:
         features = tuple(row.output_key for row in rows if row.kind == StageKind.ENCODE)
         return ScoreInputs(summary_key=summary, feature_keys=features)
 
-    def give_back(self, claim: StageClaim, delay: timedelta) -> None:
+    def give_back(self, claim: StageClaim, delay: timedelta, *, counted: bool = True) -> None:
         """After an error: let the stage be tried again once the delay is over. Raises FenceLost."""
         self._guarded(
             claim,
@@ -169,6 +169,7 @@ class StageRepository:
             lease_until=None,
             enqueued_at=None,
             not_before=now() + delay,
+            attempt=claim.attempt if counted else claim.attempt - 1,
         )
 
     def fail(self, claim: StageClaim, failure: Failure) -> None:
@@ -178,24 +179,29 @@ class StageRepository:
         if assessment is not None:
             end(self._session, assessment, State.FAILED, failure)
 
-    def expired(self, limit: int) -> list[str]:
-        """Stages whose worker has gone silent."""
+    def holds(self, claim: StageClaim) -> bool:
+        """Whether the claim still stands; looks, without renewing it."""
+        return self._session.scalar(select(StageRow.id).where(*_mine(claim))) is not None
+
+    def lost(self, silence: timedelta, limit: int) -> list[str]:
+        """Stages whose lease ran out, or whose worker was not heard of for `silence`."""
         query = (
             select(StageRow.id)
-            .where(StageRow.state == StageState.LEASED, StageRow.lease_until < now())
+            .where(StageRow.state == StageState.LEASED, _lost(silence))
             .order_by(StageRow.lease_until)
             .limit(limit)
         )
         return list(self._session.scalars(query))
 
-    def take_back(self, stage_id: str, attempts: int, failure: Failure) -> None:
-        """Make an expired stage ready again, or fail its assessment when it has used up its attempts."""
+    def take_back(self, stage_id: str, silence: timedelta, attempts: int, failure: Failure) -> None:
+        """Make a lost stage ready again, or fail its assessment when it has used up its attempts."""
         stage = self._session.get(StageRow, stage_id)
         assessment = None if stage is None else self._lock(stage.assessment_id)
         if stage is None or assessment is None:
             return
         self._session.refresh(stage, with_for_update=True)
-        if stage.state != StageState.LEASED or stage.lease_until is None or stage.lease_until >= now():
+        still = select(StageRow.id).where(StageRow.id == stage_id, StageRow.state == StageState.LEASED, _lost(silence))
+        if self._session.scalar(still) is None:
             return
         stage.lease_until = None
         stage.owner = None
@@ -232,6 +238,12 @@ class StageRepository:
         ).all()
         if not written:
             raise FenceLost("Another attempt holds the stage, or it was cancelled.")
+
+
+def _lost(silence: timedelta) -> ColumnElement[bool]:
+    """A dead worker is silent long before its leases run out; one that only slept meets the fence."""
+    silent = select(WorkerRow.id).where(WorkerRow.beat_at < now() - silence)
+    return or_(StageRow.lease_until < now(), StageRow.owner.in_(silent))
 
 
 def _mine(claim: StageClaim) -> tuple[ColumnElement[bool], ...]:

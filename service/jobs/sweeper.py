@@ -12,23 +12,26 @@ from datetime import timedelta
 from time import monotonic
 
 import structlog
-from sqlalchemy import or_, select, update
+from sqlalchemy import or_
 from sqlalchemy.dialects import postgresql, sqlite
 
-from service.jobs.assessment import FINAL, WORKERS_LOST, StageState
+from service.jobs.assessment import WORKERS_LOST
 from service.jobs.pump import Window, pump
+from service.jobs.republishing import forget_unheard
+from service.jobs.retention import Retention, erase_old, remove_material, retention
 from service.jobs.stages import StageRepository
 from service.jobs.workers import forget_lost
 from service.observability import failure_fields
 from service.settings import Settings
 from service.storage.database import Database, now
-from service.storage.objects import ObjectStore, material_prefix, work_prefix
-from service.storage.tables import AssessmentRow, LeadershipRow, StageRow
+from service.storage.objects import ObjectStore
+from service.storage.tables import LeadershipRow
 from service.task_queue.doorbell import Doorbell
 
 log = structlog.stdlib.get_logger(__name__)
 ROLE = "sweeper"
 AT_ONCE = 100
+TIDY_EVERY = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +42,7 @@ class SweepPlan:
     republish_after: timedelta
     attempts: int
     window: Window
+    retention: Retention
 
 
 def sweep_plan(settings: Settings) -> SweepPlan:
@@ -47,8 +51,8 @@ def sweep_plan(settings: Settings) -> SweepPlan:
         every=settings.sweep,
         republish_after=settings.republish_after,
         attempts=settings.attempts,
-        # Fewer would leave threads of a worker idle until the next sweep.
-        window=Window(stages_per_worker=max(settings.window, settings.concurrency), silence=settings.silence),
+        window=Window(stages_per_slot=settings.window, silence=settings.silence),
+        retention=retention(settings),
     )
 
 
@@ -71,40 +75,23 @@ def lead(database: Database, owner: str, lease: timedelta) -> bool:
 
 def sweep(database: Database, objects: ObjectStore, plan: SweepPlan) -> None:
     """Put right whatever was lost; safe to run at any time and twice."""
+    silence = plan.window.silence
     with database.reading() as session:
-        expired = StageRepository(session, ROLE).expired(AT_ONCE)
-    for stage_id in expired:
-        log.warning("lease ran out", stage=stage_id)
+        lost = StageRepository(session, ROLE).lost(silence, AT_ONCE)
+    for stage_id in lost:
+        log.warning("a stage lost its worker", stage=stage_id)
         with database.writing() as session:
-            StageRepository(session, ROLE).take_back(stage_id, plan.attempts, WORKERS_LOST)
+            StageRepository(session, ROLE).take_back(stage_id, silence, plan.attempts, WORKERS_LOST)
     with database.writing() as session:
-        session.execute(
-            update(StageRow)
-            .where(StageRow.state == StageState.READY, StageRow.enqueued_at < now() - plan.republish_after)
-            .values(enqueued_at=None)
-        )
+        forget_unheard(session, plan.republish_after, silence)
         forget_lost(session)
-    remove_material(database, objects)
+    remove_material(database, objects, plan.retention)
 
 
-def remove_material(database: Database, objects: ObjectStore, assessment_id: str | None = None) -> None:
-    """Delete what ended assessments no longer need, all of them or one: everything but the result."""
-    query = select(AssessmentRow.id, AssessmentRow.audio_key, AssessmentRow.transcript_key).where(
-        AssessmentRow.state.in_(FINAL), AssessmentRow.material_removed_at.is_(None)
-    )
-    if assessment_id is not None:
-        query = query.where(AssessmentRow.id == assessment_id)
-    with database.reading() as session:
-        ended = list(session.execute(query.limit(AT_ONCE)).all())
-    for row in ended:
-        # What was uploaded beforehand does not lie under the assessment's own prefix.
-        for place in (material_prefix(row.id), work_prefix(row.id), row.audio_key, row.transcript_key):
-            if place is not None:
-                objects.delete(place)
-    if ended:
-        done = [row.id for row in ended]
-        with database.writing() as session:
-            session.execute(update(AssessmentRow).where(AssessmentRow.id.in_(done)).values(material_removed_at=now()))
+def tidy(database: Database, objects: ObjectStore, plan: SweepPlan) -> None:
+    """Remove what has outlived its time; safe to run at any time and twice."""
+    while erase_old(database, objects, plan.retention) == AT_ONCE:
+        pass
 
 
 class Sweeper:
@@ -120,6 +107,7 @@ class Sweeper:
         self._owner = owner
         self._wake = threading.Event()
         self._stopping = False
+        self._next_tidying = monotonic()
         self._thread = threading.Thread(target=self._run, name="sweeper", daemon=True)
 
     def start(self) -> None:
@@ -149,10 +137,17 @@ class Sweeper:
                 next_sweep = monotonic() + every
             self._turn(due)
 
+    def _tidy(self) -> None:
+        """What nobody waits for, once a minute."""
+        if monotonic() >= self._next_tidying:
+            self._next_tidying = monotonic() + TIDY_EVERY.total_seconds()
+            tidy(self._database, self._objects, self._plan)
+
     def _turn(self, due: bool) -> None:
         try:
             if due and lead(self._database, self._owner, 4 * self._plan.every):
                 sweep(self._database, self._objects, self._plan)
+                self._tidy()
             pump(self._database, self._doorbell, self._plan.window)
         except Exception as error:  # the thread must outlive whatever one turn meets
             log.warning("sweep failed", **failure_fields(error))

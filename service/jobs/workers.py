@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
+from service.jobs.assessment import StageState
 from service.storage.database import now
-from service.storage.tables import ModelRow, WorkerRow
+from service.storage.tables import ModelRow, StageRow, WorkerRow
 
 FORGET_AFTER = timedelta(days=1)
 CURRENT_WITHIN = timedelta(minutes=1)
@@ -97,6 +99,18 @@ def leave(session: Session, worker: WorkerIdentity) -> None:
     session.execute(delete(WorkerRow).where(WorkerRow.id == worker.id))
 
 
+def bury(session: Session, host: str, alive: Callable[[int], bool], silence: timedelta) -> None:
+    """Take workers of this host whose process is gone for silent, without waiting for it.
+
+    A worker's id begins with its host and process id. A restarted container may give the same two to the next one.
+    """
+    for worker_id in session.scalars(select(WorkerRow.id).where(WorkerRow.id.startswith(f"{host}-", autoescape=True))):
+        of, pid, _ = worker_id.rsplit("-", 2)
+        if of == host and not alive(int(pid)):
+            long_ago = now() - 2 * silence
+            session.execute(update(WorkerRow).where(WorkerRow.id == worker_id).values(beat_at=long_ago))
+
+
 def forget_lost(session: Session) -> None:
     """Drop the rows of workers that were never heard of again."""
     session.execute(delete(WorkerRow).where(WorkerRow.beat_at < now() - FORGET_AFTER))
@@ -120,6 +134,16 @@ def slots(session: Session, queue: str, silence: timedelta) -> int:
         )
     ).all()
     return sum(row.slots for row in rows if queue in row.queues)
+
+
+def idle_slots(session: Session, queue: str, silence: timedelta) -> int:
+    """How many stages more the living workers of a queue could work on at this moment."""
+    held = select(StageRow.owner, func.count()).where(StageRow.state == StageState.LEASED).group_by(StageRow.owner)
+    busy = {row[0]: row[1] for row in session.execute(held)}
+    rows = session.execute(
+        select(WorkerRow.id, WorkerRow.queues, WorkerRow.slots).where(WorkerRow.beat_at >= now() - silence)
+    ).all()
+    return sum(max(0, row.slots - busy.get(row.id, 0)) for row in rows if queue in row.queues)
 
 
 def registered_models(session: Session) -> tuple[RegisteredModel, ...]:

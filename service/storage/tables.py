@@ -89,6 +89,7 @@ class AssessmentRow(Table):
     failure_advice: Mapped[str | None] = mapped_column(String(512))
     failure_retryable: Mapped[bool | None]
     material_removed_at: Mapped[datetime | None]
+    work_removed_at: Mapped[datetime | None]
     version: Mapped[int] = mapped_column(default=0)
     audio_seconds: Mapped[float | None]
     batch_id: Mapped[str | None] = mapped_column(String(36))

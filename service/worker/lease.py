@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from datetime import timedelta
+from time import monotonic
 from types import TracebackType
 from typing import Self
 
@@ -18,6 +19,8 @@ from service.observability import failure_fields
 from service.storage.database import Database
 
 log = structlog.stdlib.get_logger(__name__)
+LOOK_EVERY_SECONDS = 1.0
+"""A cancelled stage ends within the batch in hand, without as many writes."""
 
 
 class LeaseKeeper:
@@ -62,16 +65,28 @@ class LeaseKeeper:
             listener()
 
     def _run(self) -> None:
-        while not self._done.wait(self._heartbeat.total_seconds()):
+        heartbeat = self._heartbeat.total_seconds()
+        due = monotonic() + heartbeat
+        while not self._done.wait(min(LOOK_EVERY_SECONDS, heartbeat)):
+            renewing = monotonic() >= due
             try:
-                with self._database.writing() as session:
-                    held = StageRepository(session, self._worker).renew(self._claim, self._lease)
+                held = self._renew() if renewing else self._look()
             except SQLAlchemyError as error:
                 log.warning("lease not renewed", **failure_fields(error))
                 continue
+            if renewing:
+                due = monotonic() + heartbeat
             if not held:
                 self._lose()
                 return
+
+    def _renew(self) -> bool:
+        with self._database.writing() as session:
+            return StageRepository(session, self._worker).renew(self._claim, self._lease)
+
+    def _look(self) -> bool:
+        with self._database.reading() as session:
+            return StageRepository(session, self._worker).holds(self._claim)
 
     def _lose(self) -> None:
         with self._lock:

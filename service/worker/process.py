@@ -7,73 +7,115 @@ import secrets
 import shutil
 import socket
 from collections.abc import Callable
+from contextlib import ExitStack
+from datetime import timedelta
+from functools import partial
 from pathlib import Path
+from typing import Protocol, TypeVar
 
 import structlog
 from celery import Celery
 from celery.signals import setup_logging
 from celery.worker import WorkController
 
+from service.jobs.assessment import StageKind
+from service.jobs.lanes import next_to_claim
 from service.jobs.result import ModelTrace
 from service.jobs.sweeper import Sweeper, sweep_plan
-from service.jobs.workers import WorkerIdentity
+from service.jobs.workers import WorkerIdentity, bury
 from service.settings import Settings
-from service.storage.database import Database
+from service.storage.database import Database, now
 from service.storage.objects import ObjectStore
-from service.task_queue.doorbell import Doorbell, open_celery
+from service.task_queue.doorbell import Doorbell, QueueUnreachable, open_celery
 from service.worker.assessor import Assessor
 from service.worker.expiry import forget_features
 from service.worker.load_report import LoadReport
 from service.worker.presence import Presence
 from service.worker.stage_runner import StageRunner, patience
 from service.worker.tasks import register_tasks
+from service.worker.watchdog import Limits, Watchdog
 
 log = structlog.stdlib.get_logger(__name__)
 
 
 def run_worker(settings: Settings, queues: tuple[str, ...], open_assessor: Callable[[Settings], Assessor]) -> int:
     """Serve the queues until a signal ends the process; returns its exit status."""
-    worker = WorkerIdentity(
-        id=f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}", queues=queues, slots=settings.concurrency
-    )
+    worker = identity(queues, settings.concurrency)
     forget_features(settings)
     assessor = _warm(open_assessor(settings))
-    database = Database(settings.database)
-    objects = ObjectStore(settings.object_store)
-    app = open_celery(settings.broker)
-    runner = StageRunner(
-        database,
-        objects,
-        assessor,
-        worker=worker.id,
-        patience=patience(settings),
-        scratch=_own_scratch(settings.folder / "scratch"),
-    )
-    sweeper = Sweeper(database, objects, Doorbell(app), sweep_plan(settings), worker.id)
-    presence = Presence(database, worker, assessor.model, every=settings.presence)
+    with ExitStack() as closing:
+        closing.callback(assessor.close)
+        database = Database(settings.database)
+        closing.callback(database.close)
+        report = LoadReport(assessor)
+        closing.callback(report.write)
+        app = open_celery(settings.broker)
+        objects = ObjectStore(settings.object_store)
+        doorbell = Doorbell(app)
+        _bury_predecessors(database, settings.silence)
+        presence = _started(closing, Presence(database, worker, assessor.model, every=settings.presence))
+        sweeper = _started(closing, Sweeper(database, objects, doorbell, sweep_plan(settings), worker.id))
+        waits = partial(_work_waits, database, doorbell, queues)
+        watchdog = _started(closing, Watchdog(watch_limits(settings), waits))
+        scratch = _own_scratch(settings.folder / "scratch")
+        runner = StageRunner(database, objects, assessor, worker=worker, patience=patience(settings), scratch=scratch)
 
-    report = LoadReport(assessor)
+        def run(stage_id: str) -> None:
+            with watchdog.serving():
+                if runner.run(stage_id):
+                    presence.computed()
+                    sweeper.wake()
+                    report.stage_done()
 
-    def run(stage_id: str) -> None:
-        if runner.run(stage_id):
-            presence.computed()
-            sweeper.wake()
-            report.stage_done()
-
-    register_tasks(app, run)
-    presence.start()
-    sweeper.start()
-    log.info("worker ready", worker=worker.id, queues=queues, concurrency=settings.concurrency)
-    celery_worker = _celery_worker(app, worker, settings.concurrency)
-    try:
+        register_tasks(app, run)
+        log.info("worker ready", worker=worker.id, queues=queues, concurrency=settings.concurrency)
+        celery_worker = _celery_worker(app, worker)
         celery_worker.start()
-    finally:
-        sweeper.stop()
-        presence.stop()
-        report.write()
-        assessor.close()
-        database.close()
     return int(celery_worker.exitcode or 0)
+
+
+class _Thread(Protocol):
+    def start(self) -> None: ...
+
+    def stop(self) -> None: ...
+
+
+Started = TypeVar("Started", bound=_Thread)
+
+
+def _started(closing: ExitStack, thread: Started) -> Started:
+    """Start it now, stop it at the end, the last one first."""
+    thread.start()
+    closing.callback(thread.stop)
+    return thread
+
+
+def identity(queues: tuple[str, ...], slots: int) -> WorkerIdentity:
+    """Who this process is among all workers: host, process id and something random."""
+    name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
+    return WorkerIdentity(id=name, queues=queues, slots=slots)
+
+
+def _bury_predecessors(database: Database, silence: timedelta) -> None:
+    with database.writing() as session:
+        bury(session, socket.gethostname(), _another_lives, silence)
+
+
+def watch_limits(settings: Settings) -> Limits:
+    """When a worker of these settings gives itself up."""
+    return Limits(stage=settings.stage_limit, deaf=settings.deaf_after)
+
+
+def _work_waits(database: Database, doorbell: Doorbell, queues: tuple[str, ...]) -> bool:
+    """Whether stages were published for these queues that nobody has taken, and the broker answers."""
+    with database.reading() as session:
+        if not next_to_claim(session, map(StageKind, queues), now(), limit=1):
+            return False
+    try:
+        doorbell.check()
+    except QueueUnreachable:
+        return False
+    return True
 
 
 def _warm(assessor: Assessor) -> Assessor:
@@ -87,12 +129,12 @@ def _keep_logging(**_settings: object) -> None:
     """Where somebody listens to it, Celery leaves logging as it is; else it silences what is less than a warning."""
 
 
-def _celery_worker(app: Celery, worker: WorkerIdentity, concurrency: int) -> WorkController:
+def _celery_worker(app: Celery, worker: WorkerIdentity) -> WorkController:
     setup_logging.connect(_keep_logging)
     return app.Worker(
         hostname=worker.id,
-        pool="solo" if concurrency == 1 else "threads",
-        concurrency=concurrency,
+        pool="solo" if worker.slots == 1 else "threads",
+        concurrency=worker.slots,
         queues=list(worker.queues),
         without_gossip=True,
         without_mingle=True,
@@ -127,6 +169,11 @@ def _own_scratch(folder: Path) -> Path:
     shutil.rmtree(own, ignore_errors=True)
     own.mkdir()
     return own
+
+
+def _another_lives(pid: int) -> bool:
+    """Whether a process other than this one has this id."""
+    return pid != os.getpid() and _alive(pid)
 
 
 def _alive(pid: int) -> bool:

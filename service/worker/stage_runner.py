@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -11,18 +12,23 @@ import structlog
 
 from service.errors import FenceLost
 from service.jobs.assessment import INTERNAL_FAILURE, StageClaim, StageKind, State, StoredChunk
+from service.jobs.lanes import next_to_claim
 from service.jobs.result import Result
+from service.jobs.retention import Retention, remove_material, retention
 from service.jobs.stages import StageRepository
-from service.jobs.sweeper import remove_material
+from service.jobs.workers import WorkerIdentity
 from service.observability import failure_fields
 from service.settings import Settings
-from service.storage.database import Database
+from service.storage.database import Database, now
 from service.storage.objects import ObjectStore, assessment_prefix, result_prefix, work_prefix
 from service.storage.tables import AssessmentRow
 from service.worker.assessor import Assessor, MaterialUnusable, result_without_score
 from service.worker.lease import LeaseKeeper
+from service.worker.perseverance import AWAY, persevere
 
 log = structlog.stdlib.get_logger(__name__)
+CANDIDATES = 8
+"""How many of the best stages are tried; others may be faster at some of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +39,7 @@ class Patience:
     heartbeat: timedelta
     attempts: int
     retry_delay: timedelta
+    retention: Retention
 
     def delay_after(self, attempt: int) -> timedelta:
         """Wait before the next attempt; it doubles with each one."""
@@ -46,6 +53,7 @@ def patience(settings: Settings) -> Patience:
         heartbeat=settings.heartbeat,
         attempts=settings.attempts,
         retry_delay=settings.retry_delay,
+        retention=retention(settings),
     )
 
 
@@ -58,23 +66,21 @@ class StageRunner:
         objects: ObjectStore,
         assessor: Assessor,
         *,
-        worker: str,
+        worker: WorkerIdentity,
         patience: Patience,
         scratch: Path,
     ) -> None:
         self._database = database
         self._objects = objects
         self._assessor = assessor
-        self._worker = worker
+        self._worker = worker.id
+        self._kinds = tuple(map(StageKind, worker.queues))
         self._patience = patience
         self._scratch = scratch
 
     def run(self, stage_id: str) -> bool:
-        """Work on a stage if it is to be had; False when there was nothing to do."""
-        with self._database.writing() as session:
-            claim = StageRepository(session, self._worker).claim(
-                stage_id, self._patience.lease, self._patience.attempts
-            )
+        """Work on the best stage of these queues, else on the one named; False when there was nothing to do."""
+        claim = self._claim(stage_id)
         if claim is None:
             return False
         with structlog.contextvars.bound_contextvars(
@@ -85,6 +91,17 @@ class StageRunner:
         ):
             self._attempt(claim)
         return True
+
+    def _claim(self, stage_id: str) -> StageClaim | None:
+        with self._database.reading() as session:
+            best = next_to_claim(session, self._kinds, now(), limit=CANDIDATES)
+        for candidate in dict.fromkeys((*best, stage_id)):
+            with self._database.writing() as session:
+                stages = StageRepository(session, self._worker)
+                claim = stages.claim(candidate, self._patience.lease, self._patience.attempts)
+            if claim is not None:
+                return claim
+        return None
 
     def _attempt(self, claim: StageClaim) -> None:
         keeper = LeaseKeeper(
@@ -101,6 +118,9 @@ class StageRunner:
         except FenceLost:
             log.info("stage lost", attempt=claim.attempt)
             self._clear_after(claim)
+        except AWAY as error:
+            log.warning("stage put off", attempt=claim.attempt, **failure_fields(error))
+            self._excuse(claim)
         except Exception as error:  # whatever it was, the stage is tried again and then given up
             log.error("stage failed", attempt=claim.attempt, **failure_fields(error))
             self._give_up_or_back(claim)
@@ -133,17 +153,15 @@ class StageRunner:
                 self._finish(claim, result_without_score(claim.task, refusal, self._assessor.trace))
                 return
         summary_key = self._objects.put(prefix, preparation.summary)
-        with self._database.writing() as session:
-            stages = StageRepository(session, self._worker)
-            stages.complete_prepare(claim, summary_key, chunks, seconds=preparation.seconds)
+        self._write(lambda stages: stages.complete_prepare(claim, summary_key, chunks, seconds=preparation.seconds))
 
     def _encode(self, claim: StageClaim, keeper: LeaseKeeper) -> None:
         if claim.input_key is None:
             raise ValueError("an encode stage has an input")
         features = self._assessor.encode(self._objects.get(claim.input_key), keeper.when_lost)
-        key = self._objects.put(f"{work_prefix(claim.assessment_id)}/encode", features)
-        with self._database.writing() as session:
-            StageRepository(session, self._worker).complete_encode(claim, key)
+        prefix = f"{work_prefix(claim.assessment_id)}/encode"
+        key = persevere(lambda: self._objects.put(prefix, features), self._patience.lease)
+        self._write(lambda stages: stages.complete_encode(claim, key))
 
     def _score(self, claim: StageClaim) -> None:
         with self._database.reading() as session:
@@ -154,21 +172,35 @@ class StageRunner:
 
     def _finish(self, claim: StageClaim, result: Result) -> None:
         key = self._objects.put(result_prefix(claim.assessment_id), result.model_dump_json().encode())
-        with self._database.writing() as session:
-            stages = StageRepository(session, self._worker)
-            stages.complete_assessment(claim, key, scored=result.outcome is not None)
-        remove_material(self._database, self._objects, claim.assessment_id)
+        scored = result.outcome is not None
+        self._write(lambda stages: stages.complete_assessment(claim, key, scored=scored))
+        remove_material(self._database, self._objects, self._patience.retention, claim.assessment_id)
 
     def _give_up_or_back(self, claim: StageClaim) -> None:
+        delay = self._patience.delay_after(claim.attempt)
         try:
-            with self._database.writing() as session:
-                stages = StageRepository(session, self._worker)
-                if claim.attempt < self._patience.attempts:
-                    stages.give_back(claim, self._patience.delay_after(claim.attempt))
-                else:
-                    stages.fail(claim, INTERNAL_FAILURE)
+            if claim.attempt < self._patience.attempts:
+                self._write(lambda stages: stages.give_back(claim, delay))
+            else:
+                self._write(lambda stages: stages.fail(claim, INTERNAL_FAILURE))
         except FenceLost:
             self._clear_after(claim)
+
+    def _excuse(self, claim: StageClaim) -> None:
+        """Not the stage's fault, so it does not count: tried again until what it needs is back."""
+        try:
+            self._write(lambda stages: stages.give_back(claim, self._patience.retry_delay, counted=False))
+        except FenceLost:
+            self._clear_after(claim)
+
+    def _write(self, write: Callable[[StageRepository], None]) -> None:
+        """One guarded transaction, held on to while the database is away: what was computed is not thrown away."""
+
+        def transaction() -> None:
+            with self._database.writing() as session:
+                write(StageRepository(session, self._worker))
+
+        persevere(transaction, self._patience.lease)
 
     def _clear_after(self, claim: StageClaim) -> None:
         """Leave nothing behind that was written after the assessment had ended or was erased."""

@@ -44,8 +44,8 @@ from service.jobs.assessment import Assessment, Order, Priority, State
 from service.jobs.outlook import Standing, ask_again_after
 from service.jobs.repository import AssessmentRepository
 from service.jobs.result import Result
+from service.jobs.retention import remove_material, retention
 from service.jobs.submission import model_for, require_model, submit
-from service.jobs.sweeper import remove_material
 from service.storage.objects import assessment_prefix
 
 LARGEST_PAGE = 100
@@ -152,7 +152,7 @@ def delete_assessment(assessment_id: str, caller: Authenticated, parts: RunningP
     with parts.database.writing() as session:
         cancelled = AssessmentRepository(session, caller).cancel(assessment_id)
     if cancelled:
-        remove_material(parts.database, parts.objects, assessment_id)
+        remove_material(parts.database, parts.objects, retention(parts.settings), assessment_id)
         return
     parts.objects.delete(assessment_prefix(assessment_id))
     with parts.database.writing() as session:

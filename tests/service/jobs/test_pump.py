@@ -5,10 +5,11 @@ from sqlalchemy import select
 
 from service.jobs.assessment import Priority
 from service.jobs.pump import Window, pump
+from service.jobs.workers import WorkerIdentity, register
 from service.storage.database import now
 from service.storage.tables import StageRow
 
-WINDOW = Window(stages_per_worker=2, silence=timedelta(seconds=30))
+WINDOW = Window(stages_per_slot=2, silence=timedelta(seconds=30))
 
 
 def stage_of(database, assessment_id):
@@ -48,7 +49,7 @@ def test_routine_goes_before_batch_and_the_oldest_first(database, submit, doorbe
     submit(database, "batch", priority=Priority.BATCH)
     submit(database, "z-first")
     submit(database, "a-second")
-    pump(database, doorbell, Window(stages_per_worker=3, silence=timedelta(seconds=30)))
+    pump(database, doorbell, Window(stages_per_slot=3, silence=timedelta(seconds=30)))
     expected = [("prepare", stage_of(database, name).id) for name in ("z-first", "a-second", "batch")]
     assert doorbell.rung == expected
 
@@ -74,10 +75,36 @@ def test_pumps_that_meet_ring_each_stage_once(database, submit, doorbell, count)
 
     for number in range(count):
         submit(database, f"a{number}")
-    window = Window(stages_per_worker=50, silence=timedelta(seconds=30))
+    window = Window(stages_per_slot=50, silence=timedelta(seconds=30))
     threads = [threading.Thread(target=pump, args=(database, doorbell, window)) for _ in range(3)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     assert len(doorbell.rung) == len(set(doorbell.rung)) == count
+
+
+def test_the_window_counts_what_a_worker_can_do_at_once(database, submit, doorbell, loaded_model):
+    for number in range(9):
+        submit(database, f"a{number}")
+    with database.writing() as session:
+        register(session, WorkerIdentity(id="w1", queues=("prepare",), slots=4), loaded_model)
+    pump(database, doorbell, WINDOW)
+    assert len(doorbell.rung) == 8
+
+
+def test_a_full_batch_lane_leaves_the_window_of_routine_alone(database, submit, doorbell):
+    for number in range(5):
+        submit(database, f"b{number}", priority=Priority.BATCH)
+    pump(database, doorbell, WINDOW)
+    submit(database, "urgent")
+    assert pump(database, doorbell, WINDOW) == 1
+    assert doorbell.rung[-1] == ("prepare", stage_of(database, "urgent").id)
+
+
+def test_tenants_take_turns(database, submit, doorbell, stranger):
+    for number in range(3):
+        submit(database, f"a{number}")
+    submit(database, "late", by=stranger)
+    pump(database, doorbell, WINDOW)
+    assert doorbell.rung == [("prepare", stage_of(database, name).id) for name in ("a0", "late")]

@@ -15,6 +15,7 @@ from service.storage.tables import AssessmentRow, StageRow
 
 LEASE = timedelta(seconds=60)
 ATTEMPTS = 3
+SILENCE = timedelta(seconds=30)
 
 
 @pytest.fixture
@@ -231,8 +232,8 @@ def test_a_failure_ends_the_assessment_and_drops_its_other_stages(queue):
 def test_an_expired_stage_is_made_ready_again(queue):
     queue.claim()
     queue.expire()
-    assert queue.act("expired", 10) == queue.stage_ids(StageKind.PREPARE)
-    queue.act("take_back", queue.stage_ids(StageKind.PREPARE)[0], ATTEMPTS, WORKERS_LOST)
+    assert queue.act("lost", SILENCE, 10) == queue.stage_ids(StageKind.PREPARE)
+    queue.act("take_back", queue.stage_ids(StageKind.PREPARE)[0], SILENCE, ATTEMPTS, WORKERS_LOST)
     stage = queue.stage(StageKind.PREPARE)
     assert (stage.state, stage.owner, stage.enqueued_at) == (StageState.READY, None, None)
 
@@ -241,7 +242,7 @@ def test_an_expired_stage_out_of_attempts_fails_the_assessment_with_a_reason(que
     for _ in range(ATTEMPTS):
         queue.claim()
         queue.expire()
-    queue.act("take_back", queue.stage_ids(StageKind.PREPARE)[0], ATTEMPTS, WORKERS_LOST)
+    queue.act("take_back", queue.stage_ids(StageKind.PREPARE)[0], SILENCE, ATTEMPTS, WORKERS_LOST)
     assert queue.assessment().state == State.FAILED
     assert queue.assessment().failure_code == "workers_lost"
 
@@ -250,10 +251,10 @@ def test_a_renewed_stage_is_not_taken_back(queue):
     claim = queue.claim()
     queue.expire()
     queue.act("renew", claim, LEASE)
-    queue.act("take_back", claim.stage_id, ATTEMPTS, WORKERS_LOST)
+    queue.act("take_back", claim.stage_id, SILENCE, ATTEMPTS, WORKERS_LOST)
     assert queue.stage(StageKind.PREPARE).state == StageState.LEASED
 
 
 def test_taking_back_an_erased_stage_does_nothing(queue):
-    queue.act("take_back", "no-such-stage", ATTEMPTS, WORKERS_LOST)
+    queue.act("take_back", "no-such-stage", SILENCE, ATTEMPTS, WORKERS_LOST)
     assert queue.stage(StageKind.PREPARE).state == StageState.READY

@@ -5,19 +5,21 @@ from sqlalchemy import select, update
 
 from service.jobs.assessment import StageState, State
 from service.jobs.pump import Window
+from service.jobs.retention import retention
 from service.jobs.stages import StageRepository
-from service.jobs.sweeper import Sweeper, SweepPlan, lead, remove_material, sweep, sweep_plan
+from service.jobs.sweeper import Sweeper, SweepPlan, lead, sweep, sweep_plan
 from service.settings import Settings
 from service.storage.database import now
-from service.storage.objects import material_prefix, result_prefix, work_prefix
-from service.storage.tables import AssessmentRow, StageRow
+from service.storage.tables import AssessmentRow, StageRow, WorkerRow
 from tests.waiting import wait_for
 
+AT_THE_END = retention(Settings())
 PLAN = SweepPlan(
     every=timedelta(milliseconds=20),
     republish_after=timedelta(seconds=60),
     attempts=2,
-    window=Window(stages_per_worker=4, silence=timedelta(seconds=30)),
+    window=Window(stages_per_slot=4, silence=timedelta(seconds=30)),
+    retention=AT_THE_END,
 )
 SECOND = timedelta(seconds=1)
 
@@ -72,6 +74,51 @@ def test_a_message_nobody_took_up_is_published_again(database, objects, submit):
     assert stage(database).enqueued_at is None
 
 
+def test_the_stage_of_a_worker_that_fell_silent_becomes_ready_long_before_its_lease_ends(
+    database, objects, submit, join_worker
+):
+    submit(database)
+    join_worker(database, "w1")
+    with database.writing() as session:
+        StageRepository(session, "w1").claim(stage(database).id, timedelta(hours=1), 9)
+    sweep(database, objects, PLAN)
+    assert stage(database).state == StageState.LEASED
+    with database.writing() as session:
+        session.execute(update(WorkerRow).values(beat_at=now() - timedelta(seconds=31)))
+    sweep(database, objects, PLAN)
+    assert stage(database).state == StageState.READY
+
+
+@pytest.mark.parametrize(("held", "forgotten"), [(0, True), (1, False)])
+def test_a_message_is_taken_for_lost_at_once_only_while_a_worker_is_idle(
+    database, objects, submit, join_worker, held, forgotten
+):
+    join_worker(database, "w1")
+    for number in range(held):
+        submit(database, f"held{number}")
+        with database.writing() as session:
+            stages = StageRepository(session, "w1")
+            stages.claim(session.scalars(select(StageRow.id)).one(), timedelta(hours=1), 9)
+    submit(database)
+    with database.writing() as session:
+        session.execute(update(StageRow).values(enqueued_at=now() - timedelta(seconds=6)))
+    sweep(database, objects, PLAN)
+    with database.reading() as session:
+        row = session.scalars(select(StageRow).where(StageRow.assessment_id == "a1")).one()
+    assert (row.enqueued_at is None) == forgotten
+
+
+def test_no_more_is_published_again_at_once_than_idle_workers_can_take_up(database, objects, submit, join_worker):
+    join_worker(database, "w1")
+    for number in range(5):
+        submit(database, f"a{number}")
+    with database.writing() as session:
+        session.execute(update(StageRow).values(enqueued_at=now() - timedelta(seconds=6)))
+    sweep(database, objects, PLAN)
+    with database.reading() as session:
+        assert session.scalars(select(StageRow.enqueued_at)).all().count(None) == 1
+
+
 def test_a_fresh_message_is_left_alone(database, objects, submit):
     submit(database)
     with database.writing() as session:
@@ -80,32 +127,9 @@ def test_a_fresh_message_is_left_alone(database, objects, submit):
     assert stage(database).enqueued_at is not None
 
 
-@pytest.mark.parametrize("final", [State.SUCCEEDED, State.FAILED, State.CANCELLED])
-def test_material_of_ended_assessments_is_removed_and_the_result_kept(database, objects, submit, final):
-    submit(database)
-    with database.writing() as session:
-        session.execute(update(AssessmentRow).values(state=final))
-    objects.put(material_prefix("a1"), b"audio")
-    objects.put(work_prefix("a1"), b"features")
-    kept = objects.put(result_prefix("a1"), b"result")
-    sweep(database, objects, PLAN)
-    assert objects.list("assessments") == [kept]
-
-
-def test_material_of_unfinished_assessments_stays(database, objects, submit):
-    submit(database)
-    kept = objects.put(material_prefix("a1"), b"audio")
-    remove_material(database, objects, "a1")
-    assert objects.list("assessments") == [kept]
-
-
 def test_the_plan_follows_the_settings():
     plan = sweep_plan(Settings(attempts=7, window=9))
-    assert (plan.attempts, plan.window.stages_per_worker) == (7, 9)
-
-
-def test_no_thread_of_a_worker_is_left_without_a_published_stage():
-    assert sweep_plan(Settings(concurrency=9)).window.stages_per_worker == 9
+    assert (plan.attempts, plan.window.stages_per_slot) == (7, 9)
 
 
 def test_the_thread_publishes_when_woken(sqlite, objects, submit, doorbell):
@@ -114,6 +138,7 @@ def test_the_thread_publishes_when_woken(sqlite, objects, submit, doorbell):
         republish_after=PLAN.republish_after,
         attempts=PLAN.attempts,
         window=PLAN.window,
+        retention=AT_THE_END,
     )
     sweeper = Sweeper(sqlite, objects, doorbell, patient, "s1")
     sweeper.start()
@@ -144,7 +169,7 @@ class FailingObjects:
 def test_the_thread_outlives_errors(sqlite, submit, doorbell):
     submit(sqlite)
     with sqlite.writing() as session:
-        session.execute(update(AssessmentRow).values(state=State.FAILED))
+        session.execute(update(AssessmentRow).values(state=State.FAILED, finished_at=now()))
     failing = FailingObjects()
     sweeper = Sweeper(sqlite, failing, doorbell, PLAN, "s1")
     sweeper.start()

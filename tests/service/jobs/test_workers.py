@@ -1,11 +1,12 @@
 from dataclasses import replace
 from datetime import timedelta
 
-from sqlalchemy import update
+from sqlalchemy import select, update
 
-from service.jobs.workers import beat, forget_lost, leave, registered_models, serving
+from service.jobs.stages import StageRepository
+from service.jobs.workers import beat, bury, forget_lost, idle_slots, leave, registered_models, serving
 from service.storage.database import now
-from service.storage.tables import ModelRow, WorkerRow
+from service.storage.tables import ModelRow, StageRow, WorkerRow
 
 SILENCE = timedelta(seconds=30)
 
@@ -89,3 +90,21 @@ def test_a_replaced_model_leaves_the_list(database, join_worker, loaded_model):
 
 def test_without_workers_there_is_no_model(database):
     assert models(database) == []
+
+
+def test_workers_of_this_host_whose_process_is_gone_are_silent_at_once(database, join_worker):
+    for name in ("here-1-aa", "here-2-bb", "elsewhere-2-cc", "here-x-2-dd"):
+        join_worker(database, name)
+    with database.writing() as session:
+        bury(session, "here", {1}.__contains__, SILENCE)
+    assert sorted(ready(database, "prepare")) == ["elsewhere-2-cc", "here-1-aa", "here-x-2-dd"]
+
+
+def test_slots_are_idle_unless_a_stage_is_held(database, join_worker, submit):
+    join_worker(database, "w1", ("prepare", "encode"))
+    join_worker(database, "w2", ("encode",))
+    submit(database)
+    with database.writing() as session:
+        StageRepository(session, "w1").claim(session.scalars(select(StageRow.id)).one(), SILENCE, 5)
+    with database.reading() as session:
+        assert [idle_slots(session, queue, SILENCE) for queue in ("prepare", "encode", "score")] == [0, 1, 0]

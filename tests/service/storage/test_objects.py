@@ -3,7 +3,15 @@ import hashlib
 
 import pytest
 
-from service.storage.objects import assessment_prefix, material_prefix, result_prefix, work_prefix
+from service.errors import StorageUnavailable
+from service.storage.objects import (
+    assessment_prefix,
+    material_prefix,
+    part_key,
+    result_prefix,
+    upload_key,
+    work_prefix,
+)
 
 
 async def pieces(count, *, fail=False):
@@ -61,3 +69,35 @@ def test_deleting_nothing_is_fine(objects):
 def test_a_missing_object_is_a_missing_file(objects):
     with pytest.raises(FileNotFoundError):
         objects.get("assessments/a/result/x")
+
+
+def parts(objects, count):
+    for number in range(count):
+        objects.put_at(part_key("u1", number), b"%d" % number)
+    return upload_key("u1")
+
+
+def test_a_file_in_parts_reads_as_one(objects, tmp_path):
+    key = parts(objects, 12)
+    assert objects.get(key) == b"01234567891011"
+    objects.get_to_file(key, tmp_path / "whole")
+    assert (tmp_path / "whole").read_bytes() == b"01234567891011"
+
+
+def test_a_file_without_parts_is_not_found(objects):
+    with pytest.raises(FileNotFoundError):
+        objects.get(upload_key("u1"))
+
+
+def test_one_object_can_be_removed_and_all_parts_of_a_file(objects):
+    kept, gone = objects.put("assessments/a", b"kept"), objects.put("assessments/a", b"gone")
+    objects.remove(gone)
+    objects.remove(gone)
+    objects.remove(parts(objects, 2))
+    assert (objects.list("assessments"), objects.list("uploads")) == ([kept], [])
+
+
+def test_a_store_that_gives_no_answer_is_named_in_words_for_the_client(objects, tmp_path):
+    (tmp_path / "objects" / "assessments").write_text("a file where a folder should be")
+    with pytest.raises(StorageUnavailable):
+        objects.put("assessments/a", b"content")

@@ -7,15 +7,19 @@ from datetime import timedelta
 
 import pytest
 import structlog
-from sqlalchemy import select
+from sqlalchemy import select, update
 
-from service.errors import FenceLost
-from service.jobs.assessment import StageKind, StageState, State
+from service.errors import FenceLost, StorageUnavailable
+from service.jobs.assessment import Priority, StageKind, StageState, State
 from service.jobs.repository import AssessmentRepository
 from service.jobs.result import Result
+from service.jobs.retention import retention
+from service.jobs.workers import WorkerIdentity
 from service.settings import Settings
+from service.storage.database import now
 from service.storage.objects import assessment_prefix, material_prefix, work_prefix
 from service.storage.tables import AssessmentRow, StageRow
+from service.worker import perseverance
 from service.worker.stage_runner import Patience, StageRunner, patience
 
 QUICK = Patience(
@@ -23,7 +27,9 @@ QUICK = Patience(
     heartbeat=timedelta(milliseconds=20),
     attempts=2,
     retry_delay=timedelta(0),
+    retention=retention(Settings()),
 )
+WORKER = WorkerIdentity(id="w1", queues=("prepare", "encode", "score"))
 
 
 class Bench:
@@ -33,7 +39,7 @@ class Bench:
         self.database = database
         self.objects = objects
         self.submit = submit
-        self.runner = StageRunner(database, objects, assessor, worker="w1", patience=QUICK, scratch=scratch)
+        self.runner = StageRunner(database, objects, assessor, worker=WORKER, patience=QUICK, scratch=scratch)
 
     def send(self, audio):
         key = self.objects.put(material_prefix("a1"), audio)
@@ -248,3 +254,37 @@ def test_stages_of_several_assessments_run_in_threads_side_by_side(bench):
 def test_delays_double():
     plan = patience(Settings(retry_delay=timedelta(seconds=5)))
     assert [plan.delay_after(attempt).total_seconds() for attempt in (1, 2, 3)] == [5, 10, 20]
+
+
+def test_a_message_wakes_the_worker_which_takes_the_best_stage(bench):
+    bench.submit(
+        bench.database, "b1", priority=Priority.BATCH, audio_key=bench.objects.put(material_prefix("b1"), b"x")
+    )
+    bench.send(b"x" * 20)
+    with bench.database.writing() as session:
+        session.execute(update(StageRow).values(enqueued_at=now()))
+        batch = session.scalars(select(StageRow.id).where(StageRow.assessment_id == "b1")).one()
+    assert bench.runner.run(batch)
+    assert bench.row().state == State.ENCODING
+
+
+@pytest.fixture
+def full_disk(bench, monkeypatch):
+    """Nothing can be stored, for as long as the test wants."""
+    put = bench.objects.put
+
+    def full(prefix, content):
+        raise StorageUnavailable("full")
+
+    monkeypatch.setattr(bench.objects, "put", full)
+    return lambda: monkeypatch.setattr(bench.objects, "put", put)
+
+
+def test_a_full_disk_costs_no_attempt_however_long_it_lasts(bench, full_disk, monkeypatch):
+    monkeypatch.setattr(perseverance, "PAUSE_SECONDS", 0.001)
+    bench.submit(bench.database)
+    for _ in range(3 * QUICK.attempts):
+        assert bench.step()
+    full_disk()
+    bench.run_all()
+    assert bench.row().state == State.SUCCEEDED

@@ -1,0 +1,73 @@
+from datetime import timedelta
+from threading import Event
+from time import sleep
+
+import pytest
+
+from service.worker.watchdog import Limits, Watchdog
+from tests.waiting import wait_for
+
+LONG = timedelta(minutes=1)
+SHORT = timedelta(milliseconds=50)
+
+
+@pytest.fixture
+def watch():
+    started = []
+
+    def watch(work_waits, *, stage=LONG, deaf=LONG):
+        ended = []
+        watchdog = Watchdog(Limits(stage=stage, deaf=deaf), work_waits, ended.append)
+        watchdog.start()
+        started.append(watchdog)
+        return watchdog, ended
+
+    yield watch
+    for watchdog in started:
+        watchdog.stop()
+
+
+def test_a_worker_that_hears_nothing_of_work_that_waits_is_ended(watch):
+    _, ended = watch(lambda: True, deaf=SHORT)
+    wait_for(lambda: ended == [70], seconds=10)
+
+
+def test_a_worker_without_work_may_be_idle_forever(watch):
+    asked = []
+    _, ended = watch(lambda: asked.append(1), deaf=SHORT)
+    wait_for(lambda: len(asked) > 30)
+    assert ended == []
+
+
+def test_a_worker_that_hears_is_left_alone(watch):
+    watchdog, ended = watch(lambda: True, deaf=timedelta(milliseconds=500))
+    for _ in range(50):
+        with watchdog.serving():
+            sleep(0.02)
+    assert ended == []
+
+
+def test_a_busy_worker_is_not_deaf(watch):
+    watchdog, ended = watch(lambda: True, deaf=SHORT)
+    with watchdog.serving():
+        sleep(0.3)
+    assert ended == []
+
+
+def test_a_worker_that_never_comes_back_from_a_stage_is_ended(watch):
+    watchdog, ended = watch(lambda: False, stage=SHORT, deaf=SHORT)
+    with watchdog.serving():
+        wait_for(lambda: ended == [70], seconds=10)
+
+
+def test_without_an_answer_nobody_is_ended(watch):
+    asked = Event()
+
+    def unknown():
+        asked.set()
+        raise OSError("the database is gone")
+
+    _, ended = watch(unknown, deaf=SHORT)
+    assert asked.wait(10)
+    sleep(0.2)
+    assert ended == []
