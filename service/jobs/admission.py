@@ -127,7 +127,7 @@ class Admission:
     def _refuse_deep(self, snapshot: Snapshot) -> None:
         depth = snapshot.lanes[Priority.BATCH].depth
         if depth >= self._limits.depth:
-            seconds = (depth - self._limits.depth + 1) * (snapshot.each or UNKNOWN_EACH)
+            seconds = (depth - self._limits.depth + 1) * (snapshot.each() or UNKNOWN_EACH)
             raise Overloaded("The batch lane is full.", retry_after=_spread(seconds))
 
     def _decide(self, snapshot: Snapshot, applicant: Applicant) -> Admitted:
@@ -156,12 +156,13 @@ class Admission:
 
     def _delay(self, snapshot: Snapshot, tenant: str, promised: int, own: int) -> Delay:
         """Until there is room for one more besides so many promises, of which some are the tenant's own."""
-        line, each = snapshot.lanes[Priority.ROUTINE], snapshot.each or UNKNOWN_EACH
+        line, known = snapshot.lanes[Priority.ROUTINE], snapshot.each()
+        each = known or UNKNOWN_EACH
         inside, own_inside = self._counts(tenant)
         ahead = promised + inside + 1
         by_depth = (line.depth + ahead - self._limits.depth) * each
         wait = max(0.0, (line.wait or 0.0) - snapshot.age)
-        by_wait = wait + ahead * each - self._limits.wait.total_seconds() if snapshot.each else 0.0
+        by_wait = wait + ahead * each - self._limits.wait.total_seconds() if known else 0.0
         seconds = max(by_depth, by_wait)
         ends = line.tenants.get(tenant, [])
         too_many = len(ends) + own + own_inside + 1 - self._limits.share
@@ -183,7 +184,8 @@ class Admission:
 
 def _refuse_idle(snapshot: Snapshot) -> None:
     """Refuse when the oldest stages have waited far longer than stages take, and nobody has taken any."""
-    if snapshot.idle > max(IDLE_SECONDS, IDLE_STAGES * (snapshot.longest or 0.0)):
+    longest = 0.0 if snapshot.pace is None else snapshot.pace.longest
+    if snapshot.idle > max(IDLE_SECONDS, IDLE_STAGES * longest):
         raise Overloaded(
             f"No worker has taken up any work for {snapshot.idle:.0f} seconds.",
             retry_after=_spread(COME_BACK_SECONDS),
@@ -242,12 +244,12 @@ def _held(session: Session, tenant: str, identity: str) -> list[datetime]:
 
 def _promised(session: Session, tenant: str, moment: datetime) -> tuple[int, int]:
     """How many places are promised in all, and to this tenant."""
-    rows = session.execute(
+    counts = (
         select(ReservationRow.tenant, func.count())
         .where(ReservationRow.expires_at > moment)
         .group_by(ReservationRow.tenant)
-    ).tuples()
-    by_tenant = dict(rows)
+    )
+    by_tenant = dict(session.execute(counts).tuples().all())
     return sum(by_tenant.values()), by_tenant.get(tenant, 0)
 
 

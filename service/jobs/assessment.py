@@ -97,6 +97,7 @@ class Assessment:
     batch_id: str | None
     custom_id: str | None
     priority: Priority = Priority.ROUTINE
+    audio_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

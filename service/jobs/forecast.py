@@ -105,13 +105,14 @@ def finishes(ordered: Sequence[Waiting], pace: Pace, pools: Mapping[StageKind, P
     return [*exact, *fluid[near:]]
 
 
-def place_cost(pace: Pace, pools: Mapping[StageKind, Pool]) -> float:
-    """Seconds by which one more recording of the usual length makes everybody after it wait longer."""
-    usual = {kind: pace.costs[kind].of(pace.seconds) for kind in ORDER}
-    usual[StageKind.ENCODE] = pace.costs[StageKind.ENCODE].of(pace.seconds, pace.chunks(pace.seconds))
+def place_cost(pace: Pace, pools: Mapping[StageKind, Pool], seconds: float | None = None) -> float:
+    """Seconds by which a recording of this length, else of the usual one, makes everybody after it wait longer."""
+    length = pace.seconds if seconds is None else seconds
     by_pool: dict[Pool, float] = {}
-    for kind, work in usual.items():
-        by_pool[pools[kind]] = by_pool.get(pools[kind], 0.0) + work / pools[kind].slots
+    for kind in ORDER:
+        pool = pools[kind]
+        work = pace.costs[kind].of(length, pace.chunks(length) if kind == StageKind.ENCODE else 1.0)
+        by_pool[pool] = by_pool.get(pool, 0.0) + work / pool.slots
     return max(by_pool.values())
 
 

@@ -67,35 +67,39 @@ class Lane:
 class Snapshot:
     """The queue at one moment.
 
-    `each` is how long one more place makes everybody wait, `promised` how many places were promised to clients that
-    are to come back, and `idle` for how long ready stages have been waiting without any stage being taken or done.
+    `promised` is how many places were promised to clients that are to come back, and `idle` for how long ready stages
+    have been waiting without any stage being taken or done.
     """
 
     taken_at: float
     places: dict[str, Place]
     lanes: dict[Priority, Lane]
-    each: float | None
+    pace: Pace | None
+    pools: Mapping[StageKind, Pool] | None
     promised: int
     idle: float
-    longest: float | None
 
-    def add(self, assessment_id: str, tenant: str, lane: Priority) -> None:
+    def each(self, seconds: float | None = None) -> float | None:
+        """By how many seconds a recording of this length, else of the usual one, makes all behind it wait longer."""
+        return None if self.pace is None or self.pools is None else place_cost(self.pace, self.pools, seconds)
+
+    def add(self, assessment: Assessment, tenant: str) -> None:
         """Count one that has come since, as the last of its lane."""
-        if assessment_id in self.places:
+        if assessment.id in self.places:
             return
-        line = self.lanes[lane]
-        place = self.last(lane)
-        self.places[assessment_id] = place
+        line = self.lanes[assessment.priority]
+        place = self.last(assessment)
+        self.places[assessment.id] = place
         line.depth += 1
         line.tenants.setdefault(tenant, []).append(place.finish or 0.0)
         if place.finish is not None:
             line.wait = place.finish
 
-    def last(self, lane: Priority) -> Place:
-        """The place behind all others of a lane."""
-        line = self.lanes[lane]
-        known = line.wait is not None and self.each is not None
-        return Place(position=line.depth, finish=(line.wait or 0.0) + (self.each or 0.0) if known else None)
+    def last(self, assessment: Assessment) -> Place:
+        """The place of an assessment behind all others of its lane."""
+        line, each = self.lanes[assessment.priority], self.each(assessment.audio_seconds)
+        finish = None if line.wait is None or each is None else line.wait + each
+        return Place(position=line.depth, finish=finish)
 
     @property
     def age(self) -> float:
@@ -118,7 +122,7 @@ class Outlook:
         if assessment.state.final:
             return Standing()
         snapshot = self.snapshot()
-        place = snapshot.places.get(assessment.id) or snapshot.last(assessment.priority)
+        place = snapshot.places.get(assessment.id) or snapshot.last(assessment)
         eta = None if place.finish is None else max(AT_LEAST_SECONDS, place.finish - snapshot.age)
         position = place.position if assessment.state == State.QUEUED else 0
         return Standing(position=position, eta_seconds=None if eta is None else round(eta, 1))
@@ -127,7 +131,7 @@ class Outlook:
         """Count an assessment that this process has just accepted."""
         with self._lock:
             if self._snapshot is not None:
-                self._snapshot.add(assessment.id, tenant, assessment.priority)
+                self._snapshot.add(assessment, tenant)
 
     def snapshot(self) -> Snapshot:
         """The queue as it was a moment ago. Raises SQLAlchemyError."""
@@ -185,10 +189,10 @@ def snapshot_of(
         taken_at=taken_at,
         places=places,
         lanes=lanes,
-        each=place_cost(pace, pools) if pace is not None and pools is not None else None,
+        pace=pace,
+        pools=pools,
         promised=promised,
         idle=idle,
-        longest=None if pace is None else pace.longest,
     )
 
 

@@ -127,9 +127,8 @@ def changed_since(session: Session, known: Mapping[str, int]) -> dict[str, Asses
     ids = list(known)
     for start in range(0, len(ids), AT_ONCE):
         some = ids[start : start + AT_ONCE]
-        versions = dict(
-            session.execute(select(AssessmentRow.id, AssessmentRow.version).where(AssessmentRow.id.in_(some))).tuples()
-        )
+        query = select(AssessmentRow.id, AssessmentRow.version).where(AssessmentRow.id.in_(some))
+        versions = dict(session.execute(query).tuples().all())
         stale = [one for one in some if one in versions and versions[one] > known[one]]
         rows = session.scalars(select(AssessmentRow).where(AssessmentRow.id.in_(stale))) if stale else ()
         changed |= {one: None for one in some if one not in versions} | {row.id: _assessment(row) for row in rows}
@@ -154,6 +153,7 @@ def _assessment(row: AssessmentRow) -> Assessment:
         batch_id=row.batch_id,
         custom_id=row.custom_id,
         priority=Priority(row.priority),
+        audio_seconds=row.audio_seconds,
     )
 
 
