@@ -16,10 +16,12 @@ import sys
 import tempfile
 import time
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from statistics import fmean, median, quantiles
+from statistics import median, quantiles
 
 import httpx
 from rich.console import Console
@@ -38,7 +40,10 @@ BYTES_A_SECOND = 32_000
 CHUNKS = (1, 1, 2, 2, 3, 4, 6, 9)
 WARM_UP = 10
 PACE_MILLISECONDS = 200
+LONGEST_QUEUE = timedelta(seconds=8)
+FLOOD_EVERY = 0.1
 LOOK_EVERY = 0.5
+FIRST_RETRY = 2
 REFUSALS = {httpx.codes.SERVICE_UNAVAILABLE, httpx.codes.TOO_MANY_REQUESTS}
 FINAL = {"succeeded", "abstained", "failed", "cancelled"}
 
@@ -52,8 +57,14 @@ class Followed:
     looks: list[tuple[float, float | None]] = field(default_factory=list)
     ended_at: float | None = None
 
-    def error_at(self, moment: float) -> float | None:
-        """How far off the expectation nearest to a moment was, as a share of what was left."""
+    @property
+    def took(self) -> float:
+        """Seconds from its submission to its end."""
+        return (self.ended_at or self.sent_at) - self.sent_at
+
+    def error_at(self, share: float) -> float | None:
+        """How far off the expectation was when this share of its time had passed, as a share of what was left."""
+        moment = self.sent_at + share * self.took
         known = [(at, eta) for at, eta in self.looks if eta is not None and self.ended_at and at < self.ended_at]
         if not known or self.ended_at is None:
             return None
@@ -65,6 +76,7 @@ class Followed:
 class Client:
     """One submission under overload: how often it was sent and what it was told."""
 
+    key: str | None = None
     sent: int = 0
     told: list[int] = field(default_factory=list)
     eta: float | None = None
@@ -79,29 +91,11 @@ def main() -> None:
     parser.add_argument("--separate", action="store_true", help="a worker of its own for encoding")
     arguments = parser.parse_args()
     workers = ("prepare,score", "encode") if arguments.separate else ("prepare,encode,score",)
-    with tempfile.TemporaryDirectory() as folder:
-        settings = Settings(
-            data_dir=Path(folder),
-            port=0,
-            workers=workers,
-            concurrency=arguments.slots,
-            longest_queue=timedelta(hours=1),
-        )
-        with running_service(settings, WORKER) as service:
-            rate = asyncio.run(expectations(service, arguments.assessments))
-    with tempfile.TemporaryDirectory() as folder:
-        settings = Settings(
-            data_dir=Path(folder),
-            port=0,
-            workers=workers,
-            concurrency=arguments.slots,
-            longest_queue=timedelta(seconds=8),
-        )
-        with running_service(settings, WORKER) as service:
-            try:
-                asyncio.run(overload(service, 2 * rate, arguments.overload))
-            except Exception:
-                print((settings.folder/"logs"/"api.log").read_text()[-3000:]); raise
+    with _service(workers, arguments.slots, timedelta(hours=1)) as service:
+        rate = asyncio.run(expectations(service, arguments.assessments))
+    if arguments.overload:
+        with _service(workers, arguments.slots, LONGEST_QUEUE) as service:
+            asyncio.run(overload(service, 2 * rate, arguments.overload))
 
 
 async def expectations(service: RunningService, count: int) -> float:
@@ -113,23 +107,17 @@ async def expectations(service: RunningService, count: int) -> float:
         for number in range(count):
             one = await _send(http, service, chance.choice(CHUNKS))
             followed[one.id] = one
-            if number > count // 2:
-                await asyncio.sleep(chance.expovariate(2.0))
+            # A queue that grows fast, yet no flood that takes the processor from the worker; then about what it can do.
+            await asyncio.sleep(FLOOD_EVERY if number < count // 2 else chance.expovariate(2.0))
         await looking
     ended = sorted(one.ended_at for one in followed.values() if one.ended_at is not None)
     table = Table("expected seconds told", "samples", "median error", "p90 error", "median seconds left")
     for name, share in (("at submission", 0.0), ("half way", 0.5)):
-        moments = [(one, one.sent_at + share * (one.ended_at - one.sent_at)) for one in followed.values() if one.ended_at]
-        errors = [error for one, moment in moments if (error := one.error_at(moment)) is not None]
-        left = median(one.ended_at - moment for one, moment in moments if one.ended_at)
+        errors = [error for one in followed.values() if (error := one.error_at(share)) is not None]
+        left = median((1 - share) * one.took for one in followed.values())
         worst = quantiles(errors, n=10)[-1]
         table.add_row(name, str(len(errors)), f"{median(errors):.0%}", f"{worst:.0%}", f"{left:.1f}")
     Console().print(table)
-    import os
-    if os.environ.get("DUMP"):
-        for one in sorted(followed.values(), key=lambda o:o.sent_at)[::5]:
-            t=[(round(at-one.sent_at,1), eta, round(one.ended_at-at,1)) for at,eta in one.looks]
-            print(t[0], t[len(t)//2], t[-2:])
     tenth = len(ended) // 10
     return (len(ended) - 2 * tenth) / (ended[-tenth - 1] - ended[tenth])
 
@@ -143,22 +131,44 @@ async def overload(service: RunningService, rate: float, seconds: float) -> None
         tasks = []
         started = time.monotonic()
         while time.monotonic() < started + seconds:
-            clients.append(Client())
+            clients.append(Client(key=str(uuid.uuid4()) if len(clients) % 2 else None))
             tasks.append(asyncio.create_task(_obey(http, clients[-1], chance.choice(CHUNKS))))
             await asyncio.sleep(chance.expovariate(rate))
         await asyncio.gather(*tasks)
-    refused = [client for client in clients if client.told]
-    once = [client for client in refused if client.sent == 2]
-    table = Table("clients", "refused at first", "let in at the first retry", "told to wait, median", "longest", "ETA of those let in, longest")
-    table.add_row(
-        str(len(clients)),
-        str(len(refused)),
-        f"{len(once) / max(1, len(refused)):.1%}",
-        f"{median(client.told[0] for client in refused) if refused else 0} s",
-        f"{max((client.told[0] for client in refused), default=0)} s",
-        f"{max(client.eta or 0.0 for client in clients):.1f} s",
+    table = Table(
+        "clients",
+        "sent",
+        "refused at first",
+        "let in at the first retry",
+        "told to wait, median",
+        "most",
+        "longest ETA",
     )
+    with_key = [client for client in clients if client.key is not None]
+    without = [client for client in clients if client.key is None]
+    for name, some in (("each request its key", with_key), ("one API key for all", without), ("together", clients)):
+        refused = [client for client in some if client.told]
+        once = [client for client in refused if client.sent == FIRST_RETRY]
+        table.add_row(
+            name,
+            str(len(some)),
+            str(len(refused)),
+            f"{len(once) / max(1, len(refused)):.1%}",
+            f"{median(client.told[0] for client in refused) if refused else 0} s",
+            f"{max((client.told[0] for client in refused), default=0)} s",
+            f"{max(client.eta or 0.0 for client in some):.1f} s",
+        )
     Console().print(table)
+
+
+@contextmanager
+def _service(workers: tuple[str, ...], slots: int, longest_queue: timedelta) -> Iterator[RunningService]:
+    with tempfile.TemporaryDirectory() as folder:
+        settings = Settings(
+            data_dir=Path(folder), port=0, workers=workers, concurrency=slots, longest_queue=longest_queue
+        )
+        with running_service(settings, WORKER) as service:
+            yield service
 
 
 def _http(service: RunningService) -> httpx.AsyncClient:
@@ -223,7 +233,7 @@ async def _list(http: httpx.AsyncClient) -> list[dict]:
 
 
 async def _obey(http: httpx.AsyncClient, client: Client, chunks: int) -> None:
-    headers = {"Idempotency-Key": str(uuid.uuid4())}
+    headers = {} if client.key is None else {"Idempotency-Key": client.key}
     while True:
         client.sent += 1
         response = await http.post("/v1/assessments", files={"audio": ("x", _audio(chunks))}, headers=headers)

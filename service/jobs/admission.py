@@ -27,7 +27,9 @@ from service.storage.database import Database, now
 from service.storage.tables import ReservationRow
 
 EARLY = timedelta(seconds=1)
-"""Clocks and rounding: who comes so much too early is in time."""
+"""Clocks and rounding: a request with a key of its own that comes so much too early is in time. Of requests that share
+an API key nobody knows which one was promised the place: there the first to come when it is due has it, and the time
+in which another one could take it is to be short."""
 GRACE = timedelta(seconds=60)
 """A promised place that nobody takes for so long is given away."""
 FARTHEST = timedelta(hours=1)
@@ -103,6 +105,12 @@ class Admission:
         self._lock = threading.Lock()
         self._inside: dict[str, int] = {}
 
+    @property
+    def inside(self) -> int:
+        """How many submissions are on their way in."""
+        with self._lock:
+            return sum(self._inside.values())
+
     def enter(self, applicant: Applicant, lane: Priority) -> Admitted:
         """Let a submission in, which has to `leave` afterwards. Raises Overloaded, TooManyAssessments."""
         snapshot = self._outlook.snapshot()
@@ -132,23 +140,26 @@ class Admission:
 
     def _decide(self, snapshot: Snapshot, applicant: Applicant) -> Admitted:
         """In one transaction: redeem a promise that is due, take free room, or get a promise and be refused."""
-        tenant, moment = applicant.caller.tenant, now()
+        tenant, identity, moment = applicant.caller.tenant, applicant.identity, now()
+        early = EARLY if applicant.request_key is not None else timedelta(0)
         with self._database.writing() as session:
-            if (due := _redeem(session, tenant, applicant.identity, moment)) is not None:
+            if (due := _redeem(session, tenant, identity, moment, early)) is not None:
                 return Admitted(promise=due)
-            held = _held(session, tenant, applicant.identity)
+            held = _held(session, tenant, identity)
             if held and applicant.request_key is not None:
-                delay = Delay(seconds=(held[0] - moment).total_seconds(), own=False)
+                refusal = _refusal(ceil((held[0] - moment).total_seconds()), own=False)
             else:
                 promised, own = _promised(session, tenant, moment)
                 delay = self._delay(snapshot, tenant, promised, own)
                 if delay.seconds <= 0:
                     return Admitted()
+                seconds = _spread(min(delay.seconds, FARTHEST.total_seconds()))
+                refusal = _refusal(seconds, own=delay.own)
                 if self._may_promise(delay, promised, len(held)):
-                    due_at = moment + timedelta(seconds=delay.seconds)
-                    promise = Promise(tenant=tenant, identity=applicant.identity, due_at=due_at)
+                    due_at = moment + timedelta(seconds=seconds)
+                    promise = Promise(tenant=tenant, identity=identity, due_at=due_at)
                     session.add(_row(promise, due_at + GRACE))
-        raise _refusal(delay)
+        raise refusal
 
     def _may_promise(self, delay: Delay, promised: int, held: int) -> bool:
         near = delay.seconds <= FARTHEST.total_seconds()
@@ -192,11 +203,10 @@ def _refuse_idle(snapshot: Snapshot) -> None:
         )
 
 
-def _refusal(delay: Delay) -> Overloaded | TooManyAssessments:
-    seconds = min(delay.seconds, FARTHEST.total_seconds())
-    if delay.own:
-        return TooManyAssessments("As many assessments are waiting as may at once.", retry_after=_spread(seconds))
-    return Overloaded("The queue is as long as it may be.", retry_after=_spread(seconds))
+def _refusal(seconds: int, *, own: bool) -> Overloaded | TooManyAssessments:
+    if own:
+        return TooManyAssessments("As many assessments are waiting as may at once.", retry_after=max(1, seconds))
+    return Overloaded("The queue is as long as it may be.", retry_after=max(1, seconds))
 
 
 def _spread(seconds: float) -> int:
@@ -211,7 +221,7 @@ def _end_of(ends: list[float], number: int, each: float) -> float:
     return (ends[-1] if ends else 0.0) + (number - len(ends)) * each
 
 
-def _redeem(session: Session, tenant: str, identity: str, moment: datetime) -> Promise | None:
+def _redeem(session: Session, tenant: str, identity: str, moment: datetime, early: timedelta) -> Promise | None:
     """Take the earliest promise that is due; it is gone afterwards, and so is what nobody came for."""
     session.execute(delete(ReservationRow).where(ReservationRow.expires_at <= moment))
     row = session.scalars(
@@ -219,7 +229,7 @@ def _redeem(session: Session, tenant: str, identity: str, moment: datetime) -> P
         .where(
             ReservationRow.tenant == tenant,
             ReservationRow.identity == identity,
-            ReservationRow.due_at <= moment + EARLY,
+            ReservationRow.due_at <= moment + early,
         )
         .order_by(ReservationRow.due_at)
         .limit(1)
@@ -249,7 +259,7 @@ def _promised(session: Session, tenant: str, moment: datetime) -> tuple[int, int
         .where(ReservationRow.expires_at > moment)
         .group_by(ReservationRow.tenant)
     )
-    by_tenant = dict(session.execute(counts).tuples().all())
+    by_tenant = {holder: count for holder, count in session.execute(counts)}  # noqa: C416 - a result is no mapping
     return sum(by_tenant.values()), by_tenant.get(tenant, 0)
 
 

@@ -128,7 +128,7 @@ def changed_since(session: Session, known: Mapping[str, int]) -> dict[str, Asses
     for start in range(0, len(ids), AT_ONCE):
         some = ids[start : start + AT_ONCE]
         query = select(AssessmentRow.id, AssessmentRow.version).where(AssessmentRow.id.in_(some))
-        versions = dict(session.execute(query).tuples().all())
+        versions = {row.id: row.version for row in session.execute(query)}
         stale = [one for one in some if one in versions and versions[one] > known[one]]
         rows = session.scalars(select(AssessmentRow).where(AssessmentRow.id.in_(stale))) if stale else ()
         changed |= {one: None for one in some if one not in versions} | {row.id: _assessment(row) for row in rows}
