@@ -19,7 +19,7 @@ def assess(client: httpx.Client, audio: Path, transcript: Path) -> dict:
         accepted = client.post("/v1/assessments", files={"audio": sound, "transcript": words})
     accepted.raise_for_status()
     while True:
-        answer = client.get(accepted.headers["location"])
+        answer = client.get(accepted.headers["location"], headers={"Prefer": "wait=20"})
         answer.raise_for_status()
         assessment = answer.json()
         if assessment["state"] in FINAL:
