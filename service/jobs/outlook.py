@@ -67,8 +67,8 @@ class Lane:
 class Snapshot:
     """The queue at one moment.
 
-    `promised` is how many places were promised to clients that are to come back, and `idle` for how long ready stages
-    have been waiting without any stage being taken or done.
+    `promised` is how many places were promised to clients that are to come back, and `idle` for how many seconds ready
+    stages have been waiting in vain.
     """
 
     taken_at: float
@@ -155,12 +155,13 @@ class Outlook:
             moment, taken_at = now(), monotonic()
             waiting = _waiting(session, moment)
             pace = measure(session)
-            pools = pools_of(living(session, self._silence))
+            workers = living(session, self._silence)
+            served = {queue for queues, _ in workers for queue in queues}
             promised = session.scalar(
                 select(func.count()).select_from(ReservationRow).where(ReservationRow.expires_at > moment)
             )
-            idle = _idle(session, pace, moment)
-        return snapshot_of(waiting, pace, pools, taken_at=taken_at, promised=promised or 0, idle=idle)
+            idle = _idle(session, pace, served, moment)
+        return snapshot_of(waiting, pace, pools_of(workers), taken_at=taken_at, promised=promised or 0, idle=idle)
 
 
 def snapshot_of(
@@ -241,19 +242,24 @@ def _spent(session: Session, moment: datetime) -> dict[str, float]:
     return spent
 
 
-def _idle(session: Session, pace: Pace | None, moment: datetime) -> float:
-    """Seconds for which ready routine stages have waited while no stage was taken or done; 0 where none waits."""
-    oldest = session.scalar(
-        select(func.min(StageRow.created_at))
+def _idle(session: Session, pace: Pace | None, served: set[str], moment: datetime) -> float:
+    """Seconds for which ready routine stages have waited in vain; 0 where none does.
+
+    In vain: nobody serves their kind, or nobody is at work and none of any kind was done since.
+    """
+    rows = session.execute(
+        select(StageRow.kind, func.min(StageRow.created_at))
         .join(AssessmentRow, AssessmentRow.id == StageRow.assessment_id)
         .where(
             StageRow.state == StageState.READY,
             AssessmentRow.priority == Priority.ROUTINE,
             StageRow.not_before.is_(None),
         )
+        .group_by(StageRow.kind)
     )
-    if oldest is None:
-        return 0.0
-    claimed = session.scalar(select(func.max(StageRow.claimed_at)).where(StageRow.state == StageState.LEASED))
-    signs = [oldest, *([claimed] if claimed else []), *([pace.latest] if pace else [])]
-    return max(0.0, (moment - max(signs)).total_seconds())
+    oldest = {kind: created_at for kind, created_at in rows}  # noqa: C416 - a result is no mapping
+    since = [created_at for kind, created_at in oldest.items() if kind not in served]
+    at_work = select(StageRow.id).where(StageRow.state == StageState.LEASED, StageRow.lease_until > moment)
+    if oldest and session.scalar(at_work.limit(1)) is None:
+        since.append(max([min(oldest.values()), *([pace.latest] if pace else [])]))
+    return max((max(0.0, (moment - begin).total_seconds()) for begin in since), default=0.0)

@@ -93,17 +93,48 @@ def test_the_queue_is_read_once_for_many_questions(sqlite, submit, measured, joi
     assert outlook.of(last).eta_seconds == pytest.approx(3.0, abs=0.2)
 
 
-def test_waiting_while_nobody_works_is_noticed(database, submit, measured):
+def test_waiting_while_nobody_works_is_noticed(database, submit, measured, join_worker):
+    join_worker(database)
     measured(database, ended_ago=timedelta(minutes=5))
     submit(database, "a")
-    assert Outlook(database, SILENCE).snapshot().idle < 2
-    with database.writing() as session:
-        waiting_since = {"created_at": now() - timedelta(minutes=3)}
-        session.execute(update(StageRow).where(StageRow.assessment_id == "a").values(**waiting_since))
-    assert Outlook(database, SILENCE).snapshot().idle == pytest.approx(180, abs=2)
-    with database.writing() as session:
-        session.execute(update(StageRow).where(StageRow.state == "done").values(finished_at=now()))
-    assert Outlook(database, SILENCE).snapshot().idle < 2
+
+    def idle():
+        return Outlook(database, SILENCE).snapshot().idle
+
+    def set_stage(assessment_id, **values):
+        with database.writing() as session:
+            session.execute(update(StageRow).where(StageRow.assessment_id == assessment_id).values(**values))
+
+    assert idle() < 2
+    set_stage("a", created_at=now() - timedelta(minutes=3))
+    assert idle() == pytest.approx(180, abs=2)
+    set_stage("measured", finished_at=now())
+    assert idle() < 2
+
+
+def test_a_stage_that_takes_long_is_no_idleness(sqlite, submit, measured, join_worker):
+    join_worker(sqlite)
+    measured(sqlite, ended_ago=timedelta(minutes=5))
+    for name in ("a", "b"):
+        submit(sqlite, name)
+    with sqlite.writing() as session:
+        session.execute(update(StageRow).where(StageRow.state == "ready").values(created_at=now() - timedelta(hours=1)))
+        begun = {
+            "state": "leased",
+            "claimed_at": now() - timedelta(hours=1),
+            "lease_until": now() + timedelta(minutes=1),
+        }
+        session.execute(update(StageRow).where(StageRow.assessment_id == "a").values(**begun))
+    assert Outlook(sqlite, SILENCE).snapshot().idle == 0
+
+
+def test_a_kind_that_nobody_serves_waits_in_vain_though_others_work(sqlite, submit, measured, join_worker):
+    join_worker(sqlite, queues=("encode", "score"))
+    measured(sqlite)
+    submit(sqlite, "a")
+    with sqlite.writing() as session:
+        session.execute(update(StageRow).where(StageRow.state == "ready").values(created_at=now() - timedelta(hours=1)))
+    assert Outlook(sqlite, SILENCE).snapshot().idle == pytest.approx(3600, abs=2)
 
 
 def test_the_next_look_is_soon_after_the_expected_end():
