@@ -8,7 +8,7 @@ WORKERS ?= 3
 PIP := $(BIN)/pip --disable-pip-version-check -q
 .DEFAULT_GOAL := help
 
-.PHONY: help setup check test demo serve bench bench-gpu demo-bundle clean
+.PHONY: help setup check test faults demo serve bench bench-gpu demo-bundle clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -44,6 +44,9 @@ test: $(VENV)/.development ## run the tests with branch coverage
 	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/coverage run -m pytest -n $(WORKERS)
 	@$(BIN)/coverage combine -q
 	@$(BIN)/coverage report
+
+faults: $(VENV)/.development ## 2,000 assessments under kills, restarts and a full disk; writes docs/fault-report.md
+	@PYTHONPATH=. $(BIN)/python -m tests.faults.run --report docs/fault-report.md
 
 demo: $(VENV)/.serving ## score examples/interview.flac end to end through the real service
 	@exec $(BIN)/hilbert demo

@@ -120,13 +120,18 @@ class Settings(BaseSettings):
         default=timedelta(seconds=60),
         description="a published stage nobody claimed is published again after this",
     )
+    visibility: Duration = Field(
+        default=timedelta(hours=1),
+        gt=timedelta(0),
+        description="Redis gives a message out again that no worker has acknowledged within this",
+    )
     stage_limit: Duration = Field(
         default=timedelta(minutes=30),
         gt=timedelta(0),
         description="a worker ends itself when a stage takes longer; the stage is tried again",
     )
     deaf_after: Duration = Field(
-        default=timedelta(seconds=90),
+        default=timedelta(seconds=30),
         gt=timedelta(0),
         description="a worker ends itself when it hears no messages for this long though work waits",
     )

@@ -14,7 +14,7 @@ from tests.sharing import made_once
 
 install_import_hook("model", "beartype.beartype")
 
-pytest_plugins = ["tests.distribution", "tests.servers", "tests.tracing"]
+pytest_plugins = ["tests.distribution", "tests.servers", "tests.tracing", "tests.worksite"]
 
 # A run started in the background of a script, or under nohup, ignores these signals, and so would every process
 # that a test starts; the tests that interrupt theirs need the defaults back.

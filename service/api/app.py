@@ -56,7 +56,7 @@ def open_parts(settings: Settings) -> Parts:
     """Open everything an API process needs. The database must have been migrated."""
     database = Database(settings.database)
     objects = ObjectStore(settings.object_store)
-    doorbell = Doorbell(open_celery(settings.broker))
+    doorbell = Doorbell(open_celery(settings.broker, settings.visibility))
     outlook = Outlook(database, settings.silence)
     owner = f"api-{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
     return Parts(

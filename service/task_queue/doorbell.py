@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -9,6 +10,7 @@ from celery import Celery
 from kombu import Queue
 from kombu.exceptions import OperationalError
 
+from service.task_queue.redis_transport import register_redis_transport
 from service.task_queue.spool import SCHEME, register_transport, spool_options
 
 STAGE_QUEUES = ("prepare", "encode", "score")
@@ -16,8 +18,9 @@ DELIVER = "deliver"
 QUEUES = (*STAGE_QUEUES, DELIVER)
 CONNECT_SECONDS = 2.0
 
+VISIBILITY = timedelta(hours=1)
+
 REDIS_OPTIONS: dict[str, object] = {
-    "visibility_timeout": 3600,
     "unacked_restore_interval": 10,
     "unacked_restore_throttle": 1,
     "socket_timeout": 10,
@@ -66,22 +69,28 @@ def task_name(queue: str) -> str:
     return f"hilbert.{queue}"
 
 
-def open_celery(broker: str) -> Celery:
-    """A Celery application on this broker URL; no task is registered on it yet."""
+def open_celery(broker: str, visibility: timedelta = VISIBILITY) -> Celery:
+    """A Celery application on this broker URL; no task is registered on it yet.
+
+    Redis gives a message out again that was not acknowledged within `visibility`: harmless, for its stage is leased.
+    """
     register_transport()
+    register_redis_transport()
     app = Celery("hilbert", broker=broker, set_as_current=False)
     app.conf.update(SETTINGS)
     app.conf.task_queues = [Queue(name) for name in QUEUES]
-    app.conf.broker_transport_options = transport_options(broker)
+    app.conf.broker_transport_options = transport_options(broker, visibility)
     return app
 
 
-def transport_options(broker: str) -> dict[str, object]:
+def transport_options(broker: str, visibility: timedelta = VISIBILITY) -> dict[str, object]:
     """Options for the transport that the URL names."""
     parts = urlsplit(broker)
     if parts.scheme == SCHEME:
         return spool_options(Path(parts.path))
-    return REDIS_OPTIONS if parts.scheme in {"redis", "rediss"} else {}
+    if parts.scheme in {"redis", "rediss"}:
+        return {**REDIS_OPTIONS, "visibility_timeout": visibility.total_seconds()}
+    return {}
 
 
 class Doorbell:
@@ -94,7 +103,8 @@ class Doorbell:
         """Tell one worker of the queue to look at a stage. Raises QueueUnreachable."""
         try:
             self._app.send_task(task_name(queue), args=[stage_id], queue=queue)
-        except (OperationalError, OSError) as error:
+        except (OperationalError, OSError, AttributeError) as error:
+            # Kombu raises AttributeError on a channel that another thread has just closed over a lost connection.
             raise QueueUnreachable from error
 
     def check(self) -> None:

@@ -49,7 +49,7 @@ def run_worker(settings: Settings, queues: tuple[str, ...], open_assessor: Calla
         closing.callback(database.close)
         report = LoadReport(assessor)
         closing.callback(report.write)
-        app = open_celery(settings.broker)
+        app = open_celery(settings.broker, settings.visibility)
         objects = ObjectStore(settings.object_store)
         doorbell = Doorbell(app)
         _bury_predecessors(database, settings.silence)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from time import sleep
@@ -32,7 +34,8 @@ OUTCOMES = ("none", "mild", "severe")
 
 
 class RehearsalAssessor:
-    """Answers from the bytes. Words in the audio steer it: `unreadable`, `silence`, `slow`, `broken`, `pace=80`.
+    """Answers from the bytes. Words in the audio steer it: `unreadable`, `silence`, `slow`, `broken`, `deadly`,
+    `pace=80`.
 
     `slow` takes half a second for each chunk; a pace is the milliseconds that a full chunk takes, a shorter one, and
     preparing and scoring, in proportion.
@@ -85,10 +88,12 @@ class RehearsalAssessor:
         pace = _pace(material)
         sleep(0.1 * pace * segments)
         summary = json.dumps({"segments": segments, "pace": pace}).encode()
-        return Preparation(summary=summary, seconds=seconds, chunks=_chunks(segments, b"slow" in material, pace))
+        return Preparation(summary=summary, seconds=seconds, chunks=_chunks(segments, material, pace))
 
     def encode(self, chunk: bytes, when_lost: WhenLost | None = None) -> bytes:
         request = json.loads(chunk)
+        if request["deadly"]:
+            os.kill(os.getpid(), signal.SIGKILL)
         sleep(SLOW_SECONDS if request["slow"] else request["pace"] * request["segments"])
         return json.dumps({"sum": request["segments"]}).encode()
 
@@ -130,10 +135,11 @@ def _pace(material: bytes) -> float:
     return 0.0 if found is None else int(found.group(1)) / 1000 / CHUNK_SEGMENTS
 
 
-def _chunks(segments: int, slow: bool, pace: float) -> Iterator[PreparedChunk]:
+def _chunks(segments: int, material: bytes, pace: float) -> Iterator[PreparedChunk]:
     for start in range(0, segments, CHUNK_SEGMENTS):
         size = min(CHUNK_SEGMENTS, segments - start)
-        content = json.dumps({"start": start, "segments": size, "slow": slow, "pace": pace}).encode()
+        words = {word: word.encode() in material for word in ("slow", "deadly")}
+        content = json.dumps({"start": start, "segments": size, "pace": pace, **words}).encode()
         yield PreparedChunk(content=content, segments=size)
 
 

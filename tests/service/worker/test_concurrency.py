@@ -1,7 +1,5 @@
 """Real worker processes that work on several stages at once, over the file queue."""
 
-import json
-import shutil
 import signal
 import sys
 from datetime import timedelta
@@ -9,72 +7,14 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select
 
-from service.jobs.assessment import FINAL, Order, Priority, StageState
-from service.jobs.repository import AssessmentRepository
+from service.jobs.assessment import FINAL, StageState
 from service.jobs.result import Result
-from service.settings import REPOSITORY, Settings
-from service.storage.database import Database
-from service.storage.objects import ObjectStore, material_prefix
 from service.storage.tables import AssessmentRow, StageRow, WorkerRow
 from service.worker.assessing import open_assessor
-from tests.processes import running
 from tests.waiting import wait_for
 
 HILBERT = (sys.executable, "-m", "service.cli.app", "worker")
-ALL = ("--queues", "prepare,encode,score")
 NAMES = tuple(f"a{number}" for number in range(1, 7))
-
-
-class Site:
-    """A data folder, what is submitted to it, and the worker that serves it."""
-
-    def __init__(self, folder, migrated, caller, **settings):
-        self.settings = Settings(data_dir=folder, threads=1, sweep=timedelta(seconds=0.2), **settings)
-        self.settings.folder.mkdir()
-        shutil.copy(migrated, self.settings.folder / "hilbert.sqlite")
-        self.database = Database(self.settings.database)
-        self.objects = ObjectStore(self.settings.object_store)
-        self.log = folder / "worker.log"
-        self.caller = caller
-
-    def send(self, name, *, audio=None, transcript=None):
-        keys = [None if part is None else self.objects.put(material_prefix(name), part) for part in (audio, transcript)]
-        order = Order(
-            id=name,
-            task="spectrum",
-            reference=None,
-            priority=Priority.ROUTINE,
-            bundle="any",
-            request_id=name,
-            audio_key=keys[0],
-            transcript_key=keys[1],
-        )
-        with self.database.writing() as session:
-            AssessmentRepository(session, self.caller).add(order)
-
-    def worker(self, command, until):
-        return running((*command, *ALL), self.log, until=until, cwd=REPOSITORY, env=self.settings.child_environment())
-
-    def ask(self, query):
-        with self.database.reading() as session:
-            return session.scalars(query).all()
-
-    def lines(self, event):
-        found = [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
-        return [line for line in found if line["event"] == event]
-
-
-@pytest.fixture
-def open_site(tmp_path, migrated_file, caller):
-    made = []
-
-    def open_site(**settings):
-        made.append(Site(tmp_path / "data", migrated_file, caller, **settings))
-        return made[-1]
-
-    yield open_site
-    for site in made:
-        site.database.close()
 
 
 def said(number):

@@ -1,0 +1,97 @@
+"""Loss accounting: for every 202 exactly one final answer, the right one, told once."""
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from sqlalchemy import func, select
+
+from service.jobs.assessment import FINAL, StageKind, StageState
+from service.jobs.result import Result
+from service.storage.objects import assessment_prefix
+from service.storage.tables import AssessmentRow, DeliveryRow, MessageRow, StageRow
+from tests.faults.load import Accepted
+from tests.faults.receiver import Receiver
+from tests.faults.site import Site
+
+STUCK_SECONDS = 150.0
+
+
+@dataclass(slots=True, kw_only=True)
+class Account:
+    """What became of every 202; all but the first two must be empty or zero."""
+
+    accepted: int
+    states: Counter[str]
+    lost: list[str] = field(default_factory=list)
+    stuck: list[str] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
+    wrong: list[str] = field(default_factory=list)
+    doubled: list[str] = field(default_factory=list)
+    unasked: list[str] = field(default_factory=list)
+    untold: list[str] = field(default_factory=list)
+    told_under_two_ids: list[str] = field(default_factory=list)
+    material_left: list[str] = field(default_factory=list)
+
+    def faults(self) -> dict[str, int]:
+        """How many of each kind of mistake."""
+        kinds = ("lost", "stuck", "failed", "wrong", "doubled", "unasked", "untold", "told_under_two_ids")
+        return {kind: len(getattr(self, kind)) for kind in (*kinds, "material_left")}
+
+
+def wait_until_settled(site: Site) -> None:
+    """Return once nothing is under way, or nothing has moved for a long time."""
+    seen, since = None, time.monotonic()
+    while time.monotonic() - since < STUCK_SECONDS:
+        with site.database.reading() as session:
+            open_ones = session.scalar(select(func.count()).where(AssessmentRow.state.not_in(FINAL)))
+            fences = session.scalar(select(func.sum(StageRow.fence))) or 0
+            undelivered = session.scalar(select(func.count()).where(DeliveryRow.finished_at.is_(None)))
+            attempts = session.scalar(select(func.sum(DeliveryRow.attempt))) or 0
+        if not open_ones and not undelivered:
+            return
+        if (moved := (open_ones, fences, undelivered, attempts)) != seen:
+            seen, since = moved, time.monotonic()
+        time.sleep(0.5)
+
+
+def account_for(site: Site, accepted: Sequence[Accepted], receiver: Receiver | None) -> Account:
+    """Compare what clients were promised with what the database, the store and the receiver hold."""
+    with site.database.reading() as session:
+        rows = {row.id: row for row in session.scalars(select(AssessmentRow))}
+        scored = Counter(session.scalars(_done(StageKind.SCORE)))
+        messages = Counter(session.scalars(select(MessageRow.subject)))
+    account = Account(accepted=len(accepted), states=Counter(row.state for row in rows.values()))
+    promised = {one.id: one for one in accepted}
+    account.unasked = sorted(set(rows) - set(promised))
+    account.doubled = sorted(name for name, count in scored.items() if count > 1)
+    account.doubled += sorted(name for name, count in messages.items() if count > 1)
+    if len(promised) != len({one.key for one in accepted}):
+        account.doubled.append("two assessments for one key")
+    for name, one in promised.items():
+        _account_for_one(site, account, one, rows.get(name))
+        if receiver is not None and name in rows:
+            told = receiver.taken.get(name, set())
+            account.untold += [name] if not told else []
+            account.told_under_two_ids += [name] if len(told) > 1 else []
+    return account
+
+
+def _done(kind: StageKind):
+    return select(StageRow.assessment_id).where(StageRow.kind == kind, StageRow.state == StageState.DONE)
+
+
+def _account_for_one(site: Site, account: Account, one: Accepted, row: AssessmentRow | None) -> None:
+    if row is None:
+        account.lost.append(one.id)
+    elif row.state not in FINAL:
+        account.stuck.append(one.id)
+    elif row.state != "succeeded":
+        account.failed.append(one.id)
+    else:
+        result = Result.model_validate_json(site.objects.get(row.result_key))
+        if result.quality.segments != one.segments or row.segments_done != row.segments_total:
+            account.wrong.append(one.id)
+        if site.objects.list(assessment_prefix(one.id)) != [row.result_key]:
+            account.material_left.append(one.id)

@@ -1,0 +1,26 @@
+"""`hilbert serve` with the rehearsal in place of the model: `python -m tests.faults.serve` in its environment."""
+
+from __future__ import annotations
+
+import signal
+import sys
+
+from service.cli.serving import running_service, wait_for_signal
+from service.settings import Settings
+
+REHEARSAL = (sys.executable, "-m", "tests.service.rehearsal")
+
+
+def _stop(_number: int, _frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, _stop)
+    try:
+        with running_service(Settings(), REHEARSAL) as service:
+            sys.stdout.write(f"{service.url} {service.first_key}\n")
+            sys.stdout.flush()
+            wait_for_signal(service)
+    except KeyboardInterrupt:
+        pass

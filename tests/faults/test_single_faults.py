@@ -1,0 +1,79 @@
+"""Faults that a campaign meets by chance, brought about on purpose."""
+
+import os
+import signal
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import func, select
+
+from service.jobs.assessment import StageKind, StageState, State
+from service.storage.tables import AssessmentRow, StageRow, WorkerRow
+from tests.faults.serve import REHEARSAL
+from tests.waiting import wait_for
+
+SLOW = b"slow" + b"x" * 316  # two chunks of half a second
+STATE = select(AssessmentRow.state)
+ENCODES = StageRow.kind == StageKind.ENCODE
+
+
+def held(site):
+    return site.ask(select(StageRow.fence).where(ENCODES, StageRow.state == StageState.LEASED))
+
+
+@pytest.fixture
+def hasty(open_site):
+    """A site where a worker is silent after a second."""
+    times = {"lease": 2.0, "heartbeat": 0.3, "silence": 1.0, "presence": 0.2}
+    return open_site(attempts=2, **{name: timedelta(seconds=seconds) for name, seconds in times.items()})
+
+
+def test_a_worker_stopped_past_its_lease_cannot_write_when_it_wakes(hasty, tmp_path):
+    hasty.send("a1", audio=SLOW)
+    with hasty.worker(REHEARSAL, lambda: held(hasty)) as stopped:
+        os.kill(stopped.pid, signal.SIGSTOP)
+        with hasty.worker(REHEARSAL, lambda: hasty.ask(STATE) == [State.SUCCEEDED], log=tmp_path / "second.log"):
+            before = hasty.ask(select(StageRow.output_key).order_by(StageRow.kind, StageRow.index))
+            os.kill(stopped.pid, signal.SIGCONT)
+            wait_for(lambda: hasty.lines("stage lost"))
+    assert hasty.ask(select(StageRow.output_key).order_by(StageRow.kind, StageRow.index)) == before
+    assert hasty.ask(STATE) == [State.SUCCEEDED]
+    assert len(hasty.objects.list("assessments")) == 1
+
+
+def test_a_killed_worker_costs_the_chunk_in_hand_and_no_other(hasty, tmp_path):
+    hasty.send("a1", audio=SLOW * 2)
+    done = select(func.count()).where(ENCODES, StageRow.state == StageState.DONE)
+    with hasty.worker(REHEARSAL, lambda: hasty.ask(done) == [2] and held(hasty)) as killed:
+        killed.kill()
+        killed.wait()
+        with hasty.worker(REHEARSAL, lambda: hasty.ask(STATE) == [State.SUCCEEDED], log=tmp_path / "second.log"):
+            pass
+    assert sorted(hasty.ask(select(StageRow.attempt).where(ENCODES))) == [1, 1, 1, 2]
+
+
+def test_a_stage_that_kills_every_worker_fails_with_a_reason(hasty, tmp_path):
+    hasty.send("a1", audio=b"deadly" + b"x" * 20)
+    failed = select(AssessmentRow.failure_code)
+    for number in range(hasty.settings.attempts):
+        log = tmp_path / f"{number}.log"
+        with hasty.worker(REHEARSAL, lambda: True, log=log) as worker:
+            assert worker.wait(30) == -signal.SIGKILL
+    with hasty.worker(REHEARSAL, lambda: hasty.ask(failed) == ["workers_lost"], log=tmp_path / "last.log"):
+        assert hasty.ask(STATE) == [State.FAILED]
+
+
+def test_a_job_longer_than_the_visibility_timeout_runs_once(open_site, redis_url):
+    site = open_site(concurrency=2, broker_url=redis_url, visibility=timedelta(seconds=1))
+    site.send("a1", audio=SLOW * 3)
+    with site.worker(REHEARSAL, lambda: site.ask(STATE) == [State.SUCCEEDED]):
+        pass
+    assert set(site.ask(select(StageRow.attempt))) == {1}
+
+
+def test_a_worker_that_hears_no_message_though_work_waits_ends_itself(open_site):
+    site = open_site(deaf_after=timedelta(seconds=1), republish_after=timedelta(hours=1))
+    with site.worker(REHEARSAL, lambda: site.ask(select(WorkerRow.id))) as worker:
+        site.send("a1", audio=SLOW, told=True)
+        assert worker.wait(30) == os.EX_SOFTWARE
+    assert site.lines("the worker hears no messages though work waits: it ends")
