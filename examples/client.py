@@ -35,7 +35,7 @@ def assess(client: httpx.Client, audio: Path, transcript: Path) -> dict:
     """The finished assessment of one recording."""
     accepted = submit(client, audio, transcript)
     while True:
-        answer = client.get(accepted.headers["location"])
+        answer = client.get(accepted.headers["location"], headers={"Prefer": "wait=20"})
         answer.raise_for_status()
         assessment = answer.json()
         if assessment["state"] in FINAL:

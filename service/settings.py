@@ -209,6 +209,20 @@ class Settings(BaseSettings):
         default=(),
         description="as JSON: networks, such as 10.1.0.0/16, that webhooks may reach though they are not public",
     )
+    longest_wait: Duration = Field(
+        default=timedelta(seconds=30), ge=timedelta(0), description="most that a request waits with `Prefer: wait`"
+    )
+    longest_queue: Duration = Field(
+        default=timedelta(minutes=30),
+        gt=timedelta(0),
+        description="routine submissions are refused while those before them would take longer than this",
+    )
+    most_queued: int = Field(
+        default=10_000, gt=0, description="submissions are refused while their lane holds this many assessments"
+    )
+    tenant_share: int = Field(
+        default=0, ge=0, description="most unfinished routine assessments that one tenant may have; 0 sets no bound"
+    )
     stop_grace: Duration = Field(
         default=timedelta(seconds=4),
         description="time that `hilbert serve` gives its children to end by themselves",

@@ -16,9 +16,12 @@ from service.api.correlation import Correlation
 from service.api.dependencies import Parts, authenticated
 from service.api.error_handlers import install_error_handlers
 from service.api.openapi import describe
-from service.api.routes import assessments, batches, health, models, uploads, webhooks
+from service.api.routes import assessments, batches, events, health, models, uploads, webhooks
+from service.api.watching import Watcher
 from service.auth.keys import KeyRing
 from service.auth.peppers import load_peppers
+from service.jobs.admission import Admission, bounds
+from service.jobs.outlook import Outlook
 from service.jobs.result import NOTICE
 from service.jobs.sweeper import Sweeper, sweep_plan
 from service.settings import Settings
@@ -43,6 +46,7 @@ def create_app(settings: Settings) -> FastAPI:
     guarded = APIRouter(prefix="/v1", dependencies=[Depends(authenticated)])
     guarded.include_router(assessments.router)
     guarded.include_router(batches.router)
+    guarded.include_router(events.router)
     guarded.include_router(models.router)
     guarded.include_router(uploads.router)
     guarded.include_router(webhooks.router)
@@ -56,6 +60,7 @@ def open_parts(settings: Settings) -> Parts:
     database = Database(settings.database)
     objects = ObjectStore(settings.object_store)
     doorbell = Doorbell(open_celery(settings.broker, settings.visibility))
+    outlook = Outlook(database, settings.silence)
     owner = f"api-{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
     return Parts(
         settings=settings,
@@ -64,6 +69,9 @@ def open_parts(settings: Settings) -> Parts:
         doorbell=doorbell,
         sweeper=Sweeper(database, objects, doorbell, sweep_plan(settings), owner),
         keys=KeyRing(database, load_peppers(settings)),
+        outlook=outlook,
+        admission=Admission(database, outlook, bounds(settings)),
+        watcher=Watcher(database, outlook),
     )
 
 
@@ -76,6 +84,7 @@ def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextMan
         try:
             yield
         finally:
+            parts.watcher.close()
             await run_in_threadpool(parts.sweeper.stop)
             parts.doorbell.close()
             parts.database.close()

@@ -11,11 +11,11 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 
 from service.api.tar_stream import Member, TarStream
-from service.errors import BatchUnreadable, BatchUnsupported
 from service.jobs.batch import BatchLine, StoredLine
 from service.jobs.batch_manifest import LineReader, MemberFields, Problems, UploadFields, plain_name
 from service.jobs.guessing import guess_seconds
 from service.jobs.material import HEAD_BYTES, looks_like_audio
+from service.refusals import BatchUnreadable, BatchUnsupported
 from service.storage.objects import ObjectStore, assessment_prefix, material_prefix
 
 LINES = ("application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines")

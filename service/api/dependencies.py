@@ -8,9 +8,12 @@ from typing import Annotated
 from fastapi import Depends, Request
 from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
 
+from service.api.watching import Watcher
 from service.auth.caller import Caller
 from service.auth.keys import KeyRing
 from service.errors import Unauthenticated
+from service.jobs.admission import Admission
+from service.jobs.outlook import Outlook
 from service.jobs.sweeper import Sweeper
 from service.settings import Settings
 from service.storage.database import Database
@@ -28,6 +31,9 @@ class Parts:
     doorbell: Doorbell
     sweeper: Sweeper
     keys: KeyRing
+    outlook: Outlook
+    admission: Admission
+    watcher: Watcher
 
 
 bearer = HTTPBearer(auto_error=False, description="An API key: `hil_...`")

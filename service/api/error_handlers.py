@@ -14,13 +14,13 @@ from service.errors import (
     DatabaseUnavailable,
     FieldProblem,
     InternalError,
-    InvalidRequest,
     MethodNotAllowed,
     NotFound,
     RequestRefused,
     ServiceError,
     Unauthenticated,
 )
+from service.refusals import InvalidRequest
 
 MEDIA_TYPE = "application/problem+json"
 HTTP_ERRORS: dict[int, ServiceError] = {

@@ -17,6 +17,7 @@ from service.api.schemas import (
     view_of,
 )
 from service.jobs.assessment import Assessment, State
+from service.jobs.outlook import Standing
 from service.jobs.result import (
     Contributions,
     GraphTrace,
@@ -118,7 +119,8 @@ def _assessment(state: State, *, segments_total: int | None) -> Assessment:
     )
 
 
-QUEUED: AssessmentView = view_of(_assessment(State.QUEUED, segments_total=None), None)
+STANDING = Standing(position=3, eta_seconds=71.5)
+QUEUED: AssessmentView = view_of(_assessment(State.QUEUED, segments_total=None), None, STANDING)
 SUCCEEDED: AssessmentView = view_of(_assessment(State.SUCCEEDED, segments_total=11), RESULT)
 LISTED: AssessmentSummary = summary_of(_assessment(State.SUCCEEDED, segments_total=11))
 PAGE = AssessmentPage(items=(LISTED,), next_cursor=None)

@@ -12,8 +12,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
-from service.errors import BodyStalled
 from service.observability import failure_fields
+from service.refusals import BodyStalled
 
 log = structlog.stdlib.get_logger(__name__)
 RENEWALS = 3  # in the time of a lease

@@ -32,9 +32,9 @@ from starlette.concurrency import run_in_threadpool
 from service.api.dependencies import Authenticated, Parts, RunningParts
 from service.api.holding import renewing
 from service.api.multipart import Part
-from service.errors import IdempotencyKeyInvalid, IdempotencyKeyReused
 from service.jobs.idempotency import Answer, Earlier, Hold, begin, complete, free, renew, same_route
 from service.observability import failure_fields
+from service.refusals import IdempotencyKeyInvalid, IdempotencyKeyReused
 
 log = structlog.stdlib.get_logger(__name__)
 LONGEST_KEY = 255

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from python_multipart.exceptions import MultipartParseError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
-from service.errors import MalformedUpload, TooLarge
+from service.refusals import MalformedUpload, TooLarge
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,12 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from service.jobs.assessment import PRINTABLE, Assessment, Failure, Priority, StageKind, State
+from service.jobs.outlook import Standing
 from service.jobs.result import Result
 from service.jobs.submission import DEFAULT_TASK
 from service.jobs.workers import RegisteredModel
 
+UNKNOWN = Standing()
 EXAMPLE_ID = "3b0e7a52-6a2f-4d0c-9a46-1d1a3a5f6c58"
 STAGE_OF_STATE = {
     State.QUEUED: "queued",
@@ -49,6 +51,12 @@ class Progress(Message):
     stage: Literal["queued", "prepare", "encode", "score"] | None = Field(description="null once final")
     segments_done: int = Field(examples=[16])
     segments_total: int | None = Field(description="null until the recording has been cut", examples=[42])
+    position: int | None = Field(
+        description="assessments ahead of it in its lane; 0 once it is worked on, null once final", examples=[3]
+    )
+    eta_seconds: float | None = Field(
+        description="expected seconds until its end; null once final, and while nothing is known", examples=[71.5]
+    )
 
 
 class FailureView(Message):
@@ -152,7 +160,7 @@ class Problem(Message):
     errors: tuple[ProblemField, ...] | None = None
 
 
-def summary_fields(assessment: Assessment) -> dict[str, object]:
+def summary_fields(assessment: Assessment, standing: Standing) -> dict[str, object]:
     """The fields that summary and view share."""
     return {
         "id": assessment.id,
@@ -168,6 +176,8 @@ def summary_fields(assessment: Assessment) -> dict[str, object]:
                 "stage": STAGE_OF_STATE.get(assessment.state),
                 "segments_done": assessment.segments_done,
                 "segments_total": assessment.segments_total,
+                "position": standing.position,
+                "eta_seconds": standing.eta_seconds,
             }
         ),
         "error": None if assessment.failure is None else FailureView.of(assessment.failure),
@@ -175,14 +185,14 @@ def summary_fields(assessment: Assessment) -> dict[str, object]:
     }
 
 
-def summary_of(assessment: Assessment) -> AssessmentSummary:
+def summary_of(assessment: Assessment, standing: Standing = UNKNOWN) -> AssessmentSummary:
     """An assessment as lists show it."""
-    return AssessmentSummary.model_validate(summary_fields(assessment))
+    return AssessmentSummary.model_validate(summary_fields(assessment, standing))
 
 
-def view_of(assessment: Assessment, result: Result | None) -> AssessmentView:
+def view_of(assessment: Assessment, result: Result | None, standing: Standing = UNKNOWN) -> AssessmentView:
     """An assessment as its own address shows it."""
-    return AssessmentView.model_validate({**summary_fields(assessment), "result": result})
+    return AssessmentView.model_validate({**summary_fields(assessment, standing), "result": result})
 
 
 def model_view(registered: RegisteredModel) -> ModelView:

@@ -14,10 +14,11 @@ from service.api.idempotency import json_digest
 from service.api.schemas import EXAMPLE_ID, Message, Metadata
 from service.api.uploads import METADATA_LIMIT, Received, digest_of_form, receive_form
 from service.auth.caller import Caller
-from service.errors import FieldProblem, InvalidRequest, MalformedUpload, ServiceError, TooLarge
+from service.errors import FieldProblem, ServiceError
 from service.jobs.material import require_transcript
 from service.jobs.referencing import Material, material_of
 from service.jobs.uploads import StoredUpload, UploadRepository
+from service.refusals import InvalidRequest, MalformedUpload, TooLarge
 from service.settings import Settings
 from service.storage.objects import ObjectStore, assessment_prefix, material_prefix
 

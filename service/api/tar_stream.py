@@ -10,7 +10,7 @@ import tarfile
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-from service.errors import BatchUnreadable, TooLarge
+from service.refusals import BatchUnreadable, TooLarge
 
 BLOCK = 512
 LONGEST_HEADER = 65_536

@@ -10,8 +10,9 @@ from starlette.requests import ClientDisconnect
 
 from service.api.holding import body_of, renewing
 from service.api.tus import Checksum
-from service.errors import BodyStalled, MalformedUpload, ServiceError, TooLarge, UploadChecksumMismatch
+from service.errors import ServiceError
 from service.jobs.upload_writing import PART_BYTES, UploadWriter
+from service.refusals import BodyStalled, MalformedUpload, TooLarge, UploadChecksumMismatch
 from service.settings import Settings
 
 

@@ -14,9 +14,10 @@ from service.api.idempotency import FormDigest
 from service.api.multipart import MultipartForm, Part
 from service.api.schemas import Metadata
 from service.api.urlencoded import CONTENT_TYPE, UrlencodedForm
-from service.errors import FieldProblem, InvalidRequest, MaterialMissing, TooLarge
+from service.errors import FieldProblem
 from service.jobs.guessing import guess_seconds
 from service.jobs.material import HEAD_BYTES, require_audio, require_transcript
+from service.refusals import InvalidRequest, MaterialMissing, TooLarge
 from service.settings import Settings
 from service.storage.objects import ObjectStore, material_prefix
 

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from urllib.parse import parse_qsl
 
 from service.api.multipart import Part
-from service.errors import MalformedUpload, TooLarge
+from service.refusals import MalformedUpload, TooLarge
 
 CONTENT_TYPE = "application/x-www-form-urlencoded"
 MOST_FIELDS = 10

@@ -17,8 +17,9 @@ from rich.table import Table
 
 from service.auth.keys import KeyRing
 from service.cli.serving import RunningService, running_service, wait_for_signal
-from service.errors import ConfigurationRefused, UnknownTask
+from service.errors import ConfigurationRefused
 from service.observability import configure_logging
+from service.refusals import UnknownTask
 from service.settings import Settings
 
 if TYPE_CHECKING:
@@ -102,26 +103,15 @@ def api(
     parent_pid: ParentPid = None,
 ) -> None:
     """Serve HTTP alone, for deployments that start workers by themselves."""
-    import uvicorn
-
     from service.api.app import create_app
+    from service.api.server import Server
     from service.worker.tether import tie_to_parent
 
     if parent_pid is not None:
         tie_to_parent(parent_pid)
     configure_logging("api")
     settings = read_settings()
-    server = uvicorn.Server(
-        uvicorn.Config(
-            create_app(settings),
-            host=settings.host,
-            port=settings.port,
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=3,
-        )
-    )
+    server = Server(create_app(settings), settings)
     server.run(sockets=None if listen_fd is None else [socket.socket(fileno=listen_fd)])
 
 

@@ -6,8 +6,8 @@ import tempfile
 from contextlib import closing
 from pathlib import Path
 
-from service.errors import UnknownTask
 from service.jobs.result import Result
+from service.refusals import UnknownTask
 from service.settings import Settings
 from service.worker.assessing import open_assessor
 from service.worker.assessor import Assessor, MaterialUnusable, result_without_score

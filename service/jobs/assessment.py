@@ -98,6 +98,8 @@ class Assessment:
     version: int
     batch_id: str | None
     custom_id: str | None
+    priority: Priority = Priority.ROUTINE
+    audio_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

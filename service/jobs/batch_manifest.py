@@ -6,10 +6,11 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
-from service.errors import BatchInvalid, FieldProblem
+from service.errors import FieldProblem
 from service.jobs.assessment import PRINTABLE
 from service.jobs.batch import BatchLine
 from service.jobs.submission import DEFAULT_TASK
+from service.refusals import BatchInvalid
 
 LONGEST_LINE = 8192
 MOST_SHOWN = 100

@@ -6,7 +6,8 @@ import base64
 import binascii
 from datetime import datetime
 
-from service.errors import FieldProblem, InvalidRequest
+from service.errors import FieldProblem
+from service.refusals import InvalidRequest
 
 
 def write_cursor(created_at: datetime, item_id: str) -> str:

@@ -18,7 +18,7 @@ from ipaddress import (
 )
 from urllib.parse import SplitResult, urlsplit
 
-from service.errors import WebhookUrlRefused
+from service.refusals import WebhookUrlRefused
 from service.settings import Settings
 
 Address = IPv4Address | IPv6Address

@@ -12,7 +12,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from service.auth.caller import Caller
-from service.errors import IdempotencyInFlight
+from service.refusals import IdempotencyInFlight
 from service.storage.database import Database, now
 from service.storage.tables import IdempotencyRow
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from service.errors import AudioEmpty, AudioUnsupported, TranscriptEmpty, TranscriptNotUtf8
+from service.refusals import AudioEmpty, AudioUnsupported, TranscriptEmpty, TranscriptNotUtf8
 
 HEAD_BYTES = 4096
 """How much of a file's beginning is looked at."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from service.errors import MaterialMissing, TooLarge, UploadIncomplete
 from service.jobs.guessing import guess_seconds
 from service.jobs.material import HEAD_BYTES, require_audio, require_transcript
 from service.jobs.uploads import StoredUpload
+from service.refusals import MaterialMissing, TooLarge, UploadIncomplete
 from service.storage.objects import ObjectStore
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,12 +11,14 @@ from sqlalchemy.orm import Session
 
 from service.auth.caller import Caller
 from service.errors import AssessmentNotFound
-from service.jobs.assessment import FINAL, Assessment, Failure, Order, StageKind, State
+from service.jobs.assessment import FINAL, Assessment, Failure, Order, Priority, StageKind, State
 from service.jobs.cursor import read_cursor, write_cursor
 from service.jobs.ending import end
 from service.jobs.stages import new_stage
 from service.storage.database import now
 from service.storage.tables import AssessmentRow
+
+AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +121,23 @@ def assessment_values(order: Order, tenant: str, moment: datetime) -> dict[str, 
     }
 
 
+def changed_since(session: Session, known: Mapping[str, int]) -> dict[str, Assessment | None]:
+    """Those of which the caller knows an older version, and None for those that were erased.
+
+    Whoever asks has made sure, once for each id, that it may be seen.
+    """
+    changed: dict[str, Assessment | None] = {}
+    ids = list(known)
+    for start in range(0, len(ids), AT_ONCE):
+        some = ids[start : start + AT_ONCE]
+        query = select(AssessmentRow.id, AssessmentRow.version).where(AssessmentRow.id.in_(some))
+        versions = {row.id: row.version for row in session.execute(query)}
+        stale = [one for one in some if one in versions and versions[one] > known[one]]
+        rows = session.scalars(select(AssessmentRow).where(AssessmentRow.id.in_(stale))) if stale else ()
+        changed |= {one: None for one in some if one not in versions} | {row.id: _assessment(row) for row in rows}
+    return changed
+
+
 def _assessment(row: AssessmentRow) -> Assessment:
     return Assessment(
         id=row.id,
@@ -135,6 +155,8 @@ def _assessment(row: AssessmentRow) -> Assessment:
         version=row.version,
         batch_id=row.batch_id,
         custom_id=row.custom_id,
+        priority=Priority(row.priority),
+        audio_seconds=row.audio_seconds,
     )
 
 

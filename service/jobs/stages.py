@@ -113,9 +113,15 @@ class StageRepository:
         ).all()
         return bool(renewed)
 
-    def complete_prepare(self, claim: StageClaim, summary_key: str, chunks: Sequence[StoredChunk]) -> None:
-        """The chunks become encode stages; without any, scoring comes next. Raises FenceLost."""
+    def complete_prepare(
+        self, claim: StageClaim, summary_key: str, chunks: Sequence[StoredChunk], *, seconds: float
+    ) -> None:
+        """The chunks become encode stages; without any, scoring comes next. Raises FenceLost.
+
+        `seconds` is how long the recording is, now that it has been decoded.
+        """
         assessment = self._complete(claim, summary_key)
+        assessment.audio_seconds = seconds
         assessment.segments_total = sum(chunk.segments for chunk in chunks)
         assessment.state = State.ENCODING if chunks else State.SCORING
         stages = [

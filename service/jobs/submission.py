@@ -7,11 +7,12 @@ from collections.abc import Callable, Sequence
 from sqlalchemy.orm import Session
 
 from service.auth.caller import Caller
-from service.errors import FieldProblem, ModelNotReady, UnknownTask
+from service.errors import FieldProblem, ModelNotReady
 from service.jobs.assessment import Assessment, Order
 from service.jobs.repository import AssessmentRepository
 from service.jobs.uploads import UploadRepository
 from service.jobs.workers import LoadedModel, registered_models
+from service.refusals import UnknownTask
 from service.storage.database import Database
 
 DEFAULT_TASK = "spectrum"

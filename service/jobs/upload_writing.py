@@ -7,8 +7,9 @@ from datetime import timedelta
 from time import monotonic
 
 from service.auth.caller import Caller
-from service.errors import InternalError, ServiceError, UploadLocked, UploadNotFound
+from service.errors import InternalError, ServiceError, UploadNotFound
 from service.jobs.uploads import StoredUpload, UploadHold, UploadRepository
+from service.refusals import UploadLocked
 from service.storage.database import Database
 from service.storage.objects import ObjectStore, upload_key
 

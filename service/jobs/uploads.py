@@ -12,7 +12,8 @@ from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.orm import Session
 
 from service.auth.caller import Caller
-from service.errors import UploadIncomplete, UploadLocked, UploadNotFound, UploadOffsetConflict, UploadUsed
+from service.errors import UploadNotFound
+from service.refusals import UploadIncomplete, UploadLocked, UploadOffsetConflict, UploadUsed
 from service.storage.database import now
 from service.storage.objects import part_key, upload_key
 from service.storage.tables import UploadRow

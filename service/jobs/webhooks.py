@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from service.auth.caller import Caller
-from service.errors import DeliveryNotFound, WebhookDisabled, WebhookLimit, WebhookNotFound
+from service.errors import DeliveryNotFound, WebhookNotFound
 from service.jobs.announcing import announce_test
 from service.jobs.webhook import (
     Attempt,
@@ -24,6 +24,7 @@ from service.jobs.webhook import (
     WebhookState,
 )
 from service.jobs.webhook_secret import new_secret
+from service.refusals import WebhookDisabled, WebhookLimit
 from service.storage.database import now
 from service.storage.tables import DeliveryAttemptRow, DeliveryRow, MessageRow, WebhookRow
 

@@ -170,3 +170,13 @@ def _loaded(row: ModelRow) -> LoadedModel:
         tasks=tuple(TaskOutcomes(name=name, outcomes=tuple(outcomes)) for name, outcomes in row.tasks.items()),
         encoders=row.encoders,
     )
+
+
+def living(session: Session, silence: timedelta) -> list[tuple[list[str], int]]:
+    """Queues and slots of each living worker whose model has done a real forward pass."""
+    rows = session.execute(
+        select(WorkerRow.queues, WorkerRow.slots).where(
+            WorkerRow.beat_at >= now() - silence, WorkerRow.forward_at.is_not(None)
+        )
+    ).all()
+    return [(row.queues, row.slots) for row in rows]

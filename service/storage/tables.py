@@ -227,14 +227,17 @@ class IdempotencyRow(Table):
 
 
 class ReservationRow(Table):
-    """A place promised to a client that was told to come back, so that it is let in when it does."""
+    """A place promised to a client that was told to come back, so that it is let in when it does.
+
+    `identity` is a digest; a client that sends many requests under one key may hold many places.
+    """
 
     __tablename__ = "reservation"
-    __table_args__ = (UniqueConstraint("tenant", "identity"), Index("ix_reservation_due", "due_at"))
+    __table_args__ = (Index("ix_reservation_identity", "tenant", "identity", "due_at"),)
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True)
     tenant: Mapped[str] = mapped_column(String(64))
-    identity: Mapped[str] = mapped_column(String(255))
+    identity: Mapped[str] = mapped_column(String(64))
     due_at: Mapped[datetime]
     expires_at: Mapped[datetime]
 

@@ -148,7 +148,8 @@ class PipelineAssessor:
             prepared = self._pipeline.prepare(audio=audio, transcript=transcript, scratch=scratch)
         except RecordingError as error:
             raise _unusable(error) from error
-        return Preparation(summary=prepared.document.to_json(), chunks=_chunks(prepared))
+        seconds = 0.0 if audio is None else prepared.document.segmentation.quality.duration_seconds
+        return Preparation(summary=prepared.document.to_json(), seconds=seconds, chunks=_chunks(prepared))
 
     def encode(self, chunk: bytes, when_lost: WhenLost | None = None) -> bytes:
         """Features of a chunk, in batches with those of all threads. Raises FenceLost soon after the stage is lost."""

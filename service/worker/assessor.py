@@ -31,9 +31,13 @@ class PreparedChunk:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preparation:
-    """A recording cut into segments; `chunks` can be walked once and is empty when there will be no score."""
+    """A recording cut into segments; `chunks` can be walked once and is empty when there will be no score.
+
+    `seconds` is the length of its sound, 0 without any.
+    """
 
     summary: bytes
+    seconds: float
     chunks: Iterator[PreparedChunk]
 
 

@@ -21,9 +21,9 @@ from typing import Any
 
 import httpcore
 
-from service.errors import WebhookUrlRefused
 from service.jobs.destinations import Address, Destination, Destinations
 from service.jobs.webhook import Trouble
+from service.refusals import WebhookUrlRefused
 
 Resolve = Callable[[str, int], Sequence[str]]
 AGENT = "hilbert-webhooks/1"

@@ -156,7 +156,7 @@ class StageRunner:
                 self._finish(claim, result_without_score(claim.task, refusal, self._assessor.trace))
                 return
         summary_key = self._objects.put(prefix, preparation.summary)
-        self._write(lambda stages: stages.complete_prepare(claim, summary_key, chunks))
+        self._write(lambda stages: stages.complete_prepare(claim, summary_key, chunks, seconds=preparation.seconds))
 
     def _encode(self, claim: StageClaim, keeper: LeaseKeeper) -> None:
         if claim.input_key is None:

@@ -6,6 +6,7 @@ import pytest
 import typer
 
 from model.errors import ModelError
+from service import refusals
 from service.errors import ServiceError
 from service.settings import Settings
 
@@ -43,6 +44,7 @@ def test_each_setting_says_what_it_does():
 
 
 def test_each_error_code_of_the_service_is_documented():
+    assert refusals.RequestRefused in family(ServiceError)
     codes = {error.code for error in family(ServiceError)}
     assert codes - rows(DOCS / "errors.md") == set()
 

@@ -6,21 +6,22 @@ import shutil
 import socket
 import sys
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 import structlog
-from sqlalchemy import text
+from sqlalchemy import delete, text
 
 from service.auth.caller import Caller
 from service.jobs.assessment import Order, Priority
 from service.jobs.repository import AssessmentRepository
 from service.jobs.webhooks import WebhookRepository
 from service.jobs.workers import LoadedModel, TaskOutcomes, WorkerIdentity, register
-from service.storage.database import Database
+from service.storage.database import Database, now
 from service.storage.migration import migrate
 from service.storage.objects import ObjectStore
-from service.storage.tables import Table
+from service.storage.tables import AssessmentRow, StageRow, Table
 
 HERE = Path(__file__).parent
 REHEARSAL = (sys.executable, "-m", "tests.service.rehearsal")
@@ -205,3 +206,35 @@ def rehearsal_module():
 @pytest.fixture
 def assessor(rehearsal_module):
     return rehearsal_module.RehearsalAssessor()
+
+
+@pytest.fixture
+def measured(submit):
+    """Let a database hold one ended assessment whose stages took a second in all, so that a pace is known."""
+
+    def measured(database, *, ended_ago=timedelta(0)):
+        submit(database, "measured")
+        end = now() - ended_ago
+        with database.writing() as session:
+            session.execute(delete(StageRow).where(StageRow.assessment_id == "measured"))
+            row = session.get(AssessmentRow, "measured")
+            row.state, row.audio_key, row.audio_seconds, row.segments_total = "succeeded", "x", 100.0, 16
+            for kind, segments, busy in (("prepare", 0, 0.1), ("encode", 16, 0.8), ("score", 0, 0.1)):
+                session.add(
+                    StageRow(
+                        id=f"measured-{kind}",
+                        assessment_id="measured",
+                        kind=kind,
+                        index=0,
+                        state="done",
+                        segments=segments,
+                        fence=1,
+                        attempt=1,
+                        created_at=end,
+                        owner=kind,
+                        claimed_at=end - timedelta(seconds=busy),
+                        finished_at=end,
+                    )
+                )
+
+    return measured

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -26,12 +27,19 @@ from service.worker.entry import start_worker
 
 SEGMENT_BYTES = 10
 CHUNK_SEGMENTS = 16
+BYTES_A_SECOND = 32_000
+SLOW_SECONDS = 0.5
+PACE = re.compile(rb"pace=(\d+)")
 OUTCOMES = ("none", "mild", "severe")
 
 
 class RehearsalAssessor:
-    """Answers from the bytes. Words in the audio steer it: `unreadable`, `silence`, `slow`, `broken`,
-    `deadly`."""
+    """Answers from the bytes. Words in the audio steer it: `unreadable`, `silence`, `slow`, `broken`, `deadly`,
+    `pace=80`.
+
+    `slow` takes half a second for each chunk; a pace is the milliseconds that a full chunk takes, a shorter one, and
+    preparing and scoring, in proportion.
+    """
 
     def __init__(self) -> None:
         self.warm = False
@@ -72,23 +80,27 @@ class RehearsalAssessor:
             raise MaterialUnusable(code="audio_unreadable", detail="The audio is damaged.", advice="Send another file.")
         if b"broken" in material:
             raise RuntimeError(f"secret words: {material!r}")
+        seconds = 0.0 if audio is None else len(material) / BYTES_A_SECOND
         material += transcript or b""
         segments = max(1, len(material) // SEGMENT_BYTES)
         if b"silence" in material:
             segments = 0
-        summary = json.dumps({"segments": segments}).encode()
-        return Preparation(summary=summary, chunks=_chunks(segments, material))
+        pace = _pace(material)
+        sleep(0.1 * pace * segments)
+        summary = json.dumps({"segments": segments, "pace": pace}).encode()
+        return Preparation(summary=summary, seconds=seconds, chunks=_chunks(segments, material, pace))
 
     def encode(self, chunk: bytes, when_lost: WhenLost | None = None) -> bytes:
         request = json.loads(chunk)
         if request["deadly"]:
             os.kill(os.getpid(), signal.SIGKILL)
-        if request["slow"]:
-            sleep(0.5)
+        sleep(SLOW_SECONDS if request["slow"] else request["pace"] * request["segments"])
         return json.dumps({"sum": request["segments"]}).encode()
 
     def score(self, summary: bytes, features: Sequence[bytes], task: str) -> Result:
-        segments = json.loads(summary)["segments"]
+        prepared = json.loads(summary)
+        segments = prepared["segments"]
+        sleep(0.05 * prepared["pace"] * segments)
         encoded = sum(json.loads(part)["sum"] for part in features)
         if encoded != segments:
             raise ValueError("a chunk is missing")
@@ -117,11 +129,17 @@ class RehearsalAssessor:
         return ()
 
 
-def _chunks(segments: int, material: bytes) -> Iterator[PreparedChunk]:
+def _pace(material: bytes) -> float:
+    """Seconds that a segment takes."""
+    found = PACE.search(material)
+    return 0.0 if found is None else int(found.group(1)) / 1000 / CHUNK_SEGMENTS
+
+
+def _chunks(segments: int, material: bytes, pace: float) -> Iterator[PreparedChunk]:
     for start in range(0, segments, CHUNK_SEGMENTS):
         size = min(CHUNK_SEGMENTS, segments - start)
         words = {word: word.encode() in material for word in ("slow", "deadly")}
-        content = json.dumps({"start": start, "segments": size, **words}).encode()
+        content = json.dumps({"start": start, "segments": size, "pace": pace, **words}).encode()
         yield PreparedChunk(content=content, segments=size)
 
 

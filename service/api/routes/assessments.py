@@ -8,13 +8,15 @@ from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
+from service.api.admitting import Entered, Entry
 from service.api.dependencies import Authenticated, Parts, RequestId, RunningParts
 from service.api.examples import PAGE, QUEUED, SUCCEEDED
-from service.api.idempotency import OncePerKey
 from service.api.openapi import SUBMISSION, problems, responses
+from service.api.preferring import PreferredWait
 from service.api.schemas import (
     AssessmentPage,
     AssessmentView,
@@ -27,36 +29,40 @@ from service.api.uploads import Received, refuse_announced
 from service.auth.caller import Caller
 from service.errors import (
     AssessmentNotFound,
+    DatabaseUnavailable,
+    ModelNotReady,
+    Overloaded,
+    TooManyAssessments,
+    Unauthenticated,
+    UploadNotFound,
+)
+from service.jobs.assessment import Assessment, Order, Priority, State
+from service.jobs.batch_ending import withdraw_line
+from service.jobs.idempotency import Answer
+from service.jobs.outlook import Standing, ask_again_after
+from service.jobs.repository import AssessmentRepository
+from service.jobs.result import Result
+from service.jobs.retention import remove_material, retention
+from service.jobs.submission import model_for, require_model, submit
+from service.refusals import (
     AudioEmpty,
     AudioUnsupported,
     BodyStalled,
-    DatabaseUnavailable,
     IdempotencyInFlight,
     IdempotencyKeyInvalid,
     IdempotencyKeyReused,
     InvalidRequest,
     MalformedUpload,
     MaterialMissing,
-    ModelNotReady,
     TooLarge,
     TranscriptEmpty,
     TranscriptNotUtf8,
-    Unauthenticated,
     UnknownTask,
     UploadIncomplete,
-    UploadNotFound,
     UploadUsed,
 )
-from service.jobs.assessment import Assessment, Order, State
-from service.jobs.batch_ending import withdraw_line
-from service.jobs.idempotency import Answer
-from service.jobs.repository import AssessmentRepository
-from service.jobs.result import Result
-from service.jobs.retention import remove_material, retention
-from service.jobs.submission import model_for, require_model, submit
 from service.storage.objects import assessment_prefix
 
-POLL_AFTER_SECONDS = "2"
 LARGEST_PAGE = 100
 
 router = APIRouter(prefix="/assessments", tags=["assessments"])
@@ -88,35 +94,41 @@ router = APIRouter(prefix="/assessments", tags=["assessments"])
         TranscriptNotUtf8,
         UnknownTask,
         IdempotencyKeyReused,
+        TooManyAssessments,
         ModelNotReady,
+        Overloaded,
         DatabaseUnavailable,
     ),
 )
 async def create_assessment(
     request: Request,
     response: Response,
-    caller: Authenticated,
     parts: RunningParts,
+    entry: Entered,
+    wait: PreferredWait,
     request_id: RequestId,
-    once: OncePerKey,
 ) -> AssessmentView | Response:
     """Send audio, a transcript, or both, or name uploads; the answer says where to look for the result."""
     refuse_announced(request, parts.settings)
-    if once.repeats:
-        return once.again(await digest_of_submission(request, parts.settings))
+    if entry.once.repeats:
+        return entry.once.again(await digest_of_submission(request, parts.settings))
     await run_in_threadpool(require_model, parts.database)
     assessment_id = str(uuid.uuid4())
-    received = await receive_submission(request, assessment_id, caller, parts)
+    received = await receive_submission(request, assessment_id, entry.caller, parts)
     order = partial(_order, assessment_id, request_id, received)
     try:
-        assessment = await run_in_threadpool(_accept, parts, caller, order, received, once)
+        assessment, standing = await run_in_threadpool(_accept, parts, entry, order, received)
     except Exception as error:
         await discard_refused(error, assessment_id, parts.objects)
         raise
     parts.sweeper.wake()
     response.headers["Location"] = assessment_path(assessment_id)
-    _tell_to_wait(response, assessment)
-    return view_of(assessment, None)
+    await run_in_threadpool(entry.accepted, assessment)
+    if wait.seconds is None:
+        _tell_to_wait(response, standing)
+        return view_of(assessment, None, standing)
+    await wait.for_end(assessment)
+    return await run_in_threadpool(_accepted, parts, entry.caller, assessment, response)
 
 
 @router.get(
@@ -137,7 +149,8 @@ def list_assessments(
     with parts.database.reading() as session:
         page = AssessmentRepository(session, caller).page(limit=limit, cursor=cursor, state=state)
     response.headers["Cache-Control"] = "no-store"
-    return AssessmentPage(items=tuple(map(summary_of, page.items)), next_cursor=page.next_cursor)
+    items = tuple(summary_of(item, parts.outlook.of(item)) for item in page.items)
+    return AssessmentPage(items=items, next_cursor=page.next_cursor)
 
 
 @router.get(
@@ -146,17 +159,13 @@ def list_assessments(
     summary="Look an assessment up",
     responses=responses(200, SUCCEEDED, Unauthenticated, AssessmentNotFound, InvalidRequest, DatabaseUnavailable),
 )
-def read_assessment(
-    assessment_id: str, response: Response, caller: Authenticated, parts: RunningParts
+async def read_assessment(
+    assessment_id: str, response: Response, caller: Authenticated, parts: RunningParts, wait: PreferredWait
 ) -> AssessmentView:
     """Where the assessment stands, and its result once there is one."""
-    with parts.database.reading() as session:
-        assessment = AssessmentRepository(session, caller).get(assessment_id)
-    result = None
-    if assessment.result_key is not None:
-        result = _stored_result(parts, assessment.result_key)
-    _tell_to_wait(response, assessment)
-    return view_of(assessment, result)
+    if wait.seconds is not None:
+        await wait.for_end(await run_in_threadpool(_assessment, parts, caller, assessment_id))
+    return await run_in_threadpool(_look_up, parts, caller, assessment_id, response)
 
 
 @router.delete(
@@ -173,6 +182,7 @@ def delete_assessment(assessment_id: str, caller: Authenticated, parts: RunningP
         cancelled = assessments.cancel(assessment_id)
     remove_material(parts.database, parts.objects, retention(parts.settings), assessment_id)
     if cancelled:
+        parts.sweeper.wake()  # webhooks are told
         return
     parts.objects.delete(assessment_prefix(assessment_id))
     with parts.database.writing() as session:
@@ -182,23 +192,32 @@ def delete_assessment(assessment_id: str, caller: Authenticated, parts: RunningP
 
 
 def _accept(
-    parts: Parts, caller: Caller, order: Callable[[str], Order], received: Received, once: OncePerKey
-) -> Assessment:
+    parts: Parts, entry: Entry, order: Callable[[str, Priority], Order], received: Received
+) -> tuple[Assessment, Standing]:
+    lane = entry.lane_of(received.metadata)
     model = model_for(parts.database, received.metadata.task)
 
+    parts.outlook.snapshot()  # read here if need be, not while the transaction is open
+    standing = Standing()
+
     def answered(session: Session, assessment: Assessment) -> None:
-        body = view_of(assessment, None).model_dump_json()
-        once.complete(session, received.digest, Answer(status=202, location=assessment_path(assessment.id), body=body))
+        nonlocal standing
+        standing = parts.outlook.of(assessment)
+        body = view_of(assessment, None, standing).model_dump_json()
+        answer = Answer(status=202, location=assessment_path(assessment.id), body=body)
+        entry.once.complete(session, received.digest, answer)
 
-    return submit(parts.database, caller, order(model.bundle), uploads=received.uploads, then=answered)
+    ordered = order(model.bundle, lane)
+    assessment = submit(parts.database, entry.caller, ordered, uploads=received.uploads, then=answered)
+    return assessment, standing
 
 
-def _order(assessment_id: str, request_id: str, received: Received, bundle: str) -> Order:
+def _order(assessment_id: str, request_id: str, received: Received, bundle: str, lane: Priority) -> Order:
     return Order(
         id=assessment_id,
         task=received.metadata.task,
         reference=received.metadata.reference,
-        priority=received.metadata.priority,
+        priority=lane,
         bundle=bundle,
         request_id=request_id,
         audio_key=received.audio_key,
@@ -207,14 +226,37 @@ def _order(assessment_id: str, request_id: str, received: Received, bundle: str)
     )
 
 
+def _accepted(parts: Parts, caller: Caller, assessment: Assessment, response: Response) -> AssessmentView:
+    """As it stands now; where that cannot be told any more, it was accepted all the same."""
+    try:
+        return _look_up(parts, caller, assessment.id, response)
+    except (SQLAlchemyError, AssessmentNotFound):
+        _tell_to_wait(response, Standing())
+        return view_of(assessment, None)
+
+
+def _assessment(parts: Parts, caller: Caller, assessment_id: str) -> Assessment:
+    with parts.database.reading() as session:
+        return AssessmentRepository(session, caller).get(assessment_id)
+
+
+def _look_up(parts: Parts, caller: Caller, assessment_id: str, response: Response) -> AssessmentView:
+    assessment = _assessment(parts, caller, assessment_id)
+    result = None if assessment.result_key is None else _stored_result(parts, assessment.result_key)
+    standing = parts.outlook.of(assessment)
+    response.headers["Cache-Control"] = "no-store"
+    if not assessment.state.final:
+        _tell_to_wait(response, standing)
+    return view_of(assessment, result, standing)
+
+
+def _tell_to_wait(response: Response, standing: Standing) -> None:
+    response.headers["Cache-Control"] = "no-store"
+    response.headers["Retry-After"] = str(ask_again_after(standing))
+
+
 def _stored_result(parts: Parts, key: str) -> Result:
     try:
         return Result.model_validate_json(parts.objects.get(key))
     except FileNotFoundError:  # erased between the two reads
         raise AssessmentNotFound("There is no assessment with this id.") from None
-
-
-def _tell_to_wait(response: Response, assessment: Assessment) -> None:
-    response.headers["Cache-Control"] = "no-store"
-    if not assessment.state.final:
-        response.headers["Retry-After"] = POLL_AFTER_SECONDS

@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
+from service.api.admitting import refuse_full_lane
 from service.api.batch_openapi import BATCH, BATCHES, LINES_OF_JSON, SUBMISSION
 from service.api.batch_schemas import BatchPageView, BatchView, batch_path, batch_view
 from service.api.batches import ArchiveIntake, BatchLimits, HashedBody, is_archive, read_lines
@@ -22,21 +23,7 @@ from service.api.holding import body_of
 from service.api.idempotency import OncePerKey
 from service.api.openapi import problems, responses
 from service.auth.caller import Caller
-from service.errors import (
-    BatchInvalid,
-    BatchNotFound,
-    BatchUnreadable,
-    BatchUnsupported,
-    BodyStalled,
-    DatabaseUnavailable,
-    IdempotencyInFlight,
-    IdempotencyKeyInvalid,
-    IdempotencyKeyReused,
-    InvalidRequest,
-    ModelNotReady,
-    TooLarge,
-    Unauthenticated,
-)
+from service.errors import BatchNotFound, DatabaseUnavailable, ModelNotReady, Overloaded, Unauthenticated
 from service.jobs.batch import ENDED, Batch
 from service.jobs.batch_ending import cancel_lines, erase_batch
 from service.jobs.batch_files import (
@@ -50,6 +37,17 @@ from service.jobs.batch_files import (
 from service.jobs.batch_repository import BatchRepository
 from service.jobs.batch_submission import BatchSubmission
 from service.jobs.idempotency import Answer
+from service.refusals import (
+    BatchInvalid,
+    BatchUnreadable,
+    BatchUnsupported,
+    BodyStalled,
+    IdempotencyInFlight,
+    IdempotencyKeyInvalid,
+    IdempotencyKeyReused,
+    InvalidRequest,
+    TooLarge,
+)
 
 FIRST_POLL_SECONDS = 1
 LONGEST_POLL_SECONDS = 30
@@ -79,6 +77,7 @@ router = APIRouter(prefix="/batches", tags=["batches"])
         BatchInvalid,
         IdempotencyKeyReused,
         ModelNotReady,
+        Overloaded,
         DatabaseUnavailable,
     ),
 )
@@ -96,6 +95,7 @@ async def create_batch(
     body = HashedBody(body_of(request, parts.settings.request_lease))
     if once.repeats:
         return once.again(await body.read_digest())
+    await run_in_threadpool(refuse_full_lane, parts, caller)
     submission = await run_in_threadpool(BatchSubmission, parts.database, caller, batch_id, request_id)
     if archive:
         batch = await _take_archive(body, parts, submission, limits, partial(_answered, caller, once))

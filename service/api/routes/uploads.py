@@ -28,28 +28,26 @@ from service.api.tus import (
 )
 from service.api.upload_body import write_body
 from service.auth.caller import Caller
-from service.errors import (
+from service.errors import DatabaseUnavailable, Unauthenticated, UploadNotFound
+from service.jobs.idempotency import Answer
+from service.jobs.upload_writing import UploadWriter, look
+from service.jobs.uploads import StoredUpload, UploadRepository
+from service.refusals import (
     BodyStalled,
-    DatabaseUnavailable,
     IdempotencyInFlight,
     IdempotencyKeyInvalid,
     IdempotencyKeyReused,
     InvalidRequest,
     MalformedUpload,
     TooLarge,
-    Unauthenticated,
     UploadChecksumMismatch,
     UploadHeaderInvalid,
     UploadLocked,
-    UploadNotFound,
     UploadOffsetConflict,
     UploadTypeUnsupported,
     UploadUsed,
     UploadVersionUnsupported,
 )
-from service.jobs.idempotency import Answer
-from service.jobs.upload_writing import UploadWriter, look
-from service.jobs.uploads import StoredUpload, UploadRepository
 from service.settings import Settings
 from service.storage.objects import upload_key
 

@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 
 from service.api.dependencies import Authenticated, RunningParts
+from service.api.idempotency import OncePerKey, json_digest
 from service.api.openapi import problems, responses
 from service.api.webhook_examples import DELIVERIES, ISSUED, QUEUED_DELIVERY, WEBHOOK, WEBHOOKS
 from service.api.webhook_schemas import (
@@ -22,21 +23,25 @@ from service.api.webhook_schemas import (
     webhook_view,
     webhook_with_secret,
 )
-from service.errors import (
-    DatabaseUnavailable,
-    DeliveryNotFound,
-    InvalidRequest,
-    Unauthenticated,
-    WebhookDisabled,
-    WebhookLimit,
-    WebhookNotFound,
-    WebhookUrlRefused,
-)
+from service.errors import DatabaseUnavailable, DeliveryNotFound, Unauthenticated, WebhookNotFound
 from service.jobs.destinations import destinations
+from service.jobs.idempotency import Answer
 from service.jobs.webhook import DeliveryState
 from service.jobs.webhooks import WebhookRepository
+from service.refusals import (
+    IdempotencyInFlight,
+    IdempotencyKeyInvalid,
+    IdempotencyKeyReused,
+    InvalidRequest,
+    WebhookDisabled,
+    WebhookLimit,
+    WebhookUrlRefused,
+)
 
 LONGEST_LOG = 100
+EMPTY = json_digest(b"null")
+"""Digest of a request without a body."""
+KEYED = (IdempotencyKeyInvalid, IdempotencyInFlight, IdempotencyKeyReused)
 KNOWN = (Unauthenticated, WebhookNotFound, InvalidRequest, DatabaseUnavailable)
 
 router = APIRouter(prefix="/webhooks", tags=["webhooks"])
@@ -48,19 +53,24 @@ router = APIRouter(prefix="/webhooks", tags=["webhooks"])
     response_model=WebhookWithSecret,
     summary="Add a webhook",
     responses=responses(
-        201, ISSUED, Unauthenticated, WebhookLimit, InvalidRequest, WebhookUrlRefused, DatabaseUnavailable
+        201, ISSUED, *KEYED, Unauthenticated, WebhookLimit, InvalidRequest, WebhookUrlRefused, DatabaseUnavailable
     ),
 )
 def create_webhook(
-    order: WebhookOrder, response: Response, caller: Authenticated, parts: RunningParts
-) -> WebhookWithSecret:
-    """The answer holds the secret to verify messages with; it is not shown again."""
+    order: WebhookOrder, response: Response, caller: Authenticated, parts: RunningParts, once: OncePerKey
+) -> WebhookWithSecret | Response:
+    """The answer holds the secret to verify messages with; it is not shown again, but to the same Idempotency-Key."""
+    digest = json_digest(order.model_dump_json().encode())
+    if once.repeats:
+        return once.again(digest)
     destinations(parts.settings).read(order.url)
     with parts.database.writing() as session:
-        issued = WebhookRepository(session, caller).add(order.url, order.events or ())
-    response.headers["Location"] = webhook_path(issued.webhook.id)
+        view = webhook_with_secret(WebhookRepository(session, caller).add(order.url, order.events or ()))
+        location = webhook_path(view.id)
+        once.complete(session, digest, Answer(status=201, location=location, body=view.model_dump_json()))
+    response.headers["Location"] = location
     response.headers["Cache-Control"] = "no-store"
-    return webhook_with_secret(issued)
+    return view
 
 
 @router.get(
@@ -117,14 +127,20 @@ def delete_webhook(webhook_id: str, caller: Authenticated, parts: RunningParts) 
     "/{webhook_id}/rotate-secret",
     response_model=WebhookWithSecret,
     summary="Give a webhook a new secret",
-    responses=responses(200, ISSUED, *KNOWN),
+    responses=responses(200, ISSUED, *KNOWN, *KEYED),
 )
-def rotate_secret(webhook_id: str, response: Response, caller: Authenticated, parts: RunningParts) -> WebhookWithSecret:
+def rotate_secret(
+    webhook_id: str, response: Response, caller: Authenticated, parts: RunningParts, once: OncePerKey
+) -> WebhookWithSecret | Response:
     """For a day messages are signed with the old secret too; a secret before that one signs no more."""
+    if once.repeats:
+        return once.again(EMPTY)
     with parts.database.writing() as session:
         issued = WebhookRepository(session, caller).rotate(webhook_id, parts.settings.webhook_rotation)
+        view = webhook_with_secret(issued)
+        once.complete(session, EMPTY, Answer(status=200, location=None, body=view.model_dump_json()))
     response.headers["Cache-Control"] = "no-store"
-    return webhook_with_secret(issued)
+    return view
 
 
 @router.post(
@@ -132,14 +148,19 @@ def rotate_secret(webhook_id: str, response: Response, caller: Authenticated, pa
     status_code=202,
     response_model=DeliveryView,
     summary="Send a test message",
-    responses=responses(202, QUEUED_DELIVERY, *KNOWN, WebhookDisabled),
+    responses=responses(202, QUEUED_DELIVERY, *KNOWN, *KEYED, WebhookDisabled),
 )
-def test_webhook(webhook_id: str, caller: Authenticated, parts: RunningParts) -> DeliveryView:
+def test_webhook(
+    webhook_id: str, caller: Authenticated, parts: RunningParts, once: OncePerKey
+) -> DeliveryView | Response:
     """An event `webhook.test` for this webhook alone, whatever it listens for."""
+    if once.repeats:
+        return once.again(EMPTY)
     with parts.database.writing() as session:
-        delivery = WebhookRepository(session, caller).test(webhook_id)
+        view = delivery_view(WebhookRepository(session, caller).test(webhook_id))
+        once.complete(session, EMPTY, Answer(status=202, location=None, body=view.model_dump_json()))
     parts.sweeper.wake()
-    return delivery_view(delivery)
+    return view
 
 
 @router.get(
@@ -166,11 +187,16 @@ def list_deliveries(
     status_code=202,
     response_model=DeliveryView,
     summary="Send a message again",
-    responses=responses(202, QUEUED_DELIVERY, *KNOWN, DeliveryNotFound, WebhookDisabled),
+    responses=responses(202, QUEUED_DELIVERY, *KNOWN, *KEYED, DeliveryNotFound, WebhookDisabled),
 )
-def replay_delivery(webhook_id: str, delivery_id: str, caller: Authenticated, parts: RunningParts) -> DeliveryView:
+def replay_delivery(
+    webhook_id: str, delivery_id: str, caller: Authenticated, parts: RunningParts, once: OncePerKey
+) -> DeliveryView | Response:
     """With the id it had, and its retries anew."""
+    if once.repeats:
+        return once.again(EMPTY)
     with parts.database.writing() as session:
-        delivery = WebhookRepository(session, caller).replay(webhook_id, delivery_id)
+        view = delivery_view(WebhookRepository(session, caller).replay(webhook_id, delivery_id))
+        once.complete(session, EMPTY, Answer(status=202, location=None, body=view.model_dump_json()))
     parts.sweeper.wake()
-    return delivery_view(delivery)
+    return view

@@ -19,6 +19,7 @@ GUARDED = [
     ("POST", "/v1/assessments"),
     ("GET", "/v1/assessments"),
     ("GET", "/v1/assessments/x"),
+    ("GET", "/v1/assessments/x/events"),
     ("DELETE", "/v1/assessments/x"),
     ("POST", "/v1/batches"),
     ("GET", "/v1/batches"),
@@ -207,3 +208,10 @@ def test_every_refusal_is_documented_as_a_problem(api):
             for status, response in operation["responses"].items():
                 if int(status) >= 400:
                     assert list(response["content"]) == ["application/problem+json"]
+
+
+def test_every_post_takes_an_idempotency_key(api):
+    paths = api.client.get("/openapi.json").json()["paths"]
+    posts = {path: methods["post"] for path, methods in paths.items() if "post" in methods}
+    keyed = {path for path, post in posts.items() if "idempotency-key" in {one["name"] for one in post["parameters"]}}
+    assert keyed == set(posts)

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select, update
 
 from service.api.idempotency import json_digest, read_key
-from service.errors import IdempotencyKeyInvalid
+from service.refusals import IdempotencyKeyInvalid
 from service.settings import Settings
 from service.storage.database import now
 from service.storage.tables import AssessmentRow, IdempotencyRow

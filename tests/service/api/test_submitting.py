@@ -44,7 +44,8 @@ def test_a_recording_is_taken(api):
         "visit-1",
         "rehearsal",
     )
-    assert body["progress"] == {"stage": "queued", "segments_done": 0, "segments_total": None}
+    progress = {"stage": "queued", "segments_done": 0, "segments_total": None, "position": 0, "eta_seconds": None}
+    assert body["progress"] == progress
     assert (body["result"], body["error"], body["finished_at"]) == (None, None, None)
     assert body["links"] == {"self": f"/v1/assessments/{body['id']}"}
 

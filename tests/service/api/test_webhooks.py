@@ -161,3 +161,26 @@ def test_a_deleted_webhook_is_gone(api, hook):
     assert api.delete(hook).status_code == 204
     assert api.get(hook).status_code == 404
     assert rows(api, DeliveryRow) == []
+
+
+def test_what_is_asked_twice_under_one_key_is_done_once(api):
+    def keyed(path, key, **body):
+        return api.client.post(path, headers={**api.headers(), "Idempotency-Key": key}, **body)
+
+    first, again = (keyed("/v1/webhooks", "add", json={"url": URL}) for _ in range(2))
+    assert (first.status_code, first.json(), first.headers["location"]) == (
+        again.status_code,
+        again.json(),
+        again.headers["location"],
+    )
+    assert len(rows(api, WebhookRow)) == 1
+    assert keyed("/v1/webhooks", "add", json={"url": "https://other.example/"}).status_code == 422
+    path = first.headers["location"]
+    for verb in ("rotate-secret", "test"):
+        one, two = (keyed(f"{path}/{verb}", verb) for _ in range(2))
+        assert one.is_success
+        assert one.json() == two.json()
+    (delivery,) = rows(api, DeliveryRow)
+    one, two = (keyed(f"{path}/deliveries/{delivery.id}/replay", "replay") for _ in range(2))
+    assert one.is_success
+    assert one.json() == two.json()

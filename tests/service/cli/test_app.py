@@ -10,7 +10,8 @@ from service.auth.peppers import load_peppers
 from service.cli import app as command_line
 from service.cli.app import app, read_settings
 from service.cli.assessing import assess_material
-from service.errors import Unauthenticated, UnknownTask
+from service.errors import Unauthenticated
+from service.refusals import UnknownTask
 from service.settings import Settings
 from service.storage.database import Database
 

@@ -77,7 +77,8 @@ def stored(service):
 def test_a_recording_goes_in_and_its_result_comes_out(client):
     answer = client.finish(client.send())
     assert answer["state"] == "succeeded"
-    assert answer["progress"] == {"stage": None, "segments_done": 41, "segments_total": 41}
+    progress = {"stage": None, "segments_done": 41, "segments_total": 41, "position": None, "eta_seconds": None}
+    assert answer["progress"] == progress
     assert sum(item["probability"] for item in answer["result"]["probabilities"]) == pytest.approx(1)
 
 

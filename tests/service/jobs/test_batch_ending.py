@@ -199,7 +199,7 @@ def test_cancelling_keeps_what_is_there_and_stops_the_workers(database, objects,
         workers = StageRepository(session, "w1")
         assert not workers.renew(claim, timedelta(seconds=60))
         with pytest.raises(FenceLost):
-            workers.complete_prepare(claim, "k", [])
+            workers.complete_prepare(claim, "k", [], seconds=1.0)
         assert not BatchRepository(session, caller).begin_cancelling("b1")
 
 

@@ -2,8 +2,8 @@ from ipaddress import ip_address, ip_network
 
 import pytest
 
-from service.errors import WebhookUrlRefused
 from service.jobs.destinations import Destinations, destinations
+from service.refusals import WebhookUrlRefused
 from service.settings import Settings
 
 STRICT = Destinations()

@@ -3,8 +3,8 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
-from service.errors import IdempotencyInFlight
 from service.jobs.idempotency import Answer, Earlier, Hold, begin, complete, forget_keys, free, renew, same_route
+from service.refusals import IdempotencyInFlight
 from service.storage.tables import IdempotencyRow
 
 LEASE = timedelta(seconds=30)

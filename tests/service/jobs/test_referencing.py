@@ -1,8 +1,8 @@
 import pytest
 
-from service.errors import AudioUnsupported, MaterialMissing, UploadIncomplete
 from service.jobs.referencing import Material, material_of
 from service.jobs.uploads import StoredUpload
+from service.refusals import AudioUnsupported, MaterialMissing, UploadIncomplete
 from service.storage.database import now
 from service.storage.objects import part_key
 

@@ -1,9 +1,10 @@
 import pytest
 from sqlalchemy import func, select
 
-from service.errors import AssessmentNotFound, InvalidRequest
+from service.errors import AssessmentNotFound
 from service.jobs.assessment import Failure, StageState, State
 from service.jobs.repository import AssessmentRepository
+from service.refusals import InvalidRequest
 from service.storage.tables import AssessmentRow, StageRow
 
 

@@ -51,7 +51,7 @@ class Queue:
 
     def prepare(self, *sizes):
         chunks = [StoredChunk(key=f"chunk-{i}", segments=size) for i, size in enumerate(sizes)]
-        self.act("complete_prepare", self.claim(), "summary", chunks)
+        self.act("complete_prepare", self.claim(), "summary", chunks, seconds=60.0)
 
     def assessment(self):
         with self.database.reading() as session:
@@ -105,7 +105,7 @@ def test_a_stale_attempt_cannot_complete(queue):
     queue.expire()
     queue.claim(worker="w2")
     with pytest.raises(FenceLost):
-        queue.act("complete_prepare", stale, "summary", [])
+        queue.act("complete_prepare", stale, "summary", [], seconds=60.0)
     assert queue.stage_ids(StageKind.SCORE) == []
     assert queue.assessment().state == State.PREPARING
 

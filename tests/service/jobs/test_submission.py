@@ -1,9 +1,10 @@
 import pytest
 from sqlalchemy import select
 
-from service.errors import ModelNotReady, UnknownTask
+from service.errors import ModelNotReady
 from service.jobs.assessment import Order, Priority, State
 from service.jobs.submission import model_for, submit
+from service.refusals import UnknownTask
 from service.storage.tables import AssessmentRow
 
 

@@ -6,9 +6,10 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select, update
 
-from service.errors import UploadIncomplete, UploadLocked, UploadNotFound, UploadOffsetConflict, UploadUsed
+from service.errors import UploadNotFound
 from service.jobs.upload_writing import UploadWriter, look
 from service.jobs.uploads import UploadRepository
+from service.refusals import UploadIncomplete, UploadLocked, UploadOffsetConflict, UploadUsed
 from service.storage.database import now
 from service.storage.objects import part_key, upload_key
 from service.storage.tables import UploadRow

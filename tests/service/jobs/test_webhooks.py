@@ -4,10 +4,11 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select, update
 
-from service.errors import DeliveryNotFound, WebhookDisabled, WebhookLimit, WebhookNotFound
+from service.errors import DeliveryNotFound, WebhookNotFound
 from service.jobs.deliveries import DeliveryRepository
 from service.jobs.webhook import DeliveryState, Event, Outcome, RetryPlan, Trouble
 from service.jobs.webhooks import MOST_WEBHOOKS, WebhookRepository
+from service.refusals import WebhookDisabled, WebhookLimit
 from service.storage.database import now
 from service.storage.tables import DeliveryRow, WebhookRow
 

@@ -211,7 +211,7 @@ def test_preparing_stops_soon_after_a_cancellation(bench, assessor, caller, rehe
                 sleep(0.01)
                 yield PreparedChunk(content=b"%d" % number, segments=1)
 
-        return Preparation(summary=b"", chunks=chunks())
+        return Preparation(summary=b"", seconds=1.0, chunks=chunks())
 
     assessor.prepare = endless
     bench.send(b"x")

@@ -60,13 +60,12 @@ def upgrade() -> None:
         "reservation",
         sa.Column("id", sa.String(length=36), nullable=False),
         sa.Column("tenant", sa.String(length=64), nullable=False),
-        sa.Column("identity", sa.String(length=255), nullable=False),
+        sa.Column("identity", sa.String(length=64), nullable=False),
         sa.Column("due_at", Instant(timezone=True), nullable=False),
         sa.Column("expires_at", Instant(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_reservation")),
-        sa.UniqueConstraint("tenant", "identity", name=op.f("uq_reservation_tenant_identity")),
     )
-    op.create_index("ix_reservation_due", "reservation", ["due_at"], unique=False)
+    op.create_index("ix_reservation_identity", "reservation", ["tenant", "identity", "due_at"], unique=False)
     op.create_table(
         "upload",
         sa.Column("id", sa.String(length=36), nullable=False),
@@ -181,7 +180,7 @@ def downgrade() -> None:
     op.drop_table("webhook")
     op.drop_index("ix_upload_age", table_name="upload")
     op.drop_table("upload")
-    op.drop_index("ix_reservation_due", table_name="reservation")
+    op.drop_index("ix_reservation_identity", table_name="reservation")
     op.drop_table("reservation")
     op.drop_index("ix_message_age", table_name="message")
     op.drop_table("message")
