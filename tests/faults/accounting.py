@@ -4,6 +4,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from sqlalchemy import func, select
 
@@ -56,10 +57,10 @@ def wait_until_settled(site: Site) -> None:
         time.sleep(0.5)
 
 
-def account_for(site: Site, accepted: Sequence[Accepted], receiver: Receiver | None) -> Account:
-    """Compare what clients were promised with what the database, the store and the receiver hold."""
+def account_for(site: Site, accepted: Sequence[Accepted], receiver: Receiver | None, since: datetime) -> Account:
+    """Compare what clients were promised with what the database, the store and the receiver hold from then on."""
     with site.database.reading() as session:
-        rows = {row.id: row for row in session.scalars(select(AssessmentRow))}
+        rows = {row.id: row for row in session.scalars(select(AssessmentRow).where(AssessmentRow.created_at >= since))}
         scored = Counter(session.scalars(_done(StageKind.SCORE)))
         messages = Counter(session.scalars(select(MessageRow.subject)))
     account = Account(accepted=len(accepted), states=Counter(row.state for row in rows.values()))

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 import httpx
 
+from service.storage.database import now
 from tests.faults.accounting import Account, account_for, wait_until_settled
 from tests.faults.faults import ALL, Timing
 from tests.faults.load import Clients
@@ -46,7 +47,7 @@ class Outcome:
 
 def run_campaign(site: Site, plan: Plan) -> Outcome:
     """Submit, strike until everything was accepted (each fault at least once), wait, and account."""
-    begun = time.monotonic()
+    begun, since = time.monotonic(), now()
     clients = Clients(site.url, site.key, a_second=plan.a_second, words=plan.words)
     with Receiver(failing=0.1, seed=plan.seed) if plan.webhooks else nullcontext() as receiver:
         if receiver is not None:
@@ -56,7 +57,7 @@ def run_campaign(site: Site, plan: Plan) -> Outcome:
         struck, timings = _strike(site, plan, sending)
         sending.join()
         wait_until_settled(site)
-        account = account_for(site, clients.accepted, receiver)
+        account = account_for(site, clients.accepted, receiver, since)
     return Outcome(
         plan=plan,
         account=account,
