@@ -36,6 +36,7 @@ FARTHEST = timedelta(hours=1)
 """Nothing is promised for later than this."""
 MOST_FOR_ONE_KEY = 1_000
 JITTER = 0.1
+CHANCE = random.SystemRandom()
 MOST_JITTER = 20.0
 IDLE_SECONDS = 60.0
 IDLE_STAGES = 10.0
@@ -211,7 +212,7 @@ def _refusal(seconds: int, *, own: bool) -> Overloaded | TooManyAssessments:
 
 def _spread(seconds: float) -> int:
     """Whole seconds, never fewer; a little later for some, so that not all come at once."""
-    return max(1, ceil(seconds + random.uniform(0, min(MOST_JITTER, JITTER * seconds))))  # noqa: S311
+    return max(1, ceil(seconds + CHANCE.uniform(0, min(MOST_JITTER, JITTER * seconds))))
 
 
 def _end_of(ends: list[float], number: int, each: float) -> float:

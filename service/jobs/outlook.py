@@ -27,6 +27,7 @@ AT_LEAST_SECONDS = 0.1
 ASK_AGAIN_SECONDS = 2
 LONGEST_SILENCE_SECONDS = 60
 JITTER = 0.2
+CHANCE = random.SystemRandom()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +42,7 @@ def ask_again_after(standing: Standing) -> int:
     """Whole seconds after which it makes sense to ask again: soon after the expected end, not all at once."""
     if standing.eta_seconds is None:
         return ASK_AGAIN_SECONDS
-    later = standing.eta_seconds * random.uniform(1.0, 1.0 + JITTER)  # noqa: S311
+    later = standing.eta_seconds * CHANCE.uniform(1.0, 1.0 + JITTER)
     return min(LONGEST_SILENCE_SECONDS, max(1, ceil(later)))
 
 

@@ -14,6 +14,7 @@ import httpx
 from service.cli.batching.stopping import Stopped, busy, refused, unreachable
 
 FIRST_WAIT = 0.5
+CHANCE = random.SystemRandom()
 LONGEST_WAIT = 30.0
 LATER = (429, 502, 503, 504)
 GONE = (404, 410)
@@ -45,7 +46,7 @@ class Patience:
             if answer is None:
                 raise unreachable("The service does not answer. Run the same command again to go on.")
             raise busy(f"The service keeps saying {answer.status_code}. Run the same command again to go on.")
-        spread = self._wait * random.uniform(0.5, 1.0)  # noqa: S311 - jitter, no secret
+        spread = self._wait * CHANCE.uniform(0.5, 1.0)
         self._wait = min(LONGEST_WAIT, 2 * self._wait)
         if self._stop.wait(max(spread, retry_after(answer))):
             raise Interrupted

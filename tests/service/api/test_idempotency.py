@@ -1,5 +1,6 @@
 import asyncio
 import json
+import re
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from threading import Barrier
@@ -173,7 +174,8 @@ async def trickle(url, headers, meanwhile):
         await asyncio.sleep(0.2)
         writer.write(b"y" * 10)
     other = await asyncio.to_thread(meanwhile)
-    answer = await reader.read(65_536)
+    answer = await reader.readuntil(b"\r\n\r\n")
+    answer += await reader.readexactly(int(re.search(rb"content-length: (\d+)", answer).group(1)))
     writer.close()
     return other, answer
 

@@ -103,6 +103,8 @@ def test_the_parts_of_a_file_are_one_file(objects, tmp_path):
     for offset, content in ((0, b"ab"), (2, b"c"), (3, b"def")):
         objects.write(part_key("u", offset, 1), content)
     assert objects.get(upload_key("u")) == b"abcdef"
+    assert objects.head(upload_key("u"), 4) == b"abcd"
+    assert objects.head(upload_key("u"), 9) == b"abcdef"
     objects.get_to_file(upload_key("u"), tmp_path / "copy")
     assert (tmp_path / "copy").read_bytes() == b"abcdef"
     objects.delete(upload_key("u"))
