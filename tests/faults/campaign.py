@@ -20,7 +20,7 @@ from tests.faults.site import Site
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """How many assessments, how fast, and which faults: each once a round, in random order, `pause` apart."""
+    """How many assessments, how fast, and which faults: all of the list in each round, in random order, `pause` apart."""
 
     assessments: int
     a_second: float
@@ -74,7 +74,7 @@ def _strike(site: Site, plan: Plan, sending: threading.Thread) -> tuple[Counter[
     chance = random.Random(plan.seed)
     struck: Counter[str] = Counter()
     timings: dict[str, list[float]] = defaultdict(list)
-    while sending.is_alive() or len(struck) < len(plan.faults):
+    while sending.is_alive() or len(struck) < len(set(plan.faults)):
         for name in chance.sample(plan.faults, len(plan.faults)):
             if not sending.is_alive() and struck[name]:
                 continue
