@@ -1,4 +1,7 @@
-"""What routes are given: the caller, and the parts of the running service."""
+"""What routes are given: the caller, and the parts of the running service.
+
+What blocks nothing is a coroutine: others are called in a thread, which costs a request more than they do.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +43,7 @@ bearer = HTTPBearer(auto_error=False, description="An API key: `hil_...`")
 api_key_header = APIKeyHeader(name="X-API-Key", auto_error=False, description="The same key, for other clients")
 
 
-def running_parts(request: Request) -> Parts:
+async def running_parts(request: Request) -> Parts:
     """The parts that the application opened at its start."""
     parts = request.app.state.parts
     if not isinstance(parts, Parts):
@@ -60,7 +63,7 @@ def authenticated(
     return parts.keys.verify(secret)
 
 
-def request_id(request: Request) -> str:
+async def request_id(request: Request) -> str:
     """The id of this request."""
     return str(request.state.request_id)
 

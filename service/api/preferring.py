@@ -53,7 +53,7 @@ class Wait:
                     return
 
 
-def preferred_wait(
+async def preferred_wait(
     parts: RunningParts,
     request: Request,
     response: Response,

@@ -22,10 +22,7 @@ LATEST_FIRST = (StageKind.SCORE, StageKind.ENCODE, StageKind.PREPARE)
 def next_to_publish(
     session: Session, kind: StageKind, priority: Priority, moment: datetime, *, limit: int
 ) -> list[str]:
-    """Stages of one lane that workers were not told of: one of each tenant in turn, a tenant's oldest first.
-
-    On PostgreSQL the rows come locked; those that another process has locked are left out.
-    """
+    """Stages of one lane that workers were not told of: one of each tenant in turn, a tenant's oldest first."""
     age = (AssessmentRow.created_at, AssessmentRow.id, StageRow.index)
     turns = (
         select(StageRow.id, func.row_number().over(partition_by=AssessmentRow.tenant, order_by=age).label("turn"), *age)
@@ -34,10 +31,7 @@ def next_to_publish(
         .subquery()
     )
     order = (turns.c.turn, turns.c.created_at, turns.c[3], turns.c.index)
-    chosen = list(session.scalars(select(turns.c.id).order_by(*order).limit(limit)))
-    locked = select(StageRow.id).where(StageRow.id.in_(chosen), StageRow.enqueued_at.is_(None))
-    free = set(session.scalars(locked.with_for_update(skip_locked=True)))
-    return [stage_id for stage_id in chosen if stage_id in free]
+    return list(session.scalars(select(turns.c.id).order_by(*order).limit(limit)))
 
 
 def waits(session: Session, kind: StageKind, priority: Priority, moment: datetime) -> bool:

@@ -12,7 +12,7 @@ import structlog
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
-from service.jobs.assessment import Priority, StageKind
+from service.jobs.assessment import Priority, StageKind, StageState
 from service.jobs.lanes import next_to_publish, published, waits
 from service.jobs.workers import slots
 from service.storage.database import Database, now
@@ -37,19 +37,28 @@ def pump(database: Database, doorbell: Doorbell, window: Window) -> int:
 
 
 def _pump_lane(database: Database, doorbell: Doorbell, window: Window, kind: StageKind, priority: Priority) -> int:
-    with database.reading() as session:  # most calls find nothing to do and need no lock
-        if not waits(session, kind, priority, now()) or not _room(session, window, kind, priority):
-            return 0
-    with database.writing() as session:
+    with database.reading() as session:  # choosing takes long in a long queue, and nobody should wait for it
         moment = now()
-        ids = next_to_publish(session, kind, priority, moment, limit=_room(session, window, kind, priority))
-        session.execute(update(StageRow).where(StageRow.id.in_(ids)).values(enqueued_at=moment))
-    return _ring(database, doorbell, kind, ids)
+        room = _room(session, window, kind, priority) if waits(session, kind, priority, moment) else 0
+        chosen = next_to_publish(session, kind, priority, moment, limit=room) if room else []
+    if not chosen:
+        return 0
+    with database.writing() as session:
+        free = session.scalars(
+            update(StageRow)
+            .where(StageRow.id.in_(chosen), StageRow.state == StageState.READY, StageRow.enqueued_at.is_(None))
+            .values(enqueued_at=now())
+            .returning(StageRow.id)
+            .execution_options(synchronize_session=False)
+        ).all()
+    return _ring(database, doorbell, kind, [stage_id for stage_id in chosen if stage_id in set(free)])
 
 
 def _room(session: Session, window: Window, kind: StageKind, priority: Priority) -> int:
+    """How many more may be published; none before half of the window is free, for each look at the queue costs."""
     ahead = max(1, slots(session, kind, window.silence)) * window.stages_per_slot
-    return max(0, ahead - published(session, kind, priority))
+    room = ahead - published(session, kind, priority)
+    return room if 2 * room >= ahead else 0
 
 
 def _ring(database: Database, doorbell: Doorbell, kind: StageKind, ids: list[str]) -> int:

@@ -21,6 +21,7 @@ from obstore.store import ObjectStore as Store
 from service.errors import StorageUnavailable
 
 CHUNK = 4 * 1024 * 1024
+PIECE = 8 * 1024 * 1024
 UNFINISHED = re.compile(r".*#\d+")
 """What a local store names a file that is still being written; its own listings leave such files out."""
 
@@ -64,8 +65,14 @@ class ObjectStore:
     def stream(self, key: str) -> Iterator[bytes]:
         """The content, a few megabytes at a time. Raises FileNotFoundError, also where a key has no parts."""
         for part in self._objects_of(key):
-            with _answering():
-                yield from map(bytes, obstore.get(self._store, part).stream(min_chunk_size=CHUNK))
+            yield from self._ranges(part)
+
+    def _ranges(self, key: str) -> Iterator[bytes]:
+        """An object in pieces; asked for one by one, for the store's own stream takes twenty times as long locally."""
+        with _answering():
+            size = obstore.head(self._store, key)["size"]
+            for start in range(0, size, PIECE):
+                yield bytes(obstore.get_range(self._store, key, start=start, length=min(PIECE, size - start)))
 
     def head(self, key: str, length: int) -> bytes:
         """The first bytes, as many parts as they take. Raises FileNotFoundError."""

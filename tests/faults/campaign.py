@@ -20,7 +20,7 @@ from tests.faults.site import Site
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """How many assessments, how fast, and which faults: all of the list in each round, in random order, `pause` apart."""
+    """How many assessments, how fast, and which faults: all of the list in each round, in random order."""
 
     assessments: int
     a_second: float

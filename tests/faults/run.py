@@ -22,7 +22,6 @@ from tests.faults.faults import ALL
 from tests.faults.site import open_site
 from tests.faults.small_disk import can_mount, small_disk
 
-
 MORE_OF_THESE = ("worker killed",) * 4 + ("API killed",) * 2 + ("deliverer killed", "messages doubled")
 """What costs little time; each round holds all faults once and these besides."""
 
