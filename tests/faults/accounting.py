@@ -66,8 +66,8 @@ def account_for(site: Site, accepted: Sequence[Accepted], receiver: Receiver | N
     account = Account(accepted=len(accepted), states=Counter(row.state for row in rows.values()))
     promised = {one.id: one for one in accepted}
     account.unasked = sorted(set(rows) - set(promised))
-    account.doubled = sorted(name for name, count in scored.items() if count > 1)
-    account.doubled += sorted(name for name, count in messages.items() if count > 1)
+    account.doubled = sorted(name for name, count in scored.items() if count > 1 and name in rows)
+    account.doubled += sorted(name for name, count in messages.items() if count > 1 and name in rows)
     if len(promised) != len({one.key for one in accepted}):
         account.doubled.append("two assessments for one key")
     for name, one in promised.items():

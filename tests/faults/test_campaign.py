@@ -83,16 +83,6 @@ def test_without_postgresql_the_answer_is_503_and_nothing_is_half_written(site, 
     wait_for(lambda: state(http, again.headers["location"]) == "succeeded", seconds=60)
 
 
-@pytest.mark.timeout(240)
-def test_every_202_gets_one_answer_whatever_dies(site):
-    plan = Plan(assessments=40, a_second=4, faults=FAULTS, seed=11, pause=(0.2, 0.8))
-    outcome = run_campaign(site, plan)
-    assert outcome.account.faults() == dict.fromkeys(outcome.account.faults(), 0), outcome.account
-    assert passed(outcome)
-    assert outcome.account.accepted == plan.assessments
-    assert set(outcome.struck) == set(FAULTS)
-
-
 def test_the_accounting_notices_what_is_lost_stuck_wrong_or_doubled(site):
     since = now()
     clients = Clients(site.url, site.key)
@@ -113,3 +103,13 @@ def test_the_accounting_notices_what_is_lost_stuck_wrong_or_doubled(site):
     assert (found.lost, found.stuck, found.wrong, found.doubled) == ([lost], [stuck], [wrong], [doubled])
     with site.database.writing() as session:
         session.execute(delete(AssessmentRow).where(AssessmentRow.id.in_([stuck])))
+
+
+@pytest.mark.timeout(240)
+def test_every_202_gets_one_answer_whatever_dies(site):
+    plan = Plan(assessments=40, a_second=4, faults=FAULTS, seed=11, pause=(0.2, 0.8))
+    outcome = run_campaign(site, plan)
+    assert outcome.account.faults() == dict.fromkeys(outcome.account.faults(), 0), outcome.account
+    assert passed(outcome)
+    assert outcome.account.accepted == plan.assessments
+    assert set(outcome.struck) == set(FAULTS)
