@@ -157,12 +157,19 @@ class Outlook:
             waiting = _waiting(session, moment)
             pace = measure(session)
             workers = living(session, self._silence)
-            served = {queue for queues, _ in workers for queue in queues}
+            served = {queue for worker in workers for queue in worker.queues}
             promised = session.scalar(
                 select(func.count()).select_from(ReservationRow).where(ReservationRow.expires_at > moment)
             )
             idle = _idle(session, pace, served, moment)
-        return snapshot_of(waiting, pace, pools_of(workers), taken_at=taken_at, promised=promised or 0, idle=idle)
+        return snapshot_of(
+            waiting,
+            pace,
+            pools_of((worker.queues, worker.slots) for worker in workers),
+            taken_at=taken_at,
+            promised=promised or 0,
+            idle=idle,
+        )
 
 
 def snapshot_of(

@@ -116,34 +116,36 @@ def forget_lost(session: Session) -> None:
     session.execute(delete(WorkerRow).where(WorkerRow.beat_at < now() - FORGET_AFTER))
 
 
-def serving(session: Session, queue: str, silence: timedelta) -> list[str]:
-    """Ids of the living workers of a queue whose model has done a real forward pass."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LivingWorker:
+    """A worker that was heard of lately and whose model has done a real forward pass."""
+
+    id: str
+    queues: tuple[str, ...]
+    slots: int
+
+
+def living(session: Session, silence: timedelta, queue: str | None = None) -> list[LivingWorker]:
+    """The living workers, all of them or those of one queue."""
     rows = session.execute(
-        select(WorkerRow.id, WorkerRow.queues).where(
+        select(WorkerRow.id, WorkerRow.queues, WorkerRow.slots).where(
             WorkerRow.beat_at >= now() - silence, WorkerRow.forward_at.is_not(None)
         )
     ).all()
-    return [row.id for row in rows if queue in row.queues]
+    workers = (LivingWorker(id=row.id, queues=tuple(row.queues), slots=row.slots) for row in rows)
+    return [worker for worker in workers if queue is None or queue in worker.queues]
 
 
 def slots(session: Session, queue: str, silence: timedelta) -> int:
     """How many stages of a queue its living workers can work on at once."""
-    rows = session.execute(
-        select(WorkerRow.queues, WorkerRow.slots).where(
-            WorkerRow.beat_at >= now() - silence, WorkerRow.forward_at.is_not(None)
-        )
-    ).all()
-    return sum(row.slots for row in rows if queue in row.queues)
+    return sum(worker.slots for worker in living(session, silence, queue))
 
 
 def idle_slots(session: Session, queue: str, silence: timedelta) -> int:
     """How many stages more the living workers of a queue could work on at this moment."""
     held = select(StageRow.owner, func.count()).where(StageRow.state == StageState.LEASED).group_by(StageRow.owner)
     busy = {row[0]: row[1] for row in session.execute(held)}
-    rows = session.execute(
-        select(WorkerRow.id, WorkerRow.queues, WorkerRow.slots).where(WorkerRow.beat_at >= now() - silence)
-    ).all()
-    return sum(max(0, row.slots - busy.get(row.id, 0)) for row in rows if queue in row.queues)
+    return sum(max(0, worker.slots - busy.get(worker.id, 0)) for worker in living(session, silence, queue))
 
 
 def registered_models(session: Session) -> tuple[RegisteredModel, ...]:
@@ -170,13 +172,3 @@ def _loaded(row: ModelRow) -> LoadedModel:
         tasks=tuple(TaskOutcomes(name=name, outcomes=tuple(outcomes)) for name, outcomes in row.tasks.items()),
         encoders=row.encoders,
     )
-
-
-def living(session: Session, silence: timedelta) -> list[tuple[list[str], int]]:
-    """Queues and slots of each living worker whose model has done a real forward pass."""
-    rows = session.execute(
-        select(WorkerRow.queues, WorkerRow.slots).where(
-            WorkerRow.beat_at >= now() - silence, WorkerRow.forward_at.is_not(None)
-        )
-    ).all()
-    return [(row.queues, row.slots) for row in rows]

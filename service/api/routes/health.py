@@ -9,7 +9,7 @@ from service.api.dependencies import Parts, RunningParts
 from service.api.openapi import problems
 from service.api.schemas import Health
 from service.errors import FieldProblem, NotReady
-from service.jobs.workers import serving
+from service.jobs.workers import living
 from service.task_queue.doorbell import STAGE_QUEUES, QueueUnreachable
 
 router = APIRouter(tags=["health"])
@@ -38,7 +38,7 @@ def ready(parts: RunningParts) -> Health:
 def _missing_workers(parts: Parts) -> list[FieldProblem]:
     try:
         with parts.database.reading() as session:
-            idle = [queue for queue in STAGE_QUEUES if not serving(session, queue, parts.settings.silence)]
+            idle = [queue for queue in STAGE_QUEUES if not living(session, parts.settings.silence, queue)]
     except SQLAlchemyError:
         return [FieldProblem(location="database", reason="does not answer")]
     return [FieldProblem(location=f"worker.{queue}", reason="no worker is ready") for queue in idle]

@@ -4,7 +4,7 @@ from datetime import timedelta
 from sqlalchemy import select, update
 
 from service.jobs.stages import StageRepository
-from service.jobs.workers import beat, bury, forget_lost, idle_slots, leave, registered_models, serving
+from service.jobs.workers import beat, bury, forget_lost, idle_slots, leave, living, registered_models
 from service.storage.database import now
 from service.storage.tables import ModelRow, StageRow, WorkerRow
 
@@ -18,7 +18,7 @@ def models(database):
 
 def ready(database, queue):
     with database.reading() as session:
-        return serving(session, queue, SILENCE)
+        return [worker.id for worker in living(session, SILENCE, queue)]
 
 
 def age(database, table, **columns):
