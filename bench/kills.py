@@ -18,14 +18,11 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy import select
 
+from bench.watched.interview import post_interview, write_interview
 from service.cli.serving import RunningService, running_service
 from service.settings import Settings
 from service.storage.database import Database
 from service.storage.tables import StageRow
-from training.config import CohortSettings
-from training.synthetic.dialogue import record
-from training.synthetic.files import write_flac, write_webvtt
-from training.synthetic.speakers import draw_speakers
 
 SEED = 4244
 FRACTIONS = (0.1, 0.5, 0.9)
@@ -39,10 +36,7 @@ def main() -> None:
     minutes = parser.parse_args().minutes
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        speaker = draw_speakers(SEED, CohortSettings(speakers=1))[0]
-        interview = record(speaker, seed=SEED, seconds=minutes * 60)
-        write_flac(folder / "interview.flac", interview.audio)
-        write_webvtt(folder / "interview.vtt", interview.utterances)
+        write_interview(folder, seed=SEED, minutes=minutes)
         with running_service(Settings(data_dir=folder / "data", port=0)) as service:
             Console().print(_kill_on_the_way(service, folder))
 
@@ -52,24 +46,21 @@ def _kill_on_the_way(service: RunningService, folder: Path) -> Table:
     headers = {"Authorization": f"Bearer {service.first_key}"}
     table = Table("killed at", "in hand", "until a worker went on")
     with httpx.Client(base_url=service.url, headers=headers, timeout=120, trust_env=False) as client:
-        with (folder / "interview.flac").open("rb") as audio:
-            files = {"audio": audio, "transcript": (folder / "interview.vtt").read_bytes()}
-            location = client.post("/v1/assessments", files=files).raise_for_status().headers["location"]
+        location = post_interview(client, folder)
         for fraction in FRACTIONS:
             _wait_for(lambda at=fraction: _done(client, location) >= at)
             before, held = _computed(database), _held(database)
             (pid,) = service.supervisor.pids("worker-1")
             os.kill(pid, signal.SIGKILL)
             killed_at = time.perf_counter()
-            _wait_for(lambda claimed=before[0]: _computed(database)[0] > claimed)
+            _wait_for(lambda claimed=before[0]: _computed(database)[0] > claimed or _ended(client, location))
             seconds = time.perf_counter() - killed_at
             table.add_row(f"{fraction:.0%}", f"{held} segments", f"{seconds:.1f} s")
-        _wait_for(lambda: client.get(location).json()["state"] in FINAL)
+        _wait_for(lambda: _ended(client, location))
         found = client.get(location).json()
     _, again, chunks = _computed(database)
-    table.add_row(
-        found["state"], f"{found['progress']['segments_total']} segments", f"{again} segments in {chunks}", ""
-    )
+    total = found["progress"]["segments_total"]
+    table.caption = f"{found['state']}; of {total} segments {again} were computed again, in {chunks} chunks"
     database.close()
     return table
 
@@ -77,6 +68,10 @@ def _kill_on_the_way(service: RunningService, folder: Path) -> Table:
 def _done(client: httpx.Client, location: str) -> float:
     progress = client.get(location).raise_for_status().json()["progress"]
     return progress["segments_done"] / (progress["segments_total"] or 1_000_000)
+
+
+def _ended(client: httpx.Client, location: str) -> bool:
+    return client.get(location).raise_for_status().json()["state"] in FINAL
 
 
 def _held(database: Database) -> int:

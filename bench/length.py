@@ -17,12 +17,9 @@ import httpx
 from rich.console import Console
 from rich.table import Table
 
+from bench.watched.interview import post_interview, write_interview
 from service.cli.serving import RunningService, running_service
 from service.settings import Settings
-from training.config import CohortSettings
-from training.synthetic.dialogue import record
-from training.synthetic.files import write_flac, write_webvtt
-from training.synthetic.speakers import draw_speakers
 
 SEED = 4243
 FINAL = {"succeeded", "abstained", "failed", "cancelled"}
@@ -62,10 +59,7 @@ def measure(minutes: float) -> Measurement:
     """Assess one recording of that much speech through a service of its own."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        speaker = draw_speakers(SEED, CohortSettings(speakers=1))[0]
-        interview = record(speaker, seed=SEED, seconds=minutes * 60)
-        write_flac(folder / "interview.flac", interview.audio)
-        write_webvtt(folder / "interview.vtt", interview.utterances)
+        write_interview(folder, seed=SEED, minutes=minutes)
         with running_service(Settings(data_dir=folder / "data", port=0)) as service:
             seconds, segments = _assess(service, folder)
             return Measurement(
@@ -76,10 +70,8 @@ def measure(minutes: float) -> Measurement:
 def _assess(service: RunningService, folder: Path) -> tuple[float, int]:
     headers = {"Authorization": f"Bearer {service.first_key}"}
     with httpx.Client(base_url=service.url, headers=headers, timeout=120, trust_env=False) as client:
-        with (folder / "interview.flac").open("rb") as audio:
-            files = {"audio": audio, "transcript": (folder / "interview.vtt").read_bytes()}
-            started = time.perf_counter()
-            location = client.post("/v1/assessments", files=files).raise_for_status().headers["location"]
+        started = time.perf_counter()
+        location = post_interview(client, folder)
         while (found := client.get(location).raise_for_status().json())["state"] not in FINAL:
             time.sleep(0.1)
         seconds = time.perf_counter() - started

@@ -25,12 +25,9 @@ import httpx
 from rich.console import Console
 from rich.table import Table
 
+from bench.watched.interview import post_interview, write_interview
 from service.cli.serving import RunningService, running_service
 from service.settings import Settings
-from training.config import CohortSettings
-from training.synthetic.dialogue import record
-from training.synthetic.files import write_flac, write_webvtt
-from training.synthetic.speakers import draw_speakers
 
 SEED = 4245
 FINAL = {"succeeded", "abstained", "failed", "cancelled"}
@@ -47,30 +44,16 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        _write(folder / "ten", options.minutes)
-        _write(folder / "hour", 6 * options.minutes)
+        write_interview(folder / "ten", seed=SEED, minutes=options.minutes)
+        write_interview(folder / "hour", seed=SEED, minutes=6 * options.minutes)
         with running_service(Settings(data_dir=folder / "data", port=0), TIMED) as service:
             Console().print(_cost(service, folder / "ten", options.rounds))
             Console().print(_reads(service, folder / "hour", options.seconds))
 
 
-def _write(folder: Path, minutes: float) -> None:
-    folder.mkdir()
-    speaker = draw_speakers(SEED, CohortSettings(speakers=1))[0]
-    interview = record(speaker, seed=SEED, seconds=minutes * 60)
-    write_flac(folder / "interview.flac", interview.audio)
-    write_webvtt(folder / "interview.vtt", interview.utterances)
-
-
 def _client(service: RunningService) -> httpx.Client:
     headers = {"Authorization": f"Bearer {service.first_key}"}
     return httpx.Client(base_url=service.url, headers=headers, timeout=120, trust_env=False)
-
-
-def _post(client: httpx.Client, folder: Path) -> str:
-    with (folder / "interview.flac").open("rb") as audio:
-        files = {"audio": audio, "transcript": (folder / "interview.vtt").read_bytes()}
-        return client.post("/v1/assessments", files=files).raise_for_status().headers["location"]
 
 
 def _cost(service: RunningService, folder: Path, rounds: int) -> Table:
@@ -80,7 +63,7 @@ def _cost(service: RunningService, folder: Path, rounds: int) -> Table:
         for number in range(rounds):
             before = sum(_calls(service))
             started = time.time()
-            location = _post(client, folder)
+            location = post_interview(client, folder)
             while (found := client.get(location, headers={"Prefer": "wait=30"}).json())["state"] not in FINAL:
                 pass
             heard = time.time() - started
@@ -101,7 +84,7 @@ def _calls(service: RunningService) -> Iterator[float]:
 
 def _reads(service: RunningService, folder: Path, seconds: float) -> Table:
     with _client(service) as client:
-        location = _post(client, folder)
+        location = post_interview(client, folder)
         while client.get(location).json()["state"] != "encoding":
             time.sleep(0.1)
         counts = [0] * READERS
