@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.api.error_handlers import problem_response
 from service.errors import InternalError
-from service.observability import failure_fields
+from service.observability.logs import failure_fields
 
 log = structlog.stdlib.get_logger(__name__)
 HARMLESS = re.compile(r"[A-Za-z0-9._:-]{1,64}")

@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
-from service.observability import failure_fields
+from service.observability.logs import failure_fields
 from service.refusals import BodyStalled
 
 log = structlog.stdlib.get_logger(__name__)

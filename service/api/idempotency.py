@@ -33,7 +33,7 @@ from service.api.dependencies import Authenticated, Parts, RunningParts
 from service.api.holding import renewing
 from service.api.multipart import Part
 from service.jobs.idempotency import Answer, Earlier, Hold, begin, complete, free, renew, same_route
-from service.observability import failure_fields
+from service.observability.logs import failure_fields
 from service.refusals import IdempotencyKeyInvalid, IdempotencyKeyReused
 
 log = structlog.stdlib.get_logger(__name__)

@@ -15,7 +15,7 @@ import structlog
 from service.jobs.assessment import Assessment
 from service.jobs.outlook import Outlook, Standing
 from service.jobs.repository import changed_since
-from service.observability import failure_fields
+from service.observability.logs import failure_fields
 from service.storage.database import Database
 
 log = structlog.stdlib.get_logger(__name__)

@@ -18,7 +18,7 @@ from rich.table import Table
 from service.auth.keys import KeyRing
 from service.cli.serving import RunningService, running_service, wait_for_signal
 from service.errors import ConfigurationRefused
-from service.observability import configure_logging
+from service.observability.logs import configure_logging
 from service.refusals import UnknownTask
 from service.settings import Settings
 

@@ -27,7 +27,7 @@ from service.jobs.retention import Retention, erase_old, erase_old_batches, remo
 from service.jobs.stages import StageRepository
 from service.jobs.upload_expiry import expire_uploads
 from service.jobs.workers import forget_lost
-from service.observability import failure_fields
+from service.observability.logs import failure_fields
 from service.settings import Settings
 from service.storage.database import Database, now
 from service.storage.objects import ObjectStore

@@ -58,7 +58,7 @@ class AssessmentRow(Table):
     """One recording to be scored. The final states (succeeded, abstained, failed, cancelled) never change.
 
     `version` rises with every change that a client can see; `audio_seconds` is a guess from the size until the
-    recording has been decoded.
+    recording has been decoded. `model_digest` is the model that it has begun with: no other may go on with it.
     """
 
     __tablename__ = "assessment"
@@ -96,10 +96,14 @@ class AssessmentRow(Table):
     batch_id: Mapped[str | None] = mapped_column(String(36))
     batch_line: Mapped[int | None]
     custom_id: Mapped[str | None] = mapped_column(String(128))
+    model_digest: Mapped[str | None] = mapped_column(String(128))
 
 
 class StageRow(Table):
-    """One piece of work; the row is the queue and the outbox. `fence` rises with every claim."""
+    """One piece of work; the row is the queue and the outbox. `fence` rises with every claim.
+
+    `traceparent` (W3C Trace Context) names the span that the stage follows from.
+    """
 
     __tablename__ = "stage"
     __table_args__ = (
@@ -126,6 +130,7 @@ class StageRow(Table):
     output_key: Mapped[str | None] = mapped_column(String(256))
     claimed_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
+    traceparent: Mapped[str | None] = mapped_column(String(64))
 
 
 class ApiKeyRow(Table):

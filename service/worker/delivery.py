@@ -12,7 +12,7 @@ import structlog
 from service.errors import FenceLost
 from service.jobs.deliveries import DeliveryRepository
 from service.jobs.webhook import RECORDING, DeliveryClaim, DeliveryState, Outcome, RetryPlan, Trouble
-from service.observability import failure_fields
+from service.observability.logs import failure_fields
 from service.storage.database import Database, now
 from service.worker.guarded_client import Answer, GuardedClient, SendingFailed
 from service.worker.perseverance import persevere

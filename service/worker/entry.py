@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 
 from service.errors import ConfigurationRefused
-from service.observability import configure_logging
+from service.observability.logs import configure_logging
 from service.settings import Settings
 from service.task_queue.doorbell import DELIVER, QUEUES
 from service.worker.assessor import Assessor

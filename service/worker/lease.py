@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from service.errors import FenceLost
 from service.jobs.assessment import StageClaim
 from service.jobs.stages import StageRepository
-from service.observability import failure_fields
+from service.observability.logs import failure_fields
 from service.storage.database import Database
 
 log = structlog.stdlib.get_logger(__name__)

@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from service.errors import StorageUnavailable
-from service.observability import failure_fields
+from service.observability.logs import failure_fields
 
 log = structlog.stdlib.get_logger(__name__)
 AWAY = (DBAPIError, PoolTimeout, StorageUnavailable)

@@ -9,7 +9,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from service.jobs.workers import LoadedModel, WorkerIdentity, beat, leave, register
-from service.observability import failure_fields
+from service.observability.logs import failure_fields
 from service.storage.database import Database
 
 log = structlog.stdlib.get_logger(__name__)

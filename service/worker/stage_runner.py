@@ -17,7 +17,7 @@ from service.jobs.result import Result
 from service.jobs.retention import Retention, remove_material, retention
 from service.jobs.stages import StageRepository
 from service.jobs.workers import WorkerIdentity
-from service.observability import failure_fields
+from service.observability.logs import failure_fields
 from service.settings import Settings
 from service.storage.database import Database, now
 from service.storage.objects import ObjectStore, assessment_prefix, result_prefix, work_prefix

@@ -16,7 +16,7 @@ from time import monotonic
 
 import structlog
 
-from service.observability import failure_fields
+from service.observability.logs import failure_fields
 
 log = structlog.stdlib.get_logger(__name__)
 LOOKS_IN_TIME = 10

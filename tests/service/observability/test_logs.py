@@ -4,7 +4,7 @@ import logging
 import pytest
 import structlog
 
-from service.observability import configure_logging, failure_fields
+from service.observability.logs import configure_logging, failure_fields
 
 
 @pytest.fixture
@@ -53,5 +53,5 @@ def test_an_error_is_told_by_type_and_place():
     except ValueError as error:
         fields = failure_fields(error)
     assert fields["error_type"] == "JSONDecodeError"
-    assert fields["trace"][0].startswith("tests/service/test_observability.py:")
+    assert fields["trace"][0].startswith("tests/service/observability/test_logs.py:")
     assert "Ada" not in str(fields)

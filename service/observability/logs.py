@@ -9,7 +9,7 @@ from pathlib import Path
 
 import structlog
 
-REPOSITORY = Path(__file__).resolve().parent.parent
+REPOSITORY = Path(__file__).resolve().parent.parent.parent
 
 
 def configure_logging(process: str) -> None:
