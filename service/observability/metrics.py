@@ -16,6 +16,8 @@ COUNTED = CollectorRegistry()
 """What this process has counted since it began; a registry of its own, and not the library's global one."""
 
 TWENTIETHS = tuple(number / 20 for number in range(1, 21))
+STANDS = ("ready", "leased", "delayed")
+"""How what is in the queue stands; what is delayed is tried again later."""
 REQUEST_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 30, 60)
 """Those of OpenTelemetry's semantic conventions, and two more for answers that are waited for."""
 STAGE_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800)

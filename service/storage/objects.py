@@ -22,6 +22,7 @@ from service.errors import StorageUnavailable
 
 CHUNK = 4 * 1024 * 1024
 PIECE = 8 * 1024 * 1024
+NOWHERE = "there-is-nothing-here"
 UNFINISHED = re.compile(r".*#\d+")
 """What a local store names a file that is still being written; its own listings leave such files out."""
 
@@ -93,6 +94,11 @@ class ObjectStore:
         """The prefixes one level below this one."""
         with _answering():
             return sorted(obstore.list_with_delimiter(self._store, prefix)["common_prefixes"])
+
+    def check(self) -> None:
+        """Raise StorageUnavailable unless the store answers."""
+        with suppress(FileNotFoundError), _answering():
+            obstore.head(self._store, NOWHERE)
 
     def newest(self, prefix: str) -> datetime | None:
         """When something was last stored under a prefix; None where nothing is."""
