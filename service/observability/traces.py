@@ -1,6 +1,6 @@
 """Traces: the way of one recording through API, queue and workers, span by span, sent to an OTLP receiver.
 
-Without a receiver nothing is traced, and of OpenTelemetry only its small API is loaded. A span holds ids, words and
+Without a receiver nothing is traced, and of OpenTelemetry this service loads only its small API. A span holds ids, words and
 numbers of the service; of an error its type and never its message; nothing that a client wrote.
 """
 
