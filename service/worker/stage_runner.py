@@ -19,7 +19,7 @@ from service.jobs.stages import StageRepository
 from service.jobs.workers import WorkerIdentity
 from service.observability.logs import failure_fields
 from service.observability.metrics import AUDIO
-from service.observability.traces import span
+from service.observability.traces import aside, span
 from service.settings import Settings
 from service.storage.database import Database, now
 from service.storage.objects import ObjectStore, assessment_prefix, result_prefix, work_prefix
@@ -231,7 +231,7 @@ class StageRunner:
             with self._database.writing() as session:
                 write(StageRepository(session, self._worker))
 
-        with span("complete"):
+        with aside("complete"):
             persevere(transaction, self._patience.lease)
 
     def _clear_after(self, claim: StageClaim) -> None:

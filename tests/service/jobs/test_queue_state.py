@@ -28,6 +28,12 @@ def set_stage(database):
     return set_stage
 
 
+def look_too_long(database):
+    with database.reading() as session:
+        session.execute(text("SELECT set_config('statement_timeout', '20', true)"))
+        session.execute(text("SELECT pg_sleep(5)"))
+
+
 def stages(database):
     lines = read_queue(database, SILENCE).stages
     return {(line.kind, line.priority, line.state): (line.count, round(line.oldest)) for line in lines}
@@ -101,9 +107,8 @@ def test_workers_and_models_are_those_that_live(database, join_worker):
 
 def test_postgresql_ends_a_look_that_takes_too_long_and_nothing_else(postgres_url):
     database = Database(postgres_url)
-    with pytest.raises(SQLAlchemyError), database.reading() as session:
-        session.execute(text("SELECT set_config('statement_timeout', '20', true)"))
-        session.execute(text("SELECT pg_sleep(5)"))
+    with pytest.raises(SQLAlchemyError):
+        look_too_long(database)
     read_queue(database, SILENCE)
     with database.reading() as session:
         assert session.scalar(text("SHOW statement_timeout")) == "0"

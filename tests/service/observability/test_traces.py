@@ -27,7 +27,8 @@ SAMPLED, UNSAMPLED = f"00-{TRACE}-{PARENT}-01", f"00-{TRACE}-{PARENT}-00"
 WITHOUT_SDK = """
 import sys
 import service.api.app, service.worker.entry
-assert not [name for name in sys.modules if name.startswith(("opentelemetry.sdk.trace", "opentelemetry.exporter", "requests"))]
+heavy = ("opentelemetry.sdk.trace", "opentelemetry.exporter", "requests")
+assert not [name for name in sys.modules if name.startswith(heavy)]
 """
 
 

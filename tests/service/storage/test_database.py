@@ -137,9 +137,14 @@ def test_what_follows_a_commit_happens_once_and_only_after_it(sqlite):
 
 def test_nothing_follows_a_transaction_that_is_rolled_back(sqlite):
     done = []
-    with pytest.raises(ValueError, match="no"), sqlite.writing() as session:
-        once_committed(session, lambda: done.append("committed"))
-        raise ValueError("no")
+
+    def stumble():
+        with sqlite.writing() as session:
+            once_committed(session, lambda: done.append("committed"))
+            raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        stumble()
     with sqlite.writing():
         pass
     assert done == []
