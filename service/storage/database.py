@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.orm import Session
 
 READING = "hilbert_reading"
+COMMITTED = "hilbert_committed"
 SWITCH_AGAIN_SECONDS = 0.02
 BUSY_TIMEOUT_MS = 30_000
 
@@ -38,8 +39,11 @@ class Database:
     @contextmanager
     def writing(self) -> Iterator[Session]:
         """One transaction, committed at the end; on SQLite it takes the write lock at once."""
-        with Session(self._engine, expire_on_commit=False) as session, session.begin():
-            yield session
+        with Session(self._engine, expire_on_commit=False) as session:
+            with session.begin():
+                yield session
+            for act in session.info.pop(COMMITTED, ()):
+                act()
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
@@ -55,6 +59,11 @@ class Database:
     def close(self) -> None:
         """Close every connection."""
         self._engine.dispose()
+
+
+def once_committed(session: Session, act: Callable[[], None]) -> None:
+    """Let this happen after the session's transaction, and only if it was committed: counting, for one thing."""
+    session.info.setdefault(COMMITTED, []).append(act)
 
 
 def _open_server(url: str) -> Engine:

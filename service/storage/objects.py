@@ -9,8 +9,9 @@ import hashlib
 import re
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 import obstore
@@ -20,8 +21,14 @@ from obstore.store import ObjectStore as Store
 
 from service.errors import StorageUnavailable
 
+if TYPE_CHECKING:
+    from obstore.store import ClientConfig
+
 CHUNK = 4 * 1024 * 1024
 PIECE = 8 * 1024 * 1024
+NOWHERE = "there-is-nothing-here"
+IMPATIENT: ClientConfig = {"connect_timeout": timedelta(seconds=1), "timeout": timedelta(seconds=2)}
+"""For whoever only wants to know whether the store answers."""
 UNFINISHED = re.compile(r".*#\d+")
 """What a local store names a file that is still being written; its own listings leave such files out."""
 
@@ -34,6 +41,7 @@ class ObjectStore:
 
     def __init__(self, url: str) -> None:
         self._store = _open(url)
+        self._impatient = _open(url, IMPATIENT)
         self._folder = Path(unquote(urlsplit(url).path)) if url.startswith("file:") else None
 
     async def put_stream(self, key: str, chunks: AsyncIterator[bytes]) -> None:
@@ -93,6 +101,11 @@ class ObjectStore:
         """The prefixes one level below this one."""
         with _answering():
             return sorted(obstore.list_with_delimiter(self._store, prefix)["common_prefixes"])
+
+    def check(self) -> None:
+        """Raise StorageUnavailable unless the store answers."""
+        with suppress(FileNotFoundError), _answering():
+            obstore.head(self._impatient, NOWHERE)
 
     def newest(self, prefix: str) -> datetime | None:
         """When something was last stored under a prefix; None where nothing is."""
@@ -155,10 +168,10 @@ def _answering() -> Iterator[None]:
         raise StorageUnavailable("The object store does not take or give anything right now.") from error
 
 
-def _open(url: str) -> Store:
+def _open(url: str, client: ClientConfig | None = None) -> Store:
     if url.startswith("file:"):
         return LocalStore.from_url(url, mkdir=True, automatic_cleanup=True)
-    return from_url(url)
+    return from_url(url) if client is None else from_url(url, client_options=client, retry_config={"max_retries": 0})
 
 
 def assessment_prefix(assessment_id: str) -> str:

@@ -10,6 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from service.jobs.workers import LoadedModel, WorkerIdentity, beat, leave, register
 from service.observability.logs import failure_fields
+from service.observability.metrics import WORKER_BEAT
 from service.storage.database import Database
 
 log = structlog.stdlib.get_logger(__name__)
@@ -33,6 +34,7 @@ class Presence:
         """Register, then beat from a thread: a solo worker computes in its main one."""
         with self._database.writing() as session:
             register(session, self._worker, self._model)
+        WORKER_BEAT.set_to_current_time()
         self._thread.start()
 
     def computed(self) -> None:
@@ -56,5 +58,6 @@ class Presence:
             try:
                 with self._database.writing() as session:
                     beat(session, self._worker, self._model, forward=forward)
+                WORKER_BEAT.set_to_current_time()
             except SQLAlchemyError as error:
                 log.warning("heartbeat failed", **failure_fields(error))

@@ -7,7 +7,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError, StatementError
 
-from service.storage.database import Database, now
+from service.storage.database import Database, now, once_committed
 from service.storage.migration import migrate
 from service.storage.tables import ApiKeyRow, StageRow, Table
 
@@ -125,3 +125,26 @@ def test_reading_does_not_wait_for_a_writer(database):
 
 def test_ping_is_silent_when_the_database_answers(database):
     database.ping()
+
+
+def test_what_follows_a_commit_happens_once_and_only_after_it(sqlite):
+    done = []
+    with sqlite.writing() as session:
+        once_committed(session, lambda: done.append("committed"))
+        assert done == []
+    assert done == ["committed"]
+
+
+def test_nothing_follows_a_transaction_that_is_rolled_back(sqlite):
+    done = []
+
+    def stumble():
+        with sqlite.writing() as session:
+            once_committed(session, lambda: done.append("committed"))
+            raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        stumble()
+    with sqlite.writing():
+        pass
+    assert done == []

@@ -5,6 +5,7 @@ import pytest
 
 from service.errors import StorageUnavailable
 from service.storage.objects import (
+    ObjectStore,
     assessment_prefix,
     chain,
     material_prefix,
@@ -135,3 +136,11 @@ def test_folders_are_one_level_deep(objects):
     assert objects.folders("assessments") == ["assessments/a", "assessments/b"]
     assert objects.newest("assessments/a") is not None
     assert objects.newest("assessments/c") is None
+
+
+def test_a_store_that_answers_passes_the_check_and_one_that_is_gone_does_not(objects, closed_port):
+    objects.check()
+    options = "?access_key_id=a&secret_access_key=b"
+    away = ObjectStore(f"https://127.0.0.1:{closed_port}/bucket{options}")
+    with pytest.raises(StorageUnavailable):
+        away.check()
