@@ -1,7 +1,7 @@
 """How often the drift alerts sound for nothing, and how soon they hear a shift.
 
-What deploy/monitoring/prometheus/rules/drift.yml computes, on paper: hourly counts in 20 buckets, the last day against the
-28 before, an alarm when the distance has stayed above the threshold for an hour. Recordings come in working hours,
+What deploy/monitoring/prometheus/rules/drift.yml computes, on paper: hourly counts in 20 buckets, the last day against
+the 28 before, an alarm when the distance has stayed above the threshold for an hour. Recordings come in working hours,
 either all of one kind or from three sites that differ, whose shares change from day to day. Prints two tables.
 """
 
