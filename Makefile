@@ -8,7 +8,7 @@ WORKERS ?= 3
 PIP := $(BIN)/pip --disable-pip-version-check -q
 .DEFAULT_GOAL := help
 
-.PHONY: help setup check test faults demo serve bench bench-gpu demo-bundle clean
+.PHONY: help setup check test faults demo serve bench bench-gpu demo-bundle alerts monitoring-journey clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -53,6 +53,16 @@ demo: $(VENV)/.serving ## score examples/interview.flac end to end through the r
 
 serve: $(VENV)/.serving ## start API, workers and sweeper on this machine
 	@exec $(BIN)/hilbert serve
+
+# promtool comes out of Prometheus' image; nothing is installed for it.
+PROMETHEUS_IMAGE ?= prom/prometheus:v2.42.0
+PROMTOOL := docker run --rm --network none -v $(CURDIR)/deploy/monitoring/prometheus:/rules:ro -w /rules --entrypoint promtool $(PROMETHEUS_IMAGE)
+alerts: ## check Prometheus' configuration and fire each alert in a test (a few minutes, needs Docker)
+	@$(PROMTOOL) check config prometheus.yml
+	@for file in deploy/monitoring/prometheus/tests/*.yml; do $(PROMTOOL) test rules tests/$${file##*/} || exit 1; done
+
+monitoring-journey: $(VENV)/.development ## targets, dashboards and an alert on the real thing (minutes, needs Docker)
+	@$(BIN)/pytest -p no:cacheprovider --timeout 1800 tests/docker/test_monitoring.py
 
 demo-bundle: $(VENV)/.development ## make the demonstration bundle again, from nothing
 	@$(BIN)/hilbert-train demo --out examples/bundle
