@@ -76,7 +76,7 @@ alerts: ## check Prometheus' configuration and fire each alert in a test (a few 
 	@for file in deploy/monitoring/prometheus/tests/*.yml; do $(PROMTOOL) test rules tests/$${file##*/} || exit 1; done
 
 monitoring-journey: $(VENV)/.development ## targets, dashboards and an alert on the real thing (minutes, needs Docker)
-	@$(BIN)/pytest -p no:cacheprovider --timeout 1800 tests/docker/test_monitoring.py
+	@tests/docker/monitoring/run
 
 demo-bundle: $(VENV)/.development ## make the demonstration bundle again, from nothing
 	@$(BIN)/hilbert-train demo --out examples/bundle

@@ -51,9 +51,7 @@ def panels():
 
 def queries():
     """Every query of every dashboard: (dashboard, panel, PromQL)."""
-    return [
-        (name, panel["title"], filled(target["expr"])) for name, panel in panels() for target in panel["targets"]
-    ]
+    return [(name, panel["title"], filled(target["expr"])) for name, panel in panels() for target in panel["targets"]]
 
 
 def selectors(expr):

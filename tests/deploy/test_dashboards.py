@@ -19,7 +19,9 @@ UNITS = {"short", "reqps", "percentunit", "s", "h", "bytes", "dB"}
 def not_taken(given, taken, at=""):
     """Places in the first that the second lacks or has otherwise."""
     if isinstance(given, dict):
-        return [p for k, v in given.items() for p in (not_taken(v, taken[k], f"{at}/{k}") if k in taken else [f"{at}/{k}"])]
+        return [
+            p for k, v in given.items() for p in (not_taken(v, taken[k], f"{at}/{k}") if k in taken else [f"{at}/{k}"])
+        ]
     if isinstance(given, list):
         pairs = zip(given, taken, strict=True)
         return [p for n, (a, b) in enumerate(pairs) for p in not_taken(a, b, f"{at}/{n}")]
@@ -51,7 +53,9 @@ def test_there_are_the_four_that_the_page_names():
     assert [name for name in ("Service", "Model", "Workers", "Webhooks") if f"**{name}**" not in text] == []
 
 
-@pytest.mark.parametrize(("board", "panel"), panels(), ids=lambda each: each["title"] if isinstance(each, dict) else each)
+@pytest.mark.parametrize(
+    ("board", "panel"), panels(), ids=lambda each: each["title"] if isinstance(each, dict) else each
+)
 def test_a_panel_has_a_unit_says_what_to_do_and_leads_to_a_runbook(board, panel):
     assert panel["fieldConfig"]["defaults"]["unit"] in UNITS
     assert len(panel["description"]) > 20

@@ -68,6 +68,8 @@ def test_a_misspelt_metric_would_be_noticed():
 
 
 def test_every_drift_histogram_is_judged():
-    drift = {name.removesuffix("_bucket") for name in SERVICE if name.startswith("hilbert_drift_") and "_bucket" in name}
+    drift = {
+        name.removesuffix("_bucket") for name in SERVICE if name.startswith("hilbert_drift_") and "_bucket" in name
+    }
     judged = {rule["labels"]["measure"] for rule in rules() if rule.get("record") == "hilbert:drift_bucket:increase1h"}
     assert {f"hilbert_drift_{measure}" for measure in judged} == drift
