@@ -1,4 +1,4 @@
-"""What deploy/monitoring says, read for the tests: rules, their tests, dashboards, and the metrics that PromQL names."""
+"""What deploy/monitoring says, read for the tests: rules, their tests, dashboards, the metrics that PromQL names."""
 
 import json
 import re

@@ -62,7 +62,8 @@ def test_each_setting_that_a_compose_file_names_exists(path):
 
 def test_each_secret_is_made_by_the_script_that_makes_secrets():
     made = set(re.findall(r"keep (\w+)", (ROOT / "deploy" / "make-secrets").read_text()))
-    assert set(read(ROOT / "docker-compose.yml")["secrets"]) == made
+    named = {name for path in (ROOT / "docker-compose.yml", *FILES) for name in read(path).get("secrets") or {}}
+    assert named - {"alert_receiver"} == made  # That one is whatever the operator's own receiver wants.
 
 
 def test_no_secret_stands_in_an_environment():
