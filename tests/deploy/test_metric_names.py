@@ -1,4 +1,4 @@
-"""Rules and dashboards ask only for what exists: metrics of the service with their labels, recorded ones, a few others."""
+"""Rules and dashboards ask only for what exists: metrics of the service, recorded ones, a few others."""
 
 import pytest
 from prometheus_client.metrics import MetricWrapperBase
