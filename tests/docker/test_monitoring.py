@@ -131,7 +131,7 @@ def test_the_runbooks_questions_to_the_database_can_be_asked(stack, prometheus):
 def test_an_alert_goes_out_when_nobody_encodes_and_passes_when_somebody_does(stack, prometheus, worked):
     def told(status):
         lines = stack.compose("logs", "--no-log-prefix", "receiver").splitlines()
-        bodies = [json.loads(line.split(" ", 1)[1]) for line in lines if line.startswith("/alerts ")]
+        bodies = [json.loads(line.partition("/alerts ")[2]) for line in lines if "/alerts " in line]
         alerts = [alert for body in bodies for alert in body["alerts"]]
         return [
             alert
