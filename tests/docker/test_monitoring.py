@@ -5,6 +5,7 @@ import os
 import re
 import shlex
 import time
+from datetime import UTC, datetime
 
 import httpx
 import pytest
@@ -129,8 +130,10 @@ def test_the_runbooks_questions_to_the_database_can_be_asked(stack, prometheus):
 
 
 def test_an_alert_goes_out_when_nobody_encodes_and_passes_when_somebody_does(stack, prometheus, worked):
+    begun = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+
     def told(status):
-        lines = stack.compose("logs", "--no-log-prefix", "receiver").splitlines()
+        lines = stack.compose("logs", "--no-log-prefix", "--since", begun, "receiver").splitlines()
         bodies = [json.loads(line.partition("/alerts ")[2]) for line in lines if "/alerts " in line]
         alerts = [alert for body in bodies for alert in body["alerts"]]
         return [
