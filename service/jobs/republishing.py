@@ -8,9 +8,10 @@ from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.orm import Session
 
 from service.jobs.assessment import StageKind, StageState
+from service.jobs.lanes import fits
 from service.jobs.workers import idle_slots
 from service.storage.database import now
-from service.storage.tables import StageRow
+from service.storage.tables import AssessmentRow, StageRow
 
 NOTICED_WITHIN = timedelta(seconds=5)
 """An idle worker takes up a message at once; one that was not taken up after this is taken for lost."""
@@ -25,15 +26,22 @@ def forget_unheard(session: Session, republish_after: timedelta, silence: timede
     forgotten = update(StageRow).values(enqueued_at=None)
     session.execute(forgotten.where(*_published_before(republish_after)))
     for kind in StageKind:
-        if idle := idle_slots(session, kind, silence):
-            oldest = (
-                select(StageRow.id)
-                .where(StageRow.kind == kind, *_published_before(NOTICED_WITHIN))
-                .order_by(StageRow.enqueued_at)
-                .limit(idle)
-            )
-            lost = list(session.scalars(oldest))
-            session.execute(forgotten.where(StageRow.id.in_(lost), StageRow.state == StageState.READY))
+        for model, idle in idle_slots(session, kind, silence).items():
+            if idle:
+                lost = _oldest(session, kind, model, idle)
+                session.execute(forgotten.where(StageRow.id.in_(lost), StageRow.state == StageState.READY))
+
+
+def _oldest(session: Session, kind: StageKind, model: str | None, limit: int) -> list[str]:
+    """What was published longest ago of that which workers with this model could take up."""
+    query = (
+        select(StageRow.id)
+        .join(AssessmentRow, AssessmentRow.id == StageRow.assessment_id)
+        .where(StageRow.kind == kind, *_published_before(NOTICED_WITHIN), fits(model))
+        .order_by(StageRow.enqueued_at)
+        .limit(limit)
+    )
+    return list(session.scalars(query))
 
 
 def _published_before(age: timedelta) -> tuple[ColumnElement[bool], ...]:

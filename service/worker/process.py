@@ -22,7 +22,7 @@ from service.jobs.assessment import StageKind
 from service.jobs.lanes import next_to_claim
 from service.jobs.result import ModelTrace
 from service.jobs.sweeper import Sweeper, sweep_plan
-from service.jobs.workers import WorkerIdentity, bury
+from service.jobs.workers import WorkerIdentity, bury, living
 from service.settings import Settings
 from service.storage.database import Database, now
 from service.storage.objects import ObjectStore
@@ -56,7 +56,7 @@ def run_worker(settings: Settings, queues: tuple[str, ...], open_assessor: Calla
         _bury_predecessors(database, settings.silence)
         presence = started(closing, Presence(database, worker, assessor.model, every=settings.presence))
         sweeper = started(closing, Sweeper(database, objects, doorbell, sweep_plan(settings), worker.id))
-        waits = partial(_work_waits, database, doorbell, queues)
+        waits = partial(_work_waits, database, doorbell, worker, assessor.model.digest, settings.silence)
         watchdog = started(closing, Watchdog(watch_limits(settings), waits))
         runner = StageRunner(
             database,
@@ -118,10 +118,16 @@ def watch_limits(settings: Settings) -> Limits:
     return Limits(stage=settings.stage_limit, deaf=settings.deaf_after)
 
 
-def _work_waits(database: Database, doorbell: Doorbell, queues: tuple[str, ...]) -> bool:
-    """Whether stages were published for these queues that nobody has taken, and the broker answers."""
+def _work_waits(database: Database, doorbell: Doorbell, worker: WorkerIdentity, model: str, silence: timedelta) -> bool:
+    """Whether stages were published that this worker should have heard of and nobody has taken, and the broker answers.
+
+    While workers with different models live, messages of the one's stages reach the other: then only stages count
+    that any of them can take.
+    """
     with database.reading() as session:
-        if not next_to_claim(session, map(StageKind, queues), now(), limit=1):
+        loaded = {one.model for one in living(session, silence) if set(one.queues) & set(worker.queues)}
+        alone = model if loaded <= {model} else None
+        if not next_to_claim(session, map(StageKind, worker.queues), now(), limit=1, model=alone):
             return False
     try:
         doorbell.check()
