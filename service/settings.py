@@ -81,6 +81,21 @@ class Settings(BaseSettings):
     )
     host: str = Field(default="127.0.0.1", description="address the API listens on")
     port: int = Field(default=8000, ge=0, le=65535, description="port the API listens on; 0 takes a free one")
+    drain: Duration = Field(
+        default=timedelta(0),
+        ge=timedelta(0),
+        description="after SIGTERM the API goes on taking requests for this long, while `/readyz` sends others away",
+    )
+    finish: Duration = Field(
+        default=timedelta(seconds=3),
+        ge=timedelta(0),
+        description="time that requests under way have to end, once the API takes no more",
+    )
+    database_patience: Duration = Field(
+        default=timedelta(0),
+        ge=timedelta(0),
+        description="how long a request waits for a database that does not take connections, before it fails",
+    )
     upload_limit: int = Field(default=2_000_000_000, gt=0, description="largest accepted request, in bytes")
     transcript_limit: int = Field(default=5_000_000, gt=0, description="largest accepted transcript, in bytes")
     batch_lines: int = Field(default=50_000, gt=0, description="most lines that one batch may have")

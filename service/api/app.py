@@ -16,7 +16,9 @@ from service.api.correlation import Correlation
 from service.api.dependencies import Parts, authenticated
 from service.api.error_handlers import install_error_handlers
 from service.api.openapi import describe
+from service.api.readiness import Readiness
 from service.api.routes import assessments, batches, events, health, models, uploads, webhooks
+from service.api.second_try import SecondTry
 from service.api.watching import Watcher
 from service.auth.keys import KeyRing
 from service.auth.peppers import load_peppers
@@ -40,6 +42,7 @@ def create_app(settings: Settings) -> FastAPI:
         lifespan=_lifespan(settings),
         redoc_url=None,
     )
+    app.add_middleware(SecondTry)
     app.add_middleware(Correlation)
     install_error_handlers(app)
     app.include_router(health.router)
@@ -57,7 +60,7 @@ def create_app(settings: Settings) -> FastAPI:
 
 def open_parts(settings: Settings) -> Parts:
     """Open everything an API process needs. The database must have been migrated."""
-    database = Database(settings.database)
+    database = Database(settings.database, settings.database_patience)
     objects = ObjectStore(settings.object_store)
     doorbell = Doorbell(open_celery(settings.broker, settings.visibility))
     outlook = Outlook(database, settings.silence)
@@ -72,6 +75,7 @@ def open_parts(settings: Settings) -> Parts:
         outlook=outlook,
         admission=Admission(database, outlook, bounds(settings)),
         watcher=Watcher(database, outlook),
+        readiness=Readiness(database),
     )
 
 
@@ -81,10 +85,12 @@ def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextMan
         parts = await run_in_threadpool(open_parts, settings)
         app.state.parts = parts
         parts.sweeper.start()
+        parts.readiness.start()
         try:
             yield
         finally:
             parts.watcher.close()
+            await run_in_threadpool(parts.readiness.stop)
             await run_in_threadpool(parts.sweeper.stop)
             parts.doorbell.close()
             parts.database.close()

@@ -1,7 +1,7 @@
 """Assessments whose model has gone: no living worker has it, so they begin again with one that is there.
 
-What the model before has left is of no use to another one, whose encoders may differ: the recording is prepared anew. It
-is in the store until the assessment ends.
+What the model before has left is of no use to another one, whose encoders may differ. So the recording, which lies in
+the store until the assessment ends, is prepared anew.
 """
 
 from __future__ import annotations

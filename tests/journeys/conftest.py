@@ -127,7 +127,7 @@ def is_ready(log: Path) -> bool:
     if url is None:
         return False
     try:
-        return httpx.get(f"{url}/readyz", timeout=5, trust_env=False).is_success
+        return httpx.get(f"{url}/healthz", timeout=5, trust_env=False).is_success
     except httpx.TransportError:
         return False
 

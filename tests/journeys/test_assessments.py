@@ -133,6 +133,7 @@ def test_health_needs_no_key_and_everything_else_does(service):
     stranger = service.client(None)
     assert stranger.http.get("/livez").status_code == 200
     assert stranger.http.get("/readyz").status_code == 200
+    assert stranger.http.get("/healthz").status_code == 200
     for path in ("/v1/assessments", "/v1/models", "/v1/assessments/x"):
         assert stranger.http.get(path).status_code == 401
 

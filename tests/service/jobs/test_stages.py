@@ -281,7 +281,7 @@ def test_an_assessment_goes_on_with_the_model_it_has_begun_with(queue):
 def test_what_begun_before_models_were_noted_belongs_to_whoever_goes_on_with_it_first(queue):
     queue.prepare(1, 1)
     stages = queue.stage_ids(StageKind.ENCODE)
-    claims = [with_model(queue, model, "claim", stage, LEASE, ATTEMPTS) for model, stage in zip("ab", stages)]
+    claims = [with_model(queue, "ab"[index], "claim", stages[index], LEASE, ATTEMPTS) for index in range(2)]
     with_model(queue, "a", "complete_encode", claims[0], "features")
     assert queue.assessment().model_digest == "a"
     with pytest.raises(FenceLost):
