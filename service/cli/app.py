@@ -118,12 +118,18 @@ def api(
 @app.command()
 def migrate() -> None:
     """Bring the database to the present schema."""
+    from sqlalchemy.exc import OperationalError
+
     from service.storage import migration
     from service.storage.database import Database
 
     database = Database(read_settings().database)
-    migration.migrate(database)
-    database.close()
+    try:
+        migration.migrate(database)
+    except OperationalError:
+        _refuse("The database does not answer, or others hold its tables for long; nothing was changed. Try again.")
+    finally:
+        database.close()
     Console().print("The database is up to date.")
 
 
