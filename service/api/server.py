@@ -18,6 +18,8 @@ from service.settings import Settings
 
 log = structlog.stdlib.get_logger(__name__)
 TICK_SECONDS = 0.1
+LAST_ARRIVALS_SECONDS = 1.0
+"""Whoever was let in at the last moment sends its request within this."""
 
 
 class Server(uvicorn.Server):
@@ -58,6 +60,7 @@ class Server(uvicorn.Server):
         if isinstance(parts, Parts):
             parts.readiness.drain()
             await self._drain()
+            await self._close_doors(sockets or [])
             parts.watcher.close()
         await super().shutdown(sockets)
 
@@ -68,3 +71,14 @@ class Server(uvicorn.Server):
         while monotonic() < ends and not self.force_exit:
             await self.on_tick(0)  # which gives every new answer its headers
             await asyncio.sleep(TICK_SECONDS)
+
+    async def _close_doors(self, sockets: list[socket.socket]) -> None:
+        """Take no more connections, and let those answer that came in just before: they may not have asked yet."""
+        if not self._drain_seconds or self.force_exit:
+            return
+        await asyncio.sleep(0)  # who is waiting at the door comes in first
+        for server in self.servers:
+            server.close()
+        for door in sockets:
+            door.close()
+        await asyncio.sleep(LAST_ARRIVALS_SECONDS)
