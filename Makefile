@@ -8,7 +8,7 @@ WORKERS ?= 3
 PIP := $(BIN)/pip --disable-pip-version-check -q
 .DEFAULT_GOAL := help
 
-.PHONY: help setup check test faults demo serve bench bench-gpu demo-bundle clean
+.PHONY: help setup check test faults demo serve up journey down bench bench-gpu demo-bundle clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -53,6 +53,20 @@ demo: $(VENV)/.serving ## score examples/interview.flac end to end through the r
 
 serve: $(VENV)/.serving ## start API, workers and sweeper on this machine
 	@exec $(BIN)/hilbert serve
+
+# With Docker and its compose plugin. docker-compose.yml says what can be set; deploy/README.md tells how.
+up: ## build the images and start the whole service in containers
+	@deploy/make-secrets
+	@docker compose build -q
+	@docker compose up -d --wait --no-build
+	@echo "HILBERT answers at http://$${HILBERT_PUBLISH:-127.0.0.1:8000}"
+	@echo "A key:    docker compose exec api hilbert keys create NAME"
+
+journey: $(VENV)/.development ## look at the running containers as users, operators and auditors do
+	@PYTHONPATH=. $(BIN)/pytest -q -s --no-header -p no:cacheprovider tests/docker
+
+down: ## stop the containers; data and secrets are kept
+	@docker compose down
 
 demo-bundle: $(VENV)/.development ## make the demonstration bundle again, from nothing
 	@$(BIN)/hilbert-train demo --out examples/bundle

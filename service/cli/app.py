@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Never
 
 import typer
 from pydantic import ValidationError
+from pydantic_settings import SettingsError
 from rich.console import Console
 from rich.table import Table
 
@@ -129,8 +130,12 @@ def migrate() -> None:
     database = Database(read_settings().database)
     try:
         migration.migrate(database)
-    except OperationalError:
-        _refuse("The database does not answer, or others hold its tables for long; nothing was changed. Try again.")
+    except OperationalError:  # its message names hosts and accounts
+        sys.stderr.write(
+            "The database does not answer, does not let us in (see HILBERT_DATABASE_URL), or others hold its tables for "
+            "long. Nothing was changed.\n"
+        )
+        raise typer.Exit(os.EX_TEMPFAIL) from None
     finally:
         database.close()
     Console().print("The database is up to date.")
@@ -305,6 +310,8 @@ def read_settings(**overrides: object) -> Settings:
             f"{'.'.join(map(str, problem['loc'])) or 'settings'}: {problem['msg']}" for problem in error.errors()
         ]
         _refuse("\n".join(reasons))
+    except SettingsError as error:  # names the setting and not what it holds
+        _refuse(f"{error}: it has to be JSON.")
 
 
 def _open_assessor(settings: Settings) -> Assessor:

@@ -73,7 +73,8 @@ def _open_server(url: str, patience: timedelta) -> Engine:
         hide_parameters=True,
         pool_size=10,
         pool_timeout=max(patience, LEAST_POOL_TIMEOUT).total_seconds(),
-        connect_args={"connect_timeout": 5},
+        # Text is text whatever the server's own encoding: one made without a locale answers in bytes otherwise.
+        connect_args={"connect_timeout": 5, "client_encoding": "utf8"},
     )
 
     @event.listens_for(engine, "do_connect")
