@@ -13,7 +13,7 @@ import httpx
 ROOT = Path(__file__).resolve().parents[2]
 KEY = re.compile(r"hil_[a-z0-9]{8}_[A-Za-z0-9_-]{43}")
 FINAL = {"succeeded", "abstained", "failed", "cancelled"}
-LONG_RUNNING = ("proxy", "api", "prepare", "encode", "score", "deliver", "redis", "postgres")
+LONG_RUNNING = ("proxy", "balancer", "api", "prepare", "encode", "score", "deliver", "redis", "postgres")
 WORKERS = ("prepare", "encode", "score", "deliver")
 
 
