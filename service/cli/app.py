@@ -132,8 +132,8 @@ def migrate() -> None:
         migration.migrate(database)
     except OperationalError:  # its message names hosts and accounts
         sys.stderr.write(
-            "The database does not answer, does not let us in (see HILBERT_DATABASE_URL), or others hold its tables for "
-            "long. Nothing was changed.\n"
+            "The database does not answer, does not let us in (see HILBERT_DATABASE_URL), or others hold its tables "
+            "for long. Nothing was changed.\n"
         )
         raise typer.Exit(os.EX_TEMPFAIL) from None
     finally:

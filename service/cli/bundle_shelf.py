@@ -100,9 +100,24 @@ def _fetch(source: Path | IO[bytes], target: Path) -> None:
             shutil.copytree(source, target)
             return
         with tarfile.open(fileobj=source, mode="r|*") as archive:
-            archive.extractall(target, filter="data")
+            for member in archive:
+                _unpack(archive, member, target)
     except (OSError, tarfile.TarError) as error:
         raise ConfigurationRefused(f"The bundle could not be copied: {type(error).__name__}.") from error
+
+
+def _unpack(archive: tarfile.TarFile, member: tarfile.TarInfo, target: Path) -> None:
+    """One file or folder of an archive, never outside of the target; the library's own filter is not in every 3.11."""
+    place = target / member.name
+    if not (member.isfile() or member.isdir()) or ".." in place.parts or not place.is_relative_to(target):
+        raise ConfigurationRefused("A bundle is made of files and folders, and the archive holds something else.")
+    if member.isdir():
+        place.mkdir(parents=True, exist_ok=True)
+        return
+    place.parent.mkdir(parents=True, exist_ok=True)
+    if (content := archive.extractfile(member)) is not None:
+        with place.open("wb") as file:
+            shutil.copyfileobj(content, file)
 
 
 def _name(folder: Path) -> str:

@@ -82,3 +82,23 @@ def test_what_is_refused_leaves_nothing_behind(shelf, released, tmp_path):
 def test_only_an_installed_bundle_is_activated(shelf, name):
     with pytest.raises(ConfigurationRefused):
         shelf.activate(name)
+
+
+@pytest.mark.parametrize("name", ["../outside", "/outside"])
+def test_an_archive_cannot_write_elsewhere(shelf, tmp_path, name):
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w") as tar:
+        tar.addfile(tarfile.TarInfo(name))
+    archive.seek(0)
+    with pytest.raises(ConfigurationRefused):
+        shelf.install(archive, fine)
+
+
+def test_an_archive_cannot_bring_links(shelf):
+    archive, link = io.BytesIO(), tarfile.TarInfo("manifest.json")
+    link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+    with tarfile.open(fileobj=archive, mode="w") as tar:
+        tar.addfile(link)
+    archive.seek(0)
+    with pytest.raises(ConfigurationRefused):
+        shelf.install(archive, fine)
