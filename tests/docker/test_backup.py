@@ -6,6 +6,7 @@ Not part of `make test`: `python -m pytest tests/docker/test_backup.py`. HILBERT
 import json
 import os
 import subprocess
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
@@ -56,6 +57,12 @@ def stack(tmp_path):
     stack.compose("down", "-v", "--timeout", "5", "--remove-orphans")
 
 
+@pytest.fixture
+def clients():
+    with ExitStack() as clients:
+        yield clients
+
+
 def send(http, **headers):
     answer = http.post("/v1/assessments", files={"audio": ("x", EXAMPLE.read_bytes())}, headers=headers)
     assert answer.status_code == 202, answer.text
@@ -92,10 +99,10 @@ def upload(http, content):
     return place.rpartition("/")[2]
 
 
-def test_what_was_backed_up_is_back_after_everything_was_destroyed(stack, tmp_path):
+def test_what_was_backed_up_is_back_after_everything_was_destroyed(stack, clients, tmp_path):
     stack.compose("up", "-d", "--wait")
     key = stack.compose("exec", "-T", "api", "hilbert", "keys", "create", "backup", "--tenant", "ward").strip()
-    http = stack.client(key)
+    http = clients.enter_context(stack.client(key))
     scored = send(http)
     before = ended(http, scored)
     assert before["state"] == "succeeded"

@@ -157,3 +157,15 @@ def test_patience_has_an_end_and_is_none_by_default(postgres_url):
             database.ping()
         assert (knocks.count > 1) == bool(patience)
         database.close()
+
+
+def test_moments_come_back_in_utc_whatever_zone_the_server_keeps(postgres_url):
+    database = Database(f"{postgres_url}?options=-c%20TimeZone%3DEtc/UTC")
+    moment = datetime(2026, 3, 4, 5, 6, tzinfo=UTC)
+    with database.writing() as session:
+        session.add(key(moment, "zoned-ab"))
+    with database.writing() as session:
+        row = session.get(ApiKeyRow, "zoned-ab", populate_existing=True)
+        assert (row.created_at, row.created_at.tzinfo) == (moment, UTC)
+        session.delete(row)
+    database.close()
