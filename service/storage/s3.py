@@ -17,7 +17,7 @@ TRY_FOR = timedelta(seconds=15)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class S3Access:
-    """What leads into a bucket. Whatever is None is found as AWS's own tools find it, a workload's identity included."""
+    """What leads into a bucket. What is None is found as AWS's own tools find it."""
 
     endpoint: str | None = None
     region: str | None = None
