@@ -6,8 +6,9 @@ import subprocess
 from itertools import chain
 
 import yaml
+from pydantic import TypeAdapter
 
-from service.settings import Settings
+from service.settings import Duration, Settings
 from service.task_queue.doorbell import QUEUES
 from tests.deploy.kubernetes.overlays import KUBERNETES
 
@@ -22,7 +23,12 @@ NEVER_REACHED = (
     "127.0.0.1",
     "fd00:ec2::254",
 )
-AWAITED = {"HILBERT_SECRETS_DIR", "HILBERT_METRICS_HOST", "HILBERT_METRICS_PORT"}
+AWAITED = {
+    f"HILBERT_{name}"
+    for name in ("SECRETS_DIR", "METRICS_HOST", "METRICS_PORT", "DRAIN", "FINISH", "DATABASE_PATIENCE")
+}
+DURATION = TypeAdapter(Duration)
+PROXIES_HEAR_WITHIN = 10
 SETTING = re.compile(r"HILBERT_[A-Z0-9_]+")
 RULES = "groups:\n  - name: queue\n    rules:\n\n      - alert: A\n        expr: >-\n          up ==\n          0\n"
 
@@ -121,8 +127,11 @@ def test_every_deployment_has_a_budget_for_disruptions_that_lets_a_node_be_empti
 def test_an_api_is_replaced_before_it_stops_and_has_time_to_finish(overlay):
     (api,) = (one for one in of(overlay, "Deployment") if name(one) == "hilbert-api")
     assert api["spec"]["strategy"]["rollingUpdate"] == {"maxSurge": 1, "maxUnavailable": 0}
-    pause = api["spec"]["template"]["spec"]["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"]
-    assert api["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] > 60 + pause
+    (settings,) = (one["data"] for one in of(overlay, "ConfigMap") if name(one).startswith("hilbert-settings"))
+    drain, finish = (DURATION.validate_python(settings[f"HILBERT_{word}"]) for word in ("DRAIN", "FINISH"))
+    grace = api["spec"]["template"]["spec"]["terminationGracePeriodSeconds"]
+    assert drain.total_seconds() >= PROXIES_HEAR_WITHIN
+    assert grace > (drain + finish).total_seconds()
 
 
 def test_every_pod_is_under_a_policy_in_both_directions(overlay):

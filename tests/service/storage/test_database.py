@@ -2,10 +2,9 @@ import threading
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-import structlog
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import select, text
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError, StatementError
 
 from service.storage.database import Database, now
@@ -27,22 +26,6 @@ def test_migrating_twice_changes_nothing(database):
     migrate(database)
     with database.reading() as session:
         assert session.scalars(select(ApiKeyRow)).all() == []
-
-
-def test_a_database_of_a_newer_release_is_left_as_it_is(database):
-    newer = text("UPDATE alembic_version SET version_num = '9999'")
-    with database.writing() as session:
-        known = session.scalar(text("SELECT version_num FROM alembic_version"))
-        session.execute(newer)
-    try:
-        with structlog.testing.capture_logs() as entries:
-            migrate(database)
-        assert [entry["revision"] for entry in entries] == ["9999"]
-        with database.reading() as session:
-            assert session.scalar(text("SELECT version_num FROM alembic_version")) == "9999"
-    finally:
-        with database.writing() as session:
-            session.execute(text("UPDATE alembic_version SET version_num = :known"), {"known": known})
 
 
 def test_processes_that_migrate_at_once_agree(tmp_path):
