@@ -1,8 +1,8 @@
 """From a few processes to many: the Universal Scalability Law, and the ceiling that a shared part sets.
 
-C(N) = N / (1 + sigma (N - 1) + kappa N (N - 1)) times the throughput of one (Gunther): sigma is the share that does not
-run at once, kappa what processes cost each other. kappa needs at least three sizes; with two it is taken for 0, which is
-Amdahl's law.
+C(N) = N / (1 + sigma (N - 1) + kappa N (N - 1)) times the throughput of one (Gunther): sigma is the share that does
+not run at once, kappa what processes cost each other. kappa needs at least three sizes; with two it is taken for 0,
+which is Amdahl's law.
 """
 
 from __future__ import annotations
