@@ -1,4 +1,8 @@
-"""Everything an operator can set, read from the environment (prefix `HILBERT_`) here and nowhere else."""
+"""Everything an operator can set, read from the environment (prefix `HILBERT_`) here and nowhere else.
+
+A setting that the environment lacks is looked for as a file of `HILBERT_SECRETS_DIR`, so that secrets need not stand in
+the environment, which a process hands on and a container engine shows.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +12,12 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Field, IPvAnyNetwork, SecretStr, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BeforeValidator, Field, IPvAnyNetwork, SecretStr, field_validator, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SecretsSettingsSource, SettingsConfigDict
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 PEM = "-----BEGIN "
+SECRETS_DIR = "HILBERT_SECRETS_DIR"
 LEAST_PEPPER_LENGTH = 32
 RETRIES = (
     timedelta(seconds=5),
@@ -54,6 +59,10 @@ class Settings(BaseSettings):
     environment: Literal["embedded", "production"] = Field(
         default="embedded",
         description="`production` refuses SQLite, the file queue, a generated pepper and unsigned bundles",
+    )
+    secrets_dir: Path | None = Field(
+        default=None,
+        description="folder of files named as settings in lower case, such as hilbert_database_url; default: none",
     )
     data_dir: Path = Field(
         default=Path("~/.local/share/hilbert"),
@@ -236,6 +245,28 @@ class Settings(BaseSettings):
         description="time that `hilbert serve` gives its children to end by themselves",
     )
 
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic names them all
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """What a caller gives goes before the environment, and that before the files."""
+        folder = os.environ.get(SECRETS_DIR)  # noqa: TID251 - this is the one place
+        if folder is None:
+            return init_settings, env_settings
+        return init_settings, env_settings, SecretsSettingsSource(settings_cls, secrets_dir=folder)
+
+    @field_validator("secrets_dir")
+    @classmethod
+    def _secrets_are_there(cls, folder: Path | None) -> Path | None:
+        if folder is not None and not folder.is_dir():
+            raise ValueError("is no folder that can be read")
+        return folder
+
     @model_validator(mode="after")
     def _production_is_explicit(self) -> Self:
         if self.environment == "production" and (reasons := self._unsafe_defaults()):
@@ -289,6 +320,11 @@ class Settings(BaseSettings):
         """File in which workers of this machine keep features."""
         return self.folder / "features.sqlite"
 
+    @property
+    def alive(self) -> Path:
+        """File that workers of this machine touch with each sign of life."""
+        return self.folder / "alive"
+
     def child_environment(self) -> dict[str, str]:
         """The environment in which a child process reads exactly these settings."""
         own = {
@@ -306,6 +342,7 @@ class Settings(BaseSettings):
                 values[name] = secret.get_secret_value()
         values["peppers"] = {version: pepper.get_secret_value() for version, pepper in self.peppers.items()}
         values.pop("key", None)  # a client's: no child needs it
+        values.pop("secrets_dir", None)  # its files have been read
         values["data_dir"] = str(self.folder)
         values["bundle"] = str(self.bundle.expanduser().absolute())
         values["trusted_keys"] = [

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Never
 
 import typer
 from pydantic import ValidationError
+from pydantic_settings import SettingsError
 from rich.console import Console
 from rich.table import Table
 
@@ -118,12 +119,19 @@ def api(
 @app.command()
 def migrate() -> None:
     """Bring the database to the present schema."""
+    from sqlalchemy.exc import OperationalError
+
     from service.storage import migration
     from service.storage.database import Database
 
     database = Database(read_settings().database)
-    migration.migrate(database)
-    database.close()
+    try:
+        migration.migrate(database)
+    except OperationalError:  # its message names hosts and accounts
+        sys.stderr.write("The database does not answer, or does not let us in: see HILBERT_DATABASE_URL.\n")
+        raise typer.Exit(os.EX_TEMPFAIL) from None
+    finally:
+        database.close()
     Console().print("The database is up to date.")
 
 
@@ -254,6 +262,8 @@ def read_settings(**overrides: object) -> Settings:
             f"{'.'.join(map(str, problem['loc'])) or 'settings'}: {problem['msg']}" for problem in error.errors()
         ]
         _refuse("\n".join(reasons))
+    except SettingsError as error:  # names the setting and not what it holds
+        _refuse(f"{error}: it has to be JSON.")
 
 
 def _open_assessor(settings: Settings) -> Assessor:

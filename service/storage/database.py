@@ -64,7 +64,8 @@ def _open_server(url: str) -> Engine:
         hide_parameters=True,
         pool_size=10,
         pool_timeout=10,
-        connect_args={"connect_timeout": 5},
+        # Text is text whatever the server's own encoding: one made without a locale answers in bytes otherwise.
+        connect_args={"connect_timeout": 5, "client_encoding": "utf8"},
     )
 
 

@@ -34,7 +34,7 @@ def run_delivering_worker(settings: Settings) -> int:
         app = open_celery(settings.broker, settings.visibility)
         objects = open_objects(settings)
         doorbell = Doorbell(app)
-        started(closing, Presence(database, worker, None, every=settings.presence))
+        started(closing, Presence(database, worker, None, every=settings.presence, alive=settings.alive))
         sweeper = started(closing, Sweeper(database, objects, doorbell, sweep_plan(settings), worker.id))
         watchdog = started(closing, Watchdog(watch_limits(settings), partial(_work_waits, database, doorbell)))
         runner = DeliveryRunner(

@@ -1,9 +1,10 @@
-"""A worker's sign of life in the database: readiness is judged by it."""
+"""A worker's sign of life, in the database and as a file: readiness is judged by the one, a container's health by the other."""
 
 from __future__ import annotations
 
 import threading
 from datetime import timedelta
+from pathlib import Path
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
@@ -16,15 +17,19 @@ log = structlog.stdlib.get_logger(__name__)
 
 
 class Presence:
-    """Registers a worker whose model has been warmed up, and beats until it leaves."""
+    """Registers a worker whose model has been warmed up, and beats until it leaves.
+
+    The file `alive` is touched whenever the database has taken a beat: to look at it costs a health check nothing.
+    """
 
     def __init__(
-        self, database: Database, worker: WorkerIdentity, model: LoadedModel | None, *, every: timedelta
+        self, database: Database, worker: WorkerIdentity, model: LoadedModel | None, *, every: timedelta, alive: Path
     ) -> None:
         self._database = database
         self._worker = worker
         self._model = model
         self._every = every
+        self._alive = alive
         self._forward = threading.Event()
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._run, name="presence", daemon=True)
@@ -33,6 +38,8 @@ class Presence:
         """Register, then beat from a thread: a solo worker computes in its main one."""
         with self._database.writing() as session:
             register(session, self._worker, self._model)
+        self._alive.parent.mkdir(parents=True, exist_ok=True)
+        self._alive.touch()
         self._thread.start()
 
     def computed(self) -> None:
@@ -43,6 +50,7 @@ class Presence:
         """Leave."""
         self._done.set()
         self._thread.join()
+        self._alive.unlink(missing_ok=True)
         try:
             with self._database.writing() as session:
                 leave(session, self._worker)
@@ -56,5 +64,6 @@ class Presence:
             try:
                 with self._database.writing() as session:
                     beat(session, self._worker, self._model, forward=forward)
-            except SQLAlchemyError as error:
+                self._alive.touch()
+            except (SQLAlchemyError, OSError) as error:
                 log.warning("heartbeat failed", **failure_fields(error))

@@ -54,7 +54,7 @@ def run_worker(settings: Settings, queues: tuple[str, ...], open_assessor: Calla
         objects = open_objects(settings)
         doorbell = Doorbell(app)
         _bury_predecessors(database, settings.silence)
-        presence = started(closing, Presence(database, worker, assessor.model, every=settings.presence))
+        presence = started(closing, Presence(database, worker, assessor.model, every=settings.presence, alive=settings.alive))
         sweeper = started(closing, Sweeper(database, objects, doorbell, sweep_plan(settings), worker.id))
         waits = partial(_work_waits, database, doorbell, queues)
         watchdog = started(closing, Watchdog(watch_limits(settings), waits))

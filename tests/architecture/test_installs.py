@@ -1,6 +1,8 @@
 """What `pip install .[extra]` pulls in, walked through the metadata of what is installed here."""
 
 import importlib.metadata
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -53,6 +55,37 @@ def test_the_api_s_install_holds_no_onnx_runtime_and_nothing_of_the_pipeline():
     held = closure("api")
     assert {"fastapi", "uvicorn", "starlette"} <= held
     assert not held & {"onnxruntime", "onnxruntime-gpu", "torch", "transformers", "numpy", "av"}
+
+
+IMPORTED_WITHOUT = """
+import sys
+absent = set({absent!r})
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in absent:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+sys.meta_path.insert(0, Absent())
+import {module}, service.cli.app, service.task_queue.redis_transport, psycopg
+"""
+
+
+@pytest.mark.parametrize(
+    ("extras", "module"),
+    [
+        ((), "service.worker.delivering_process"),
+        (("api",), "service.api.server"),
+        (("worker",), "service.worker.assessing"),
+    ],
+)
+def test_a_process_starts_with_its_own_install_alone(extras, module):
+    """What another extra happens to bring would hide an import that fails where only this one is installed."""
+    held = {*closure(*extras), OURS, "coverage", "setuptools"}
+    owners = importlib.metadata.packages_distributions()
+    absent = sorted(name for name in owners if not held & set(map(canonicalize_name, owners[name])))
+    assert {"torch", "pytest"} <= set(absent)
+    script = IMPORTED_WITHOUT.format(absent=absent, module=module)
+    done = subprocess.run((sys.executable, "-c", script), cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def test_every_install_can_deliver():

@@ -119,3 +119,43 @@ def test_a_child_inherits_no_setting_that_its_parent_does_not_have(monkeypatch, 
     settings = Settings(data_dir=tmp_path, database_url=None)
     assert settings.database.startswith("sqlite")
     assert "HILBERT_DATABASE_URL" not in settings.child_environment()
+
+
+def test_a_secret_comes_from_a_file_when_the_environment_lacks_it(tmp_path, monkeypatch):
+    (tmp_path / "hilbert_database_url").write_text("postgresql+psycopg://hilbert:hunter2@db/hilbert\n")
+    (tmp_path / "hilbert_peppers").write_text(json.dumps({"1": "p" * 32}))
+    (tmp_path / "hilbert_port").write_text("9000")
+    monkeypatch.setenv("HILBERT_SECRETS_DIR", str(tmp_path))
+    monkeypatch.setenv("HILBERT_PORT", "9001")
+    settings = Settings()
+    assert settings.database == "postgresql+psycopg://hilbert:hunter2@db/hilbert"
+    assert settings.peppers[1].get_secret_value() == "p" * 32
+    assert settings.port == 9001
+    assert "HILBERT_SECRETS_DIR" not in settings.child_environment()
+    assert settings.child_environment()["HILBERT_DATABASE_URL"] == settings.database
+
+
+@pytest.mark.parametrize("name", ["absent", "file"])
+def test_a_folder_of_secrets_that_is_none_is_refused_in_words(name, tmp_path):
+    (tmp_path / "file").touch()
+    done = hilbert_with(HILBERT_SECRETS_DIR=str(tmp_path / name))
+    assert done.returncode == os.EX_CONFIG
+    assert "secrets_dir" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_secret_that_cannot_be_read_is_refused_without_being_shown(tmp_path):
+    (tmp_path / "hilbert_peppers").write_text("{hunter2")
+    done = hilbert_with(HILBERT_SECRETS_DIR=str(tmp_path))
+    assert done.returncode == os.EX_CONFIG
+    assert "peppers" in done.stderr
+    assert "hunter2" not in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def hilbert_with(**environment):
+    """`hilbert migrate` with these settings."""
+    command = (sys.executable, "-m", "service.cli.app", "migrate")
+    return subprocess.run(
+        command, cwd=ROOT, env={**os.environ, **environment}, capture_output=True, text=True, check=False
+    )

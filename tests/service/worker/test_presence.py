@@ -14,9 +14,9 @@ def row(database):
         return session.get(WorkerRow, "w1")
 
 
-def test_a_worker_says_that_it_lives_until_it_leaves(database, loaded_model):
+def test_a_worker_says_that_it_lives_until_it_leaves(database, loaded_model, tmp_path):
     worker = WorkerIdentity(id="w1", queues=("encode",))
-    presence = Presence(database, worker, loaded_model, every=BEAT)
+    presence = Presence(database, worker, loaded_model, every=BEAT, alive=tmp_path / "data" / "alive")
     presence.start()
     first = row(database)
     assert first.queues == ["encode"]
@@ -26,20 +26,38 @@ def test_a_worker_says_that_it_lives_until_it_leaves(database, loaded_model):
     wait_for(lambda: row(database).forward_at > first.forward_at)
     presence.stop()
     assert row(database) is None
+    assert not (tmp_path / "data" / "alive").exists()
     with database.reading() as session:
         assert session.get(ModelRow, loaded_model.digest).seen_at >= first.beat_at
 
 
-def test_a_database_that_stumbles_does_not_end_the_beat(sqlite, loaded_model):
-    presence = Presence(sqlite, WorkerIdentity(id="w1", queues=("encode",)), loaded_model, every=BEAT)
+def test_a_database_that_stumbles_does_not_end_the_beat(sqlite, loaded_model, tmp_path):
+    presence = Presence(
+        sqlite, WorkerIdentity(id="w1", queues=("encode",)), loaded_model, every=BEAT, alive=tmp_path / "data" / "alive"
+    )
     presence.start()
-    first = row(sqlite)
+    alive = tmp_path / "data" / "alive"
+    first, touched = row(sqlite), alive.stat().st_mtime_ns
     with sqlite.engine.begin() as connection:
         connection.exec_driver_sql("ALTER TABLE worker RENAME TO hidden")
     time.sleep(0.1)
     with sqlite.engine.begin() as connection:
         connection.exec_driver_sql("ALTER TABLE hidden RENAME TO worker")
     wait_for(lambda: row(sqlite).beat_at > first.beat_at)
+    wait_for(lambda: alive.stat().st_mtime_ns > touched)
     with sqlite.engine.begin() as connection:
         connection.exec_driver_sql("ALTER TABLE worker RENAME TO hidden")
+    presence.stop()
+
+
+def test_the_file_tells_of_no_beat_that_the_database_has_not_taken(sqlite, loaded_model, tmp_path):
+    alive = tmp_path / "alive"
+    presence = Presence(sqlite, WorkerIdentity(id="w1", queues=("encode",)), loaded_model, every=BEAT, alive=alive)
+    presence.start()
+    with sqlite.engine.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE worker RENAME TO hidden")
+    time.sleep(2 * BEAT.total_seconds())
+    touched = alive.stat().st_mtime_ns
+    time.sleep(5 * BEAT.total_seconds())
+    assert alive.stat().st_mtime_ns == touched
     presence.stop()
