@@ -23,10 +23,7 @@ NEVER_REACHED = (
     "127.0.0.1",
     "fd00:ec2::254",
 )
-AWAITED = {
-    f"HILBERT_{name}"
-    for name in ("SECRETS_DIR", "METRICS_HOST", "METRICS_PORT", "DRAIN", "FINISH", "DATABASE_PATIENCE")
-}
+AWAITED = {f"HILBERT_{name}" for name in ("METRICS_HOST", "METRICS_PORT", "DRAIN", "FINISH", "DATABASE_PATIENCE")}
 DURATION = TypeAdapter(Duration)
 PROXIES_HEAR_WITHIN = 10
 SETTING = re.compile(r"HILBERT_[A-Z0-9_]+")
