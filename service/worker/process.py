@@ -25,7 +25,7 @@ from service.jobs.sweeper import Sweeper, sweep_plan
 from service.jobs.workers import WorkerIdentity, bury
 from service.settings import Settings
 from service.storage.database import Database, now
-from service.storage.objects import ObjectStore
+from service.storage.objects import open_objects
 from service.task_queue.doorbell import Doorbell, QueueUnreachable, open_celery
 from service.worker.assessor import Assessor
 from service.worker.expiry import forget_features
@@ -51,7 +51,7 @@ def run_worker(settings: Settings, queues: tuple[str, ...], open_assessor: Calla
         report = LoadReport(assessor)
         closing.callback(report.write)
         app = open_celery(settings.broker, settings.visibility)
-        objects = ObjectStore(settings.object_store)
+        objects = open_objects(settings)
         doorbell = Doorbell(app)
         _bury_predecessors(database, settings.silence)
         presence = started(
