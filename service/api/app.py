@@ -32,7 +32,7 @@ from service.observability.traces import tracing
 from service.observability.version import service_version
 from service.settings import Settings
 from service.storage.database import Database
-from service.storage.objects import ObjectStore
+from service.storage.objects import open_objects
 from service.task_queue.doorbell import Doorbell, open_celery
 
 NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
@@ -72,7 +72,7 @@ def create_app(settings: Settings, exposition: Exposition | None = None) -> Fast
 def open_parts(settings: Settings) -> Parts:
     """Open everything an API process needs. The database must have been migrated."""
     database = Database(settings.database)
-    objects = ObjectStore(settings.object_store)
+    objects = open_objects(settings)
     doorbell = Doorbell(open_celery(settings.broker, settings.visibility))
     outlook = Outlook(database, settings.silence)
     owner = f"api-{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"

@@ -27,7 +27,7 @@ from service.observability.exposition import Exposition
 from service.observability.metrics import WORKER_READY
 from service.settings import Settings
 from service.storage.database import Database, now
-from service.storage.objects import ObjectStore
+from service.storage.objects import open_objects
 from service.task_queue.doorbell import Doorbell, QueueUnreachable, open_celery
 from service.worker.assessor import Assessor
 from service.worker.batcher_metrics import BatcherMetrics
@@ -60,7 +60,7 @@ def run_worker(
         report = LoadReport(assessor)
         closing.callback(report.write)
         app = open_celery(settings.broker, settings.visibility)
-        objects = ObjectStore(settings.object_store)
+        objects = open_objects(settings)
         doorbell = Doorbell(app)
         _bury_predecessors(database, settings.silence)
         presence = started(
