@@ -59,6 +59,22 @@ def test_moments_come_back_in_utc(database):
     assert read.utcoffset() == timedelta(0)
 
 
+def test_the_zone_of_a_server_does_not_show(postgres_url):
+    """A client may be told of moments by formats that know UTC alone."""
+    database = Database(f"{postgres_url}?options=-c%20timezone%3DAmerica%2FHalifax")
+    moment = datetime(2026, 3, 2, 10, 0, tzinfo=UTC)
+    try:
+        migrate(database)
+        with database.writing() as session:
+            session.add(key(moment))
+        with database.reading() as session:
+            read = session.scalars(select(ApiKeyRow)).one().created_at
+    finally:
+        database.close()
+    assert read == moment
+    assert read.tzinfo is UTC
+
+
 def test_a_moment_without_a_zone_is_refused(database):
     zoneless = datetime(2026, 3, 2, 12, 0, tzinfo=UTC).replace(tzinfo=None)
     with pytest.raises(StatementError, match="needs its zone"), database.writing() as session:
