@@ -59,12 +59,12 @@ def test_moments_come_back_in_utc(database):
     assert read.utcoffset() == timedelta(0)
 
 
-def test_the_zone_of_a_server_does_not_show(postgres_url):
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_the_zone_of_a_server_does_not_show(database_url):
     """A client may be told of moments by formats that know UTC alone."""
-    database = Database(f"{postgres_url}?options=-c%20timezone%3DAmerica%2FHalifax")
+    database = Database(f"{database_url}?options=-c%20timezone%3DAmerica%2FHalifax")
     moment = datetime(2026, 3, 2, 10, 0, tzinfo=UTC)
     try:
-        migrate(database)
         with database.writing() as session:
             session.add(key(moment))
         with database.reading() as session:
