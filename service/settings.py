@@ -77,6 +77,14 @@ class Settings(BaseSettings):
     object_store_url: SecretStr | None = Field(
         default=None, description="s3://bucket/prefix or file:///path ; default: the data folder"
     )
+    s3_endpoint: str | None = Field(
+        default=None, description="URL of an S3 server other than Amazon's, such as https://objects.example:9000"
+    )
+    s3_region: str | None = Field(default=None, description="region of the bucket; default: AWS_REGION or us-east-1")
+    s3_key_id: SecretStr | None = Field(
+        default=None, description="id of the access key; default: as AWS's own tools find one"
+    )
+    s3_secret_key: SecretStr | None = Field(default=None, description="the secret of that key")
     bundle: Path = Field(
         default=REPOSITORY / "examples" / "bundle", description="folder of the bundle that workers load"
     )
@@ -247,6 +255,17 @@ class Settings(BaseSettings):
     tenant_share: int = Field(
         default=0, ge=0, description="most unfinished routine assessments that one tenant may have; 0 sets no bound"
     )
+    metrics_host: str = Field(default="127.0.0.1", description="address each process serves its metrics on")
+    metrics_port: int | None = Field(
+        default=None,
+        ge=0,
+        le=65535,
+        description="port each process serves its metrics on; 0 takes a free one, default: none",
+    )
+    traces_url: SecretStr | None = Field(
+        default=None, description="where traces are sent, such as http://collector:4318/v1/traces ; default: nowhere"
+    )
+    traces_share: float = Field(default=1.0, ge=0, le=1, description="share of the requests that are traced")
     stop_grace: Duration = Field(
         default=timedelta(seconds=4),
         description="time that `hilbert serve` gives its children to end by themselves",
@@ -344,7 +363,8 @@ class Settings(BaseSettings):
 
     def _plain(self) -> dict[str, object]:
         values = self.model_dump(mode="json", exclude_none=True)
-        for name in ("database_url", "broker_url", "object_store_url"):
+        secrets = ("database_url", "broker_url", "object_store_url", "s3_key_id", "s3_secret_key", "traces_url")
+        for name in secrets:
             if (secret := getattr(self, name)) is not None:
                 values[name] = secret.get_secret_value()
         values["peppers"] = {version: pepper.get_secret_value() for version, pepper in self.peppers.items()}

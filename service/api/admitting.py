@@ -11,9 +11,10 @@ from service.api.dependencies import Authenticated, Parts, RunningParts
 from service.api.idempotency import Once, OncePerKey
 from service.api.schemas import Metadata
 from service.auth.caller import Caller
-from service.errors import FieldProblem
+from service.errors import FieldProblem, Overloaded, TooManyAssessments
 from service.jobs.admission import Admitted, Applicant
 from service.jobs.assessment import Assessment, Priority
+from service.observability.metrics import SUBMISSIONS
 from service.refusals import InvalidRequest
 
 
@@ -46,6 +47,7 @@ class Entry:
 
     def accepted(self, assessment: Assessment) -> None:
         """It is in the queue now."""
+        SUBMISSIONS.labels(priority=assessment.priority, outcome="accepted").inc()
         self._leave(accepted=True)
         self._outlook.arrived(assessment, self._applicant.caller.tenant)
 
@@ -55,6 +57,8 @@ class Entry:
 
     def _leave(self, *, accepted: bool) -> None:
         if self._admitted is not None:
+            if not accepted:
+                SUBMISSIONS.labels(priority=self._lane, outcome="refused").inc()
             self._admission.leave(self._applicant, self._admitted, accepted=accepted)
             self._admitted = None
 
@@ -72,7 +76,7 @@ def entry(
     """A submission that is let in. Raises Overloaded, TooManyAssessments."""
     lane = priority or Priority.ROUTINE
     applicant = Applicant(caller=caller, request_key=idempotency_key)
-    admitted = None if once.repeats else parts.admission.enter(applicant, lane)
+    admitted = None if once.repeats else _let_in(parts, applicant, lane)
     submission = Entry(parts, once, applicant, admitted, lane)
     try:
         yield submission
@@ -83,7 +87,15 @@ def entry(
 def refuse_full_lane(parts: Parts, caller: Caller) -> None:
     """For what joins the batch lane as a whole. Raises Overloaded while that lane is full."""
     applicant = Applicant(caller=caller)
-    parts.admission.leave(applicant, parts.admission.enter(applicant, Priority.BATCH), accepted=True)
+    parts.admission.leave(applicant, _let_in(parts, applicant, Priority.BATCH), accepted=True)
+
+
+def _let_in(parts: Parts, applicant: Applicant, lane: Priority) -> Admitted:
+    try:
+        return parts.admission.enter(applicant, lane)
+    except (Overloaded, TooManyAssessments):
+        SUBMISSIONS.labels(priority=lane, outcome="refused").inc()
+        raise
 
 
 Entered = Annotated[Entry, Depends(entry, scope="function")]

@@ -7,18 +7,21 @@ import secrets
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from importlib.metadata import PackageNotFoundError, version
 
 from fastapi import APIRouter, Depends, FastAPI
+from fastapi.telemetry import TelemetryConfig
 from starlette.concurrency import run_in_threadpool
 
-from service.api.correlation import Correlation
+from service.api.correlation import PREFIX, Correlation
 from service.api.dependencies import Parts, authenticated
 from service.api.error_handlers import install_error_handlers
+from service.api.measuring import Measuring
 from service.api.openapi import describe
+from service.api.queue_metrics import QueueMetrics
 from service.api.readiness import Readiness
 from service.api.routes import assessments, batches, events, health, models, uploads, webhooks
 from service.api.second_try import SecondTry
+from service.api.tracing import Tracing
 from service.api.watching import Watcher
 from service.auth.keys import KeyRing
 from service.auth.peppers import load_peppers
@@ -26,27 +29,37 @@ from service.jobs.admission import Admission, bounds
 from service.jobs.outlook import Outlook
 from service.jobs.result import NOTICE
 from service.jobs.sweeper import Sweeper, sweep_plan
+from service.observability.exposition import Exposition
+from service.observability.traces import tracing
+from service.observability.version import service_version
 from service.settings import Settings
 from service.storage.database import Database
-from service.storage.objects import ObjectStore
+from service.storage.objects import open_objects
 from service.task_queue.doorbell import Doorbell, open_celery
 
+NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
+"""FastAPI's own, on by default, would put paths, queries and the messages of errors into spans and logs."""
 
-def create_app(settings: Settings) -> FastAPI:
-    """The application; its parts are opened when it starts and closed when it ends."""
+
+def create_app(settings: Settings, exposition: Exposition | None = None) -> FastAPI:
+    """The application; its parts are opened when it starts and closed when it ends.
+
+    Meanwhile the state of the queue can be read where the process exposes its metrics.
+    """
     app = FastAPI(
         title="HILBERT",
-        version=_version(),
+        version=service_version(),
         summary="A calibrated, explained risk estimate from a long recording and its transcript.",
         description=NOTICE,
-        lifespan=_lifespan(settings),
+        lifespan=_lifespan(settings, exposition or Exposition(settings.metrics_host, None)),
         redoc_url=None,
+        telemetry=NO_TELEMETRY,
     )
-    app.add_middleware(SecondTry)
-    app.add_middleware(Correlation)
+    for middleware in (SecondTry, Correlation, Tracing, Measuring):  # the last one added sees a request first
+        app.add_middleware(middleware)
     install_error_handlers(app)
     app.include_router(health.router)
-    guarded = APIRouter(prefix="/v1", dependencies=[Depends(authenticated)])
+    guarded = APIRouter(prefix=PREFIX, dependencies=[Depends(authenticated)])
     guarded.include_router(assessments.router)
     guarded.include_router(batches.router)
     guarded.include_router(events.router)
@@ -61,7 +74,7 @@ def create_app(settings: Settings) -> FastAPI:
 def open_parts(settings: Settings) -> Parts:
     """Open everything an API process needs. The database must have been migrated."""
     database = Database(settings.database, settings.database_patience)
-    objects = ObjectStore(settings.object_store)
+    objects = open_objects(settings)
     doorbell = Doorbell(open_celery(settings.broker, settings.visibility))
     outlook = Outlook(database, settings.silence)
     owner = f"api-{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
@@ -79,27 +92,22 @@ def open_parts(settings: Settings) -> Parts:
     )
 
 
-def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+def _lifespan(settings: Settings, exposition: Exposition) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        parts = await run_in_threadpool(open_parts, settings)
-        app.state.parts = parts
-        parts.sweeper.start()
-        parts.readiness.start()
-        try:
-            yield
-        finally:
-            parts.watcher.close()
-            await run_in_threadpool(parts.readiness.stop)
-            await run_in_threadpool(parts.sweeper.stop)
-            parts.doorbell.close()
-            parts.database.close()
+        with tracing(settings, "api"):  # here, for after this uvicorn ends its process by the signal that it got
+            parts = await run_in_threadpool(open_parts, settings)
+            app.state.parts = parts
+            parts.sweeper.start()
+            parts.readiness.start()
+            try:
+                with exposition.asking(QueueMetrics(parts)):
+                    yield
+            finally:
+                parts.watcher.close()
+                await run_in_threadpool(parts.readiness.stop)
+                await run_in_threadpool(parts.sweeper.stop)
+                parts.doorbell.close()
+                parts.database.close()
 
     return lifespan
-
-
-def _version() -> str:
-    try:
-        return version("hilbert-service")
-    except PackageNotFoundError:
-        return "0.0.0"

@@ -18,6 +18,11 @@ from service.observability.logs import failure_fields
 log = structlog.stdlib.get_logger(__name__)
 HARMLESS = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 QUIET_PATHS = ("/livez", "/readyz", "/healthz")
+PREFIX = "/v1"
+UNKNOWN = "unknown"
+METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
+OTHER_METHOD = "_OTHER"
+"""What OpenTelemetry calls every method that is none of the known ones."""
 
 
 class Correlation:
@@ -55,17 +60,31 @@ class Correlation:
                 _log_request(scope, status, perf_counter() - started)
 
 
+def route_of(scope: Scope) -> str:
+    """The template of the route that took the request; nothing that the client wrote."""
+    path = getattr(scope.get("route"), "path", None)
+    if not isinstance(path, str):
+        return UNKNOWN
+    # A route knows nothing of the router that it is part of.
+    under = scope["path"].startswith(f"{PREFIX}/") and not path.startswith(f"{PREFIX}/")
+    return f"{PREFIX}{path}" if under else path
+
+
+def method_of(scope: Scope) -> str:
+    """The method of a request, or the word for one that does not exist."""
+    return scope["method"] if scope["method"] in METHODS else OTHER_METHOD
+
+
 def _request_id(headers: Headers) -> str:
     given = headers.get("x-request-id", "")
     return given if HARMLESS.fullmatch(given) else str(uuid.uuid4())
 
 
 def _log_request(scope: Scope, status: int, seconds: float) -> None:
-    route = scope.get("route")
     log.info(
         "request",
-        method=scope["method"],
-        route=getattr(route, "path", "unknown"),
+        method=method_of(scope),
+        route=route_of(scope),
         status=status,
         milliseconds=round(1000 * seconds, 1),
     )

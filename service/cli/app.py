@@ -109,14 +109,19 @@ def api(
     """Serve HTTP alone, for deployments that start workers by themselves."""
     from service.api.app import create_app
     from service.api.server import Server
+    from service.observability.exposition import exposing
     from service.worker.tether import tie_to_parent
 
     if parent_pid is not None:
         tie_to_parent(parent_pid)
     configure_logging("api")
     settings = read_settings()
-    server = Server(create_app(settings), settings)
-    server.run(sockets=None if listen_fd is None else [socket.socket(fileno=listen_fd)])
+    try:
+        with exposing(settings) as exposition:
+            server = Server(create_app(settings, exposition), settings)
+            server.run(sockets=None if listen_fd is None else [socket.socket(fileno=listen_fd)])
+    except ConfigurationRefused as error:
+        _refuse(error.detail)
 
 
 @app.command()

@@ -114,12 +114,24 @@ def _programs(settings: Settings, listener: socket.socket, worker_command: tuple
         name="api",
         command=(*HILBERT, "api", "--listen-fd", str(descriptor), *parent),
         inherits=(descriptor,),
+        environment=_metrics_port(settings, 0),
     )
     workers = tuple(
-        Program(name=f"worker-{number}", command=(*worker_command, "--queues", queues, *parent))
+        Program(
+            name=f"worker-{number}",
+            command=(*worker_command, "--queues", queues, *parent),
+            environment=_metrics_port(settings, number),
+        )
         for number, queues in enumerate(settings.workers, start=1)
     )
     return (api, *workers)
+
+
+def _metrics_port(settings: Settings, place: int) -> dict[str, str]:
+    """Each child has a port of its own: the API the one of the settings, each worker the next one."""
+    if not settings.metrics_port:  # none, or a free one for each
+        return {}
+    return {"HILBERT_METRICS_PORT": str(settings.metrics_port + place)}
 
 
 @contextmanager

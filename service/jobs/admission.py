@@ -22,6 +22,7 @@ from service.auth.caller import Caller
 from service.errors import Overloaded, TooManyAssessments
 from service.jobs.assessment import Priority
 from service.jobs.outlook import Outlook, Snapshot
+from service.observability.metrics import ADMISSION_REFUSED
 from service.settings import Settings
 from service.storage.database import Database, now
 from service.storage.tables import ReservationRow
@@ -136,6 +137,7 @@ class Admission:
     def _refuse_deep(self, snapshot: Snapshot) -> None:
         depth = snapshot.lanes[Priority.BATCH].depth
         if depth >= self._limits.depth:
+            ADMISSION_REFUSED.labels(reason="lane_full").inc()
             seconds = (depth - self._limits.depth + 1) * (snapshot.each() or UNKNOWN_EACH)
             raise Overloaded("The batch lane is full.", retry_after=_spread(seconds))
 
@@ -160,6 +162,7 @@ class Admission:
                     due_at = moment + timedelta(seconds=seconds)
                     promise = Promise(tenant=tenant, identity=identity, due_at=due_at)
                     session.add(_row(promise, due_at + GRACE))
+        ADMISSION_REFUSED.labels(reason="share_used" if isinstance(refusal, TooManyAssessments) else "queue_long").inc()
         raise refusal
 
     def _may_promise(self, delay: Delay, promised: int, held: int) -> bool:
@@ -198,6 +201,7 @@ def _refuse_idle(snapshot: Snapshot) -> None:
     """Refuse when the oldest stages have waited far longer than stages take, and nobody has taken any."""
     longest = 0.0 if snapshot.pace is None else snapshot.pace.longest
     if snapshot.idle > max(IDLE_SECONDS, IDLE_STAGES * longest):
+        ADMISSION_REFUSED.labels(reason="nobody_works").inc()
         raise Overloaded(
             f"No worker has taken up any work for {snapshot.idle:.0f} seconds.",
             retry_after=_spread(COME_BACK_SECONDS),

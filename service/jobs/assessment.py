@@ -129,7 +129,11 @@ class Order:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageClaim:
-    """The right to work on a stage, until the lease ends or another claim raises the fence."""
+    """The right to work on a stage, until the lease ends or another claim raises the fence.
+
+    It waited from `ready_at` to `claimed_at`; `traceparent` names the span it follows from, in a trace of its own for
+    each line of a batch.
+    """
 
     stage_id: str
     assessment_id: str
@@ -142,6 +146,11 @@ class StageClaim:
     request_id: str
     audio_key: str | None
     transcript_key: str | None
+    priority: Priority
+    ready_at: datetime
+    claimed_at: datetime
+    traceparent: str | None
+    of_batch: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

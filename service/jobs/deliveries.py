@@ -8,9 +8,10 @@ from __future__ import annotations
 import uuid
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 import structlog
-from sqlalchemy import ColumnElement, and_, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, delete, func, or_, select, union_all, update
 from sqlalchemy.orm import Session
 
 from service.errors import FenceLost
@@ -26,9 +27,10 @@ from service.jobs.webhook import (
     retry_plan,
 )
 from service.jobs.workers import slots
+from service.observability.metrics import REPUBLISHED
 from service.settings import Settings
-from service.storage.database import Database, now
-from service.storage.tables import DeliveryAttemptRow, DeliveryRow, MessageRow, WebhookRow
+from service.storage.database import Database, now, once_committed
+from service.storage.tables import AssessmentRow, BatchRow, DeliveryAttemptRow, DeliveryRow, MessageRow, WebhookRow
 from service.task_queue.doorbell import DELIVER
 
 log = structlog.stdlib.get_logger(__name__)
@@ -91,7 +93,14 @@ class DeliveryRepository:
             url=webhook.url,
             secrets=_secrets(webhook, moment),
             payload=message.payload,
+            subject=message.subject,
+            request_id=self._request_of(message.subject),
         )
+
+    def _request_of(self, subject: str) -> str | None:
+        """The request that the assessment or batch came with; None for a test, or when that was erased."""
+        asked = (select(row.request_id).where(row.id == subject) for row in (AssessmentRow, BatchRow))
+        return self._session.scalar(union_all(*asked))
 
     def record(self, claim: DeliveryClaim, outcome: Outcome, plan: RetryPlan) -> DeliveryState:
         """Note an attempt and what follows from it, for the delivery and its webhook. Raises FenceLost."""
@@ -182,6 +191,7 @@ def sweep_deliveries(database: Database, sweep: DeliverySweep) -> None:
         waiting = update(DeliveryRow).where(DeliveryRow.state == DeliveryState.PENDING)
         waiting = waiting.execution_options(synchronize_session=False)
         session.execute(waiting.where(DeliveryRow.id.in_(unheard)).values(enqueued_at=None))
+        once_committed(session, partial(REPUBLISHED.inc, len(unheard)))
         failed = {"state": DeliveryState.FAILED, "enqueued_at": None, "finished_at": moment}
         session.execute(waiting.where(DeliveryRow.id.in_(vain), _in_vain()).values(**failed))
         session.execute(delete(MessageRow).where(MessageRow.id.in_(old)))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from service.jobs.announcing import announce
 from service.jobs.assessment import Failure, StageState, State
-from service.storage.database import now
+from service.observability.metrics import ASSESSMENT_DURATION, ENDED, REAL_TIME_FACTOR
+from service.storage.database import now, once_committed
 from service.storage.tables import AssessmentRow, StageRow
 
 
@@ -37,4 +40,14 @@ def end(session: Session, row: AssessmentRow, state: State, failure: Failure | N
         .execution_options(synchronize_session=False)
     )
     announce(session, row)
+    once_committed(session, partial(_count, row))
     return True
+
+
+def _count(row: AssessmentRow) -> None:
+    """Count the end; whoever ends the assessment does."""
+    ENDED.labels(task=row.task, state=row.state).inc()
+    seconds = (row.updated_at - row.created_at).total_seconds()
+    ASSESSMENT_DURATION.labels(priority=row.priority, state=row.state).observe(seconds)
+    if row.state == State.SUCCEEDED and row.audio_seconds:
+        REAL_TIME_FACTOR.labels(priority=row.priority).observe(seconds / row.audio_seconds)

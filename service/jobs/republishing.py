@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 
 from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.orm import Session
@@ -10,7 +11,8 @@ from sqlalchemy.orm import Session
 from service.jobs.assessment import StageKind, StageState
 from service.jobs.lanes import fits
 from service.jobs.workers import idle_slots
-from service.storage.database import now
+from service.observability.metrics import REPUBLISHED
+from service.storage.database import now, once_committed
 from service.storage.tables import AssessmentRow, StageRow
 
 NOTICED_WITHIN = timedelta(seconds=5)
@@ -23,13 +25,15 @@ def forget_unheard(session: Session, republish_after: timedelta, silence: timede
     After `republish_after` whatever the workers do; much earlier while workers have nothing to do, and then only as
     many as these could take up, so that publishing again never grows faster than work is done.
     """
-    forgotten = update(StageRow).values(enqueued_at=None)
-    session.execute(forgotten.where(*_published_before(republish_after)))
+    forgotten = update(StageRow).values(enqueued_at=None).returning(StageRow.id)
+    unheard = len(session.scalars(forgotten.where(*_published_before(republish_after))).all())
     for kind in StageKind:
         for model, idle in idle_slots(session, kind, silence).items():
             if idle:
                 lost = _oldest(session, kind, model, idle)
-                session.execute(forgotten.where(StageRow.id.in_(lost), StageRow.state == StageState.READY))
+                told = session.scalars(forgotten.where(StageRow.id.in_(lost), StageRow.state == StageState.READY))
+                unheard += len(told.all())
+    once_committed(session, partial(REPUBLISHED.inc, unheard))
 
 
 def _oldest(session: Session, kind: StageKind, model: str | None, limit: int) -> list[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, and_, func, or_, select, update
 from sqlalchemy.orm import Session
@@ -17,6 +17,7 @@ from service.errors import FenceLost
 from service.jobs.assessment import (
     FINAL,
     Failure,
+    Priority,
     ScoreInputs,
     StageClaim,
     StageKind,
@@ -25,14 +26,16 @@ from service.jobs.assessment import (
     StoredChunk,
 )
 from service.jobs.ending import changed, end
-from service.storage.database import now
+from service.observability.metrics import TAKEN_BACK
+from service.observability.traces import current_traceparent
+from service.storage.database import now, once_committed
 from service.storage.tables import AssessmentRow, StageRow, WorkerRow
 
 
 def new_stage(
     assessment_id: str, kind: StageKind, index: int, *, input_key: str | None = None, segments: int = 0
 ) -> StageRow:
-    """A stage that is ready to be published."""
+    """A stage that is ready to be published; it follows from the present span."""
     return StageRow(
         id=str(uuid.uuid4()),
         assessment_id=assessment_id,
@@ -44,6 +47,7 @@ def new_stage(
         attempt=0,
         created_at=now(),
         input_key=input_key,
+        traceparent=current_traceparent(),
     )
 
 
@@ -62,9 +66,9 @@ class StageRepository:
         """Take a stage that is ready, or whose lease has run out; None when it is not to be had."""
         stage = self._session.get(StageRow, stage_id)
         assessment = None if stage is None else self._lock(stage.assessment_id)
-        if assessment is None or assessment.state in FINAL or not self._fits(assessment):
+        if stage is None or assessment is None or assessment.state in FINAL or not self._fits(assessment):
             return None
-        moment = now()
+        moment, ready_at = now(), _ready_at(stage)
         free = or_(
             and_(
                 StageRow.state == StageState.READY,
@@ -104,6 +108,11 @@ class StageRepository:
             request_id=assessment.request_id,
             audio_key=assessment.audio_key,
             transcript_key=assessment.transcript_key,
+            priority=Priority(assessment.priority),
+            ready_at=ready_at,
+            claimed_at=moment,
+            traceparent=stage.traceparent,
+            of_batch=assessment.batch_id is not None,
         )
 
     def renew(self, claim: StageClaim, lease: timedelta) -> bool:
@@ -197,16 +206,19 @@ class StageRepository:
         )
         return list(self._session.scalars(query))
 
-    def take_back(self, stage_id: str, silence: timedelta, attempts: int, failure: Failure) -> None:
-        """Make a lost stage ready again, or fail its assessment when it has used up its attempts."""
+    def take_back(self, stage_id: str, silence: timedelta, attempts: int, failure: Failure) -> AssessmentRow | None:
+        """Make a lost stage ready again, or fail its assessment when it has used up its attempts.
+
+        Returns whose stage it was; None when it was not lost any more.
+        """
         stage = self._session.get(StageRow, stage_id)
         assessment = None if stage is None else self._lock(stage.assessment_id)
         if stage is None or assessment is None:
-            return
+            return None
         self._session.refresh(stage, with_for_update=True)
         still = select(StageRow.id).where(StageRow.id == stage_id, StageRow.state == StageState.LEASED, _lost(silence))
         if self._session.scalar(still) is None:
-            return
+            return None
         stage.lease_until = None
         stage.owner = None
         stage.enqueued_at = None
@@ -215,6 +227,8 @@ class StageRepository:
         else:
             stage.state = StageState.FAILED
             end(self._session, assessment, State.FAILED, failure)
+        once_committed(self._session, TAKEN_BACK.inc)
+        return assessment
 
     def _lock(self, assessment_id: str) -> AssessmentRow | None:
         return self._session.scalars(
@@ -248,6 +262,17 @@ class StageRepository:
         ).all()
         if not written:
             raise FenceLost("Another attempt holds the stage, or it was cancelled.")
+
+
+def _ready_at(stage: StageRow) -> datetime:
+    """Since when the stage could have been claimed; of one that lost its worker, when workers were told of it again."""
+    if stage.state == StageState.LEASED and stage.lease_until is not None:
+        return stage.lease_until
+    if stage.not_before is not None and (stage.claimed_at is None or stage.not_before >= stage.claimed_at):
+        return max(stage.created_at, stage.not_before)
+    return (
+        stage.created_at if stage.claimed_at is None else max(stage.claimed_at, stage.enqueued_at or stage.claimed_at)
+    )
 
 
 def _lost(silence: timedelta) -> ColumnElement[bool]:

@@ -29,6 +29,7 @@ from service.jobs.stranded import send_back_stranded
 from service.jobs.upload_expiry import expire_uploads
 from service.jobs.workers import forget_lost
 from service.observability.logs import failure_fields
+from service.observability.metrics import SWEEPS
 from service.settings import Settings
 from service.storage.database import Database, now
 from service.storage.objects import ObjectStore
@@ -93,9 +94,10 @@ def sweep(database: Database, objects: ObjectStore, plan: SweepPlan) -> None:
     with database.reading() as session:
         lost = StageRepository(session, ROLE).lost(silence, AT_ONCE)
     for stage_id in lost:
-        log.warning("a stage lost its worker", stage=stage_id)
         with database.writing() as session:
-            StageRepository(session, ROLE).take_back(stage_id, silence, plan.attempts, WORKERS_LOST)
+            of = StageRepository(session, ROLE).take_back(stage_id, silence, plan.attempts, WORKERS_LOST)
+        if of is not None:
+            log.warning("a stage lost its worker", stage=stage_id, assessment=of.id, request_id=of.request_id)
     with database.writing() as session:
         forget_unheard(session, plan.republish_after, silence)
         forget_lost(session)
@@ -164,11 +166,19 @@ class Sweeper:
             self._next_tidying = monotonic() + TIDY_EVERY.total_seconds()
             tidy(self._database, self._objects, self._plan)
 
+    def _sweep(self) -> None:
+        outcome = "failed"
+        try:
+            sweep(self._database, self._objects, self._plan)
+            self._tidy()
+            outcome = "done"
+        finally:
+            SWEEPS.labels(outcome=outcome).inc()
+
     def _turn(self, due: bool) -> None:
         try:
             if due and lead(self._database, self._owner, 4 * self._plan.every):
-                sweep(self._database, self._objects, self._plan)
-                self._tidy()
+                self._sweep()
             pump(self._database, self._doorbell, self._plan.window)
             pump_deliveries(self._database, self._doorbell, self._plan.window.silence)
         except Exception as error:  # the thread must outlive whatever one turn meets

@@ -132,6 +132,8 @@ class DeliveryClaim:
     url: str
     secrets: tuple[str, ...]
     payload: str
+    subject: str
+    request_id: str | None
 
     def __repr__(self) -> str:
         return f"DeliveryClaim(delivery_id={self.delivery_id!r}, attempt={self.attempt})"

@@ -1,4 +1,4 @@
-"""One structured log stream for every process: JSON lines, correlated by request id, without patient data."""
+"""One structured log stream for every process: JSON lines, correlated by request id and trace, without patient data."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from pathlib import Path
 
 import structlog
 
+from service.observability.traces import present_ids
+
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 
 
@@ -18,6 +20,7 @@ def configure_logging(process: str) -> None:
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         _naming(process),
+        _with_trace,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -38,6 +41,8 @@ def configure_logging(process: str) -> None:
     logging.captureWarnings(capture=True)
     for noisy in ("celery", "kombu", "alembic", "uvicorn", "httpx"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    # It writes a line for each failure to send; `span_export` says it once a minute.
+    logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
@@ -65,6 +70,14 @@ def _naming(process: str) -> structlog.typing.Processor:
         return event
 
     return name
+
+
+def _with_trace(
+    _logger: structlog.typing.WrappedLogger, _method: str, event: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    """Ids of the present trace and span, where there is one."""
+    event.update(present_ids())
+    return event
 
 
 def _short(filename: str) -> str:

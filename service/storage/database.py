@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Dialect, Engine, create_engine, event, make_u
 from sqlalchemy.orm import Session
 
 READING = "hilbert_reading"
+COMMITTED = "hilbert_committed"
 SWITCH_AGAIN_SECONDS = 0.02
 BUSY_TIMEOUT_MS = 30_000
 LEAST_POOL_TIMEOUT = timedelta(seconds=10)
@@ -47,8 +48,11 @@ class Database:
     @contextmanager
     def writing(self) -> Iterator[Session]:
         """One transaction, committed at the end; on SQLite it takes the write lock at once."""
-        with Session(self._engine, expire_on_commit=False) as session, session.begin():
-            yield session
+        with Session(self._engine, expire_on_commit=False) as session:
+            with session.begin():
+                yield session
+            for act in session.info.pop(COMMITTED, ()):
+                act()
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
@@ -64,6 +68,11 @@ class Database:
     def close(self) -> None:
         """Close every connection."""
         self._engine.dispose()
+
+
+def once_committed(session: Session, act: Callable[[], None]) -> None:
+    """Let this happen after the session's transaction, and only if it was committed: counting, for one thing."""
+    session.info.setdefault(COMMITTED, []).append(act)
 
 
 def _open_server(url: str, patience: timedelta) -> Engine:

@@ -19,9 +19,13 @@ from obstore.store import LocalStore, from_url
 from obstore.store import ObjectStore as Store
 
 from service.errors import StorageUnavailable
+from service.settings import Settings
+from service.storage.s3 import S3Access, open_bucket
 
-CHUNK = 4 * 1024 * 1024
+CHUNK = 5 * 1024 * 1024
+"""What is written at once; S3 takes no smaller part of an upload than this."""
 PIECE = 8 * 1024 * 1024
+NOWHERE = "there-is-nothing-here"
 UNFINISHED = re.compile(r".*#\d+")
 """What a local store names a file that is still being written; its own listings leave such files out."""
 
@@ -32,13 +36,14 @@ class ObjectStore:
     Whatever is asked of it may raise StorageUnavailable.
     """
 
-    def __init__(self, url: str) -> None:
-        self._store = _open(url)
+    def __init__(self, url: str, access: S3Access | None = None) -> None:
+        self._store = _open(url, access or S3Access())
+        self._impatient = _open(url, access or S3Access(), patient=False)
         self._folder = Path(unquote(urlsplit(url).path)) if url.startswith("file:") else None
 
     async def put_stream(self, key: str, chunks: AsyncIterator[bytes]) -> None:
         """Store what the iterator yields; when it raises, nothing is stored and the error goes on."""
-        with _answering():
+        with _taking():
             await obstore.put_async(self._store, key, chunks, chunk_size=CHUNK, max_concurrency=2)
 
     def put(self, prefix: str, content: bytes) -> str:
@@ -49,7 +54,7 @@ class ObjectStore:
 
     def write(self, key: str, content: bytes) -> None:
         """Store bytes under a key of the caller's choice, whole or not at all; what stood there is replaced."""
-        with _answering():
+        with _taking():
             obstore.put(self._store, key, content)
 
     def get(self, key: str) -> bytes:
@@ -93,6 +98,11 @@ class ObjectStore:
         """The prefixes one level below this one."""
         with _answering():
             return sorted(obstore.list_with_delimiter(self._store, prefix)["common_prefixes"])
+
+    def check(self) -> None:
+        """Raise StorageUnavailable unless the store answers."""
+        with suppress(FileNotFoundError), _answering():
+            obstore.head(self._impatient, NOWHERE)
 
     def newest(self, prefix: str) -> datetime | None:
         """When something was last stored under a prefix; None where nothing is."""
@@ -155,10 +165,31 @@ def _answering() -> Iterator[None]:
         raise StorageUnavailable("The object store does not take or give anything right now.") from error
 
 
-def _open(url: str) -> Store:
+@contextmanager
+def _taking() -> Iterator[None]:
+    """The same while something is written: nothing can be missing then but the place itself, such as a bucket."""
+    try:
+        with _answering():
+            yield
+    except FileNotFoundError as error:  # obstore raises it as well
+        raise StorageUnavailable("The object store is not where it was said to be.") from error
+
+
+def _open(url: str, access: S3Access, *, patient: bool = True) -> Store:
     if url.startswith("file:"):
         return LocalStore.from_url(url, mkdir=True, automatic_cleanup=True)
-    return from_url(url)
+    return open_bucket(url, access, patient=patient) if url.startswith("s3:") else from_url(url)
+
+
+def open_objects(settings: Settings) -> ObjectStore:
+    """The object store that the settings name."""
+    access = S3Access(
+        endpoint=settings.s3_endpoint,
+        region=settings.s3_region,
+        key_id=settings.s3_key_id,
+        secret_key=settings.s3_secret_key,
+    )
+    return ObjectStore(settings.object_store, access)
 
 
 def assessment_prefix(assessment_id: str) -> str:

@@ -5,24 +5,20 @@ from __future__ import annotations
 from contextlib import ExitStack
 from functools import partial
 
-import structlog
-
 from service.jobs.delivery_pump import deliveries_wait
 from service.jobs.destinations import destinations
 from service.jobs.sweeper import Sweeper, sweep_plan
 from service.jobs.webhook import delivery_lease, retry_plan
 from service.settings import Settings
 from service.storage.database import Database
-from service.storage.objects import ObjectStore
+from service.storage.objects import open_objects
 from service.task_queue.doorbell import DELIVER, Doorbell, QueueUnreachable, open_celery
 from service.worker.delivery import DeliveryRunner
 from service.worker.guarded_client import GuardedClient
 from service.worker.presence import Presence
-from service.worker.process import identity, open_consumer, started, watch_limits
+from service.worker.process import identity, open_consumer, say_ready, started, watch_limits
 from service.worker.tasks import register_tasks
 from service.worker.watchdog import Watchdog
-
-log = structlog.stdlib.get_logger(__name__)
 
 
 def run_delivering_worker(settings: Settings) -> int:
@@ -32,7 +28,7 @@ def run_delivering_worker(settings: Settings) -> int:
         database = Database(settings.database)
         closing.callback(database.close)
         app = open_celery(settings.broker, settings.visibility)
-        objects = ObjectStore(settings.object_store)
+        objects = open_objects(settings)
         doorbell = Doorbell(app)
         started(closing, Presence(database, worker, None, every=settings.presence, alive=settings.alive))
         sweeper = started(closing, Sweeper(database, objects, doorbell, sweep_plan(settings), worker.id))
@@ -51,7 +47,7 @@ def run_delivering_worker(settings: Settings) -> int:
                     sweeper.wake()
 
         register_tasks(app, run, (DELIVER,))
-        log.info("worker ready", worker=worker.id, queues=worker.queues, concurrency=worker.slots)
+        say_ready(worker)
         consumer = open_consumer(app, worker)
         consumer.start()
     return int(consumer.exitcode or 0)

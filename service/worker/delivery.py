@@ -8,12 +8,16 @@ from functools import partial
 from time import monotonic
 
 import structlog
+from opentelemetry.trace import Span, SpanKind
 
 from service.errors import FenceLost
 from service.jobs.deliveries import DeliveryRepository
 from service.jobs.webhook import RECORDING, DeliveryClaim, DeliveryState, Outcome, RetryPlan, Trouble
 from service.observability.logs import failure_fields
+from service.observability.metrics import WEBHOOK_ATTEMPTS, WEBHOOK_DURATION
+from service.observability.traces import Attributes, failed, span
 from service.storage.database import Database, now
+from service.task_queue.doorbell import DELIVER
 from service.worker.guarded_client import Answer, GuardedClient, SendingFailed
 from service.worker.perseverance import persevere
 from service.worker.signature import signed_headers
@@ -21,6 +25,9 @@ from service.worker.signature import signed_headers
 log = structlog.stdlib.get_logger(__name__)
 REDIRECTS = range(300, 400)
 MAY_ASK_FOR_TIME = (429, 503)
+BLOCKED = (Trouble.URL_REFUSED, Trouble.ADDRESS_REFUSED)
+"""Where nothing was sent to: this service does not want to."""
+UNRECORDED = "unrecorded"
 
 
 class DeliveryRunner:
@@ -41,16 +48,27 @@ class DeliveryRunner:
             claim = DeliveryRepository(session, self._worker).claim(delivery_id, self._lease, self._plan.attempts)
         if claim is None:
             return False
-        with structlog.contextvars.bound_contextvars(
-            delivery=claim.delivery_id, webhook=claim.webhook_id, message=claim.message_id
+        with (
+            structlog.contextvars.bound_contextvars(
+                delivery=claim.delivery_id,
+                webhook=claim.webhook_id,
+                message=claim.message_id,
+                subject=claim.subject,
+                request_id=claim.request_id,
+            ),
+            span("process deliver", kind=SpanKind.CONSUMER, attributes=_attributes(claim)),
         ):
             self._attempt(claim)
         return True
 
     def _attempt(self, claim: DeliveryClaim) -> None:
         try:
-            outcome = self._send(claim)
+            with span("POST", kind=SpanKind.CLIENT, attributes={"http.request.method": "POST"}) as present:
+                outcome = self._send(claim)
+                _note(present, outcome)
             state = persevere(partial(self._record, claim, outcome), RECORDING)
+            WEBHOOK_ATTEMPTS.labels(outcome=word_for(outcome)).inc()
+            WEBHOOK_DURATION.observe(outcome.seconds)
             log.info(
                 "delivery attempted",
                 attempt=claim.attempt,
@@ -60,8 +78,10 @@ class DeliveryRunner:
                 seconds=round(outcome.seconds, 3),
             )
         except FenceLost:
+            WEBHOOK_ATTEMPTS.labels(outcome=UNRECORDED).inc()
             log.info("delivery lost", attempt=claim.attempt)
         except Exception as error:  # the lease runs out, and the delivery is tried again
+            WEBHOOK_ATTEMPTS.labels(outcome=UNRECORDED).inc()
             log.error("delivery not recorded", attempt=claim.attempt, **failure_fields(error))
 
     def _record(self, claim: DeliveryClaim, outcome: Outcome) -> DeliveryState:
@@ -86,6 +106,34 @@ class DeliveryRunner:
             error=Trouble.REDIRECT if answer.status in REDIRECTS else None,
             retry_after=wait_asked_for(answer, moment),
         )
+
+
+def word_for(outcome: Outcome) -> str:
+    """What came of an attempt, as metrics call it."""
+    if outcome.delivered:
+        return "delivered"
+    if outcome.status is not None:
+        return "refused"
+    return "blocked" if outcome.error in BLOCKED else "unreachable"
+
+
+def _note(present: Span, outcome: Outcome) -> None:
+    if outcome.status is not None:
+        present.set_attribute("http.response.status_code", outcome.status)
+    if not outcome.delivered:
+        failed(present, outcome.error or str(outcome.status))
+
+
+def _attributes(claim: DeliveryClaim) -> Attributes:
+    return {
+        "messaging.system": "hilbert",
+        "messaging.operation.type": "process",
+        "messaging.operation.name": "process",
+        "messaging.destination.name": DELIVER,
+        "messaging.message.id": claim.message_id,
+        "hilbert.delivery.id": claim.delivery_id,
+        "hilbert.delivery.attempt": claim.attempt,
+    }
 
 
 def wait_asked_for(answer: Answer, moment: datetime) -> timedelta | None:

@@ -7,7 +7,9 @@ import sys
 from collections.abc import Callable
 
 from service.errors import ConfigurationRefused
+from service.observability.exposition import exposing
 from service.observability.logs import configure_logging
+from service.observability.traces import tracing
 from service.settings import Settings
 from service.task_queue.doorbell import DELIVER, QUEUES
 from service.worker.assessor import Assessor
@@ -25,9 +27,10 @@ def start_worker(
     configure_logging("worker")
     try:
         names = known_queues(queues)
-        if names == (DELIVER,):
-            return run_delivering_worker(settings)
-        return run_worker(settings, names, open_assessor)
+        with tracing(settings, "worker"), exposing(settings) as exposition:
+            if names == (DELIVER,):
+                return run_delivering_worker(settings)
+            return run_worker(settings, names, open_assessor, exposition)
     except ConfigurationRefused as error:
         sys.stderr.write(f"{error.detail}\n")
         return os.EX_CONFIG

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextvars import copy_context
 from datetime import timedelta
 from time import monotonic
 from types import TracebackType
@@ -38,7 +39,8 @@ class LeaseKeeper:
         self._lost = threading.Event()
         self._lock = threading.Lock()
         self._listeners: list[Callable[[], None]] = []
-        self._thread = threading.Thread(target=self._run, name="lease", daemon=True)
+        present = copy_context()  # so that its lines in the log name the stage as well
+        self._thread = threading.Thread(target=present.run, args=(self._run,), name="lease", daemon=True)
 
     def __enter__(self) -> Self:
         self._thread.start()

@@ -1,4 +1,4 @@
-"""A worker's sign of life, in the database and as a file: readiness is judged by the one, a container's health by the other."""
+"""A worker's sign of life, in the database and as a file: for readiness the one, for a container's health the other."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from service.jobs.workers import LoadedModel, WorkerIdentity, beat, leave, register
 from service.observability.logs import failure_fields
+from service.observability.metrics import WORKER_BEAT
 from service.storage.database import Database
 
 log = structlog.stdlib.get_logger(__name__)
@@ -38,6 +39,7 @@ class Presence:
         """Register, then beat from a thread: a solo worker computes in its main one."""
         with self._database.writing() as session:
             register(session, self._worker, self._model)
+        WORKER_BEAT.set_to_current_time()
         self._alive.parent.mkdir(parents=True, exist_ok=True)
         self._alive.touch()
         self._thread.start()
@@ -64,6 +66,7 @@ class Presence:
             try:
                 with self._database.writing() as session:
                     beat(session, self._worker, self._model, forward=forward)
+                WORKER_BEAT.set_to_current_time()
                 self._alive.touch()
             except (SQLAlchemyError, OSError) as error:
                 log.warning("heartbeat failed", **failure_fields(error))

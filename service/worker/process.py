@@ -23,11 +23,14 @@ from service.jobs.lanes import next_to_claim
 from service.jobs.result import ModelTrace
 from service.jobs.sweeper import Sweeper, sweep_plan
 from service.jobs.workers import WorkerIdentity, bury, living
+from service.observability.exposition import Exposition
+from service.observability.metrics import WORKER_READY
 from service.settings import Settings
 from service.storage.database import Database, now
-from service.storage.objects import ObjectStore
+from service.storage.objects import open_objects
 from service.task_queue.doorbell import Doorbell, QueueUnreachable, open_celery
 from service.worker.assessor import Assessor
+from service.worker.batcher_metrics import BatcherMetrics
 from service.worker.expiry import forget_features
 from service.worker.load_report import LoadReport
 from service.worker.presence import Presence
@@ -39,19 +42,25 @@ from service.worker.watchdog import Limits, Watchdog
 log = structlog.stdlib.get_logger(__name__)
 
 
-def run_worker(settings: Settings, queues: tuple[str, ...], open_assessor: Callable[[Settings], Assessor]) -> int:
+def run_worker(
+    settings: Settings,
+    queues: tuple[str, ...],
+    open_assessor: Callable[[Settings], Assessor],
+    exposition: Exposition,
+) -> int:
     """Serve the queues until a signal ends the process; returns its exit status."""
     worker = identity(queues, settings.concurrency)
     forget_features(settings)
     assessor = _warm(open_assessor(settings))
     with ExitStack() as closing:
         closing.callback(assessor.close)
+        closing.enter_context(exposition.asking(BatcherMetrics(assessor)))
         database = Database(settings.database)
         closing.callback(database.close)
         report = LoadReport(assessor)
         closing.callback(report.write)
         app = open_celery(settings.broker, settings.visibility)
-        objects = ObjectStore(settings.object_store)
+        objects = open_objects(settings)
         doorbell = Doorbell(app)
         _bury_predecessors(database, settings.silence)
         presence = started(
@@ -79,8 +88,14 @@ def run_worker(settings: Settings, queues: tuple[str, ...], open_assessor: Calla
             return worked_on
 
         register_tasks(app, partial(go_on, run, stopping=asked_to_stop))
-        log.info("worker ready", worker=worker.id, queues=queues, concurrency=settings.concurrency)
+        say_ready(worker)
         return _serve(open_consumer(app, worker))
+
+
+def say_ready(worker: WorkerIdentity) -> None:
+    """In the log and in the metrics: from now on the worker serves its queues."""
+    WORKER_READY.labels(queues=",".join(worker.queues)).set(1)
+    log.info("worker ready", worker=worker.id, queues=worker.queues, concurrency=worker.slots)
 
 
 def _serve(consumer: WorkController) -> int:

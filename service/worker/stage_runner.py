@@ -18,6 +18,8 @@ from service.jobs.retention import Retention, remove_material, retention
 from service.jobs.stages import StageRepository
 from service.jobs.workers import WorkerIdentity
 from service.observability.logs import failure_fields
+from service.observability.metrics import AUDIO
+from service.observability.traces import aside, span
 from service.settings import Settings
 from service.storage.database import Database, now
 from service.storage.objects import ObjectStore, assessment_prefix, result_prefix, work_prefix
@@ -25,6 +27,8 @@ from service.storage.tables import AssessmentRow
 from service.worker.assessor import Assessor, MaterialUnusable, result_without_score
 from service.worker.lease import LeaseKeeper
 from service.worker.perseverance import AWAY, persevere
+from service.worker.result_metrics import count_result
+from service.worker.stage_record import StageOutcome, recorded
 
 log = structlog.stdlib.get_logger(__name__)
 CANDIDATES = 8
@@ -87,13 +91,16 @@ class StageRunner:
         claim = self._claim(stage_id, after)
         if claim is None:
             return None
-        with structlog.contextvars.bound_contextvars(
-            request_id=claim.request_id,
-            assessment=claim.assessment_id,
-            stage=str(claim.kind),
-            index=claim.index,
+        with (
+            structlog.contextvars.bound_contextvars(
+                request_id=claim.request_id,
+                assessment=claim.assessment_id,
+                stage=str(claim.kind),
+                index=claim.index,
+            ),
+            recorded(claim) as record,
         ):
-            self._attempt(claim)
+            record.outcome = self._attempt(claim)
         return claim.assessment_id
 
     def _claim(self, stage_id: str, after: str | None) -> StageClaim | None:
@@ -107,7 +114,7 @@ class StageRunner:
                 return claim
         return None
 
-    def _attempt(self, claim: StageClaim) -> None:
+    def _attempt(self, claim: StageClaim) -> StageOutcome:
         keeper = LeaseKeeper(
             self._database,
             claim,
@@ -119,15 +126,18 @@ class StageRunner:
             with keeper:
                 self._work(claim, keeper)
             log.info("stage done", attempt=claim.attempt)
+            return StageOutcome.DONE
         except FenceLost:
             log.info("stage lost", attempt=claim.attempt)
             self._clear_after(claim)
+            return StageOutcome.LOST
         except AWAY as error:
             log.warning("stage put off", attempt=claim.attempt, **failure_fields(error))
             self._excuse(claim)
+            return StageOutcome.PUT_OFF
         except Exception as error:  # whatever it was, the stage is tried again and then given up
             log.error("stage failed", attempt=claim.attempt, **failure_fields(error))
-            self._give_up_or_back(claim)
+            return self._give_up_or_back(claim)
 
     def _work(self, claim: StageClaim, keeper: LeaseKeeper) -> None:
         if claim.kind == StageKind.PREPARE:
@@ -140,55 +150,73 @@ class StageRunner:
     def _prepare(self, claim: StageClaim, keeper: LeaseKeeper) -> None:
         with tempfile.TemporaryDirectory(dir=self._scratch) as folder:
             scratch = Path(folder)
-            audio = None
-            if claim.audio_key is not None:
-                audio = scratch / "audio"
-                self._objects.get_to_file(claim.audio_key, audio)
-            transcript = None if claim.transcript_key is None else self._objects.get(claim.transcript_key)
+            audio, transcript = self._material(claim, scratch / "audio")
             try:
-                preparation = self._assessor.prepare(audio, transcript, scratch)
-                prefix = f"{work_prefix(claim.assessment_id)}/prepare"
-                chunks = []
-                for chunk in preparation.chunks:
-                    keeper.check()
-                    chunks.append(StoredChunk(key=self._objects.put(prefix, chunk.content), segments=chunk.segments))
+                with span("decode and cut"):
+                    preparation = self._assessor.prepare(audio, transcript, scratch)
+                    prefix = f"{work_prefix(claim.assessment_id)}/prepare"
+                    chunks = []
+                    for chunk in preparation.chunks:
+                        keeper.check()
+                        key = self._objects.put(prefix, chunk.content)
+                        chunks.append(StoredChunk(key=key, segments=chunk.segments))
             except MaterialUnusable as refusal:
                 log.info("material unusable", code=refusal.code)
                 self._finish(claim, result_without_score(claim.task, refusal, self._assessor.trace))
                 return
         summary_key = self._objects.put(prefix, preparation.summary)
         self._write(lambda stages: stages.complete_prepare(claim, summary_key, chunks, seconds=preparation.seconds))
+        AUDIO.inc(preparation.seconds)
+
+    def _material(self, claim: StageClaim, audio: Path) -> tuple[Path | None, bytes | None]:
+        """What the client sent: the recording, copied to a file, and the transcript."""
+        with span("read material"):
+            if claim.audio_key is not None:
+                self._objects.get_to_file(claim.audio_key, audio)
+            transcript = None if claim.transcript_key is None else self._objects.get(claim.transcript_key)
+        return None if claim.audio_key is None else audio, transcript
 
     def _encode(self, claim: StageClaim, keeper: LeaseKeeper) -> None:
         if claim.input_key is None:
             raise ValueError("an encode stage has an input")
-        features = self._assessor.encode(self._objects.get(claim.input_key), keeper.when_lost)
+        with span("read segments"):
+            chunk = self._objects.get(claim.input_key)
+        with span("encode"):
+            features = self._assessor.encode(chunk, keeper.when_lost)
         prefix = f"{work_prefix(claim.assessment_id)}/encode"
-        key = persevere(lambda: self._objects.put(prefix, features), self._patience.lease)
+        with span("write features"):
+            key = persevere(lambda: self._objects.put(prefix, features), self._patience.lease)
         self._write(lambda stages: stages.complete_encode(claim, key))
 
     def _score(self, claim: StageClaim) -> None:
         with self._database.reading() as session:
             inputs = StageRepository(session, self._worker).score_inputs(claim)
-        summary = self._objects.get(inputs.summary_key)
-        features = [self._objects.get(key) for key in inputs.feature_keys]
-        self._finish(claim, self._assessor.score(summary, features, claim.task))
+        with span("read features"):
+            summary = self._objects.get(inputs.summary_key)
+            features = [self._objects.get(key) for key in inputs.feature_keys]
+        with span("score"):
+            result = self._assessor.score(summary, features, claim.task)
+        self._finish(claim, result)
 
     def _finish(self, claim: StageClaim, result: Result) -> None:
-        key = self._objects.put(result_prefix(claim.assessment_id), result.model_dump_json().encode())
+        with span("write result"):
+            key = self._objects.put(result_prefix(claim.assessment_id), result.model_dump_json().encode())
         scored = result.outcome is not None
         self._write(lambda stages: stages.complete_assessment(claim, key, scored=scored))
+        count_result(result)
         remove_material(self._database, self._objects, self._patience.retention, claim.assessment_id)
 
-    def _give_up_or_back(self, claim: StageClaim) -> None:
+    def _give_up_or_back(self, claim: StageClaim) -> StageOutcome:
         delay = self._patience.delay_after(claim.attempt)
         try:
             if claim.attempt < self._patience.attempts:
                 self._write(lambda stages: stages.give_back(claim, delay))
-            else:
-                self._write(lambda stages: stages.fail(claim, INTERNAL_FAILURE))
+                return StageOutcome.FAILED
+            self._write(lambda stages: stages.fail(claim, INTERNAL_FAILURE))
         except FenceLost:
             self._clear_after(claim)
+            return StageOutcome.LOST
+        return StageOutcome.ABANDONED
 
     def _excuse(self, claim: StageClaim) -> None:
         """Not the stage's fault, so it does not count: tried again until what it needs is back."""
@@ -204,7 +232,8 @@ class StageRunner:
             with self._database.writing() as session:
                 write(StageRepository(session, self._worker, self._model))
 
-        persevere(transaction, self._patience.lease)
+        with aside("complete"):
+            persevere(transaction, self._patience.lease)
 
     def _clear_after(self, claim: StageClaim) -> None:
         """Leave nothing behind that was written after the assessment had ended or was erased."""

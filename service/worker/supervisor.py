@@ -37,11 +37,12 @@ LOOK_EVERY_SECONDS = 0.1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Program:
-    """A child to keep alive."""
+    """A child to keep alive; `environment` is what it has beside what all of them have."""
 
     name: str
     command: tuple[str, ...]
     inherits: tuple[int, ...] = ()
+    environment: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -166,7 +167,7 @@ class Supervisor:
         with path.open("ab") as output:
             child.process = subprocess.Popen(
                 child.program.command,
-                env=self.environment,
+                env={**self.environment, **child.program.environment},
                 cwd=self.working_directory,
                 stdin=subprocess.DEVNULL,
                 stdout=output,

@@ -74,7 +74,7 @@ class Stack:
         with httpx.Client(base_url=self.url, timeout=10, trust_env=False) as http:
             while time.monotonic() < begun + within:
                 try:
-                    if http.get("/readyz").status_code == httpx.codes.OK:
+                    if http.get("/healthz").status_code == httpx.codes.OK:
                         return time.monotonic() - begun
                 except httpx.TransportError:
                     pass

@@ -11,6 +11,9 @@ from pathlib import Path
 
 import pytest
 import structlog
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from sqlalchemy import delete, text
 
 from service.auth.caller import Caller
@@ -18,6 +21,8 @@ from service.jobs.assessment import Order, Priority
 from service.jobs.repository import AssessmentRepository
 from service.jobs.webhooks import WebhookRepository
 from service.jobs.workers import LoadedModel, TaskOutcomes, WorkerIdentity, register
+from service.observability.metrics import COUNTED
+from service.observability.traces import tracing_with
 from service.storage.database import Database, now
 from service.storage.migration import migrate
 from service.storage.objects import ObjectStore
@@ -238,3 +243,29 @@ def measured(submit):
                 )
 
     return measured
+
+
+@pytest.fixture
+def counted():
+    """How far a metric has risen since the test began: `counted("hilbert_sweeps_total", outcome="done")`."""
+    before = {(sample.name, tuple(sorted(sample.labels.items()))): sample.value for sample in _samples()}
+
+    def counted(name, **labels):
+        rise = (COUNTED.get_sample_value(name, labels) or 0.0) - before.get((name, tuple(sorted(labels.items()))), 0.0)
+        return round(rise, 6)
+
+    return counted
+
+
+def _samples():
+    return [sample for family in COUNTED.collect() for sample in family.samples]
+
+
+@pytest.fixture
+def traced():
+    """Trace with everything kept in memory; gives a function that returns the ended spans of a name."""
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    with tracing_with(provider):
+        yield lambda name: [span for span in exporter.get_finished_spans() if span.name == name]

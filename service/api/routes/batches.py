@@ -24,6 +24,7 @@ from service.api.idempotency import OncePerKey
 from service.api.openapi import problems, responses
 from service.auth.caller import Caller
 from service.errors import BatchNotFound, DatabaseUnavailable, ModelNotReady, Overloaded, Unauthenticated
+from service.jobs.assessment import Priority
 from service.jobs.batch import ENDED, Batch
 from service.jobs.batch_ending import cancel_lines, erase_batch
 from service.jobs.batch_files import (
@@ -37,6 +38,7 @@ from service.jobs.batch_files import (
 from service.jobs.batch_repository import BatchRepository
 from service.jobs.batch_submission import BatchSubmission
 from service.jobs.idempotency import Answer
+from service.observability.metrics import SUBMISSIONS
 from service.refusals import (
     BatchInvalid,
     BatchUnreadable,
@@ -104,6 +106,7 @@ async def create_batch(
         answered = partial(_answered, caller, once, await body.read_digest())
         batch = await run_in_threadpool(submission.take_uploaded, lines, parts.objects, limits.transcript, answered)
     parts.sweeper.wake()
+    SUBMISSIONS.labels(priority=Priority.BATCH, outcome="accepted").inc(batch.lines)
     response.headers["Location"] = batch_path(batch.id)
     return await run_in_threadpool(_view, response, caller, parts, batch.id)
 

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -12,7 +13,7 @@ import httpx
 import pytest
 from standardwebhooks import Webhook
 
-from service.cli.serving import running_service
+from service.cli.serving import _programs, running_service
 from service.errors import ConfigurationRefused
 from service.settings import Settings
 from tests.receiver import Receiver
@@ -285,3 +286,22 @@ def children_of_session(parent):
         if b"--parent-pid" in arguments and str(parent).encode() in arguments:
             found.append(int(folder.name))
     return found
+
+
+def test_each_child_has_a_metrics_port_of_its_own(tmp_path):
+    with socket.socket() as listener:
+        for port, expected in ((9464, ["9464", "9465", "9466"]), (0, [None] * 3), (None, [None] * 3)):
+            programs = _programs(Settings(data_dir=tmp_path, metrics_port=port), listener, ("worker",))
+            assert [program.environment.get("HILBERT_METRICS_PORT") for program in programs] == expected
+
+
+def test_a_taken_metrics_port_is_refused_with_what_to_do(tmp_path, rehearsal_command):
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        settings = quick(tmp_path / "data", metrics_port=other.getsockname()[1])
+        with (
+            pytest.raises(ConfigurationRefused, match="HILBERT_METRICS_PORT"),
+            running_service(settings, rehearsal_command),
+        ):
+            pass

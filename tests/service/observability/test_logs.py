@@ -5,6 +5,7 @@ import pytest
 import structlog
 
 from service.observability.logs import configure_logging, failure_fields
+from service.observability.traces import span
 
 
 @pytest.fixture
@@ -55,3 +56,27 @@ def test_an_error_is_told_by_type_and_place():
     assert fields["error_type"] == "JSONDecodeError"
     assert fields["trace"][0].startswith("tests/service/observability/test_logs.py:")
     assert "Ada" not in str(fields)
+
+
+def test_a_line_names_the_trace_that_it_belongs_to(lines, traced):
+    configure_logging("test")
+    log = structlog.stdlib.get_logger("a")
+    with span("work"):
+        log.info("inside")
+        logging.getLogger("library").warning("inside")
+    log.info("outside")
+    ours, library, outside = lines()
+    (got,) = traced("work")
+    ids = {"trace_id": f"{got.context.trace_id:032x}", "span_id": f"{got.context.span_id:016x}"}
+    assert ids.items() <= ours.items()
+    assert ids.items() <= library.items()
+    assert not ids.keys() & outside.keys()
+
+
+@pytest.mark.parametrize("library", ["celery.worker", "kombu.connection", "uvicorn.error"])
+def test_warnings_of_the_servers_libraries_are_lines_of_json_too(library, lines):
+    configure_logging("test")
+    logging.getLogger(library).warning("consumer: %s", "away")
+    logging.getLogger(library).info("too much")
+    (line,) = lines()
+    assert (line["event"], line["level"], line["process"]) == ("consumer: away", "warning", "test")

@@ -7,7 +7,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError, OperationalError, StatementError
 
-from service.storage.database import Database, now
+from service.storage.database import Database, now, once_committed
 from service.storage.migration import migrate
 from service.storage.tables import ApiKeyRow, StageRow, Table
 
@@ -57,6 +57,22 @@ def test_moments_come_back_in_utc(database):
         read = session.scalars(select(ApiKeyRow)).one().created_at
     assert read == moment
     assert read.utcoffset() == timedelta(0)
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_the_zone_of_a_server_does_not_show(database_url):
+    """A client may be told of moments by formats that know UTC alone."""
+    database = Database(f"{database_url}?options=-c%20timezone%3DAmerica%2FHalifax")
+    moment = datetime(2026, 3, 2, 10, 0, tzinfo=UTC)
+    try:
+        with database.writing() as session:
+            session.add(key(moment))
+        with database.reading() as session:
+            read = session.scalars(select(ApiKeyRow)).one().created_at
+    finally:
+        database.close()
+    assert read == moment
+    assert read.tzinfo is UTC
 
 
 def test_a_moment_without_a_zone_is_refused(database):
@@ -159,13 +175,24 @@ def test_patience_has_an_end_and_is_none_by_default(postgres_url):
         database.close()
 
 
-def test_moments_come_back_in_utc_whatever_zone_the_server_keeps(postgres_url):
-    database = Database(f"{postgres_url}?options=-c%20TimeZone%3DEtc/UTC")
-    moment = datetime(2026, 3, 4, 5, 6, tzinfo=UTC)
-    with database.writing() as session:
-        session.add(key(moment, "zoned-ab"))
-    with database.writing() as session:
-        row = session.get(ApiKeyRow, "zoned-ab", populate_existing=True)
-        assert (row.created_at, row.created_at.tzinfo) == (moment, UTC)
-        session.delete(row)
-    database.close()
+def test_what_follows_a_commit_happens_once_and_only_after_it(sqlite):
+    done = []
+    with sqlite.writing() as session:
+        once_committed(session, lambda: done.append("committed"))
+        assert done == []
+    assert done == ["committed"]
+
+
+def test_nothing_follows_a_transaction_that_is_rolled_back(sqlite):
+    done = []
+
+    def stumble():
+        with sqlite.writing() as session:
+            once_committed(session, lambda: done.append("committed"))
+            raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        stumble()
+    with sqlite.writing():
+        pass
+    assert done == []

@@ -2,6 +2,7 @@ import time
 from datetime import timedelta
 
 from service.jobs.workers import WorkerIdentity
+from service.observability.metrics import COUNTED
 from service.storage.tables import ModelRow, WorkerRow
 from service.worker.presence import Presence
 from tests.waiting import wait_for
@@ -47,6 +48,15 @@ def test_a_database_that_stumbles_does_not_end_the_beat(sqlite, loaded_model, tm
     wait_for(lambda: alive.stat().st_mtime_ns > touched)
     with sqlite.engine.begin() as connection:
         connection.exec_driver_sql("ALTER TABLE worker RENAME TO hidden")
+    presence.stop()
+
+
+def test_the_last_beat_is_a_metric(sqlite, loaded_model, tmp_path):
+    worker = WorkerIdentity(id="w1", queues=("encode",))
+    presence = Presence(sqlite, worker, loaded_model, every=BEAT, alive=tmp_path / "alive")
+    before = time.time()
+    presence.start()
+    wait_for(lambda: COUNTED.get_sample_value("hilbert_worker_last_beat_timestamp_seconds") > before)
     presence.stop()
 
 

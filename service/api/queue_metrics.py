@@ -1,0 +1,129 @@
+"""The state of the queue and of the service's parts as metrics, looked up when somebody asks for them.
+
+It happens in the thread of whoever asks, never in the event loop, and for all who ask within two seconds once.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from time import monotonic
+
+import structlog
+from prometheus_client import Metric
+from prometheus_client.registry import Collector
+from sqlalchemy.exc import SQLAlchemyError
+
+from service.api.dependencies import Parts
+from service.errors import StorageUnavailable
+from service.jobs.assessment import Priority, StageKind, StageState
+from service.jobs.queue_state import OPEN, QueueState, read_queue
+from service.observability import metrics
+from service.observability.logs import failure_fields
+from service.task_queue.doorbell import QUEUES, QueueUnreachable
+
+log = structlog.stdlib.get_logger(__name__)
+FRESH_SECONDS = 2.0
+DIGEST_LENGTH = 12
+
+
+class QueueMetrics(Collector):
+    """What this API's database, broker and object store say; without the database only that it does not answer."""
+
+    def __init__(self, parts: Parts, *, clock: Callable[[], float] = monotonic) -> None:
+        self._parts = parts
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._read_at = float("-inf")
+        self._families: list[Metric] = []
+
+    def collect(self) -> Iterable[Metric]:
+        """Metrics that are two seconds old at most."""
+        with self._lock:
+            if self._clock() - self._read_at >= FRESH_SECONDS:
+                self._families = list(self._read())
+                self._read_at = self._clock()
+            return self._families
+
+    def _read(self) -> Iterator[Metric]:
+        up = metrics.PART_UP.family()
+        try:
+            state = read_queue(self._parts.database, self._parts.settings.silence)
+        except SQLAlchemyError as error:
+            log.warning("the queue could not be read for metrics", **failure_fields(error))
+        else:
+            yield from families(state)
+            up.add_metric(["database"], 1)
+        if not up.samples:
+            up.add_metric(["database"], 0)
+        up.add_metric(["queue"], _answers(self._parts.doorbell.check, QueueUnreachable))
+        up.add_metric(["object_store"], _answers(self._parts.objects.check, StorageUnavailable))
+        yield up
+
+
+def families(state: QueueState) -> Iterator[Metric]:
+    """The metrics of a state; what there is none of is 0, so that nothing appears out of nowhere."""
+    yield from _of_stages(state)
+    yield from _of_deliveries(state)
+    yield _of_assessments(state)
+    yield from _of_workers(state)
+    yield _of_models(state)
+
+
+def _of_stages(state: QueueState) -> Iterator[Metric]:
+    counts = {(line.kind, line.priority, line.state): line for line in state.stages}
+    stages, oldest = metrics.QUEUE_STAGES.family(), metrics.QUEUE_OLDEST.family()
+    for kind in StageKind:
+        for priority in Priority:
+            for stands in metrics.STANDS:
+                line = counts.get((kind, priority, stands))
+                stages.add_metric([kind, priority, stands], 0 if line is None else line.count)
+            ready = counts.get((kind, priority, StageState.READY))
+            oldest.add_metric([kind, priority], 0 if ready is None else ready.oldest)
+    yield stages
+    yield oldest
+
+
+def _of_deliveries(state: QueueState) -> Iterator[Metric]:
+    lines = {line.state: line for line in state.deliveries}
+    deliveries, oldest = metrics.DELIVERIES.family(), metrics.DELIVERIES_OLDEST.family()
+    for stands in metrics.STANDS:
+        deliveries.add_metric([stands], 0 if stands not in lines else lines[stands].count)
+    oldest.add_metric([], 0 if StageState.READY not in lines else lines[StageState.READY].oldest)
+    yield deliveries
+    yield oldest
+
+
+def _of_assessments(state: QueueState) -> Metric:
+    counts = {(line.state, line.priority): line.count for line in state.unfinished}
+    unfinished = metrics.UNFINISHED.family()
+    for stands in OPEN:
+        for priority in Priority:
+            unfinished.add_metric([stands, priority], counts.get((stands, priority), 0))
+    return unfinished
+
+
+def _of_workers(state: QueueState) -> Iterator[Metric]:
+    workers, slots = metrics.WORKERS.family(), metrics.WORKER_SLOTS.family()
+    for queue in QUEUES:
+        serving = [worker for worker in state.workers if queue in worker.queues]
+        workers.add_metric([queue], len(serving))
+        slots.add_metric([queue], sum(worker.slots for worker in serving))
+    yield workers
+    yield slots
+
+
+def _of_models(state: QueueState) -> Metric:
+    models = metrics.MODEL.family()
+    for model in state.models:
+        digest = model.digest.removeprefix("sha256:")[:DIGEST_LENGTH]
+        models.add_metric([model.bundle, model.version, digest, str(model.demonstration).lower()], 1)
+    return models
+
+
+def _answers(check: Callable[[], None], silent: type[Exception]) -> int:
+    try:
+        check()
+    except silent:
+        return 0
+    return 1
