@@ -177,7 +177,7 @@ class ModelNotReady(Unavailable):
 
 
 class NotReady(Unavailable):
-    """A part of the service is missing."""
+    """A part of the service is missing, or the process takes no requests: not yet, or no more."""
 
     code = "not_ready"
     title = "The service is not ready"

@@ -77,6 +77,14 @@ class Settings(BaseSettings):
     object_store_url: SecretStr | None = Field(
         default=None, description="s3://bucket/prefix or file:///path ; default: the data folder"
     )
+    s3_endpoint: str | None = Field(
+        default=None, description="URL of an S3 server other than Amazon's, such as https://objects.example:9000"
+    )
+    s3_region: str | None = Field(default=None, description="region of the bucket; default: AWS_REGION or us-east-1")
+    s3_key_id: SecretStr | None = Field(
+        default=None, description="id of the access key; default: as AWS's own tools find one"
+    )
+    s3_secret_key: SecretStr | None = Field(default=None, description="the secret of that key")
     bundle: Path = Field(
         default=REPOSITORY / "examples" / "bundle", description="folder of the bundle that workers load"
     )
@@ -90,6 +98,21 @@ class Settings(BaseSettings):
     )
     host: str = Field(default="127.0.0.1", description="address the API listens on")
     port: int = Field(default=8000, ge=0, le=65535, description="port the API listens on; 0 takes a free one")
+    drain: Duration = Field(
+        default=timedelta(0),
+        ge=timedelta(0),
+        description="after SIGTERM the API goes on taking requests for this long, while `/readyz` sends others away",
+    )
+    finish: Duration = Field(
+        default=timedelta(seconds=3),
+        ge=timedelta(0),
+        description="time that requests under way have to end, once the API takes no more",
+    )
+    database_patience: Duration = Field(
+        default=timedelta(0),
+        ge=timedelta(0),
+        description="how long a request waits for a database that does not take connections, before it fails",
+    )
     upload_limit: int = Field(default=2_000_000_000, gt=0, description="largest accepted request, in bytes")
     transcript_limit: int = Field(default=5_000_000, gt=0, description="largest accepted transcript, in bytes")
     batch_lines: int = Field(default=50_000, gt=0, description="most lines that one batch may have")
@@ -340,7 +363,8 @@ class Settings(BaseSettings):
 
     def _plain(self) -> dict[str, object]:
         values = self.model_dump(mode="json", exclude_none=True)
-        for name in ("database_url", "broker_url", "object_store_url", "traces_url"):
+        secrets = ("database_url", "broker_url", "object_store_url", "s3_key_id", "s3_secret_key", "traces_url")
+        for name in secrets:
             if (secret := getattr(self, name)) is not None:
                 values[name] = secret.get_secret_value()
         values["peppers"] = {version: pepper.get_secret_value() for version, pepper in self.peppers.items()}

@@ -1,4 +1,4 @@
-"""A real PostgreSQL and a real Redis, from the wheels that `make setup` installs (decision 0005).
+"""A real PostgreSQL, a real Redis and a stand-in for S3, from the wheels that `make setup` installs (decision 0005).
 
 Each process that runs tests starts its own, when a test first asks for one.
 """
@@ -8,12 +8,14 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import httpx
 import psycopg
 import pytest
 
@@ -125,3 +127,34 @@ def postgresql() -> Iterator[PostgreSQL]:
     """A private PostgreSQL."""
     with postgresql_server("fsync=off") as server, server.running():
         yield PostgreSQL(port=server.port)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class S3Server:
+    """A server that speaks S3, and the keys that it takes."""
+
+    endpoint: str
+    key_id: str = "test"
+    secret_key: str = "test"
+
+    def bucket(self, name: str) -> "S3Server":
+        """Itself, once it has an empty bucket of this name."""
+        httpx.put(f"{self.endpoint}/{name}", trust_env=False).raise_for_status()
+        return self
+
+    def unfinished(self, name: str) -> str:
+        """What a bucket says of uploads in parts that were begun and not ended."""
+        return httpx.get(f"{self.endpoint}/{name}?uploads", trust_env=False).raise_for_status().text
+
+    def settings(self) -> dict[str, str]:
+        """The settings with which the service finds it."""
+        return {"s3_endpoint": self.endpoint, "s3_key_id": self.key_id, "s3_secret_key": self.secret_key}
+
+
+@pytest.fixture(scope="session")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    """A private S3 server: Moto's, which refuses parts and ranges that Amazon's would refuse."""
+    port = free_port()
+    command = (sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port))
+    with running(command, tmp_path_factory.mktemp("s3") / "s3.log", until=lambda: answers(port)):
+        yield S3Server(endpoint=f"http://127.0.0.1:{port}")

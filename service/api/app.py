@@ -18,7 +18,9 @@ from service.api.error_handlers import install_error_handlers
 from service.api.measuring import Measuring
 from service.api.openapi import describe
 from service.api.queue_metrics import QueueMetrics
+from service.api.readiness import Readiness
 from service.api.routes import assessments, batches, events, health, models, uploads, webhooks
+from service.api.second_try import SecondTry
 from service.api.tracing import Tracing
 from service.api.watching import Watcher
 from service.auth.keys import KeyRing
@@ -32,7 +34,7 @@ from service.observability.traces import tracing
 from service.observability.version import service_version
 from service.settings import Settings
 from service.storage.database import Database
-from service.storage.objects import ObjectStore
+from service.storage.objects import open_objects
 from service.task_queue.doorbell import Doorbell, open_celery
 
 NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
@@ -53,7 +55,7 @@ def create_app(settings: Settings, exposition: Exposition | None = None) -> Fast
         redoc_url=None,
         telemetry=NO_TELEMETRY,
     )
-    for middleware in (Correlation, Tracing, Measuring):  # the last one added sees a request first
+    for middleware in (SecondTry, Correlation, Tracing, Measuring):  # the last one added sees a request first
         app.add_middleware(middleware)
     install_error_handlers(app)
     app.include_router(health.router)
@@ -71,8 +73,8 @@ def create_app(settings: Settings, exposition: Exposition | None = None) -> Fast
 
 def open_parts(settings: Settings) -> Parts:
     """Open everything an API process needs. The database must have been migrated."""
-    database = Database(settings.database)
-    objects = ObjectStore(settings.object_store)
+    database = Database(settings.database, settings.database_patience)
+    objects = open_objects(settings)
     doorbell = Doorbell(open_celery(settings.broker, settings.visibility))
     outlook = Outlook(database, settings.silence)
     owner = f"api-{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
@@ -86,6 +88,7 @@ def open_parts(settings: Settings) -> Parts:
         outlook=outlook,
         admission=Admission(database, outlook, bounds(settings)),
         watcher=Watcher(database, outlook),
+        readiness=Readiness(database),
     )
 
 
@@ -96,11 +99,13 @@ def _lifespan(settings: Settings, exposition: Exposition) -> Callable[[FastAPI],
             parts = await run_in_threadpool(open_parts, settings)
             app.state.parts = parts
             parts.sweeper.start()
+            parts.readiness.start()
             try:
                 with exposition.asking(QueueMetrics(parts)):
                     yield
             finally:
                 parts.watcher.close()
+                await run_in_threadpool(parts.readiness.stop)
                 await run_in_threadpool(parts.sweeper.stop)
                 parts.doorbell.close()
                 parts.database.close()

@@ -17,7 +17,7 @@ from service.observability.logs import failure_fields
 
 log = structlog.stdlib.get_logger(__name__)
 HARMLESS = re.compile(r"[A-Za-z0-9._:-]{1,64}")
-QUIET_PATHS = ("/livez", "/readyz")
+QUIET_PATHS = ("/livez", "/readyz", "/healthz")
 PREFIX = "/v1"
 UNKNOWN = "unknown"
 METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))

@@ -11,6 +11,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
 
+from service.api.readiness import Readiness
 from service.api.watching import Watcher
 from service.auth.caller import Caller
 from service.auth.keys import KeyRing
@@ -37,6 +38,7 @@ class Parts:
     outlook: Outlook
     admission: Admission
     watcher: Watcher
+    readiness: Readiness
 
 
 bearer = HTTPBearer(auto_error=False, description="An API key: `hil_...`")

@@ -10,6 +10,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 
 from service.api.schemas import Problem, ProblemField
+from service.api.second_try import note_lost
 from service.errors import (
     DatabaseUnavailable,
     FieldProblem,
@@ -50,6 +51,7 @@ def install_error_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(SQLAlchemyError)
     def on_database_error(request: Request, error: SQLAlchemyError) -> JSONResponse:
+        note_lost(request, error)
         return problem_response(request, _database_error(error))
 
 

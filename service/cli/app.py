@@ -6,6 +6,8 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Never
@@ -17,6 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from service.auth.keys import KeyRing
+from service.cli.bundle_shelf import BundleShelf
 from service.cli.serving import RunningService, running_service, wait_for_signal
 from service.errors import ConfigurationRefused
 from service.observability.logs import configure_logging
@@ -133,7 +136,10 @@ def migrate() -> None:
     try:
         migration.migrate(database)
     except OperationalError:  # its message names hosts and accounts
-        sys.stderr.write("The database does not answer, or does not let us in: see HILBERT_DATABASE_URL.\n")
+        sys.stderr.write(
+            "The database does not answer, does not let us in (see HILBERT_DATABASE_URL), or others hold its tables "
+            "for long. Nothing was changed.\n"
+        )
         raise typer.Exit(os.EX_TEMPFAIL) from None
     finally:
         database.close()
@@ -200,6 +206,48 @@ def show_bundle(
     except BundleError as error:
         Console(stderr=True, soft_wrap=True).print(f"{error.detail}. {error.advice}", markup=False)
         raise typer.Exit(1) from error
+
+
+Shelf = Annotated[Path, typer.Option(help="Folder that holds the bundles.")]
+SHELF = Path("/srv/bundles")
+
+
+@bundle_app.command("install")
+def install_bundle(
+    source: Annotated[str, typer.Argument(help="Folder of the bundle, or - for a tar archive from standard input.")],
+    shelf: Shelf = SHELF,
+) -> None:
+    """Copy a bundle beside the others if it can be used here, as `verify` says; print its name."""
+    from service.cli.bundle import verify_bundle as usable
+
+    settings = read_settings()
+    found = Console(stderr=True, soft_wrap=True)
+    with _refusing():
+        stream = sys.stdin.buffer if source == "-" else Path(source)
+        typer.echo(BundleShelf(shelf).install(stream, lambda folder: usable(folder, settings, found)))
+
+
+@bundle_app.command("activate")
+def activate_bundle(
+    name: Annotated[str, typer.Argument(help="Its name, as `bundle list` shows it.")], shelf: Shelf = SHELF
+) -> None:
+    """Let workers that start from now on load this bundle."""
+    with _refusing():
+        BundleShelf(shelf).activate(name)
+
+
+@bundle_app.command("rollback")
+def roll_back_bundle(shelf: Shelf = SHELF) -> None:
+    """Let workers that start from now on load the bundle that was active before; print its name."""
+    with _refusing():
+        typer.echo(BundleShelf(shelf).roll_back())
+
+
+@bundle_app.command("list")
+def list_bundles(shelf: Shelf = SHELF) -> None:
+    """List the installed bundles, which one is current and which was before."""
+    for bundle in BundleShelf(shelf).bundles():
+        typer.echo(f"{bundle.name}{'  current' * bundle.current}{'  previous' * bundle.previous}")
 
 
 @app.command()
@@ -276,6 +324,15 @@ def _open_assessor(settings: Settings) -> Assessor:
     from service.worker.assessing import open_assessor
 
     return open_assessor(settings)
+
+
+@contextmanager
+def _refusing() -> Iterator[None]:
+    """What is refused ends the command with its reason."""
+    try:
+        yield
+    except ConfigurationRefused as error:
+        _refuse(error.detail)
 
 
 def _key_ring() -> KeyRing:

@@ -226,7 +226,7 @@ def _await_readiness(client: httpx.Client, server: Server) -> str:
     deadline = time.monotonic() + READY_SECONDS
     while time.monotonic() < deadline:
         with suppress(httpx.TransportError):
-            if client.get("/readyz").is_success and (key := server.key()):
+            if client.get("/healthz").is_success and (key := server.key()):
                 return key
         server.require_life()
     raise DemoFailed(f"The service was not ready in {READY_SECONDS:.0f} s. The end of its logs:\n{server.tail()}")

@@ -63,7 +63,7 @@ def running_service(settings: Settings, worker_command: tuple[str, ...] = WORKER
 
 
 def wait_until_ready(service: RunningService, within: timedelta = READY_WITHIN) -> None:
-    """Return once /readyz says so. Raises ConfigurationRefused, also when it takes too long."""
+    """Return once /healthz says that work can be done. Raises ConfigurationRefused, also when it takes too long."""
     deadline = monotonic() + within.total_seconds()
     while monotonic() < deadline:
         service.supervisor.check()
@@ -160,7 +160,7 @@ def _printable_host(host: str) -> str:
 def _ready(url: str) -> bool:
     connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=2)
     try:
-        connection.request("GET", "/readyz")
+        connection.request("GET", "/healthz")
         return connection.getresponse().status == http.client.OK
     except (OSError, http.client.HTTPException):
         return False

@@ -12,9 +12,9 @@ import structlog
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
-from service.jobs.assessment import Priority, StageKind, StageState
-from service.jobs.lanes import next_to_publish, published, waits
-from service.jobs.workers import slots
+from service.jobs.assessment import StageKind, StageState
+from service.jobs.lanes import Lane, lanes, next_to_publish, published, waits
+from service.jobs.workers import living
 from service.storage.database import Database, now
 from service.storage.tables import StageRow
 from service.task_queue.doorbell import Doorbell, QueueUnreachable
@@ -32,15 +32,16 @@ class Window:
 
 def pump(database: Database, doorbell: Doorbell, window: Window) -> int:
     """Publish what fits into the window of each lane of each queue; returns how many stages were published."""
-    lanes = ((kind, priority) for kind in StageKind for priority in Priority)
-    return sum(_pump_lane(database, doorbell, window, *lane) for lane in lanes)
+    with database.reading() as session:
+        workers = living(session, window.silence)
+    return sum(_pump_lane(database, doorbell, window, lane) for lane in lanes(workers))
 
 
-def _pump_lane(database: Database, doorbell: Doorbell, window: Window, kind: StageKind, priority: Priority) -> int:
+def _pump_lane(database: Database, doorbell: Doorbell, window: Window, lane: Lane) -> int:
     with database.reading() as session:  # choosing takes long in a long queue, and nobody should wait for it
         moment = now()
-        room = _room(session, window, kind, priority) if waits(session, kind, priority, moment) else 0
-        chosen = next_to_publish(session, kind, priority, moment, limit=room) if room else []
+        room = _room(session, window, lane) if waits(session, lane, moment) else 0
+        chosen = next_to_publish(session, lane, moment, limit=room) if room else []
     if not chosen:
         return 0
     with database.writing() as session:
@@ -51,13 +52,13 @@ def _pump_lane(database: Database, doorbell: Doorbell, window: Window, kind: Sta
             .returning(StageRow.id)
             .execution_options(synchronize_session=False)
         ).all()
-    return _ring(database, doorbell, kind, [stage_id for stage_id in chosen if stage_id in set(free)])
+    return _ring(database, doorbell, lane.kind, [stage_id for stage_id in chosen if stage_id in set(free)])
 
 
-def _room(session: Session, window: Window, kind: StageKind, priority: Priority) -> int:
+def _room(session: Session, window: Window, lane: Lane) -> int:
     """How many more may be published; none before half of the window is free, for each look at the queue costs."""
-    ahead = max(1, slots(session, kind, window.silence)) * window.stages_per_slot
-    room = ahead - published(session, kind, priority)
+    ahead = max(1, lane.slots) * window.stages_per_slot
+    room = ahead - published(session, lane)
     return room if 2 * room >= ahead else 0
 
 

@@ -9,10 +9,11 @@ from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.orm import Session
 
 from service.jobs.assessment import StageKind, StageState
+from service.jobs.lanes import fits
 from service.jobs.workers import idle_slots
 from service.observability.metrics import REPUBLISHED
 from service.storage.database import now, once_committed
-from service.storage.tables import StageRow
+from service.storage.tables import AssessmentRow, StageRow
 
 NOTICED_WITHIN = timedelta(seconds=5)
 """An idle worker takes up a message at once; one that was not taken up after this is taken for lost."""
@@ -27,17 +28,24 @@ def forget_unheard(session: Session, republish_after: timedelta, silence: timede
     forgotten = update(StageRow).values(enqueued_at=None).returning(StageRow.id)
     unheard = len(session.scalars(forgotten.where(*_published_before(republish_after))).all())
     for kind in StageKind:
-        if idle := idle_slots(session, kind, silence):
-            oldest = (
-                select(StageRow.id)
-                .where(StageRow.kind == kind, *_published_before(NOTICED_WITHIN))
-                .order_by(StageRow.enqueued_at)
-                .limit(idle)
-            )
-            lost = list(session.scalars(oldest))
-            told = session.scalars(forgotten.where(StageRow.id.in_(lost), StageRow.state == StageState.READY))
-            unheard += len(told.all())
+        for model, idle in idle_slots(session, kind, silence).items():
+            if idle:
+                lost = _oldest(session, kind, model, idle)
+                told = session.scalars(forgotten.where(StageRow.id.in_(lost), StageRow.state == StageState.READY))
+                unheard += len(told.all())
     once_committed(session, partial(REPUBLISHED.inc, unheard))
+
+
+def _oldest(session: Session, kind: StageKind, model: str | None, limit: int) -> list[str]:
+    """What was published longest ago of that which workers with this model could take up."""
+    query = (
+        select(StageRow.id)
+        .join(AssessmentRow, AssessmentRow.id == StageRow.assessment_id)
+        .where(StageRow.kind == kind, *_published_before(NOTICED_WITHIN), fits(model))
+        .order_by(StageRow.enqueued_at)
+        .limit(limit)
+    )
+    return list(session.scalars(query))
 
 
 def _published_before(age: timedelta) -> tuple[ColumnElement[bool], ...]:

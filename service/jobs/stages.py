@@ -52,17 +52,21 @@ def new_stage(
 
 
 class StageRepository:
-    """Every stage, on behalf of one worker, which signs its claims with its name."""
+    """Every stage, on behalf of one worker, which signs its claims with its name.
 
-    def __init__(self, session: Session, worker: str) -> None:
+    `model` is the digest of what the worker has loaded: an assessment is gone on with by the model it has begun with.
+    """
+
+    def __init__(self, session: Session, worker: str, model: str | None = None) -> None:
         self._session = session
         self._worker = worker
+        self._model = model
 
     def claim(self, stage_id: str, lease: timedelta, attempts: int) -> StageClaim | None:
         """Take a stage that is ready, or whose lease has run out; None when it is not to be had."""
         stage = self._session.get(StageRow, stage_id)
         assessment = None if stage is None else self._lock(stage.assessment_id)
-        if stage is None or assessment is None or assessment.state in FINAL:
+        if stage is None or assessment is None or assessment.state in FINAL or not self._fits(assessment):
             return None
         moment, ready_at = now(), _ready_at(stage)
         free = or_(
@@ -238,9 +242,15 @@ class StageRepository:
         assessment = self._lock(claim.assessment_id)
         if assessment is None or assessment.state in FINAL:
             raise FenceLost("The assessment has ended.")
+        if not self._fits(assessment):
+            raise FenceLost("The assessment goes on with another model.")
         self._guarded(claim, state=StageState.DONE, output_key=output_key, lease_until=None, finished_at=now())
+        assessment.model_digest = self._model
         changed(assessment)
         return assessment
+
+    def _fits(self, assessment: AssessmentRow) -> bool:
+        return assessment.model_digest in (None, self._model)
 
     def _guarded(self, claim: StageClaim, **values: object) -> None:
         written = self._session.scalars(

@@ -25,6 +25,7 @@ from service.jobs.pump import Window, pump
 from service.jobs.republishing import forget_unheard
 from service.jobs.retention import Retention, erase_old, erase_old_batches, remove_material, retention
 from service.jobs.stages import StageRepository
+from service.jobs.stranded import send_back_stranded
 from service.jobs.upload_expiry import expire_uploads
 from service.jobs.workers import forget_lost
 from service.observability.logs import failure_fields
@@ -100,6 +101,7 @@ def sweep(database: Database, objects: ObjectStore, plan: SweepPlan) -> None:
     with database.writing() as session:
         forget_unheard(session, plan.republish_after, silence)
         forget_lost(session)
+    send_back_stranded(database, silence)
     sweep_deliveries(database, plan.deliveries)
     remove_material(database, objects, plan.retention)
     finish_batches(database, objects)

@@ -123,16 +123,19 @@ class LivingWorker:
     id: str
     queues: tuple[str, ...]
     slots: int
+    model: str | None = None
 
 
 def living(session: Session, silence: timedelta, queue: str | None = None) -> list[LivingWorker]:
     """The living workers, all of them or those of one queue."""
     rows = session.execute(
-        select(WorkerRow.id, WorkerRow.queues, WorkerRow.slots).where(
+        select(WorkerRow.id, WorkerRow.queues, WorkerRow.slots, WorkerRow.model_digest).where(
             WorkerRow.beat_at >= now() - silence, WorkerRow.forward_at.is_not(None)
         )
     ).all()
-    workers = (LivingWorker(id=row.id, queues=tuple(row.queues), slots=row.slots) for row in rows)
+    workers = (
+        LivingWorker(id=row.id, queues=tuple(row.queues), slots=row.slots, model=row.model_digest) for row in rows
+    )
     return [worker for worker in workers if queue is None or queue in worker.queues]
 
 
@@ -141,11 +144,14 @@ def slots(session: Session, queue: str, silence: timedelta) -> int:
     return sum(worker.slots for worker in living(session, silence, queue))
 
 
-def idle_slots(session: Session, queue: str, silence: timedelta) -> int:
-    """How many stages more the living workers of a queue could work on at this moment."""
+def idle_slots(session: Session, queue: str, silence: timedelta) -> dict[str | None, int]:
+    """How many stages more the living workers of a queue could work on at this moment, by their model's digest."""
     held = select(StageRow.owner, func.count()).where(StageRow.state == StageState.LEASED).group_by(StageRow.owner)
     busy = {row[0]: row[1] for row in session.execute(held)}
-    return sum(max(0, worker.slots - busy.get(worker.id, 0)) for worker in living(session, silence, queue))
+    idle: dict[str | None, int] = {}
+    for worker in living(session, silence, queue):
+        idle[worker.model] = idle.get(worker.model, 0) + max(0, worker.slots - busy.get(worker.id, 0))
+    return idle
 
 
 def registered_models(session: Session) -> tuple[RegisteredModel, ...]:

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import random
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy import Connection, Dialect, Engine, create_engine, event, make_url, text
 from sqlalchemy.orm import Session
 
 READING = "hilbert_reading"
 COMMITTED = "hilbert_committed"
 SWITCH_AGAIN_SECONDS = 0.02
 BUSY_TIMEOUT_MS = 30_000
+LEAST_POOL_TIMEOUT = timedelta(seconds=10)
+KNOCK_AGAIN_SECONDS = 0.2
+CHANCE = random.SystemRandom()
+NO_PATIENCE = timedelta(0)
 
 
 def now() -> datetime:
@@ -25,10 +30,14 @@ def now() -> datetime:
 
 
 class Database:
-    """Hands out sessions; one per process, made after any fork."""
+    """Hands out sessions; one per process, made after any fork.
 
-    def __init__(self, url: str) -> None:
-        self._engine = _open_sqlite(url) if url.startswith("sqlite") else _open_server(url)
+    `patience` is how long it waits for a server that takes no connections, such as one that restarts. Nothing has been
+    done then, so waiting is always safe; what was under way when a connection broke is never repeated here.
+    """
+
+    def __init__(self, url: str, patience: timedelta = NO_PATIENCE) -> None:
+        self._engine = _open_sqlite(url) if url.startswith("sqlite") else _open_server(url, patience)
         self._reading = self._engine.execution_options(**{READING: True})
 
     @property
@@ -66,16 +75,29 @@ def once_committed(session: Session, act: Callable[[], None]) -> None:
     session.info.setdefault(COMMITTED, []).append(act)
 
 
-def _open_server(url: str) -> Engine:
-    return create_engine(
+def _open_server(url: str, patience: timedelta) -> Engine:
+    engine = create_engine(
         url,
         pool_pre_ping=True,
         hide_parameters=True,
         pool_size=10,
-        pool_timeout=10,
+        pool_timeout=max(patience, LEAST_POOL_TIMEOUT).total_seconds(),
         # Text is text whatever the server's own encoding: one made without a locale answers in bytes otherwise.
         connect_args={"connect_timeout": 5, "client_encoding": "utf8"},
     )
+
+    @event.listens_for(engine, "do_connect")
+    def connect(dialect: Dialect, _record: object, arguments: list[Any], options: dict[str, Any]) -> Any:
+        deadline = monotonic() + patience.total_seconds()
+        while True:
+            try:
+                return dialect.connect(*arguments, **options)
+            except dialect.loaded_dbapi.OperationalError:
+                if monotonic() >= deadline:
+                    raise
+            sleep(KNOCK_AGAIN_SECONDS * CHANCE.uniform(0.5, 1.5))  # not all at once
+
+    return engine
 
 
 def _open_sqlite(url: str) -> Engine:

@@ -2,24 +2,69 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
+from time import monotonic, sleep
 
+import structlog
 from alembic import command
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import OperationalError
 
 from service.storage.database import Database
 
+log = structlog.stdlib.get_logger(__name__)
 LOCK = 7_214_500_361
 """PostgreSQL advisory lock that one migrating process holds."""
+LOCK_TIMEOUT = "2s"
+"""A statement that waits for a table makes all later ones wait behind it; so it gives way soon and comes again."""
+LOCK_NOT_AVAILABLE = "55P03"
+PAUSE_SECONDS = 1.0
+PATIENCE = timedelta(minutes=2)
 
 
-def migrate(database: Database) -> None:
-    """Run every migration that the database has not seen."""
+def migrate(database: Database, patience: timedelta = PATIENCE) -> None:
+    """Run every migration that the database has not seen, all of them or none; one that is ahead is left as it is.
+
+    Raises SQLAlchemy's OperationalError when others hold what has to be changed for longer than `patience`.
+    """
+    deadline = monotonic() + patience.total_seconds()
+    while True:
+        try:
+            _migrate(database)
+        except OperationalError as error:
+            if getattr(error.orig, "sqlstate", None) != LOCK_NOT_AVAILABLE or monotonic() >= deadline:
+                raise
+            log.warning("others are using the tables: the migration gives way and comes again")
+            sleep(PAUSE_SECONDS)
+        else:
+            return
+
+
+def is_behind(database: Database) -> bool:
+    """Whether the database lacks a migration that this code knows."""
+    with database.engine.connect() as connection:
+        return _is_behind(connection)
+
+
+def _migrate(database: Database) -> None:
     with database.engine.begin() as connection:
         if connection.dialect.name == "postgresql":
+            connection.execute(text(f"set local lock_timeout = '{LOCK_TIMEOUT}'"))
             connection.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
-        command.upgrade(alembic_config(connection), "head")
+        if _is_behind(connection):
+            command.upgrade(alembic_config(connection), "head")
+
+
+def _is_behind(connection: Connection) -> bool:
+    """One that knows a migration that this code does not know is ahead: newer code was here, and expanded it."""
+    scripts = ScriptDirectory.from_config(alembic_config(connection))
+    revision = MigrationContext.configure(connection).get_current_revision()
+    known = {script.revision for script in scripts.walk_revisions()}
+    return revision is None or (revision in known and revision != scripts.get_current_head())
 
 
 def alembic_config(connection: Connection) -> Config:

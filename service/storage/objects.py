@@ -9,9 +9,8 @@ import hashlib
 import re
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 import obstore
@@ -20,15 +19,13 @@ from obstore.store import LocalStore, from_url
 from obstore.store import ObjectStore as Store
 
 from service.errors import StorageUnavailable
+from service.settings import Settings
+from service.storage.s3 import S3Access, open_bucket
 
-if TYPE_CHECKING:
-    from obstore.store import ClientConfig
-
-CHUNK = 4 * 1024 * 1024
+CHUNK = 5 * 1024 * 1024
+"""What is written at once; S3 takes no smaller part of an upload than this."""
 PIECE = 8 * 1024 * 1024
 NOWHERE = "there-is-nothing-here"
-IMPATIENT: ClientConfig = {"connect_timeout": timedelta(seconds=1), "timeout": timedelta(seconds=2)}
-"""For whoever only wants to know whether the store answers."""
 UNFINISHED = re.compile(r".*#\d+")
 """What a local store names a file that is still being written; its own listings leave such files out."""
 
@@ -39,14 +36,14 @@ class ObjectStore:
     Whatever is asked of it may raise StorageUnavailable.
     """
 
-    def __init__(self, url: str) -> None:
-        self._store = _open(url)
-        self._impatient = _open(url, IMPATIENT)
+    def __init__(self, url: str, access: S3Access | None = None) -> None:
+        self._store = _open(url, access or S3Access())
+        self._impatient = _open(url, access or S3Access(), patient=False)
         self._folder = Path(unquote(urlsplit(url).path)) if url.startswith("file:") else None
 
     async def put_stream(self, key: str, chunks: AsyncIterator[bytes]) -> None:
         """Store what the iterator yields; when it raises, nothing is stored and the error goes on."""
-        with _answering():
+        with _taking():
             await obstore.put_async(self._store, key, chunks, chunk_size=CHUNK, max_concurrency=2)
 
     def put(self, prefix: str, content: bytes) -> str:
@@ -57,7 +54,7 @@ class ObjectStore:
 
     def write(self, key: str, content: bytes) -> None:
         """Store bytes under a key of the caller's choice, whole or not at all; what stood there is replaced."""
-        with _answering():
+        with _taking():
             obstore.put(self._store, key, content)
 
     def get(self, key: str) -> bytes:
@@ -168,10 +165,31 @@ def _answering() -> Iterator[None]:
         raise StorageUnavailable("The object store does not take or give anything right now.") from error
 
 
-def _open(url: str, client: ClientConfig | None = None) -> Store:
+@contextmanager
+def _taking() -> Iterator[None]:
+    """The same while something is written: nothing can be missing then but the place itself, such as a bucket."""
+    try:
+        with _answering():
+            yield
+    except FileNotFoundError as error:  # obstore raises it as well
+        raise StorageUnavailable("The object store is not where it was said to be.") from error
+
+
+def _open(url: str, access: S3Access, *, patient: bool = True) -> Store:
     if url.startswith("file:"):
         return LocalStore.from_url(url, mkdir=True, automatic_cleanup=True)
-    return from_url(url) if client is None else from_url(url, client_options=client, retry_config={"max_retries": 0})
+    return open_bucket(url, access, patient=patient) if url.startswith("s3:") else from_url(url)
+
+
+def open_objects(settings: Settings) -> ObjectStore:
+    """The object store that the settings name."""
+    access = S3Access(
+        endpoint=settings.s3_endpoint,
+        region=settings.s3_region,
+        key_id=settings.s3_key_id,
+        secret_key=settings.s3_secret_key,
+    )
+    return ObjectStore(settings.object_store, access)
 
 
 def assessment_prefix(assessment_id: str) -> str:

@@ -37,7 +37,8 @@ def open_assessor(settings: Settings) -> PipelineAssessor:
     options = runtime_of(settings)
     with _refusals(settings.bundle):
         refuse_missing(options)
-        bundle = open_bundle(settings.bundle, trust_of(settings))
+        # A link is followed once: what it leads to later is for workers that start later.
+        bundle = open_bundle(settings.bundle.expanduser().resolve(), trust_of(settings))
     cache = open_cache(settings)
     return PipelineAssessor(Pipeline(bundle, options, cache), None if cache is None else Expiry(cache.prune, cache.age))
 

@@ -11,7 +11,7 @@ from service.jobs.sweeper import Sweeper, sweep_plan
 from service.jobs.webhook import delivery_lease, retry_plan
 from service.settings import Settings
 from service.storage.database import Database
-from service.storage.objects import ObjectStore
+from service.storage.objects import open_objects
 from service.task_queue.doorbell import DELIVER, Doorbell, QueueUnreachable, open_celery
 from service.worker.delivery import DeliveryRunner
 from service.worker.guarded_client import GuardedClient
@@ -28,7 +28,7 @@ def run_delivering_worker(settings: Settings) -> int:
         database = Database(settings.database)
         closing.callback(database.close)
         app = open_celery(settings.broker, settings.visibility)
-        objects = ObjectStore(settings.object_store)
+        objects = open_objects(settings)
         doorbell = Doorbell(app)
         started(closing, Presence(database, worker, None, every=settings.presence, alive=settings.alive))
         sweeper = started(closing, Sweeper(database, objects, doorbell, sweep_plan(settings), worker.id))

@@ -1,4 +1,4 @@
-"""A worker's sign of life, in the database and as a file: readiness is judged by the one, a container's health by the other."""
+"""A worker's sign of life, in the database and as a file: for readiness the one, for a container's health the other."""
 
 from __future__ import annotations
 

@@ -22,12 +22,12 @@ from service.jobs.assessment import StageKind
 from service.jobs.lanes import next_to_claim
 from service.jobs.result import ModelTrace
 from service.jobs.sweeper import Sweeper, sweep_plan
-from service.jobs.workers import WorkerIdentity, bury
+from service.jobs.workers import WorkerIdentity, bury, living
 from service.observability.exposition import Exposition
 from service.observability.metrics import WORKER_READY
 from service.settings import Settings
 from service.storage.database import Database, now
-from service.storage.objects import ObjectStore
+from service.storage.objects import open_objects
 from service.task_queue.doorbell import Doorbell, QueueUnreachable, open_celery
 from service.worker.assessor import Assessor
 from service.worker.batcher_metrics import BatcherMetrics
@@ -60,14 +60,14 @@ def run_worker(
         report = LoadReport(assessor)
         closing.callback(report.write)
         app = open_celery(settings.broker, settings.visibility)
-        objects = ObjectStore(settings.object_store)
+        objects = open_objects(settings)
         doorbell = Doorbell(app)
         _bury_predecessors(database, settings.silence)
         presence = started(
             closing, Presence(database, worker, assessor.model, every=settings.presence, alive=settings.alive)
         )
         sweeper = started(closing, Sweeper(database, objects, doorbell, sweep_plan(settings), worker.id))
-        waits = partial(_work_waits, database, doorbell, queues)
+        waits = partial(_work_waits, database, doorbell, worker, assessor.model.digest, settings.silence)
         watchdog = started(closing, Watchdog(watch_limits(settings), waits))
         runner = StageRunner(
             database,
@@ -135,10 +135,16 @@ def watch_limits(settings: Settings) -> Limits:
     return Limits(stage=settings.stage_limit, deaf=settings.deaf_after)
 
 
-def _work_waits(database: Database, doorbell: Doorbell, queues: tuple[str, ...]) -> bool:
-    """Whether stages were published for these queues that nobody has taken, and the broker answers."""
+def _work_waits(database: Database, doorbell: Doorbell, worker: WorkerIdentity, model: str, silence: timedelta) -> bool:
+    """Whether stages were published that this worker should have heard of and nobody has taken, and the broker answers.
+
+    While workers with different models live, messages of the one's stages reach the other: then only stages count
+    that any of them can take.
+    """
     with database.reading() as session:
-        if not next_to_claim(session, map(StageKind, queues), now(), limit=1):
+        loaded = {one.model for one in living(session, silence) if set(one.queues) & set(worker.queues)}
+        alone = model if loaded <= {model} else None
+        if not next_to_claim(session, map(StageKind, worker.queues), now(), limit=1, model=alone):
             return False
     try:
         doorbell.check()

@@ -78,6 +78,7 @@ class StageRunner:
         self._objects = objects
         self._assessor = assessor
         self._worker = worker.id
+        self._model = assessor.model.digest
         self._kinds = tuple(map(StageKind, worker.queues))
         self._patience = patience
         self._scratch = scratch
@@ -104,10 +105,10 @@ class StageRunner:
 
     def _claim(self, stage_id: str, after: str | None) -> StageClaim | None:
         with self._database.reading() as session:
-            best = next_to_claim(session, self._kinds, now(), limit=CANDIDATES, after=after)
+            best = next_to_claim(session, self._kinds, now(), limit=CANDIDATES, model=self._model, after=after)
         for candidate in dict.fromkeys((*best, stage_id)):
             with self._database.writing() as session:
-                stages = StageRepository(session, self._worker)
+                stages = StageRepository(session, self._worker, self._model)
                 claim = stages.claim(candidate, self._patience.lease, self._patience.attempts)
             if claim is not None:
                 return claim
@@ -229,7 +230,7 @@ class StageRunner:
 
         def transaction() -> None:
             with self._database.writing() as session:
-                write(StageRepository(session, self._worker))
+                write(StageRepository(session, self._worker, self._model))
 
         with aside("complete"):
             persevere(transaction, self._patience.lease)

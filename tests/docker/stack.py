@@ -13,7 +13,7 @@ import httpx
 ROOT = Path(__file__).resolve().parents[2]
 KEY = re.compile(r"hil_[a-z0-9]{8}_[A-Za-z0-9_-]{43}")
 FINAL = {"succeeded", "abstained", "failed", "cancelled"}
-LONG_RUNNING = ("proxy", "api", "prepare", "encode", "score", "deliver", "redis", "postgres")
+LONG_RUNNING = ("proxy", "balancer", "api", "prepare", "encode", "score", "deliver", "redis", "postgres")
 WORKERS = ("prepare", "encode", "score", "deliver")
 
 
@@ -74,7 +74,7 @@ class Stack:
         with httpx.Client(base_url=self.url, timeout=10, trust_env=False) as http:
             while time.monotonic() < begun + within:
                 try:
-                    if http.get("/readyz").status_code == httpx.codes.OK:
+                    if http.get("/healthz").status_code == httpx.codes.OK:
                         return time.monotonic() - begun
                 except httpx.TransportError:
                     pass

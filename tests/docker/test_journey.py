@@ -28,7 +28,7 @@ def scored(client):
 
 def test_the_stack_says_that_it_is_ready(client):
     assert client.get("/livez").json() == {"status": "ok"}
-    assert client.get("/readyz").json() == {"status": "ok"}
+    assert client.get("/readyz").json() == client.get("/healthz").json() == {"status": "ok"}
 
 
 def test_a_recording_is_scored_as_on_a_single_machine(scored):

@@ -1,5 +1,6 @@
 """Faults that a campaign meets by chance, brought about on purpose."""
 
+import json
 import os
 import signal
 from datetime import timedelta
@@ -77,3 +78,16 @@ def test_a_worker_that_hears_no_message_though_work_waits_ends_itself(open_site)
         site.send("a1", audio=SLOW, told=True)
         assert worker.wait(30) == os.EX_SOFTWARE
     assert site.lines("the worker hears no messages though work waits: it ends")
+
+
+def test_what_begun_with_a_bundle_that_was_replaced_is_assessed_by_the_new_one_alone(hasty, tmp_path):
+    hasty.settings = hasty.settings.model_copy(update={"bundle": tmp_path / "of-old"})
+    hasty.send("a1", audio=SLOW * 2)
+    done = select(func.count()).where(ENCODES, StageRow.state == StageState.DONE)
+    with hasty.worker(REHEARSAL, lambda: hasty.ask(done) == [1]):
+        pass
+    hasty.settings = hasty.settings.model_copy(update={"bundle": tmp_path / "of-new"})
+    with hasty.worker(REHEARSAL, lambda: hasty.ask(STATE) == [State.SUCCEEDED], log=tmp_path / "new.log"):
+        assert hasty.ask(select(AssessmentRow.model_digest)) == ["sha256:of-new"]
+    (key,) = hasty.ask(select(AssessmentRow.result_key))
+    assert json.loads(hasty.objects.get(key))["model"]["digest"] == "sha256:of-new"

@@ -1,4 +1,4 @@
-"""The whole service as real processes: once on its embedded defaults, once on a real Redis and PostgreSQL."""
+"""The whole service as real processes: once on its embedded defaults, once on Redis, PostgreSQL and S3."""
 
 import json
 import os
@@ -13,6 +13,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from service.settings import Settings
+from service.storage.objects import ObjectStore, open_objects
 from tests.processes import running
 from tests.waiting import wait_for
 
@@ -30,14 +32,14 @@ class Service:
     folder: Path
     log: Path
     environment: dict[str, str]
+    bucket: ObjectStore | None = None
 
-    @property
-    def objects(self) -> Path:
-        return self.folder / "objects"
-
-    def stored(self) -> set[Path]:
-        """Every file in the object store."""
-        return {path for path in self.objects.rglob("*") if path.is_file()}
+    def stored(self) -> dict[str, bytes]:
+        """Everything in the object store; in a folder also what is half written."""
+        if self.bucket is not None:
+            return {key: self.bucket.get(key) for key in self.bucket.list("")}
+        files = (path for path in (self.folder / "objects").rglob("*") if path.is_file())
+        return {str(path.relative_to(self.folder)): path.read_bytes() for path in files}
 
     def logs(self) -> list[Path]:
         """What the supervisor and each of its children wrote."""
@@ -127,7 +129,7 @@ def is_ready(log: Path) -> bool:
     if url is None:
         return False
     try:
-        return httpx.get(f"{url}/readyz", timeout=5, trust_env=False).is_success
+        return httpx.get(f"{url}/healthz", timeout=5, trust_env=False).is_success
     except httpx.TransportError:
         return False
 
@@ -139,12 +141,12 @@ def postgres_url(postgresql):
 
 
 @contextmanager
-def serving(folder: Path, **settings: str):
+def serving(folder: Path, bucket: ObjectStore | None = None, **settings: str):
     """`hilbert serve` with these settings, ready, and stopped in order afterwards."""
     log, own = folder / "serve.log", environment(folder, port="0", **settings)
     command = (sys.executable, "-m", "service.cli.app", "serve")
     with running(command, log, until=lambda: is_ready(log), cwd=ROOT, env=own):
-        yield Service(url=address(log), folder=folder, log=log, environment=own)
+        yield Service(url=address(log), folder=folder, log=log, environment=own, bucket=bucket)
 
 
 @pytest.fixture(scope="package")
@@ -155,18 +157,18 @@ def embedded(tmp_path_factory):
 
 
 @pytest.fixture(scope="package")
-def production(tmp_path_factory, redis_url, postgres_url):
-    """The same program with production's settings, on Redis and PostgreSQL."""
-    folder = tmp_path_factory.mktemp("production")
+def production(tmp_path_factory, redis_url, postgres_url, s3):
+    """The same program with production's settings, on Redis, PostgreSQL and S3."""
+    place = {"object_store_url": "s3://journeys/hilbert", **s3.bucket("journeys").settings()}
     settings = {
+        **place,
         "environment": "production",
         "database_url": postgres_url,
         "broker_url": redis_url,
-        "object_store_url": (folder / "objects").as_uri(),
         "peppers": json.dumps({"1": secrets.token_urlsafe(32)}),
         "trusted_keys": json.dumps([str(ROOT / "examples" / "bundle.pub")]),
     }
-    with serving(folder, **settings) as service:
+    with serving(tmp_path_factory.mktemp("production"), open_objects(Settings(**place)), **settings) as service:
         yield service
 
 

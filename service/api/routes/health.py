@@ -1,4 +1,4 @@
-"""`/livez` and `/readyz`, open to everyone."""
+"""`/livez`, `/readyz` and `/healthz`, open to everyone: the process lives, it takes requests, the service works."""
 
 from __future__ import annotations
 
@@ -24,10 +24,23 @@ async def live() -> Health:
 @router.get(
     "/readyz",
     response_model=Health,
+    summary="The process takes requests",
+    responses=problems(NotReady),
+)
+async def ready(parts: RunningParts) -> Health:
+    """What a load balancer asks each process: started, database met, not stopping. It looks at nothing outside."""
+    if missing := parts.readiness.missing():
+        raise NotReady("This process takes no requests.", fields=tuple(missing))
+    return Health()
+
+
+@router.get(
+    "/healthz",
+    response_model=Health,
     summary="The service can take work and do it",
     responses=problems(NotReady),
 )
-def ready(parts: RunningParts) -> Health:
+def healthy(parts: RunningParts) -> Health:
     """Database, queue, and for each queue a living worker whose model has done a real forward pass."""
     missing = [*_missing_workers(parts), *_missing_queue(parts)]
     if missing:

@@ -14,6 +14,7 @@ from service.api.dependencies import Parts
 from service.settings import Settings
 from service.storage.database import now
 from service.storage.tables import WorkerRow
+from tests.waiting import wait_for
 
 GUARDED = [
     ("POST", "/v1/assessments"),
@@ -136,19 +137,20 @@ def test_a_database_that_does_not_answer_is_told_as_such(api):
     assert response.headers["retry-after"] == "5"
 
 
-def test_ready_means_a_worker_for_every_queue(api):
-    assert api.client.get("/readyz").status_code == 200
+def test_healthy_means_a_worker_for_every_queue(api):
+    assert api.client.get("/healthz").status_code == 200
 
 
 def missing(api):
-    response = api.client.get("/readyz")
+    response = api.client.get("/healthz")
     assert response.status_code == 503
     assert response.json()["code"] == "not_ready"
     return {field["location"] for field in response.json()["errors"]}
 
 
-def test_without_workers_the_service_is_alive_and_not_ready(bare_api):
+def test_without_workers_the_service_is_alive_and_takes_requests_and_is_not_healthy(bare_api):
     assert bare_api.client.get("/livez").status_code == 200
+    wait_for(lambda: bare_api.client.get("/readyz").is_success)
     assert missing(bare_api) == {"worker.prepare", "worker.encode", "worker.score"}
 
 
@@ -174,7 +176,7 @@ def test_an_unreachable_queue_is_named(tmp_path, migrated_file, closed_port, joi
     settings = Settings(data_dir=tmp_path, broker_url=f"redis://127.0.0.1:{closed_port}/0")
     with TestClient(create_app(settings)) as client:
         join_worker(client.app.state.parts.database)
-        response = client.get("/readyz")
+        response = client.get("/healthz")
     assert {field["location"] for field in response.json()["errors"]} == {"queue"}
 
 
@@ -198,7 +200,7 @@ def test_every_answer_is_documented_with_an_example(api):
             for status, response in operation["responses"].items():
                 contents = response.get("content", {})
                 bare = [kind for kind, media in contents.items() if not {"example", "examples"} & set(media)]
-                assert not bare or path in ("/livez", "/readyz"), (method, path, status)
+                assert not bare or path in ("/livez", "/readyz", "/healthz"), (method, path, status)
 
 
 def test_every_refusal_is_documented_as_a_problem(api):

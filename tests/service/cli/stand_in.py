@@ -50,7 +50,7 @@ class Service(BaseHTTPRequestHandler):
         return self.answer(202, {"id": "a1"}, [("Location", "/v1/assessments/a1")])
 
     def do_GET(self):
-        if self.path == "/readyz":
+        if self.path == "/healthz":
             return self.answer(503 if MODE == "never ready" else 200, {})
         Service.polls += 1
         return self.answer(200, self.assessment())

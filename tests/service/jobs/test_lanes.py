@@ -1,10 +1,11 @@
 from sqlalchemy import update
 
 from service.jobs.assessment import Priority, StageKind
-from service.jobs.lanes import next_to_claim
+from service.jobs.lanes import Lane, lanes, next_to_claim
 from service.jobs.stages import new_stage
+from service.jobs.workers import LivingWorker
 from service.storage.database import now
-from service.storage.tables import StageRow
+from service.storage.tables import AssessmentRow, StageRow
 
 ALL = tuple(StageKind)
 
@@ -68,3 +69,37 @@ def test_a_worker_knows_by_itself_what_follows_the_stage_it_has_done(database, s
     submit(database, "urgent")
     tell(database)
     assert best(database, limit=1) == [("urgent", "prepare")]
+
+
+def living_worker(queues, model, slots=1):
+    return LivingWorker(id=f"{model}-{queues}", queues=queues, slots=slots, model=model)
+
+
+def test_each_model_has_lanes_of_its_own_for_what_has_begun():
+    workers = [
+        living_worker(("prepare",), "old"),
+        living_worker(("prepare", "encode"), "new", slots=2),
+        living_worker(("encode",), "old"),
+        living_worker(("encode",), "old"),
+    ]
+    routine = [lane for lane in lanes(workers) if lane.priority == Priority.ROUTINE]
+    assert routine == [
+        Lane(kind=StageKind.PREPARE, priority=Priority.ROUTINE, model=None, slots=3),
+        Lane(kind=StageKind.ENCODE, priority=Priority.ROUTINE, model="new", slots=2),
+        Lane(kind=StageKind.ENCODE, priority=Priority.ROUTINE, model="old", slots=2),
+        Lane(kind=StageKind.SCORE, priority=Priority.ROUTINE, model=None, slots=0),
+    ]
+
+
+def test_a_worker_is_offered_what_has_begun_with_its_model_and_what_has_not_begun(database, submit):
+    for name in ("mine", "another", "unbegun"):
+        submit(database, name)
+    for name in ("mine", "another"):
+        advance(database, name, StageKind.ENCODE)
+        with database.writing() as session:
+            session.get(AssessmentRow, name).model_digest = name
+    tell(database)
+    with database.reading() as session:
+        for after in (None, "another"):
+            ids = next_to_claim(session, ALL, now(), limit=9, model="mine", after=after)
+            assert [session.get(StageRow, stage_id).assessment_id for stage_id in ids] == ["mine", "unbegun"]

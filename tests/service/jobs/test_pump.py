@@ -1,13 +1,14 @@
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
-from service.jobs.assessment import Priority
+from service.jobs.assessment import Priority, StageKind
 from service.jobs.pump import Window, pump
 from service.jobs.workers import WorkerIdentity, register
 from service.storage.database import now
-from service.storage.tables import StageRow
+from service.storage.tables import AssessmentRow, StageRow
 
 WINDOW = Window(stages_per_slot=2, silence=timedelta(seconds=30))
 
@@ -108,3 +109,39 @@ def test_tenants_take_turns(database, submit, doorbell, stranger):
     submit(database, "late", by=stranger)
     pump(database, doorbell, WINDOW)
     assert doorbell.rung == [("prepare", stage_of(database, name).id) for name in ("a0", "late")]
+
+
+def begin(database, name, model):
+    """Let an assessment wait to be encoded with a model."""
+    with database.writing() as session:
+        session.execute(update(StageRow).where(StageRow.assessment_id == name).values(kind=StageKind.ENCODE))
+        session.get(AssessmentRow, name).model_digest = model
+
+
+def test_what_no_living_worker_can_go_on_with_clogs_no_window(database, submit, doorbell, join_worker):
+    for number in range(4):
+        submit(database, f"gone{number}")
+        begin(database, f"gone{number}", "gone")
+    submit(database, "mine")
+    begin(database, "mine", "sha256:rehearsal")
+    join_worker(database, "w1", ("encode",))
+    pump(database, doorbell, WINDOW)
+    assert doorbell.rung == [("encode", stage_of(database, "mine").id)]
+
+
+def test_each_model_s_workers_have_a_window_of_their_own(database, submit, doorbell, join_worker, loaded_model):
+    for number in range(8):
+        model = "old" if number < 5 else "sha256:rehearsal"
+        submit(database, f"a{number}")
+        begin(database, f"a{number}", model)
+    join_worker(database, "w1", ("encode",))
+    join_worker(database, "w2", ("encode",), replace(loaded_model, digest="old"))
+    pump(database, doorbell, WINDOW)
+    expected = {stage_of(database, name).id for name in ("a0", "a1", "a5", "a6")}
+    assert {stage_id for _, stage_id in doorbell.rung} == expected
+
+
+def test_without_any_worker_the_stages_of_every_model_are_published(database, submit, doorbell):
+    submit(database, "one")
+    begin(database, "one", "gone")
+    assert pump(database, doorbell, WINDOW) == 1

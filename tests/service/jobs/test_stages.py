@@ -258,3 +258,31 @@ def test_a_renewed_stage_is_not_taken_back(queue):
 def test_taking_back_an_erased_stage_does_nothing(queue):
     queue.act("take_back", "no-such-stage", SILENCE, ATTEMPTS, WORKERS_LOST)
     assert queue.stage(StageKind.PREPARE).state == StageState.READY
+
+
+def with_model(queue, model, verb, *arguments, **options):
+    with queue.database.writing() as session:
+        return getattr(StageRepository(session, "w1", model), verb)(*arguments, **options)
+
+
+def test_an_assessment_goes_on_with_the_model_it_has_begun_with(queue):
+    claim = with_model(queue, "one", "claim", queue.stage_ids(StageKind.PREPARE)[0], LEASE, ATTEMPTS)
+    chunks = [StoredChunk(key="chunk", segments=3)]
+    with_model(queue, "one", "complete_prepare", claim, "summary", chunks, seconds=60.0)
+    (encode,) = queue.stage_ids(StageKind.ENCODE)
+    assert with_model(queue, "another", "claim", encode, LEASE, ATTEMPTS) is None
+    assert with_model(queue, None, "claim", encode, LEASE, ATTEMPTS) is None
+    with_model(queue, "one", "complete_encode", with_model(queue, "one", "claim", encode, LEASE, ATTEMPTS), "features")
+    (score,) = queue.stage_ids(StageKind.SCORE)
+    assert with_model(queue, "another", "claim", score, LEASE, ATTEMPTS) is None
+    assert with_model(queue, "one", "claim", score, LEASE, ATTEMPTS) is not None
+
+
+def test_what_begun_before_models_were_noted_belongs_to_whoever_goes_on_with_it_first(queue):
+    queue.prepare(1, 1)
+    stages = queue.stage_ids(StageKind.ENCODE)
+    claims = [with_model(queue, "ab"[index], "claim", stages[index], LEASE, ATTEMPTS) for index in range(2)]
+    with_model(queue, "a", "complete_encode", claims[0], "features")
+    assert queue.assessment().model_digest == "a"
+    with pytest.raises(FenceLost):
+        with_model(queue, "b", "complete_encode", claims[1], "features")

@@ -107,4 +107,5 @@ def test_slots_are_idle_unless_a_stage_is_held(database, join_worker, submit):
     with database.writing() as session:
         StageRepository(session, "w1").claim(session.scalars(select(StageRow.id)).one(), SILENCE, 5)
     with database.reading() as session:
-        assert [idle_slots(session, queue, SILENCE) for queue in ("prepare", "encode", "score")] == [0, 1, 0]
+        idle = [idle_slots(session, queue, SILENCE) for queue in ("prepare", "encode", "score")]
+    assert idle == [{"sha256:rehearsal": 0}, {"sha256:rehearsal": 1}, {}]

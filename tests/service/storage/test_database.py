@@ -5,7 +5,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import select
-from sqlalchemy.exc import IntegrityError, StatementError
+from sqlalchemy.exc import IntegrityError, OperationalError, StatementError
 
 from service.storage.database import Database, now, once_committed
 from service.storage.migration import migrate
@@ -57,6 +57,22 @@ def test_moments_come_back_in_utc(database):
         read = session.scalars(select(ApiKeyRow)).one().created_at
     assert read == moment
     assert read.utcoffset() == timedelta(0)
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_the_zone_of_a_server_does_not_show(database_url):
+    """A client may be told of moments by formats that know UTC alone."""
+    database = Database(f"{database_url}?options=-c%20timezone%3DAmerica%2FHalifax")
+    moment = datetime(2026, 3, 2, 10, 0, tzinfo=UTC)
+    try:
+        with database.writing() as session:
+            session.add(key(moment))
+        with database.reading() as session:
+            read = session.scalars(select(ApiKeyRow)).one().created_at
+    finally:
+        database.close()
+    assert read == moment
+    assert read.tzinfo is UTC
 
 
 def test_a_moment_without_a_zone_is_refused(database):
@@ -125,6 +141,38 @@ def test_reading_does_not_wait_for_a_writer(database):
 
 def test_ping_is_silent_when_the_database_answers(database):
     database.ping()
+
+
+class Knocks:
+    """A server that takes no connections at first."""
+
+    def __init__(self, database, refusals):
+        self.dialect, self.refusals, self.count = database.engine.dialect, refusals, 0
+        self.connect, self.dialect.connect = self.dialect.connect, self
+
+    def __call__(self, *arguments, **options):
+        self.count += 1
+        if self.count <= self.refusals:
+            raise self.dialect.loaded_dbapi.OperationalError("the database system is starting up")
+        return self.connect(*arguments, **options)
+
+
+def test_a_patient_database_waits_for_a_server_that_takes_no_connections_yet(postgres_url):
+    database = Database(postgres_url, timedelta(seconds=20))
+    knocks = Knocks(database, refusals=3)
+    database.ping()
+    database.close()
+    assert knocks.count >= 4
+
+
+def test_patience_has_an_end_and_is_none_by_default(postgres_url):
+    for patience in (timedelta(seconds=0.3), timedelta(0)):
+        database = Database(postgres_url, patience)
+        knocks = Knocks(database, refusals=1000)
+        with pytest.raises(OperationalError):
+            database.ping()
+        assert (knocks.count > 1) == bool(patience)
+        database.close()
 
 
 def test_what_follows_a_commit_happens_once_and_only_after_it(sqlite):

@@ -1,19 +1,54 @@
 import asyncio
 import hashlib
+import time
+import uuid
 
 import pytest
+from pydantic import SecretStr
 
 from service.errors import StorageUnavailable
+from service.settings import Settings
 from service.storage.objects import (
     ObjectStore,
     assessment_prefix,
     chain,
     material_prefix,
+    open_objects,
     part_key,
     result_prefix,
     upload_key,
     work_prefix,
 )
+from service.storage.s3 import S3Access
+
+BUCKET = "objects"
+
+
+@pytest.fixture(scope="session")
+def bucket(s3):
+    return s3.bucket(BUCKET)
+
+
+@pytest.fixture
+def open_bucket(tmp_path, bucket):
+    """Opens a place of its own in the bucket, by the settings that name it and any other ones."""
+
+    def open_bucket(**others):
+        settings = {"object_store_url": f"s3://{BUCKET}/{uuid.uuid4()}", **bucket.settings(), **others}
+        return open_objects(Settings(data_dir=tmp_path, **settings))
+
+    return open_bucket
+
+
+@pytest.fixture
+def folder(tmp_path) -> ObjectStore:
+    return ObjectStore((tmp_path / "objects").as_uri())
+
+
+@pytest.fixture(params=["folder", "s3"])
+def objects(request) -> ObjectStore:
+    """An empty store of each kind."""
+    return request.getfixturevalue("folder") if request.param == "folder" else request.getfixturevalue("open_bucket")()
 
 
 async def pieces(count, *, fail=False):
@@ -43,10 +78,49 @@ def test_a_stream_is_stored_whole(objects, tmp_path):
     assert (tmp_path / "copy").stat().st_size == 13_000_000
 
 
-def test_a_stream_that_fails_leaves_no_file(objects, tmp_path):
+def test_a_stream_that_fails_leaves_no_file(folder, tmp_path):
+    with pytest.raises(ValueError, match="refused"):
+        asyncio.run(folder.put_stream("assessments/a/material/audio", pieces(13, fail=True)))
+    assert files(tmp_path) == []
+
+
+def test_a_stream_that_fails_leaves_no_parts_in_a_bucket(open_bucket, bucket):
+    objects = open_bucket()
     with pytest.raises(ValueError, match="refused"):
         asyncio.run(objects.put_stream("assessments/a/material/audio", pieces(13, fail=True)))
-    assert files(tmp_path) == []
+    assert objects.list("assessments") == []
+    assert "<Upload>" not in bucket.unfinished(BUCKET)
+
+
+def test_an_object_may_be_empty(objects):
+    asyncio.run(objects.put_stream("assessments/a/material/audio", pieces(0)))
+    assert objects.get("assessments/a/material/audio") == b""
+
+
+def test_what_is_read_in_pieces_is_whole(objects):
+    content = bytes(range(256)) * 70_000
+    objects.write("assessments/a/material/audio", content)
+    assert objects.get("assessments/a/material/audio") == content
+
+
+def test_a_bucket_that_is_not_there_is_a_store_that_is_away(open_bucket):
+    nowhere = open_bucket(object_store_url="s3://nowhere/at-all")
+    with pytest.raises(StorageUnavailable):
+        nowhere.write("assessments/a", b"content")
+    with pytest.raises(StorageUnavailable):
+        asyncio.run(nowhere.put_stream("assessments/a", pieces(1)))
+
+
+def test_a_server_that_is_gone_is_not_waited_for_long(open_bucket, closed_port):
+    objects, begun = open_bucket(s3_endpoint=f"http://127.0.0.1:{closed_port}"), time.monotonic()
+    with pytest.raises(StorageUnavailable):
+        objects.get("assessments/a")
+    assert time.monotonic() - begun < 10
+
+
+def test_no_plain_connection_is_made_unless_the_endpoint_says_so(open_bucket, bucket):
+    with pytest.raises(StorageUnavailable):
+        open_bucket(s3_endpoint=bucket.endpoint.replace("http:", "https:")).list("assessments")
 
 
 def test_deleting_a_prefix_deletes_that_assessment_alone(objects):
@@ -88,10 +162,10 @@ def test_one_object_can_be_removed_and_all_parts_of_a_file(objects):
     assert (objects.list("assessments"), objects.list("uploads")) == ([kept], [])
 
 
-def test_a_store_that_gives_no_answer_is_named_in_words_for_the_client(objects, tmp_path):
+def test_a_store_that_gives_no_answer_is_named_in_words_for_the_client(folder, tmp_path):
     (tmp_path / "objects" / "assessments").write_text("a file where a folder should be")
     with pytest.raises(StorageUnavailable):
-        objects.put("assessments/a", b"content")
+        folder.put("assessments/a", b"content")
 
 
 def test_the_beginning_of_an_object_can_be_read_alone(objects):
@@ -140,7 +214,9 @@ def test_folders_are_one_level_deep(objects):
 
 def test_a_store_that_answers_passes_the_check_and_one_that_is_gone_does_not(objects, closed_port):
     objects.check()
-    options = "?access_key_id=a&secret_access_key=b"
-    away = ObjectStore(f"https://127.0.0.1:{closed_port}/bucket{options}")
+    access = S3Access(
+        endpoint=f"http://127.0.0.1:{closed_port}", region="x", key_id=SecretStr("a"), secret_key=SecretStr("b")
+    )
+    away = ObjectStore("s3://bucket", access)
     with pytest.raises(StorageUnavailable):
         away.check()

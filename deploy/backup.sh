@@ -1,0 +1,58 @@
+#!/usr/bin/env bash
+# Back the service up while it works: database, objects, bundles, and the secrets without which nothing can be read.
+#
+#   deploy/backup.sh [FOLDER]       default: backups; prints the backup it has made, a folder below it
+#
+# A backup is there as a whole or not at all. It holds recordings, results and secrets: BACKUP_FILTER names a command that
+# every file goes through, such as BACKUP_FILTER='age -r age1...', and RESTORE_FILTER its reverse. Old backups are yours to
+# delete, and what was erased since lives on in them.
+set -euo pipefail
+folder=$(realpath -m "${1:-backups}")
+source "$(dirname "$0")/stack.sh"
+umask 077
+filter=${BACKUP_FILTER:-cat}
+secrets=${HILBERT_SECRETS:-deploy/secrets}
+made=$(date -u +%Y%m%dT%H%M%SZ)
+mkdir -p "$folder"
+partial=$(mktemp -d "$folder/.partial-XXXXXX")
+trap 'rm -rf "$partial"' EXIT
+
+keep() { # NAME: standard input becomes a file of the backup
+  bash -c "$filter" >"$partial/$1"
+}
+
+objects() { # TAR-ARGUMENTS...: hot, so a file may go while it is read (status 1); what is being written is left out
+  once api sh -c 'tar "$@"; status=$?; [ "$status" -le 1 ]' sh -C /srv/objects --exclude '*#*' --warning=no-file-changed --warning=no-file-removed -cf - "$@" .
+}
+
+docker compose exec -T postgres true 2>/dev/null || fail "The database is not running: docker compose up -d postgres"
+schema=$(query "select version_num from alembic_version")
+start=$(date -u +'%Y-%m-%d %H:%M:%S')
+
+# Rows name objects, so objects are taken before the rows and, as far as they are new, after them: what a row of the
+# dump needs is in one of the two, though it was removed or written meanwhile. What no row knows the service removes.
+store=$(once api printenv HILBERT_OBJECT_STORE_URL)
+if [[ $store == file:* ]]; then objects | keep objects-before.tar; fi
+docker compose exec -T postgres pg_dump -U hilbert -d hilbert -Fc --no-owner | keep database.dump
+if [[ $store == file:* ]]; then
+  objects --newer-mtime="$start" | keep objects-after.tar
+else
+  say "The objects lie in $store: they are not in the backup. Keep versions there for as long as you keep backups."
+fi
+once prepare tar -C /srv/bundles --exclude './.*' -cf - . | keep bundles.tar
+tar -C "$secrets" -cf - . | keep secrets.tar
+files=()
+for file in .env hilbert.env; do [[ -f $file ]] && files+=("$file"); done
+if ((${#files[@]})); then tar -cf - "${files[@]}" | keep settings.tar; fi
+
+{
+  echo "format 1"
+  echo "made $made"
+  echo "schema $schema"
+  echo "image ${HILBERT_VERSION:-dev}"
+  echo "assessments $(query 'select count(*) from assessment')"
+} >"$partial/ABOUT"
+(cd "$partial" && sha256sum -- * >SHA256SUMS)
+mv "$partial" "$folder/hilbert-$made"
+trap - EXIT
+echo "$folder/hilbert-$made"
