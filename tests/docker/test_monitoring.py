@@ -119,7 +119,14 @@ def test_a_day_unlike_the_weeks_before_is_seen_as_drift(prometheus):
     found = {each["metric"]["measure"]: float(each["value"][1]) for each in ask(prometheus, "hilbert:drift_distance")}
     assert found["snr_db"] == pytest.approx(0.5, abs=0.05)
     assert found["speech_ratio"] == pytest.approx(0, abs=0.05)
-    until(lambda: ask(prometheus, 'ALERTS{alertname="DriftOfMaterial", alertstate="pending"}'), within=60)
+
+    def waiting():
+        alerts = prometheus.get("/api/v1/alerts").json()["data"]["alerts"]
+        return ("DriftOfMaterial", "snr_db") in {
+            (each["labels"]["alertname"], each["labels"].get("measure")) for each in alerts
+        }
+
+    until(waiting, within=60)
 
 
 def test_the_runbooks_questions_to_the_database_can_be_asked(stack, prometheus):
