@@ -8,7 +8,7 @@ WORKERS ?= 3
 PIP := $(BIN)/pip --disable-pip-version-check -q
 .DEFAULT_GOAL := help
 
-.PHONY: help setup check test faults demo serve up journey down bench bench-gpu demo-bundle alerts monitoring-journey clean
+.PHONY: help setup check test faults demo serve up journey endurance down bench bench-gpu demo-bundle alerts monitoring-journey clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -63,7 +63,10 @@ up: ## build the images and start the whole service in containers
 	@echo "A key:    docker compose exec api hilbert keys create NAME"
 
 journey: $(VENV)/.development ## look at the running containers as users, operators and auditors do
-	@PYTHONPATH=. $(BIN)/pytest -q -s --no-header -p no:cacheprovider tests/docker
+	@PYTHONPATH=. $(BIN)/pytest -q -s --no-header -p no:cacheprovider tests/docker/test_journey.py tests/docker/test_containers.py
+
+endurance: $(VENV)/.development ## replace and kill each running service under load; back up, destroy, restore (half an hour)
+	@PYTHONPATH=. $(BIN)/pytest -q -s --no-header -p no:cacheprovider tests/docker/test_rolling.py tests/docker/test_kills.py tests/docker/test_backup.py
 
 down: ## stop the containers; data and secrets are kept
 	@docker compose down

@@ -1,10 +1,12 @@
 """What the compose files say, read without an engine; `make journey` looks at what came of it."""
 
+import json
 import re
 
 import pytest
 import yaml
 
+from service.errors import Unavailable
 from service.settings import Settings
 from tests.docker.stack import LONG_RUNNING, ROOT
 
@@ -85,3 +87,23 @@ def test_every_base_image_of_a_dockerfile_is_an_argument_or_a_stage():
             if found := re.match(r"FROM (\S+)(?: AS (\S+))?", line):
                 assert found[1].startswith("${") or found[1] in stages, path
                 stages.add(found[2])
+
+
+def said_by_the_balancer():
+    head, body = (ROOT / "deploy" / "balancer" / "unavailable.http").read_bytes().split(b"\r\n\r\n")
+    assert f"Content-Length: {len(body)}".encode() in head.split(b"\r\n")
+    assert b"Retry-After: 1" in head.split(b"\r\n")
+    return json.loads(body)
+
+
+def said_by_the_proxy():
+    file = (ROOT / "deploy" / "proxy" / "Caddyfile").read_text()
+    return json.loads(re.search(r"respond `(.*)` 503", file)[1])
+
+
+@pytest.mark.parametrize("said", [said_by_the_balancer, said_by_the_proxy])
+def test_what_stands_in_front_speaks_of_errors_as_the_service_does(said):
+    problem, kind = said(), Unavailable
+    assert (problem["status"], problem["code"]) == (kind.status, kind.code)
+    assert problem["type"] == f"urn:hilbert:problem:{kind.code}"
+    assert problem["retryable"] is kind.retryable

@@ -36,12 +36,18 @@ def kill_containers(stack, service):
     stack.compose("kill", service)
 
 
-def healthy_again(stack, service, containers):
-    """Seconds until as many containers of the service as there were are healthy."""
+def runs(stack, service):
+    """Each container of the service with the moment of its start, and whether it is healthy."""
+    containers = stack.containers(service)
+    return {(c["Id"], c["State"]["StartedAt"]): c["State"].get("Health", {}).get("Status") for c in containers}
+
+
+def healthy_again(stack, service, before):
+    """Seconds until as many containers of the service as there were are healthy, all of them started anew."""
     begun = time.monotonic()
     while time.monotonic() < begun + SETTLED_WITHIN:
-        states = [c["State"].get("Health", {}).get("Status") for c in stack.containers(service)]
-        if states == ["healthy"] * containers:
+        states = runs(stack, service)
+        if list(states.values()) == ["healthy"] * len(before) and not states.keys() & before.keys():
             return time.monotonic() - begun
         time.sleep(0.25)
     raise AssertionError(f"{service} did not come back: {states}")
@@ -51,11 +57,11 @@ def healthy_again(stack, service, containers):
 @pytest.mark.parametrize("kill", [kill_processes, kill_containers])
 @pytest.mark.parametrize("service", LONG_RUNNING)
 def test_a_killed_service_comes_back_by_itself_and_nothing_is_lost(stack, service, kill):
-    containers = len(stack.containers(service))
+    before = runs(stack, service)
     with Load(stack, clients=3) as load:
         time.sleep(3)
         kill(stack, service)
-        back = healthy_again(stack, service, containers)
+        back = healthy_again(stack, service, before)
         ready = back + stack.wait_until_ready(SETTLED_WITHIN)
         time.sleep(3)
     lost, counts = load.lost(), load.counts
