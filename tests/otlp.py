@@ -1,12 +1,12 @@
 """A receiver of traces: a real OTLP/HTTP endpoint in a thread, which decodes what comes and keeps it."""
 
-import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
+
+from tests.receiver import Receiver
 
 KINDS = ("unspecified", "internal", "server", "client", "producer", "consumer")
 
@@ -28,49 +28,27 @@ class Span:
     links: tuple[str, ...] = ()
 
 
-class TraceReceiver:
-    """Answers 200 and keeps spans and the bodies that brought them. Use as a context."""
+class TraceReceiver(Receiver):
+    """Answers 200 and keeps the bodies that came; their spans are decoded when asked for. Use as a context."""
 
     def __init__(self, port: int = 0):
-        self.bodies: list[bytes] = []
-        self.spans: list[Span] = []
-        self._server = ThreadingHTTPServer(("127.0.0.1", port), self._handler())
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
+        super().__init__(200, headers={"Content-Length": "0"}, port=port)
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_port}/v1/traces"
+        return f"http://127.0.0.1:{self.port}/v1/traces"
+
+    @property
+    def bodies(self) -> list[bytes]:
+        return [request.body for request in self.requests]
+
+    @property
+    def spans(self) -> list[Span]:
+        return [span for body in self.bodies for span in decoded(body)]
 
     def named(self, name: str) -> list[Span]:
         """The spans of this name, in the order of their beginning."""
         return sorted((span for span in self.spans if span.name == name), key=lambda span: span.begin)
-
-    def __enter__(self):
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
-
-    def _handler(self):
-        receiver = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self):
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                receiver.bodies.append(body)
-                receiver.spans.extend(decoded(body))
-                self.send_response(200)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-
-            def log_message(self, *_):
-                pass
-
-        return Handler
 
 
 def decoded(body: bytes) -> Iterable[Span]:

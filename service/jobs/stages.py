@@ -69,16 +69,9 @@ class StageRepository:
         if stage is None or assessment is None or assessment.state in FINAL or not self._fits(assessment):
             return None
         moment, ready_at = now(), _ready_at(stage)
-        free = or_(
-            and_(
-                StageRow.state == StageState.READY,
-                or_(StageRow.not_before.is_(None), StageRow.not_before <= moment),
-            ),
-            and_(StageRow.state == StageState.LEASED, StageRow.lease_until < moment),
-        )
         claimed = self._session.execute(
             update(StageRow)
-            .where(StageRow.id == stage_id, StageRow.attempt < attempts, free)
+            .where(StageRow.id == stage_id, StageRow.attempt < attempts, _free(moment))
             .values(
                 state=StageState.LEASED,
                 fence=StageRow.fence + 1,
@@ -273,6 +266,13 @@ def _ready_at(stage: StageRow) -> datetime:
     return (
         stage.created_at if stage.claimed_at is None else max(stage.claimed_at, stage.enqueued_at or stage.claimed_at)
     )
+
+
+def _free(moment: datetime) -> ColumnElement[bool]:
+    """Ready and due, or held by nobody any more."""
+    due = or_(StageRow.not_before.is_(None), StageRow.not_before <= moment)
+    overdue = and_(StageRow.state == StageState.LEASED, StageRow.lease_until < moment)
+    return or_(and_(StageRow.state == StageState.READY, due), overdue)
 
 
 def _lost(silence: timedelta) -> ColumnElement[bool]:

@@ -90,3 +90,11 @@ def finished(client: httpx.Client, location: str, within: float = 300) -> dict:
         if found["state"] in FINAL:
             return found
     raise AssertionError(f"not finished within {within} s: {found['state']}")
+
+
+def silence() -> bytes:
+    """Ten seconds in which nobody speaks: WAV, 16 kHz."""
+    size = 2 * 160_000
+    head = b"RIFF" + (36 + size).to_bytes(4, "little") + b"WAVEfmt " + (16).to_bytes(4, "little")
+    form = b"\x01\x00\x01\x00" + (16_000).to_bytes(4, "little") + (32_000).to_bytes(4, "little") + b"\x02\x00\x10\x00"
+    return head + form + b"data" + size.to_bytes(4, "little") + bytes(size)

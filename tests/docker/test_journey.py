@@ -7,7 +7,7 @@ import sys
 import httpx
 import pytest
 
-from tests.docker.stack import ROOT, finished
+from tests.docker.stack import ROOT, finished, silence
 
 INTERVIEW = ROOT / "examples" / "interview.flac"
 TRANSCRIPT = ROOT / "examples" / "interview.vtt"
@@ -43,10 +43,7 @@ def test_a_recording_is_scored_as_on_a_single_machine(scored):
 
 
 def test_silence_is_abstained_from(client):
-    silence = b"RIFF" + (36 + 320_000).to_bytes(4, "little") + b"WAVEfmt " + (16).to_bytes(4, "little")
-    silence += (1).to_bytes(2, "little") * 2 + (16_000).to_bytes(4, "little") + (32_000).to_bytes(4, "little")
-    silence += (2).to_bytes(2, "little") + (16).to_bytes(2, "little") + b"data" + (320_000).to_bytes(4, "little")
-    accepted = submit(client, audio=silence + bytes(320_000))
+    accepted = submit(client, audio=silence())
     ended = finished(client, accepted.headers["location"])
     assert ended["state"] == "abstained"
     assert ended["result"]["outcome"] is None

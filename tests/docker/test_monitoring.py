@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from tests.deploy.monitoring import RUNBOOKS, queries
-from tests.docker.stack import ROOT, finished
+from tests.docker.stack import ROOT, finished, silence
 
 AUDIO = (ROOT / "examples" / "interview.flac").read_bytes()
 TRANSCRIPT = (ROOT / "examples" / "interview.vtt").read_bytes()
@@ -52,14 +52,6 @@ def submit(client, **files):
     answer = client.post("/v1/assessments", files=files)
     assert answer.status_code == httpx.codes.ACCEPTED, answer.text
     return finished(client, answer.headers["Location"])
-
-
-def silence():
-    """Ten seconds in which nobody speaks: WAV, 16 kHz."""
-    size = 2 * 160_000
-    head = b"RIFF" + (36 + size).to_bytes(4, "little") + b"WAVEfmt " + (16).to_bytes(4, "little")
-    form = b"\x01\x00\x01\x00" + (16_000).to_bytes(4, "little") + (32_000).to_bytes(4, "little") + b"\x02\x00\x10\x00"
-    return head + form + b"data" + size.to_bytes(4, "little") + bytes(size)
 
 
 @pytest.fixture(scope="module")
