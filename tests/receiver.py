@@ -2,6 +2,7 @@
 
 import ssl
 import threading
+from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -16,11 +17,16 @@ class Received:
 
 
 class Receiver:
-    """Answers with `status` and `headers`, after `hold` if it hangs. Use as a context."""
+    """Answers with `status` and `headers`, once released if it hangs. Use as a context.
+
+    `most_held` is how many requests it had in hand at once.
+    """
 
     def __init__(self, status=204, *, headers=None, hangs=False, port=0, tls: ssl.SSLContext | None = None):
         self.status = status
         self.headers = headers or {}
+        self.held = self.most_held = 0
+        self._counting = threading.Lock()
         self.requests: list[Received] = []
         self.release = threading.Event()
         if not hangs:
@@ -46,6 +52,15 @@ class Receiver:
         self._server.server_close()
         self._thread.join()
 
+    @contextmanager
+    def _holding(self):
+        with self._counting:
+            self.held += 1
+            self.most_held = max(self.held, self.most_held)
+        yield
+        with self._counting:
+            self.held -= 1
+
     def _handler(self):
         receiver = self
 
@@ -54,7 +69,8 @@ class Receiver:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 receiver.requests.append(Received(path=self.path, headers=headers, body=body))
-                receiver.release.wait(20)
+                with receiver._holding():
+                    receiver.release.wait(20)
                 try:
                     self.send_response(receiver.status)
                     for name, value in receiver.headers.items():

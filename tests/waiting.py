@@ -7,7 +7,7 @@ from typing import TypeVar
 Value = TypeVar("Value")
 
 
-def wait_for(condition: Callable[[], Value], seconds: float = 30.0, every: float = 0.01) -> Value:
+def wait_for(condition: Callable[[], Value], seconds: float = 90.0, every: float = 0.01) -> Value:
     """Return the condition's first true value, asked `every` so many seconds.
 
     The limit is generous, for it matters only when something is broken.

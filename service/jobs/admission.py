@@ -176,14 +176,14 @@ class Admission:
         inside, own_inside = self._counts(tenant)
         ahead = promised + inside + 1
         by_depth = (line.depth + ahead - self._limits.depth) * each
-        wait = max(0.0, (line.wait or 0.0) - snapshot.age)
+        wait = max(0.0, (line.wait or 0.0) - snapshot.age())
         by_wait = wait + ahead * each - self._limits.wait.total_seconds() if known else 0.0
         seconds = max(by_depth, by_wait)
         ends = line.tenants.get(tenant, [])
         too_many = len(ends) + own + own_inside + 1 - self._limits.share
         if not self._limits.share or too_many <= 0:
             return Delay(seconds=seconds, own=False)
-        by_share = max(0.0, _end_of(sorted(ends), too_many, each) - snapshot.age) + each
+        by_share = max(0.0, _end_of(sorted(ends), too_many, each) - snapshot.age()) + each
         return Delay(seconds=max(seconds, by_share), own=by_share >= seconds)
 
     def _count(self, tenant: str, change: int) -> None:

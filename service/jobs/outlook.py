@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from math import ceil
@@ -28,6 +28,8 @@ ASK_AGAIN_SECONDS = 2
 LONGEST_SILENCE_SECONDS = 60
 JITTER = 0.2
 CHANCE = random.SystemRandom()
+Clock = Callable[[], float]
+"""Seconds since some moment."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,11 +70,11 @@ class Lane:
 class Snapshot:
     """The queue at one moment.
 
-    `promised` is how many places were promised to clients that are to come back, and `idle` for how many seconds ready
-    stages have been waiting in vain.
+    `age` tells how many seconds ago that was, `promised` how many places were promised to clients that are to come
+    back, and `idle` for how many seconds ready stages have been waiting in vain.
     """
 
-    taken_at: float
+    age: Clock
     places: dict[str, Place]
     lanes: dict[Priority, Lane]
     pace: Pace | None
@@ -102,18 +104,14 @@ class Snapshot:
         finish = None if line.wait is None or each is None else line.wait + each
         return Place(position=line.depth, finish=finish)
 
-    @property
-    def age(self) -> float:
-        """Seconds since it was taken."""
-        return monotonic() - self.taken_at
-
 
 class Outlook:
     """The present snapshot of one process; made for many threads."""
 
-    def __init__(self, database: Database, silence: timedelta) -> None:
+    def __init__(self, database: Database, silence: timedelta, clock: Clock = monotonic) -> None:
         self._database = database
         self._silence = silence
+        self._clock = clock
         self._lock = threading.Lock()
         self._snapshot: Snapshot | None = None
         self._fresh_until = 0.0
@@ -124,7 +122,7 @@ class Outlook:
             return Standing()
         snapshot = self.snapshot()
         place = snapshot.places.get(assessment.id) or snapshot.last(assessment)
-        eta = None if place.finish is None else max(AT_LEAST_SECONDS, place.finish - snapshot.age)
+        eta = None if place.finish is None else max(AT_LEAST_SECONDS, place.finish - snapshot.age())
         position = place.position if assessment.state == State.QUEUED else 0
         return Standing(position=position, eta_seconds=None if eta is None else round(eta, 1))
 
@@ -137,23 +135,22 @@ class Outlook:
     def snapshot(self) -> Snapshot:
         """The queue as it was a moment ago. Raises SQLAlchemyError."""
         current = self._snapshot
-        if current is not None and monotonic() < self._fresh_until:
+        if current is not None and self._clock() < self._fresh_until:
             return current
         if not self._lock.acquire(blocking=current is None):
             return current if current is not None else self.snapshot()
         try:
-            if self._snapshot is None or monotonic() >= self._fresh_until:
-                started = monotonic()
+            if self._snapshot is None or self._clock() >= self._fresh_until:
+                spent = _since_now(self._clock)
                 self._snapshot = self._take()
-                spent = monotonic() - started
-                self._fresh_until = monotonic() + max(FRESH_SECONDS, spent / SHARE_OF_TIME)
+                self._fresh_until = self._clock() + max(FRESH_SECONDS, spent() / SHARE_OF_TIME)
             return self._snapshot
         finally:
             self._lock.release()
 
     def _take(self) -> Snapshot:
         with self._database.reading() as session:
-            moment, taken_at = now(), monotonic()
+            moment, age = now(), _since_now(self._clock)
             waiting = _waiting(session, moment)
             pace = measure(session)
             workers = living(session, self._silence)
@@ -166,7 +163,7 @@ class Outlook:
             waiting,
             pace,
             pools_of((worker.queues, worker.slots) for worker in workers),
-            taken_at=taken_at,
+            age=age,
             promised=promised or 0,
             idle=idle,
         )
@@ -177,7 +174,7 @@ def snapshot_of(
     pace: Pace | None,
     pools: Mapping[StageKind, Pool] | None,
     *,
-    taken_at: float,
+    age: Clock,
     promised: int,
     idle: float,
 ) -> Snapshot:
@@ -195,7 +192,7 @@ def snapshot_of(
         if finish is not None:
             lane.wait = max(lane.wait or 0.0, finish)
     return Snapshot(
-        taken_at=taken_at,
+        age=age,
         places=places,
         lanes=lanes,
         pace=pace,
@@ -203,6 +200,11 @@ def snapshot_of(
         promised=promised,
         idle=idle,
     )
+
+
+def _since_now(clock: Clock) -> Clock:
+    started = clock()
+    return lambda: clock() - started
 
 
 def _waiting(session: Session, moment: datetime) -> list[Waiting]:

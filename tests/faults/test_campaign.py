@@ -66,7 +66,7 @@ def test_without_redis_everything_can_be_read_and_what_is_submitted_is_kept(site
         assert http.get("/healthz").status_code == 503
     finally:
         site.redis.start()
-    wait_for(lambda: state(http, kept.headers["location"]) == "succeeded", seconds=60)
+    wait_for(lambda: state(http, kept.headers["location"]) == "succeeded")
 
 
 def test_without_postgresql_the_answer_is_503_and_nothing_is_half_written(site, http):
@@ -81,7 +81,7 @@ def test_without_postgresql_the_answer_is_503_and_nothing_is_half_written(site, 
         site.postgresql.start()
     assert set(site.objects.list("assessments")) == before
     again = wait_for(lambda: (answer := submit(http, 3)).status_code == 202 and answer)
-    wait_for(lambda: state(http, again.headers["location"]) == "succeeded", seconds=60)
+    wait_for(lambda: state(http, again.headers["location"]) == "succeeded")
 
 
 def test_the_accounting_notices_what_is_lost_stuck_wrong_or_doubled(site):

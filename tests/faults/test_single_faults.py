@@ -78,7 +78,7 @@ def test_a_stage_that_kills_every_worker_fails_with_a_reason(hasty, tmp_path):
     for number in range(hasty.settings.attempts):
         log = tmp_path / f"{number}.log"
         with hasty.worker(REHEARSAL, lambda: True, log=log) as worker:
-            assert worker.wait(30) == -signal.SIGKILL
+            assert worker.wait(90) == -signal.SIGKILL
     with hasty.worker(REHEARSAL, lambda: hasty.ask(failed) == ["workers_lost"], log=tmp_path / "last.log"):
         assert hasty.ask(STATE) == [State.FAILED]
 
@@ -95,7 +95,7 @@ def test_a_worker_that_hears_no_message_though_work_waits_ends_itself(open_site)
     site = open_site(deaf_after=timedelta(seconds=1), republish_after=timedelta(hours=1))
     with site.worker(REHEARSAL, lambda: site.ask(select(WorkerRow.id))) as worker:
         site.send("a1", audio=SLOW, told=True)
-        assert worker.wait(30) == os.EX_SOFTWARE
+        assert worker.wait(90) == os.EX_SOFTWARE
     assert site.lines("the worker hears no messages though work waits: it ends")
 
 

@@ -49,7 +49,7 @@ class Service:
         """What `hilbert ...` prints, run with this service's settings."""
         command = (sys.executable, "-m", "service.cli.app", *arguments)
         done = subprocess.run(
-            command, cwd=ROOT, env=self.environment, capture_output=True, text=True, timeout=60, check=False
+            command, cwd=ROOT, env=self.environment, capture_output=True, text=True, timeout=180, check=False
         )
         assert done.returncode == 0, f"hilbert {' '.join(arguments)} ended with {done.returncode}:\n{done.stderr}"
         return done.stdout

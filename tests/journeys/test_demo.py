@@ -79,6 +79,6 @@ def test_a_signal_at_any_moment_leaves_nothing_behind(demo, nothing_is_left, aft
     while after not in process.stdout.readline():
         assert process.poll() is None
     process.send_signal(signum)
-    process.communicate(timeout=30)
+    process.communicate(timeout=90)
     assert process.returncode == 128 + signum
     nothing_is_left()

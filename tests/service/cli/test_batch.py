@@ -114,7 +114,7 @@ class Service:
     def batch(self, *arguments):
         """Exit status and what was printed."""
         with self.hilbert(*arguments) as process:
-            printed, _ = process.communicate(timeout=60)
+            printed, _ = process.communicate(timeout=180)
             return process.returncode, printed
 
     def here(self, manifest, out, **options):
@@ -244,7 +244,7 @@ def test_whatever_ends_the_waiting_there_is_one_batch(service, manifest, tmp_pat
             while "The service has batch" not in process.stdout.readline():
                 assert process.poll() is None
             process.send_signal(number)
-            printed, _ = process.communicate(timeout=20)
+            printed, _ = process.communicate(timeout=90)
         return process.returncode, printed
 
     def states():

@@ -152,7 +152,7 @@ def test_a_signal_at_any_stage_leaves_nothing_behind(
         time.sleep(0.02)
     time.sleep(0.0 if mode == "slow start" else 0.7)
     process.send_signal(signum)
-    output, _ = process.communicate(timeout=20)
+    output, _ = process.communicate(timeout=90)
     assert process.returncode == 128 + signum
     assert "Nothing is left running" in output
     nothing_is_left()

@@ -226,7 +226,7 @@ def serve(tmp_path, rehearsal_command):
     log = (tmp_path / "serve.log").open("w")
     process = subprocess.Popen(
         (sys.executable, "-c", SERVE, *rehearsal_command),
-        env=quick(tmp_path / "data").child_environment(),
+        env=quick(tmp_path / "data", stop_grace=timedelta(seconds=60)).child_environment(),
         cwd=ROOT,
         stdout=log,
         stderr=log,
@@ -250,8 +250,8 @@ def test_serve_shows_one_block_and_stops_cleanly(serve, tmp_path, number):
     pids = ready_children(serve, tmp_path / "serve.log")
     started = time.monotonic()
     serve.send_signal(number)
-    assert serve.wait(10) == 0
-    assert time.monotonic() - started < 6
+    assert serve.wait(90) == 0
+    assert time.monotonic() - started < 50  # by themselves, not at the end of the grace
     assert not any(alive(pid) for pid in pids)
     shown = (tmp_path / "serve.log").read_text()
     assert shown.count("hil_") == 1
@@ -263,14 +263,14 @@ def test_no_child_outlives_a_killed_serve(serve, tmp_path):
     pids = ready_children(serve, tmp_path / "serve.log")
     serve.kill()
     serve.wait()
-    wait_for(lambda: not any(alive(pid) for pid in pids), 5)
+    wait_for(lambda: not any(alive(pid) for pid in pids))
 
 
 def test_serve_can_be_stopped_before_it_is_ready(serve, tmp_path):
     wait_for((tmp_path / "data" / "lock").exists)
     pids = children(serve.pid)
     serve.send_signal(signal.SIGINT)
-    assert serve.wait(10) == 0
+    assert serve.wait(90) == 0
     assert not any(alive(pid) for pid in [*pids, *children_of_session(serve.pid)])
     assert "Traceback" not in (tmp_path / "serve.log").read_text()
 

@@ -28,9 +28,9 @@ def test_assessments_that_are_encoded_at_once_share_batches_and_are_answered_as_
     for number, name in enumerate(NAMES, start=1):
         site.send(name, transcript=said(number))
     with site.worker(HILBERT, lambda: len(site.ask(select(AssessmentRow.state))) == len(NAMES)) as process:
-        wait_for(lambda: set(site.ask(select(AssessmentRow.state))) <= set(FINAL), seconds=60)
+        wait_for(lambda: set(site.ask(select(AssessmentRow.state))) <= set(FINAL))
         process.send_signal(signal.SIGTERM)
-        assert process.wait(30) == 0
+        assert process.wait(90) == 0
     (load,) = [line for line in site.lines("encoder load") if line["encoder"] == "text"]
     assert load["batches"] < 1 + len(NAMES)  # the golden recording is one, and each would be one at the least
     assert {line["process"] for line in site.lines("stage done")} == {"worker"}
@@ -68,7 +68,7 @@ def test_a_worker_that_is_told_to_stop_ends_what_it_works_on(
 
     with site.worker(rehearsal_command, busy) as process:
         process.send_signal(signal.SIGTERM)
-        assert process.wait(30) == 0
+        assert process.wait(90) == 0
     assert site.ask(leased) == [0]
     assert site.ask(select(WorkerRow.id)) == []
     assert site.lines("stage lost") == site.lines("stage failed") == []

@@ -5,7 +5,6 @@ import shutil
 import signal
 import sys
 from datetime import timedelta
-from time import monotonic
 
 import pytest
 from sqlalchemy import select, update
@@ -127,9 +126,8 @@ def test_every_receiver_is_told_with_one_id_and_a_dead_one_delays_no_other(embed
         with start(site) as process:
             (worker,) = site.workers()
             assert (worker.queues, worker.model_digest, worker.slots) == (["deliver"], None, 8)
-            started = monotonic()
             wait_for(lambda: site.states(hooks["good"]) == ["delivered"] * 6)
-            assert monotonic() - started < 4  # one after the other they would have waited 6 s for the stuck one
+            assert stuck.most_held > 1  # one after the other, each would have waited for the stuck one
             wait_for(lambda: site.look(hooks["gone"]).disabled_reason == "gone")
             wait_for(lambda: "connection" in site.errors(hooks["late"]))
             with Receiver(port=late) as alive:
@@ -138,7 +136,7 @@ def test_every_receiver_is_told_with_one_id_and_a_dead_one_delays_no_other(embed
             stuck.release.set()
             wait_for(lambda: site.states(hooks["stuck"]) == ["delivered"] * 6)
             process.send_signal(signal.SIGTERM)
-            assert process.wait(20) == 0
+            assert process.wait(90) == 0
     assert site.workers() == []
     verify = Webhook(hooks["good"].secret).verify
     assert {verify(one.body, one.headers)["data"]["id"] for one in good.requests} == {f"a{n}" for n in range(6)}

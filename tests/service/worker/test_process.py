@@ -70,7 +70,7 @@ def test_a_real_worker_does_not_start_with_a_bundle_that_answers_otherwise(swapp
         env=settings.child_environment(),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
         check=False,
     )
     assert done.returncode == os.EX_CONFIG

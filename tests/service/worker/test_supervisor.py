@@ -85,7 +85,7 @@ def test_a_child_that_does_not_listen_is_killed_after_the_grace(tmp_path):
         wait_for(lambda: "deaf" in (tmp_path / "logs" / "p0.log").read_text())
         started = time.monotonic()
     assert not alive(pid)
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 30  # it would have slept for 60
 
 
 def test_a_long_log_is_put_aside(tmp_path, monkeypatch):
