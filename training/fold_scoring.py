@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,7 @@ from model.bundle.bundle import Bundle
 from model.bundle.manifest import NETWORK, Calibration, Manifest, Task, TaskCalibration
 from model.encoders.runtime import RuntimeOptions
 from model.explanation import Contributions, contributions
-from model.export.network import NetworkTemplate, export_network
+from model.export.network import export_network
 from model.network.hilbert import Hilbert
 from model.scoring import Scorer
 from training.batches import LabelledDocument, measure_features
@@ -28,14 +28,13 @@ class Scored:
     contributions: tuple[Contributions, ...]
 
 
-@dataclass
+@dataclass(frozen=True, slots=True)
 class FoldScorer:
-    """Makes a scorer for each fold's network: the first graph is exported, the others get new weights put in."""
+    """Makes a scorer for each fold's network, out of the graph that would be released."""
 
     folder: Path
     tasks: Mapping[str, tuple[str, ...]]
     options: RuntimeOptions
-    _template: NetworkTemplate | None = field(default=None, init=False)
 
     def score(
         self, learner: Learner, calibration: Calibration, documents: Sequence[LabelledDocument], task: str
@@ -54,12 +53,7 @@ class FoldScorer:
         network = learner.network
         assert isinstance(network, Hilbert)  # noqa: S101 - only HILBERT is scored as it ships
         self.folder.mkdir(parents=True, exist_ok=True)
-        file, names = self.folder / NETWORK, list(self.tasks)
-        if self._template is None:
-            export_network(network, tasks=names, file=file)
-            self._template = NetworkTemplate(file, network, tasks=names)
-        else:
-            self._template.write(network, file)
+        export_network(network, tasks=list(self.tasks), file=self.folder / NETWORK)
         manifest = Manifest(
             name="fold",
             version="0",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,7 +17,7 @@ from model.bundle.graph import EMBEDDINGS, INPUTS, logits_name
 from model.errors import ParityError
 from model.export.graph import GraphSignature, check_parity, write_graph
 from model.network.batch import DocumentBatch
-from model.network.hilbert import Hilbert
+from model.network.hilbert import Architecture, Hilbert
 
 TOLERANCE = 1e-5
 MATRIX = 2
@@ -61,17 +63,14 @@ def export_network(network: Hilbert, *, tasks: Sequence[str], file: Path) -> flo
 
     Raises ParityError when that exceeds 1e-5.
     """
-    graph = NetworkGraph(network, tasks).eval()
-    cases, signature = _cases(network), _signature(tasks)
-    write_graph(graph, cases[0], signature, file)
-    return check_parity(graph, cases, signature, file, TOLERANCE)
+    return template_of(network.architecture, tuple(tasks)).write(network, file)
 
 
 class NetworkTemplate:
-    """An exported graph to put other networks' weights of the same sizes into: a moment, where an export takes seconds.
+    """An exported graph to put the weights of networks into that are built alike: cheap, where an export is slow.
 
     The exporter keeps some weights by name and others transposed under names of its own; which is which is found by
-    comparing the graph with the network it was exported from.
+    comparing the graph with the network it was exported from, in which no two weights may be equal.
     """
 
     def __init__(self, exported: Path, network: Hilbert, *, tasks: Sequence[str]) -> None:
@@ -93,16 +92,38 @@ class NetworkTemplate:
         Raises ParityError when that exceeds 1e-5, as it would if a weight of the graph had not been found.
         """
         weights = _weights(network, self.tasks)
-        for initializer in self._graph.graph.initializer:
+        filled = onnx.ModelProto()
+        filled.CopyFrom(self._graph)
+        for initializer in filled.graph.initializer:
             if initializer.name in self._sources:
                 source, transposed = self._sources[initializer.name]
                 value = np.ascontiguousarray(weights[source].T) if transposed else weights[source]
                 if tuple(initializer.dims) != value.shape:
                     raise ParityError("the network is of another size than the graph its weights are put into")
                 initializer.CopyFrom(onnx.numpy_helper.from_array(value, initializer.name))
-        onnx.save(self._graph, file)
+        onnx.save(filled, file)
         graph = NetworkGraph(network, self.tasks).eval()
         return check_parity(graph, _cases(network), _signature(self.tasks), file, TOLERANCE)
+
+
+@functools.lru_cache(maxsize=2)
+def template_of(architecture: Architecture, tasks: tuple[str, ...]) -> NetworkTemplate:
+    """Kept, for the folds of an evaluation and the release after it are built alike."""
+    network = _any_network(architecture)
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "any.onnx"
+        write_graph(NetworkGraph(network, tasks).eval(), _cases(network)[0], _signature(tasks), file)
+        return NetworkTemplate(file, network, tasks=tasks)
+
+
+def _any_network(architecture: Architecture) -> Hilbert:
+    """A network in which no two weights are equal; leaves torch's own generator as it was."""
+    with torch.random.fork_rng(devices=[]):
+        network = architecture.build()
+    generator = torch.Generator().manual_seed(0)
+    for value in network.state_dict().values():
+        value.copy_(torch.rand(value.shape, generator=generator) + 0.5)
+    return network
 
 
 def _weights(network: Hilbert, tasks: Sequence[str]) -> dict[str, Float[np.ndarray, "*shape"]]:

@@ -24,6 +24,32 @@ DocumentSource = Literal["own", "crossed"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Architecture:
+    """What two networks share whose weights alone differ; `outcomes` counts those of each task."""
+
+    audio_dim: int
+    text_dim: int
+    outcomes: tuple[tuple[str, int], ...]
+    width: int
+    heads: int
+    experts: int
+    doc_source: DocumentSource
+
+    def build(self) -> Hilbert:
+        """An untrained network, to be evaluated: it drops nothing out."""
+        return Hilbert(
+            audio_dim=self.audio_dim,
+            text_dim=self.text_dim,
+            outcomes=dict(self.outcomes),
+            width=self.width,
+            heads=self.heads,
+            experts=self.experts,
+            dropout=0.0,
+            doc_source=self.doc_source,
+        ).eval()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HilbertOutput:
     """Document embeddings, logits by task and the router's logits."""
 
@@ -54,6 +80,15 @@ class Hilbert(nn.Module):
         doc_source: DocumentSource = "own",
     ) -> None:
         super().__init__()
+        self.architecture = Architecture(
+            audio_dim=audio_dim,
+            text_dim=text_dim,
+            outcomes=tuple(outcomes.items()),
+            width=width,
+            heads=heads,
+            experts=experts,
+            doc_source=doc_source,
+        )
         self.doc_source = doc_source
         self.width, self.experts = width, experts
         self.project_audio = Projection(dim=audio_dim, width=width, dropout=dropout)
