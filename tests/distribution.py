@@ -7,13 +7,15 @@ import pytest
 
 HERE = Path(__file__).parent
 # What takes longest starts first, so that no process is left alone with it at the end.
-ORDER = ("journeys", "training", "model", "service", "architecture")
+ORDER = ("journeys", "faults", "training", "model", "service", "deploy", "architecture")
 SERVICES = "tests/journeys/"
 DEMO = "tests/journeys/test_demo.py"  # starts its own
 
 if "PYTEST_XDIST_WORKER" in os.environ:
     # The processes keep the cores busy between them; read when torch and NumPy are first imported.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    # What these start is tested and not measured: hundreds of processes, nearly every line of which runs here as well.
+    os.environ.pop("COVERAGE_PROCESS_CONFIG", None)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
