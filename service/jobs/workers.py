@@ -123,18 +123,26 @@ class LivingWorker:
     id: str
     queues: tuple[str, ...]
     slots: int
+    started_at: datetime
     model: str | None = None
 
 
 def living(session: Session, silence: timedelta, queue: str | None = None) -> list[LivingWorker]:
     """The living workers, all of them or those of one queue."""
     rows = session.execute(
-        select(WorkerRow.id, WorkerRow.queues, WorkerRow.slots, WorkerRow.model_digest).where(
+        select(WorkerRow.id, WorkerRow.queues, WorkerRow.slots, WorkerRow.started_at, WorkerRow.model_digest).where(
             WorkerRow.beat_at >= now() - silence, WorkerRow.forward_at.is_not(None)
         )
     ).all()
     workers = (
-        LivingWorker(id=row.id, queues=tuple(row.queues), slots=row.slots, model=row.model_digest) for row in rows
+        LivingWorker(
+            id=row.id,
+            queues=tuple(row.queues),
+            slots=row.slots,
+            started_at=row.started_at,
+            model=row.model_digest,
+        )
+        for row in rows
     )
     return [worker for worker in workers if queue is None or queue in worker.queues]
 

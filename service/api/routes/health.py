@@ -9,9 +9,11 @@ from service.api.dependencies import Parts, RunningParts
 from service.api.openapi import problems
 from service.api.schemas import Health
 from service.errors import FieldProblem, NotReady
-from service.jobs.workers import living
-from service.task_queue.doorbell import STAGE_QUEUES, QueueUnreachable
+from service.jobs.staffing import gaps
+from service.task_queue.doorbell import QueueUnreachable
 
+NOBODY = "no worker is ready"
+APART = "no worker has the model that others prepare for: replace the workers of all queues"
 router = APIRouter(tags=["health"])
 
 
@@ -41,7 +43,10 @@ async def ready(parts: RunningParts) -> Health:
     responses=problems(NotReady),
 )
 def healthy(parts: RunningParts) -> Health:
-    """Database, queue, and for each queue a living worker whose model has done a real forward pass."""
+    """Database, queue, and for each queue a living worker whose model has done a real forward pass.
+
+    Workers of one queue have to have the model that those of the other queues have.
+    """
     missing = [*_missing_workers(parts), *_missing_queue(parts)]
     if missing:
         raise NotReady("Some parts of the service are missing.", fields=tuple(missing))
@@ -51,10 +56,11 @@ def healthy(parts: RunningParts) -> Health:
 def _missing_workers(parts: Parts) -> list[FieldProblem]:
     try:
         with parts.database.reading() as session:
-            idle = [queue for queue in STAGE_QUEUES if not living(session, parts.settings.silence, queue)]
+            found = gaps(session, parts.settings.silence)
     except SQLAlchemyError:
         return [FieldProblem(location="database", reason="does not answer")]
-    return [FieldProblem(location=f"worker.{queue}", reason="no worker is ready") for queue in idle]
+    reasons = {f"worker.{gap.queue}": NOBODY if gap.model is None else APART for gap in found}
+    return [FieldProblem(location=location, reason=reason) for location, reason in reasons.items()]
 
 
 def _missing_queue(parts: Parts) -> list[FieldProblem]:

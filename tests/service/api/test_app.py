@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -157,6 +158,17 @@ def test_without_workers_the_service_is_alive_and_takes_requests_and_is_not_heal
 def test_the_queue_without_a_worker_is_named(bare_api, join_worker):
     join_worker(bare_api.database, "w1", ("prepare", "score"))
     assert missing(bare_api) == {"worker.encode"}
+
+
+def test_workers_that_were_replaced_in_part_are_told_of(bare_api, join_worker, loaded_model):
+    join_worker(bare_api.database, "new", model=replace(loaded_model, digest="new"), queues=("prepare", "score"))
+    join_worker(bare_api.database, "old", queues=("encode",))
+    assert bare_api.client.get("/healthz").is_success
+    with bare_api.database.writing() as session:
+        session.execute(update(WorkerRow).values(started_at=now() - timedelta(hours=1)))
+    (error,) = bare_api.client.get("/healthz").json()["errors"]
+    assert error["location"] == "worker.encode"
+    assert "replace the workers of all queues" in error["reason"]
 
 
 def test_dead_workers_do_not_keep_the_service_ready(api):

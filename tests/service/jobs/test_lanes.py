@@ -72,7 +72,7 @@ def test_a_worker_knows_by_itself_what_follows_the_stage_it_has_done(database, s
 
 
 def living_worker(queues, model, slots=1):
-    return LivingWorker(id=f"{model}-{queues}", queues=queues, slots=slots, model=model)
+    return LivingWorker(id=f"{model}-{queues}", queues=queues, slots=slots, started_at=now(), model=model)
 
 
 def test_each_model_has_lanes_of_its_own_for_what_has_begun():
