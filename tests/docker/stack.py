@@ -6,9 +6,13 @@ import re
 import secrets
 import subprocess
 import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
+
+from tests.processes import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 KEY = re.compile(r"hil_[a-z0-9]{8}_[A-Za-z0-9_-]{43}")
@@ -17,25 +21,51 @@ LONG_RUNNING = ("proxy", "balancer", "api", "prepare", "encode", "score", "deliv
 WORKERS = ("prepare", "encode", "score", "deliver")
 
 
-def run(*command: object, within: float = 120) -> str:
+def run(*command: object, within: float = 120, environment: Mapping[str, str] | None = None) -> str:
     """What a command printed; its complaint is the assertion's message."""
-    done = subprocess.run(
-        [str(part) for part in command], cwd=ROOT, capture_output=True, text=True, timeout=within, check=False
-    )
+    done = _ended(command, within, environment)
     assert done.returncode == 0, f"{' '.join(map(str, command))} ended with {done.returncode}:\n{done.stderr[-2000:]}"
     return done.stdout
 
 
-class Stack:
-    """The stack of this repository's compose file, or of those that COMPOSE_FILE names."""
+def _ended(
+    command: Sequence[object], within: float, environment: Mapping[str, str] | None
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [str(part) for part in command],
+        cwd=ROOT,
+        env={**os.environ, **(environment or {})},
+        capture_output=True,
+        text=True,
+        timeout=within,
+        check=False,
+    )
 
-    def __init__(self) -> None:
-        published = os.environ.get("HILBERT_PUBLISH", "127.0.0.1:8000")
+
+class Stack:
+    """The stack of this repository's compose file, or of those that COMPOSE_FILE names.
+
+    What `environment` adds says which one is meant, as for the scripts of `deploy`.
+    """
+
+    def __init__(self, environment: Mapping[str, str] | None = None) -> None:
+        self.environment = dict(environment or {})
+        published = {**os.environ, **self.environment}.get("HILBERT_PUBLISH", "127.0.0.1:8000")
         self.url = f"http://{published if ':' in published else f'127.0.0.1:{published}'}"
+
+    def run(self, *command: object, within: float = 600) -> str:
+        """What a command about this stack printed."""
+        return run(*command, within=within, environment=self.environment)
+
+    def refused(self, *command: object, within: float = 600, **environment: str) -> str:
+        """The complaint with which a command about this stack ends."""
+        done = _ended(command, within, {**self.environment, **environment})
+        assert done.returncode == 1, f"{' '.join(map(str, command))} ended with {done.returncode}"
+        return done.stderr
 
     def compose(self, *arguments: object, within: float = 120) -> str:
         """`docker compose ...`."""
-        return run("docker", "compose", *arguments, within=within)
+        return self.run("docker", "compose", *arguments, within=within)
 
     def containers(self, *services: str) -> list[dict]:
         """What `docker inspect` says of the running containers of these services, or of all."""
@@ -80,6 +110,25 @@ class Stack:
                     pass
                 time.sleep(0.2)
         raise AssertionError(f"not ready within {within} s")
+
+
+@contextmanager
+def stack_of_its_own(folder: Path, **environment: str) -> Iterator[Stack]:
+    """A stack with secrets, volumes and a port of its own, not started; nothing of it is left afterwards."""
+    port = free_port()
+    stack = Stack(
+        {
+            "COMPOSE_PROJECT_NAME": f"hilbert-test-{port}",
+            "HILBERT_SECRETS": str(folder / "secrets"),
+            "HILBERT_PUBLISH": f"127.0.0.1:{port}",
+            **environment,
+        }
+    )
+    stack.run("deploy/make-secrets", folder / "secrets")
+    try:
+        yield stack
+    finally:
+        stack.compose("down", "-v", "--timeout", "5", "--remove-orphans")
 
 
 def finished(client: httpx.Client, location: str, within: float = 300) -> dict:
