@@ -8,11 +8,16 @@ import signal
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from jaxtyping import install_import_hook
 
 from tests.sharing import made_once
 
 install_import_hook("model", "beartype.beartype")
+
+# How long an example takes says more about the machine than about the code.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 pytest_plugins = ["tests.distribution", "tests.servers", "tests.tracing", "tests.worksite"]
 

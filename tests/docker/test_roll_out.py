@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from model.bundle.bundle import open_bundle, seal
 from model.bundle.manifest import MANIFEST
-from model.bundle.signature import write_signature
+from model.bundle.signature import SIGNATURE, write_signature
 from tests.docker.load import TRANSCRIPT, Load
 from tests.docker.stack import ROOT, finished, stack_of_its_own
 
@@ -34,6 +34,7 @@ def signing_key():
 def next_bundle(signing_key, tmp_path_factory):
     """The example's bundle under another version, signed by somebody else."""
     folder = shutil.copytree(EXAMPLE, tmp_path_factory.mktemp("bundles") / "next")
+    (folder / SIGNATURE).unlink()
     manifest = open_bundle(EXAMPLE).manifest
     seal(folder, manifest.model_copy(update={"version": "next"}))
     write_signature(folder, signing_key, datetime.now(UTC))

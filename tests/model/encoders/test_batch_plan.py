@@ -117,7 +117,7 @@ class Simulation:
             assert min(one.arrived for one in overdue) == min(one.arrived for one in batch)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(arrivals, st.floats(0.5, 20.0))
 def test_every_entry_is_taken_once_and_no_overdue_one_waits_for_a_younger(found, seconds):
     moments, at = [], 0.0
@@ -132,7 +132,7 @@ def test_every_entry_is_taken_once_and_no_overdue_one_waits_for_a_younger(found,
     assert (len(run.line), run.line.cost) == (0, 0.0)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(1, 40), st.floats(0.5, 9.0))
 def test_a_lone_short_entry_is_taken_by_its_bound_however_many_full_batches_wait(rounds, seconds):
     line = waiting(entry(1, arrived=0.0))
@@ -144,7 +144,7 @@ def test_a_lone_short_entry_is_taken_by_its_bound_however_many_full_batches_wait
         now += seconds
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(arrivals, st.sampled_from(OWNERS))
 def test_dropping_an_owner_leaves_the_others_as_they_were(found, owner):
     entries = [entry(bucket, owner=whose) for bucket, _, whose in found]

@@ -58,7 +58,7 @@ def test_features_never_depend_on_batch_mates_or_their_order(encoder: Encoder[An
     np.testing.assert_allclose(encoder.encode([material[i] for i in order]), together[order], rtol=1e-5, atol=1e-6)
 
 
-@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_a_segment_keeps_its_features_in_any_company(encoder: Encoder[Any], data: st.DataObject) -> None:
     chance = np.random.default_rng(data.draw(st.integers(0, 1_000_000)))

@@ -40,8 +40,8 @@ def test_a_worker_without_work_may_be_idle_forever(watch):
 
 
 def test_a_worker_that_hears_is_left_alone(watch):
-    watchdog, ended = watch(lambda: True, deaf=timedelta(milliseconds=500))
-    for _ in range(50):
+    watchdog, ended = watch(lambda: True, deaf=timedelta(seconds=1.5))
+    for _ in range(100):
         with watchdog.serving():
             sleep(0.02)
     assert ended == []
