@@ -3,6 +3,7 @@
 import hashlib
 import json
 import shutil
+import time
 from datetime import UTC, datetime
 
 import pytest
@@ -69,6 +70,12 @@ def current(stack):
     return line.split()[0]
 
 
+def timed(action, *arguments):
+    begun = time.monotonic()
+    action(*arguments)
+    return time.monotonic() - begun
+
+
 def ids(stack, *services):
     return {container["Id"] for container in stack.containers(*services)}
 
@@ -79,14 +86,17 @@ def test_a_bundle_is_rolled_out_under_load_and_rolled_back_by_one_command(stack,
         assert scored_by(http) == digest(EXAMPLE)
         name = stack.run("deploy/bundle.sh", "install", next_bundle).strip().splitlines()[-1]
         assert current(stack) == shipped
-        stack.run("deploy/bundle.sh", "activate", name)
+        forth = timed(stack.run, "deploy/bundle.sh", "activate", name)
         assert scored_by(http) == digest(next_bundle)
         assert not workers & ids(stack, *SCORERS)
-        stack.run("deploy/bundle.sh", "rollback")
+        back = timed(stack.run, "deploy/bundle.sh", "rollback")
         assert scored_by(http) == digest(EXAMPLE)
         assert current(stack) == shipped
     counts, lost = load.counts, load.lost()
-    print(f"\n{counts.requests} requests, {len(counts.accepted)} accepted, {len(lost)} lost, retried {counts.retried}")  # noqa: T201
+    print(  # noqa: T201
+        f"\nactivate {forth:.0f} s, rollback {back:.0f} s, {counts.requests} requests, "
+        f"{len(counts.accepted)} accepted, {len(lost)} lost, sent again {counts.retried}"
+    )
     assert not lost
     assert not counts.failed
     assert not counts.retried
