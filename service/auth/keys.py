@@ -79,8 +79,8 @@ class KeyRing:
         match = PATTERN.fullmatch(secret)
         if match is None:
             raise Unauthenticated(REFUSAL)
-        with self._database.reading() as session:
-            row = session.get(ApiKeyRow, match.group(1))
+        key_id = match.group(1)
+        row = self._database.read(lambda session: session.get(ApiKeyRow, key_id))
         expected = None if row is None else self._peppers.digest(secret, row.pepper_version)
         if row is None or expected is None or not hmac.compare_digest(expected, row.digest):
             raise Unauthenticated(REFUSAL)

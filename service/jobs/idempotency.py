@@ -49,17 +49,23 @@ class Hold:
 
 def begin(database: Database, caller: Caller, key: str, route: str, lease: timedelta) -> Hold | Earlier:
     """Take the key for a lease, or find the answer it has already. Raises IdempotencyInFlight."""
-    with database.reading() as session:  # most repetitions need no lock
-        if (earlier := _earlier(session, caller.tenant, key)) is not None:
-            return earlier
+    earlier = database.read(lambda session: _earlier(session, caller.tenant, key))  # most repetitions need no lock
+    if earlier is not None:
+        return earlier
     hold = Hold(tenant=caller.tenant, key=key, route=_bounded(route), holder=str(uuid.uuid4()))
-    with database.writing() as session:
+
+    def take(session: Session) -> Hold | Earlier:
         if _take(session, hold, lease):
             return hold
-        earlier = _earlier(session, caller.tenant, key)
-    if earlier is None:  # freed at this very moment
-        raise IdempotencyInFlight("The first request with this key has not been answered yet.")
-    return earlier
+        found = _earlier(session, caller.tenant, key)
+        if found is None:  # freed at this very moment
+            raise IdempotencyInFlight("The first request with this key has not been answered yet.")
+        return found
+
+    def taken(session: Session) -> Hold | None:
+        return hold if session.scalars(select(IdempotencyRow.key).where(*_mine(hold))).first() else None
+
+    return database.write(take, taken)
 
 
 def renew(database: Database, hold: Hold, lease: timedelta) -> bool:

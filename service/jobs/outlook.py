@@ -142,30 +142,27 @@ class Outlook:
         try:
             if self._snapshot is None or self._clock() >= self._fresh_until:
                 spent = _since_now(self._clock)
-                self._snapshot = self._take()
+                self._snapshot = self._database.read(self._take)
                 self._fresh_until = self._clock() + max(FRESH_SECONDS, spent() / SHARE_OF_TIME)
             return self._snapshot
         finally:
             self._lock.release()
 
-    def _take(self) -> Snapshot:
-        with self._database.reading() as session:
-            moment, age = now(), _since_now(self._clock)
-            waiting = _waiting(session, moment)
-            pace = measure(session)
-            workers = living(session, self._silence)
-            served = {queue for worker in workers for queue in worker.queues}
-            promised = session.scalar(
-                select(func.count()).select_from(ReservationRow).where(ReservationRow.expires_at > moment)
-            )
-            idle = _idle(session, pace, served, moment)
+    def _take(self, session: Session) -> Snapshot:
+        moment, age = now(), _since_now(self._clock)
+        pace = measure(session)
+        workers = living(session, self._silence)
+        served = {queue for worker in workers for queue in worker.queues}
+        promised = session.scalar(
+            select(func.count()).select_from(ReservationRow).where(ReservationRow.expires_at > moment)
+        )
         return snapshot_of(
-            waiting,
+            _waiting(session, moment),
             pace,
             pools_of((worker.queues, worker.slots) for worker in workers),
             age=age,
             promised=promised or 0,
-            idle=idle,
+            idle=_idle(session, pace, served, moment),
         )
 
 

@@ -28,20 +28,26 @@ def submit(
 ) -> Assessment:
     """Store the assessment and its first stage, and take its uploads; the material must be in the object store.
 
-    `then` writes what belongs to the same transaction. Raises UploadNotFound, UploadIncomplete, UploadUsed.
+    `then` writes what belongs to the same transaction, which is begun again if the database's connection breaks. Raises
+    UploadNotFound, UploadIncomplete, UploadUsed.
     """
-    with database.writing() as session:
+
+    def take(session: Session) -> Assessment:
         UploadRepository(session, caller).take_all(uploads, order.id)
         assessment = AssessmentRepository(session, caller).add(order)
         if then is not None:
             then(session, assessment)
         return assessment
 
+    def taken(session: Session) -> Assessment | None:
+        return AssessmentRepository(session, caller).find(order.id)
+
+    return database.write(take, taken)
+
 
 def require_model(database: Database) -> tuple[LoadedModel, ...]:
     """The models in use, newest first. Raises ModelNotReady."""
-    with database.reading() as session:
-        models = tuple(registered.model for registered in registered_models(session))
+    models = tuple(registered.model for registered in database.read(registered_models))
     if not models:
         raise ModelNotReady("No worker has loaded a model yet.")
     return models

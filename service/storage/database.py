@@ -9,9 +9,10 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from time import monotonic, sleep
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Dialect, Engine, create_engine, event, make_url, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 READING = "hilbert_reading"
@@ -22,6 +23,7 @@ LEAST_POOL_TIMEOUT = timedelta(seconds=10)
 KNOCK_AGAIN_SECONDS = 0.2
 CHANCE = random.SystemRandom()
 NO_PATIENCE = timedelta(0)
+Value = TypeVar("Value")
 
 
 def now() -> datetime:
@@ -33,7 +35,8 @@ class Database:
     """Hands out sessions; one per process, made after any fork.
 
     `patience` is how long it waits for a server that takes no connections, such as one that restarts. Nothing has been
-    done then, so waiting is always safe; what was under way when a connection broke is never repeated here.
+    done then, so waiting is always safe. What was under way when a connection broke is repeated by `read` and `write`
+    alone, to which it is given whole.
     """
 
     def __init__(self, url: str, patience: timedelta = NO_PATIENCE) -> None:
@@ -59,6 +62,33 @@ class Database:
         """One transaction that only reads; on SQLite it never waits for a writer."""
         with Session(self._reading, expire_on_commit=False) as session, session.begin():
             yield session
+
+    def read(self, work: Callable[[Session], Value]) -> Value:
+        """What `work` finds in a transaction that only reads; it looks again if the connection breaks under it."""
+        try:
+            with self.reading() as session:
+                return work(session)
+        except DBAPIError as error:
+            if not error.connection_invalidated:
+                raise
+        with self.reading() as session:
+            return work(session)
+
+    def write(self, work: Callable[[Session], Value], settled: Callable[[Session], Value | None]) -> Value:
+        """Run `work` in one transaction, and again in a second one if the connection breaks and nothing was committed.
+
+        A connection that breaks does not tell whether it had: `settled` looks, and returns what `work` would have, or
+        None.
+        """
+        try:
+            with self.writing() as session:
+                return work(session)
+        except DBAPIError as error:
+            if not error.connection_invalidated:
+                raise
+        with self.writing() as session:
+            done = settled(session)
+            return work(session) if done is None else done
 
     def ping(self) -> None:
         """Raise SQLAlchemy's error if the database does not answer."""

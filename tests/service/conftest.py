@@ -95,6 +95,21 @@ def database(database_url):
 
 
 @pytest.fixture
+def cut(database):
+    """End a session's connection to PostgreSQL, after a commit that the session knows nothing of or before it."""
+
+    def cut(session, *, committed=False):
+        if committed:
+            session.connection().connection.dbapi_connection.commit()
+        process = session.scalar(text("select pg_backend_pid()"))
+        with database.engine.connect() as other:
+            other.execute(text("select pg_terminate_backend(:process, 10000)"), {"process": process})
+        session.execute(text("select 1"))
+
+    return cut
+
+
+@pytest.fixture
 def sqlite(tmp_path, migrated_file):
     """For tests that have nothing to do with the kind of database."""
     database = Database(f"sqlite:///{shutil.copy(migrated_file, tmp_path / 'hilbert.sqlite')}")

@@ -1,25 +1,33 @@
+from dataclasses import replace
+
 import pytest
 from sqlalchemy.exc import OperationalError
 
 
 class Breaking:
-    """Stands before the database that keys are looked up in: the next connections break in the middle."""
+    """Stands before the database of the routes: the next connections break in the middle."""
 
     def __init__(self, database, times):
         self.database, self.left = database, times
 
     def reading(self):
+        return self._opened("reading")
+
+    def writing(self):
+        return self._opened("writing")
+
+    def _opened(self, verb):
         if self.left:
             self.left -= 1
             raise OperationalError("select", {}, Exception("gone"), connection_invalidated=True)
-        return self.database.reading()
+        return getattr(self.database, verb)()
 
 
 @pytest.fixture
 def breaking(api):
-    keys = api.client.app.state.parts.keys
-    keys._database = Breaking(keys._database, 0)
-    return keys._database
+    state = api.client.app.state
+    state.parts = replace(state.parts, database=Breaking(state.parts.database, 0))
+    return state.parts.database
 
 
 def test_a_reading_request_whose_connection_broke_is_answered(api, breaking):
