@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from sqlalchemy import ColumnElement, delete, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from service.auth.caller import Caller
 from service.refusals import IdempotencyInFlight
+from service.storage.conflicts import insert_into
 from service.storage.database import Database, now
 from service.storage.tables import IdempotencyRow
 
@@ -124,9 +124,8 @@ def same_route(earlier: Earlier, route: str) -> bool:
 def _take(session: Session, hold: Hold, lease: timedelta) -> bool:
     moment = now()
     held = {"route": hold.route, "holder": hold.holder, "held_until": moment + lease, "created_at": moment}
-    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
     taken = session.scalars(
-        dialect.insert(IdempotencyRow)
+        insert_into(session, IdempotencyRow)
         .values(tenant=hold.tenant, key=hold.key, **held)
         .on_conflict_do_update(
             index_elements=[IdempotencyRow.tenant, IdempotencyRow.key],

@@ -13,7 +13,6 @@ from time import monotonic
 
 import structlog
 from sqlalchemy import or_
-from sqlalchemy.dialects import postgresql, sqlite
 
 from service.jobs.assessment import WORKERS_LOST
 from service.jobs.batch_ending import finish_batches
@@ -31,6 +30,7 @@ from service.jobs.workers import forget_lost
 from service.observability.logs import failure_fields
 from service.observability.metrics import SWEEPS
 from service.settings import Settings
+from service.storage.conflicts import insert_into
 from service.storage.database import Database, now
 from service.storage.objects import ObjectStore
 from service.storage.tables import LeadershipRow
@@ -76,8 +76,7 @@ def lead(database: Database, owner: str, lease: timedelta) -> bool:
     moment = now()
     values = {"role": ROLE, "owner": owner, "lease_until": moment + lease}
     with database.writing() as session:
-        dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
-        statement = dialect.insert(LeadershipRow).values(**values)
+        statement = insert_into(session, LeadershipRow).values(**values)
         taken = session.scalars(
             statement.on_conflict_do_update(
                 index_elements=[LeadershipRow.role],

@@ -10,6 +10,7 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from service.jobs.assessment import StageState
+from service.storage.conflicts import insert_into
 from service.storage.database import now
 from service.storage.tables import ModelRow, StageRow, WorkerRow
 
@@ -73,14 +74,21 @@ def register(session: Session, worker: WorkerIdentity, model: LoadedModel | None
 
 
 def _register_model(session: Session, model: LoadedModel, moment: datetime) -> None:
-    row = session.get(ModelRow, model.digest) or ModelRow(digest=model.digest)
-    row.bundle = model.bundle
-    row.version = model.version
-    row.demonstration = model.demonstration
-    row.tasks = {task.name: list(task.outcomes) for task in model.tasks}
-    row.encoders = dict(model.encoders)
-    row.loaded_at = row.seen_at = moment
-    session.merge(row)
+    told = {
+        "bundle": model.bundle,
+        "version": model.version,
+        "demonstration": model.demonstration,
+        "tasks": {task.name: list(task.outcomes) for task in model.tasks},
+        "encoders": dict(model.encoders),
+        "loaded_at": moment,
+        "seen_at": moment,
+    }
+    # Workers that start together all meet a model that nobody has told of.
+    session.execute(
+        insert_into(session, ModelRow)
+        .values(digest=model.digest, **told)
+        .on_conflict_do_update(index_elements=[ModelRow.digest], set_=told)
+    )
 
 
 def beat(session: Session, worker: WorkerIdentity, model: LoadedModel | None, *, forward: bool) -> None:

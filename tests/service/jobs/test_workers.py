@@ -1,3 +1,4 @@
+import threading
 from dataclasses import replace
 from datetime import timedelta
 
@@ -30,6 +31,26 @@ def test_a_registered_worker_serves_its_queues_and_no_others(database, join_work
     join_worker(database, "w1", ("prepare", "score"))
     assert ready(database, "prepare") == ["w1"]
     assert ready(database, "encode") == []
+
+
+def test_workers_that_start_together_all_register(database, join_worker, loaded_model):
+    together, failures = threading.Barrier(4), []
+
+    def start(name):
+        together.wait()
+        try:
+            join_worker(database, name)
+        except Exception as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=start, args=(f"w{number}",)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    assert sorted(ready(database, "encode")) == ["w0", "w1", "w2", "w3"]
+    assert models(database) == [loaded_model]
 
 
 def test_a_silent_worker_serves_nothing(database, join_worker):
