@@ -43,30 +43,36 @@ class BatchSubmission:
 
     def take_stored(self, lines: Sequence[StoredLine], then: Then) -> Batch:
         """Accept lines whose material came with the request; `then` is the last of the transaction."""
-        with self._database.writing() as session:
-            return self._add(session, lines, then)
+        return self._database.write(lambda session: self._add(session, lines, then), self._added)
 
     def take_uploaded(
         self, lines: Sequence[BatchLine], objects: ObjectStore, transcript_limit: int, then: Then
     ) -> Batch:
         """The same for lines whose material was uploaded before. Raises BatchInvalid."""
         named = {name for line in lines for name in (line.audio, line.transcript) if name is not None}
-        with self._database.reading() as session:
-            found = UploadRepository(session, self._caller).find_many(named, lock=False)
+        found = self._database.read(
+            lambda session: UploadRepository(session, self._caller).find_many(named, lock=False)
+        )
         _refuse_unusable(lines, found)
         stored = _looked_into(lines, found, objects, transcript_limit)
-        with self._database.writing() as session:
+
+        def take(session: Session) -> Batch:
             uploads = UploadRepository(session, self._caller)
             # What was looked into is complete and so unchanged, but another request may have taken it.
             _refuse_unusable(lines, uploads.find_many(named, lock=True))
             uploads.take_many(named, self._batch_id)
             return self._add(session, stored, then)
 
+        return self._database.write(take, self._added)
+
     def _add(self, session: Session, lines: Sequence[StoredLine], then: Then) -> Batch:
         orders = [self._order(line) for line in lines]
         batch = BatchRepository(session, self._caller).add(self._batch_id, self._request_id, orders)
         then(session, batch)
         return batch
+
+    def _added(self, session: Session) -> Batch | None:
+        return BatchRepository(session, self._caller).find(self._batch_id)
 
     def _order(self, stored: StoredLine) -> Order:
         line = stored.line
