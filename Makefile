@@ -65,7 +65,7 @@ up: ## build the images and start the whole service in containers
 journey: $(VENV)/.development ## look at the running containers as users, operators and auditors do
 	@PYTHONPATH=. $(BIN)/pytest -q -s --no-header -p no:cacheprovider tests/docker/test_journey.py tests/docker/test_containers.py
 
-endurance: $(VENV)/.development ## replace and kill each running service under load; roll bundles out and back; back up, destroy, restore (half an hour)
+endurance: $(VENV)/.development ## replace and kill each running service under load; roll bundles out and back; back up, destroy, restore (a quarter of an hour)
 	@PYTHONPATH=. $(BIN)/pytest -q -s --no-header -p no:cacheprovider tests/docker/test_rolling.py tests/docker/test_kills.py tests/docker/test_roll_out.py tests/docker/test_backup.py
 
 down: ## stop the containers; data and secrets are kept

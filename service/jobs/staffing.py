@@ -29,10 +29,10 @@ def gaps(session: Session, silence: timedelta) -> list[Gap]:
     """
     workers = living(session, silence)
     idle = [kind for kind in StageKind if not any(kind in worker.queues for worker in workers)]
-    prepared = {worker.model for worker in workers if _prepares(worker, silence)} - {None}
+    prepared = {worker.model for worker in workers if worker.model is not None and _prepares(worker, silence)}
     apart = [
         Gap(queue=kind, model=model)
-        for model in sorted(filter(None, prepared))
+        for model in sorted(prepared)
         for kind in FOLLOWING
         if kind not in idle and not any(kind in worker.queues and worker.model == model for worker in workers)
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from time import monotonic, sleep
@@ -65,14 +65,7 @@ class Database:
 
     def read(self, work: Callable[[Session], Value]) -> Value:
         """What `work` finds in a transaction that only reads; it looks again if the connection breaks under it."""
-        try:
-            with self.reading() as session:
-                return work(session)
-        except DBAPIError as error:
-            if not error.connection_invalidated:
-                raise
-        with self.reading() as session:
-            return work(session)
+        return _unless_broken(self.reading, work, work)
 
     def write(self, work: Callable[[Session], Value], settled: Callable[[Session], Value | None]) -> Value:
         """Run `work` in one transaction, and again in a second one if the connection breaks and nothing was committed.
@@ -80,15 +73,12 @@ class Database:
         A connection that breaks does not tell whether it had: `settled` looks, and returns what `work` would have, or
         None.
         """
-        try:
-            with self.writing() as session:
-                return work(session)
-        except DBAPIError as error:
-            if not error.connection_invalidated:
-                raise
-        with self.writing() as session:
+
+        def settle(session: Session) -> Value:
             done = settled(session)
             return work(session) if done is None else done
+
+        return _unless_broken(self.writing, work, settle)
 
     def ping(self) -> None:
         """Raise SQLAlchemy's error if the database does not answer."""
@@ -103,6 +93,22 @@ class Database:
 def once_committed(session: Session, act: Callable[[], None]) -> None:
     """Let this happen after the session's transaction, and only if it was committed: counting, for one thing."""
     session.info.setdefault(COMMITTED, []).append(act)
+
+
+def _unless_broken(
+    transaction: Callable[[], AbstractContextManager[Session]],
+    first: Callable[[Session], Value],
+    second: Callable[[Session], Value],
+) -> Value:
+    """What `first` returns; where its connection breaks, what `second` returns in a transaction of its own."""
+    try:
+        with transaction() as session:
+            return first(session)
+    except DBAPIError as error:
+        if not error.connection_invalidated:
+            raise
+    with transaction() as session:
+        return second(session)
 
 
 def _open_server(url: str, patience: timedelta) -> Engine:

@@ -110,6 +110,20 @@ def cut(database):
 
 
 @pytest.fixture
+def breaking(cut, committed):
+    """What is written last in a transaction, whose connection breaks the first time; and how often it was."""
+    tries = []
+
+    def then(session, written):
+        tries.append(written.id)
+        if len(tries) == 1:
+            session.flush()
+            cut(session, committed=committed)
+
+    return then, tries
+
+
+@pytest.fixture
 def sqlite(tmp_path, migrated_file):
     """For tests that have nothing to do with the kind of database."""
     database = Database(f"sqlite:///{shutil.copy(migrated_file, tmp_path / 'hilbert.sqlite')}")

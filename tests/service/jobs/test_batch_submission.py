@@ -27,20 +27,6 @@ def submission(database, caller, join_worker):
     return BatchSubmission(database, caller, "b1", "r1")
 
 
-@pytest.fixture
-def breaking(cut, committed):
-    """What is written last in the transaction, whose connection breaks the first time; how often it was."""
-    tries = []
-
-    def then(session, batch):
-        tries.append(batch.id)
-        if len(tries) == 1:
-            session.flush()
-            cut(session, committed=committed)
-
-    return then, tries
-
-
 def counts(database):
     with database.reading() as session:
         return [session.scalar(select(func.count()).select_from(table)) for table in (AssessmentRow, StageRow)]

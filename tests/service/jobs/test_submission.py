@@ -27,7 +27,7 @@ def test_a_submission_is_kept(database, caller):
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 @pytest.mark.parametrize("committed", [True, False])
-def test_a_submission_is_kept_once_though_its_connection_breaks(database, caller, cut, committed):
+def test_a_submission_is_kept_once_though_its_connection_breaks(database, caller, breaking, committed):
     order = Order(
         id="a1",
         task="spectrum",
@@ -38,14 +38,7 @@ def test_a_submission_is_kept_once_though_its_connection_breaks(database, caller
         audio_key="k",
         transcript_key=None,
     )
-    tries = []
-
-    def then(session, assessment):
-        tries.append(assessment.id)
-        if len(tries) == 1:
-            session.flush()
-            cut(session, committed=committed)
-
+    then, tries = breaking
     assert submit(database, caller, order, then=then).id == "a1"
     assert len(tries) == (1 if committed else 2)
     with database.reading() as session:
