@@ -1,9 +1,10 @@
-import asyncio
 import json
-import re
+import socket
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from http.client import HTTPResponse
 from threading import Barrier
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -14,6 +15,7 @@ from service.refusals import IdempotencyKeyInvalid
 from service.settings import Settings
 from service.storage.database import now
 from service.storage.tables import AssessmentRow, IdempotencyRow
+from tests.waiting import wait_for
 
 WAV = b"RIFF\x00\x00\x00\x00WAVE" + b"x" * 500
 AT_ONCE = 100
@@ -163,32 +165,44 @@ def test_a_hundred_at_once_with_one_key_are_one_assessment(database_url, tmp_pat
         assert send(client).content == accepted[0].content
 
 
-async def trickle(url, headers, meanwhile):
-    """Send the beginning of a form, a few bytes every 0.2 s, and then nothing; what came back, and `meanwhile`'s."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", int(url.rpartition(":")[2]))
+def begin_form(url, client):
+    """A connection on which the beginning of a form with the key was sent, and its end never comes."""
+    form = {"Content-Type": "multipart/form-data; boundary=b", "Idempotency-Key": "k1", "Content-Length": "2000"}
+    headers = {"Host": "x", "Authorization": client.headers["authorization"]} | form
     lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
     head = b'--b\r\nContent-Disposition: form-data; name="audio"\r\n\r\n' + WAV
-    writer.write(f"POST /v1/assessments HTTP/1.1\r\n{lines}\r\n".encode() + head)
-    for _ in range(6):
-        await writer.drain()
-        await asyncio.sleep(0.2)
-        writer.write(b"y" * 10)
-    other = await asyncio.to_thread(meanwhile)
-    answer = await reader.readuntil(b"\r\n\r\n")
-    answer += await reader.readexactly(int(re.search(rb"content-length: (\d+)", answer).group(1)))
-    writer.close()
-    return other, answer
+    connection = socket.create_connection(("127.0.0.1", urlsplit(url).port), timeout=60)
+    connection.sendall(f"POST /v1/assessments HTTP/1.1\r\n{lines}\r\n".encode() + head)
+    return connection
 
 
-def test_a_slow_request_keeps_its_key_and_a_silent_one_loses_it(settings, listen, join_worker):
-    form = {"Content-Type": "multipart/form-data; boundary=b", "Idempotency-Key": "k1", "Content-Length": "2000"}
-    patient = settings.model_copy(update={"request_lease": timedelta(seconds=0.6)})
+def held_until(database):
+    with database.reading() as session:
+        return session.scalars(select(IdempotencyRow.held_until)).one_or_none()
+
+
+def test_a_slow_request_keeps_its_key(settings, listen, join_worker):
+    patient = settings.model_copy(update={"request_lease": timedelta(seconds=6)})
     with listen(patient) as (url, parts), client_of(url, parts) as client:
         join_worker(parts.database)
-        headers = {"Host": "x", "Authorization": client.headers["authorization"]} | form
-        meanwhile, answer = asyncio.run(trickle(url, headers, lambda: send(client)))
-        assert code(meanwhile) == (409, "idempotency_in_flight")
-        assert answer.startswith(b"HTTP/1.1 408 ")
-        assert json.loads(answer.rpartition(b"\r\n\r\n")[2])["code"] == "body_stalled"
+        with begin_form(url, client) as slow:
+            first = wait_for(lambda: held_until(parts.database))
+
+            def renewed():
+                slow.sendall(b"y")
+                return held_until(parts.database) > first
+
+            wait_for(renewed, every=0.1)
+            assert code(send(client)) == (409, "idempotency_in_flight")
+
+
+def test_a_silent_request_loses_its_key(settings, listen, join_worker):
+    impatient = settings.model_copy(update={"request_lease": timedelta(seconds=2)})
+    with listen(impatient) as (url, parts), client_of(url, parts) as client:
+        join_worker(parts.database)
+        with begin_form(url, client) as silent:
+            answer = HTTPResponse(silent)
+            answer.begin()
+            assert (answer.status, json.loads(answer.read())["code"]) == (408, "body_stalled")
         assert send(client).status_code == 202
         assert assessments(parts.database) == 1
