@@ -62,14 +62,14 @@ def test_a_worker_stopped_past_its_lease_cannot_write_when_it_wakes(hasty, tmp_p
 
 
 def test_a_killed_worker_costs_the_chunk_in_hand_and_no_other(hasty, tmp_path):
-    hasty.send("a1", audio=SLOW * 2)
+    hasty.send("a1", audio=SLOW * 3)
     done = select(func.count()).where(ENCODES, StageRow.state == StageState.DONE)
-    with hasty.worker(REHEARSAL, lambda: hasty.ask(done) == [2] and held(hasty)) as killed:
+    with hasty.worker(REHEARSAL, lambda: hasty.ask(done)[0] >= 2 and held(hasty)) as killed:
         killed.kill()
         killed.wait()
         with hasty.worker(REHEARSAL, lambda: hasty.ask(STATE) == [State.SUCCEEDED], log=tmp_path / "second.log"):
             pass
-    assert sorted(hasty.ask(select(StageRow.attempt).where(ENCODES))) == [1, 1, 1, 2]
+    assert sorted(hasty.ask(select(StageRow.attempt).where(ENCODES))) == [1, 1, 1, 1, 1, 2]
 
 
 def test_a_stage_that_kills_every_worker_fails_with_a_reason(hasty, tmp_path):
@@ -101,9 +101,9 @@ def test_a_worker_that_hears_no_message_though_work_waits_ends_itself(open_site)
 
 def test_what_begun_with_a_bundle_that_was_replaced_is_assessed_by_the_new_one_alone(hasty, tmp_path):
     hasty.settings = hasty.settings.model_copy(update={"bundle": tmp_path / "of-old"})
-    hasty.send("a1", audio=SLOW * 2)
+    hasty.send("a1", audio=SLOW * 3)
     done = select(func.count()).where(ENCODES, StageRow.state == StageState.DONE)
-    with hasty.worker(REHEARSAL, lambda: hasty.ask(done) == [1]):
+    with hasty.worker(REHEARSAL, lambda: hasty.ask(done)[0] >= 1):
         pass
     hasty.settings = hasty.settings.model_copy(update={"bundle": tmp_path / "of-new"})
     with hasty.worker(REHEARSAL, lambda: hasty.ask(STATE) == [State.SUCCEEDED], log=tmp_path / "new.log"):

@@ -78,7 +78,7 @@ def status(url):
 
 
 def test_a_process_that_drains_fails_no_request_and_sends_load_balancers_away(start_api):
-    url, process = start_api(drain=timedelta(seconds=3))
+    url, process = start_api(drain=timedelta(seconds=6))
     with httpx.Client(trust_env=False) as idle:
         assert "connection" not in idle.get(f"{url}/livez").headers
         load = Load(url)
