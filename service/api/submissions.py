@@ -17,7 +17,7 @@ from service.auth.caller import Caller
 from service.errors import FieldProblem, ServiceError
 from service.jobs.material import require_transcript
 from service.jobs.referencing import Material, material_of
-from service.jobs.uploads import StoredUpload, UploadRepository
+from service.jobs.uploads import StoredUpload, find_upload
 from service.refusals import InvalidRequest, MalformedUpload, TooLarge
 from service.settings import Settings
 from service.storage.objects import ObjectStore, assessment_prefix, material_prefix
@@ -122,14 +122,12 @@ def _uploaded(submission: Submission, caller: Caller, parts: Parts) -> Material 
     transcript = submission.transcript
     if submission.audio is None and transcript is not None and transcript.upload is None:
         return None
-    with parts.database.reading() as session:
-        uploads = UploadRepository(session, caller)
 
-        def find(upload_id: str | None) -> StoredUpload | None:
-            return None if upload_id is None else uploads.get(upload_id)
+    def find(upload: str | None) -> StoredUpload | None:
+        return None if upload is None else find_upload(parts.database, caller, upload)
 
-        audio = find(None if submission.audio is None else submission.audio.upload)
-        words = find(None if transcript is None else transcript.upload)
+    audio = find(None if submission.audio is None else submission.audio.upload)
+    words = find(None if transcript is None else transcript.upload)
     limit = parts.settings.transcript_limit
     return material_of(parts.objects, audio=audio, transcript=words, transcript_limit=limit)
 

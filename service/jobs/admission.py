@@ -13,6 +13,7 @@ import threading
 import uuid
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from math import ceil
 
 from sqlalchemy import delete, func, select
@@ -131,8 +132,8 @@ class Admission:
         self._count(applicant.caller.tenant, -1)
         if accepted or admitted.promise is None:
             return
-        with self._database.writing() as session:
-            session.add(_row(admitted.promise, now() + GRACE))
+        promise, expires_at = admitted.promise, now() + GRACE
+        self._database.write(lambda session: session.add(_row(promise, expires_at)))
 
     def _refuse_deep(self, snapshot: Snapshot) -> None:
         depth = snapshot.lanes[Priority.BATCH].depth
@@ -142,28 +143,34 @@ class Admission:
             raise Overloaded("The batch lane is full.", retry_after=_spread(seconds))
 
     def _decide(self, snapshot: Snapshot, applicant: Applicant) -> Admitted:
-        """In one transaction: redeem a promise that is due, take free room, or get a promise and be refused."""
+        decision = self._database.write(partial(self._decision, snapshot, applicant))
+        if isinstance(decision, Admitted):
+            return decision
+        too_many = isinstance(decision, TooManyAssessments)
+        ADMISSION_REFUSED.labels(reason="share_used" if too_many else "queue_long").inc()
+        raise decision
+
+    def _decision(
+        self, snapshot: Snapshot, applicant: Applicant, session: Session
+    ) -> Admitted | Overloaded | TooManyAssessments:
+        """Redeem a promise that is due, take free room, or get a promise and be refused."""
         tenant, identity, moment = applicant.caller.tenant, applicant.identity, now()
         early = EARLY if applicant.request_key is not None else timedelta(0)
-        with self._database.writing() as session:
-            if (due := _redeem(session, tenant, identity, moment, early)) is not None:
-                return Admitted(promise=due)
-            held = _held(session, tenant, identity)
-            if held and applicant.request_key is not None:
-                refusal = _refusal(ceil((held[0] - moment).total_seconds()), own=False)
-            else:
-                promised, own = _promised(session, tenant, moment)
-                delay = self._delay(snapshot, tenant, promised, own)
-                if delay.seconds <= 0:
-                    return Admitted()
-                seconds = _spread(min(delay.seconds, FARTHEST.total_seconds()))
-                refusal = _refusal(seconds, own=delay.own)
-                if self._may_promise(delay, promised, len(held)):
-                    due_at = moment + timedelta(seconds=seconds)
-                    promise = Promise(tenant=tenant, identity=identity, due_at=due_at)
-                    session.add(_row(promise, due_at + GRACE))
-        ADMISSION_REFUSED.labels(reason="share_used" if isinstance(refusal, TooManyAssessments) else "queue_long").inc()
-        raise refusal
+        if (due := _redeem(session, tenant, identity, moment, early)) is not None:
+            return Admitted(promise=due)
+        held = _held(session, tenant, identity)
+        if held and applicant.request_key is not None:
+            return _refusal(ceil((held[0] - moment).total_seconds()), own=False)
+        promised, own = _promised(session, tenant, moment)
+        delay = self._delay(snapshot, tenant, promised, own)
+        if delay.seconds <= 0:
+            return Admitted()
+        seconds = _spread(min(delay.seconds, FARTHEST.total_seconds()))
+        if self._may_promise(delay, promised, len(held)):
+            due_at = moment + timedelta(seconds=seconds)
+            promise = Promise(tenant=tenant, identity=identity, due_at=due_at)
+            session.add(_row(promise, due_at + GRACE))
+        return _refusal(seconds, own=delay.own)
 
     def _may_promise(self, delay: Delay, promised: int, held: int) -> bool:
         near = delay.seconds <= FARTHEST.total_seconds()

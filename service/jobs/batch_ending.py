@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from time import monotonic
 
 import structlog
 from sqlalchemy import delete, exists, or_, select, update
+from sqlalchemy.orm import Session
 
 from service.jobs.announcing import announce_batch
 from service.jobs.assessment import FINAL, State
@@ -56,52 +58,59 @@ def finish_batches(database: Database, objects: ObjectStore, each: timedelta = S
 def cancel_lines(database: Database, batch_id: str, within: timedelta) -> bool:
     """Cancel what is open, a few lines in each transaction, so that no writer waits long; True when all have ended."""
     deadline = monotonic() + within.total_seconds()
-    while True:
-        with database.writing() as session:
-            rows = session.scalars(
-                select(AssessmentRow)
-                .where(AssessmentRow.batch_id == batch_id, AssessmentRow.state.in_(OPEN))
-                .order_by(AssessmentRow.id)
-                .limit(LINES_AT_ONCE)
-                .with_for_update()
-            ).all()
-            for row in rows:
-                end(session, row, State.CANCELLED)
-        if len(rows) < LINES_AT_ONCE:
-            return True
+    while database.write(partial(_cancel_some, batch_id)) == LINES_AT_ONCE:
         if monotonic() > deadline:
             return False
+    return True
+
+
+def _cancel_some(batch_id: str, session: Session) -> int:
+    rows = session.scalars(
+        select(AssessmentRow)
+        .where(AssessmentRow.batch_id == batch_id, AssessmentRow.state.in_(OPEN))
+        .order_by(AssessmentRow.id)
+        .limit(LINES_AT_ONCE)
+        .with_for_update()
+    ).all()
+    for row in rows:
+        end(session, row, State.CANCELLED)
+    return len(rows)
 
 
 def erase_batch(database: Database, objects: ObjectStore, batch_id: str, within: timedelta) -> bool:
     """Erase a batch in state `erasing` with its assessments and all their objects; True when nothing is left."""
     deadline = monotonic() + within.total_seconds()
+    query = select(AssessmentRow.id, AssessmentRow.audio_key, AssessmentRow.transcript_key)
+    query = query.where(AssessmentRow.batch_id == batch_id).limit(LINES_AT_ONCE)
     objects.delete(batch_prefix(batch_id))
     while True:
-        with database.reading() as session:
-            query = select(AssessmentRow.id, AssessmentRow.audio_key, AssessmentRow.transcript_key)
-            rows = session.execute(query.where(AssessmentRow.batch_id == batch_id).limit(LINES_AT_ONCE)).all()
+        rows = database.read(lambda session: session.execute(query).all())
         for row in rows:
             objects.delete(assessment_prefix(row.id))
             for key in (row.audio_key, row.transcript_key):
                 if key is not None:
                     objects.remove(key)
-        with database.writing() as session:
-            session.execute(delete(AssessmentRow).where(AssessmentRow.id.in_([row.id for row in rows])))
-            if not rows:
-                session.execute(delete(UploadRow).where(UploadRow.used_by == batch_id))
-                session.execute(delete(BatchRow).where(BatchRow.id == batch_id, BatchRow.state == BatchState.ERASING))
-                return True
+        database.write(partial(_erase_rows, batch_id, [row.id for row in rows]))
+        if not rows:
+            return True
         if monotonic() > deadline:
             return False
 
 
+def _erase_rows(batch_id: str, assessment_ids: list[str], session: Session) -> None:
+    """Erase these assessments; where there are none left, the batch itself."""
+    if assessment_ids:
+        session.execute(delete(AssessmentRow).where(AssessmentRow.id.in_(assessment_ids)))
+        return
+    session.execute(delete(UploadRow).where(UploadRow.used_by == batch_id))
+    session.execute(delete(BatchRow).where(BatchRow.id == batch_id, BatchRow.state == BatchState.ERASING))
+
+
 def withdraw_line(database: Database, objects: ObjectStore, batch_id: str) -> None:
     """A line's assessment was erased by itself: the files that hold its answer go too, and are written anew."""
-    with database.writing() as session:
-        session.execute(
-            update(BatchRow).where(BatchRow.id == batch_id).values(output_key=None, errors_key=None, updated_at=now())
-        )
+    withdrawal = update(BatchRow).where(BatchRow.id == batch_id)
+    withdrawal = withdrawal.values(output_key=None, errors_key=None, updated_at=now())
+    database.write(lambda session: session.execute(withdrawal))
     objects.delete(batch_prefix(batch_id))
 
 

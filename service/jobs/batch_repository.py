@@ -72,14 +72,10 @@ class BatchRepository:
 
     def get(self, batch_id: str) -> Batch:
         """Raises BatchNotFound, also for another tenant's."""
-        if (batch := self.find(batch_id)) is None:
-            raise BatchNotFound("There is no batch with this id.")
-        return batch
-
-    def find(self, batch_id: str) -> Batch | None:
-        """The batch, None where there is none of the tenant's."""
         row = self._session.scalars(self._own().where(BatchRow.id == batch_id)).one_or_none()
-        return None if row is None else _batch(row)
+        if row is None:
+            raise BatchNotFound("There is no batch with this id.")
+        return _batch(row)
 
     def page(self, *, limit: int, cursor: str | None) -> BatchPage:
         """Newest first. Raises InvalidRequest for a cursor that is none of ours."""

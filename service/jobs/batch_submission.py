@@ -43,7 +43,7 @@ class BatchSubmission:
 
     def take_stored(self, lines: Sequence[StoredLine], then: Then) -> Batch:
         """Accept lines whose material came with the request; `then` is the last of the transaction."""
-        return self._database.write(lambda session: self._add(session, lines, then), self._added)
+        return self._database.write(lambda session: self._add(session, lines, then))
 
     def take_uploaded(
         self, lines: Sequence[BatchLine], objects: ObjectStore, transcript_limit: int, then: Then
@@ -63,16 +63,13 @@ class BatchSubmission:
             uploads.take_many(named, self._batch_id)
             return self._add(session, stored, then)
 
-        return self._database.write(take, self._added)
+        return self._database.write(take)
 
     def _add(self, session: Session, lines: Sequence[StoredLine], then: Then) -> Batch:
         orders = [self._order(line) for line in lines]
         batch = BatchRepository(session, self._caller).add(self._batch_id, self._request_id, orders)
         then(session, batch)
         return batch
-
-    def _added(self, session: Session) -> Batch | None:
-        return BatchRepository(session, self._caller).find(self._batch_id)
 
     def _order(self, stored: StoredLine) -> Order:
         line = stored.line

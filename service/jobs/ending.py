@@ -40,14 +40,16 @@ def end(session: Session, row: AssessmentRow, state: State, failure: Failure | N
         .execution_options(synchronize_session=False)
     )
     announce(session, row)
-    once_committed(session, partial(_count, row))
+    seconds = (row.updated_at - row.created_at).total_seconds()
+    once_committed(
+        session, partial(_count, row.task, state, priority=row.priority, seconds=seconds, audio=row.audio_seconds)
+    )
     return True
 
 
-def _count(row: AssessmentRow) -> None:
+def _count(task: str, state: State, *, priority: str, seconds: float, audio: float | None) -> None:
     """Count the end; whoever ends the assessment does."""
-    ENDED.labels(task=row.task, state=row.state).inc()
-    seconds = (row.updated_at - row.created_at).total_seconds()
-    ASSESSMENT_DURATION.labels(priority=row.priority, state=row.state).observe(seconds)
-    if row.state == State.SUCCEEDED and row.audio_seconds:
-        REAL_TIME_FACTOR.labels(priority=row.priority).observe(seconds / row.audio_seconds)
+    ENDED.labels(task=task, state=state).inc()
+    ASSESSMENT_DURATION.labels(priority=priority, state=state).observe(seconds)
+    if state == State.SUCCEEDED and audio:
+        REAL_TIME_FACTOR.labels(priority=priority).observe(seconds / audio)

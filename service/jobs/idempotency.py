@@ -62,23 +62,19 @@ def begin(database: Database, caller: Caller, key: str, route: str, lease: timed
             raise IdempotencyInFlight("The first request with this key has not been answered yet.")
         return found
 
-    def taken(session: Session) -> Hold | None:
-        return hold if session.scalars(select(IdempotencyRow.key).where(*_mine(hold))).first() else None
-
-    return database.write(take, taken)
+    return database.write(take)
 
 
 def renew(database: Database, hold: Hold, lease: timedelta) -> bool:
     """Hold on for another lease; False when another request has taken the key over."""
-    with database.writing() as session:
-        renewed = session.scalars(
-            update(IdempotencyRow)
-            .where(*_mine(hold))
-            .values(held_until=now() + lease)
-            .returning(IdempotencyRow.key)
-            .execution_options(synchronize_session=False)
-        ).all()
-    return bool(renewed)
+    renewal = (
+        update(IdempotencyRow)
+        .where(*_mine(hold))
+        .values(held_until=now() + lease)
+        .returning(IdempotencyRow.key)
+        .execution_options(synchronize_session=False)
+    )
+    return bool(database.write(lambda session: session.scalars(renewal).all()))
 
 
 def complete(session: Session, hold: Hold, digest: str, answer: Answer) -> None:
@@ -96,8 +92,8 @@ def complete(session: Session, hold: Hold, digest: str, answer: Answer) -> None:
 
 def free(database: Database, hold: Hold) -> None:
     """Give the key back, unless it has its answer or another request holds it."""
-    with database.writing() as session:
-        session.execute(delete(IdempotencyRow).where(*_mine(hold)).execution_options(synchronize_session=False))
+    freeing = delete(IdempotencyRow).where(*_mine(hold)).execution_options(synchronize_session=False)
+    database.write(lambda session: session.execute(freeing))
 
 
 def forget_keys(database: Database, age: timedelta) -> int:

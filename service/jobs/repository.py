@@ -48,11 +48,6 @@ class AssessmentRepository:
         """Raises AssessmentNotFound, also for another tenant's."""
         return _assessment(self._row(assessment_id))
 
-    def find(self, assessment_id: str) -> Assessment | None:
-        """The assessment, None where there is none of the tenant's."""
-        row = self._look(assessment_id)
-        return None if row is None else _assessment(row)
-
     def page(self, *, limit: int, cursor: str | None, state: State | None) -> Page:
         """Newest first. Raises InvalidRequest for a cursor that is none of ours."""
         query = self._own().order_by(AssessmentRow.created_at.desc(), AssessmentRow.id.desc()).limit(limit + 1)
@@ -95,14 +90,11 @@ class AssessmentRepository:
         return select(AssessmentRow).where(AssessmentRow.tenant == self._caller.tenant)
 
     def _row(self, assessment_id: str, *, lock: bool = False) -> AssessmentRow:
-        row = self._look(assessment_id, lock=lock)
+        query = self._own().where(AssessmentRow.id == assessment_id)
+        row = self._session.scalars(query.with_for_update() if lock else query).one_or_none()
         if row is None:
             raise AssessmentNotFound("There is no assessment with this id.")
         return row
-
-    def _look(self, assessment_id: str, *, lock: bool = False) -> AssessmentRow | None:
-        query = self._own().where(AssessmentRow.id == assessment_id)
-        return self._session.scalars(query.with_for_update() if lock else query).one_or_none()
 
 
 def assessment_values(order: Order, tenant: str, moment: datetime) -> dict[str, object]:

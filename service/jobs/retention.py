@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
+from typing import Any
 
-from sqlalchemy import and_, delete, or_, select, update
+from sqlalchemy import Row, and_, delete, or_, select, update
 from sqlalchemy.orm import Session
 
 from service.jobs.assessment import FINAL
@@ -58,8 +61,7 @@ def remove_material(
     )
     if assessment_id is not None:
         query = query.where(AssessmentRow.id == assessment_id)
-    with database.reading() as session:
-        ended = session.execute(query).all()
+    ended = database.read(lambda session: session.execute(query).all())
     for row in ended:
         if row.work_removed_at is None:
             objects.delete(work_prefix(row.id))
@@ -67,11 +69,13 @@ def remove_material(
         for due, key in ((row.audio_due, row.audio_key), (row.words_due, row.transcript_key)):
             if due and key is not None:
                 objects.remove(key)
-    if not ended:
-        return
-    with database.writing() as session:
-        for row in ended:
-            _note_removal(session, row.id, audio=bool(row.audio_due), words=bool(row.words_due))
+    if ended:
+        database.write(partial(_note_removals, ended))
+
+
+def _note_removals(ended: Sequence[Row[*tuple[Any, ...]]], session: Session) -> None:
+    for row in ended:
+        _note_removal(session, row.id, audio=bool(row.audio_due), words=bool(row.words_due))
 
 
 def _note_removal(session: Session, assessment_id: str, *, audio: bool, words: bool) -> None:

@@ -39,10 +39,7 @@ def submit(
             then(session, assessment)
         return assessment
 
-    def taken(session: Session) -> Assessment | None:
-        return AssessmentRepository(session, caller).find(order.id)
-
-    return database.write(take, taken)
+    return database.write(take)
 
 
 def require_model(database: Database) -> tuple[LoadedModel, ...]:

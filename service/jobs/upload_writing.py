@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from datetime import timedelta
 from time import monotonic
+from typing import TypeVar
 
 from service.auth.caller import Caller
 from service.errors import InternalError, ServiceError, UploadNotFound
-from service.jobs.uploads import StoredUpload, UploadHold, UploadRepository
+from service.jobs.uploads import StoredUpload, UploadHold, UploadRepository, find_upload
 from service.refusals import UploadLocked
 from service.storage.database import Database
 from service.storage.objects import ObjectStore, upload_key
@@ -17,6 +19,7 @@ PART_BYTES = 8 * 1024 * 1024
 """Largest part: what of a file is in memory at once, and the most that a killed process loses of it."""
 RENEWALS = 3  # in the time of a lease
 NEVER = -1
+Value = TypeVar("Value")
 
 
 class UploadWriter:
@@ -46,14 +49,12 @@ class UploadWriter:
 
     def open(self, upload_id: str, offset: int) -> None:
         """Begin at an offset. Raises UploadNotFound, UploadUsed, UploadOffsetConflict, UploadLocked."""
-        with self._database.writing() as session:
-            self._hold = UploadRepository(session, self._caller).hold(upload_id, offset, self._lease)
+        self._hold = self._write(lambda uploads: uploads.hold(upload_id, offset, self._lease))
         self._end = offset
 
     def renew(self) -> bool:
         """Hold on for another lease; False when the upload was taken over or is gone."""
-        with self._database.writing() as session:
-            return UploadRepository(session, self._caller).renew(self._holding, self._lease)
+        return self._write(lambda uploads: uploads.renew(self._holding, self._lease))
 
     def store(self, content: bytes) -> None:
         """Store the next bytes, at most PART_BYTES. Raises UploadLocked, UploadNotFound."""
@@ -70,8 +71,7 @@ class UploadWriter:
     def commit(self) -> None:
         """Count what was stored as come. Raises UploadLocked, UploadNotFound."""
         try:
-            with self._database.writing() as session:
-                self._hold = UploadRepository(session, self._caller).advance(self._holding, self._end, self._lease)
+            self._hold = self._write(lambda uploads: uploads.advance(self._holding, self._end, self._lease))
         except UploadNotFound:  # deleted in the meantime, before these objects were there
             self._objects.delete(upload_key(self._holding.upload_id))
             raise
@@ -96,14 +96,15 @@ class UploadWriter:
             self.release()
             return
         digest = self._hasher.hexdigest() if self._hashed == hold.length else self._digest_of_parts()
-        with self._database.writing() as session:
-            UploadRepository(session, self._caller).finish(hold, digest)
+        self._write(lambda uploads: uploads.finish(hold, digest))
 
     def release(self) -> None:
         """Let others write, without any further ado."""
-        if self._hold is not None:
-            with self._database.writing() as session:
-                UploadRepository(session, self._caller).release(self._hold)
+        if (hold := self._hold) is not None:
+            self._write(lambda uploads: uploads.release(hold))
+
+    def _write(self, work: Callable[[UploadRepository], Value]) -> Value:
+        return self._database.write(lambda session: work(UploadRepository(session, self._caller)))
 
     def _digest_of_parts(self) -> str:
         hasher, size, renewed = hashlib.sha256(), 0, monotonic()
@@ -129,7 +130,7 @@ def look(database: Database, objects: ObjectStore, caller: Caller, upload_id: st
 
     Raises UploadNotFound.
     """
-    upload = _get(database, caller, upload_id)
+    upload = find_upload(database, caller, upload_id)
     if upload.complete or upload.offset < upload.length:
         return upload
     writer = UploadWriter(database, objects, caller, lease)
@@ -142,9 +143,4 @@ def look(database: Database, objects: ObjectStore, caller: Caller, upload_id: st
     except ServiceError:
         writer.release()
         raise
-    return _get(database, caller, upload_id)
-
-
-def _get(database: Database, caller: Caller, upload_id: str) -> StoredUpload:
-    with database.reading() as session:
-        return UploadRepository(session, caller).get(upload_id)
+    return find_upload(database, caller, upload_id)

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from service.auth.caller import Caller
 from service.errors import UploadNotFound
 from service.refusals import UploadIncomplete, UploadLocked, UploadOffsetConflict, UploadUsed
-from service.storage.database import now
+from service.storage.database import Database, now
 from service.storage.objects import part_key, upload_key
 from service.storage.tables import UploadRow
 
@@ -196,6 +196,11 @@ class UploadRepository:
         if row is None:
             raise UploadNotFound("There is no upload with this id.")
         return row
+
+
+def find_upload(database: Database, caller: Caller, upload_id: str) -> StoredUpload:
+    """Raises UploadNotFound, also for another tenant's."""
+    return database.read(lambda session: UploadRepository(session, caller).get(upload_id))
 
 
 def _stored(row: UploadRow) -> StoredUpload:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import random
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any, TypeVar
@@ -18,6 +19,7 @@ from sqlalchemy.orm import Session
 READING = "hilbert_reading"
 COMMITTED = "hilbert_committed"
 SWITCH_AGAIN_SECONDS = 0.02
+ENDS = {"committed": True, "aborted": False}
 BUSY_TIMEOUT_MS = 30_000
 LEAST_POOL_TIMEOUT = timedelta(seconds=10)
 KNOCK_AGAIN_SECONDS = 0.2
@@ -36,10 +38,11 @@ class Database:
 
     `patience` is how long it waits for a server that takes no connections, such as one that restarts. Nothing has been
     done then, so waiting is always safe. What was under way when a connection broke is repeated by `read` and `write`
-    alone, to which it is given whole.
+    alone, to which it is given whole: it may run twice, and what it leaves behind in memory is that of the last time.
     """
 
     def __init__(self, url: str, patience: timedelta = NO_PATIENCE) -> None:
+        self._patience = patience
         self._engine = _open_sqlite(url) if url.startswith("sqlite") else _open_server(url, patience)
         self._reading = self._engine.execution_options(**{READING: True})
 
@@ -54,8 +57,7 @@ class Database:
         with Session(self._engine, expire_on_commit=False) as session:
             with session.begin():
                 yield session
-            for act in session.info.pop(COMMITTED, ()):
-                act()
+            _act_on_commit(session)
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
@@ -65,20 +67,46 @@ class Database:
 
     def read(self, work: Callable[[Session], Value]) -> Value:
         """What `work` finds in a transaction that only reads; it looks again if the connection breaks under it."""
-        return _unless_broken(self.reading, work, work)
+        try:
+            with self.reading() as session:
+                return work(session)
+        except DBAPIError as error:
+            if not error.connection_invalidated:
+                raise
+        with self.reading() as session:
+            return work(session)
 
-    def write(self, work: Callable[[Session], Value], settled: Callable[[Session], Value | None]) -> Value:
+    def write(self, work: Callable[[Session], Value]) -> Value:
         """Run `work` in one transaction, and again in a second one if the connection breaks and nothing was committed.
 
-        A connection that breaks does not tell whether it had: `settled` looks, and returns what `work` would have, or
-        None.
+        A connection that breaks during the commit does not tell: the database is asked then, and what `work` returned
+        the first time holds if it was. So `work` returns values and no rows. Raises SQLAlchemy's error if that stays
+        unknown or the second transaction breaks too.
         """
+        number = None
+        try:
+            with self.writing() as session:
+                value = work(session)
+                session.flush()
+                number = _transaction_number(session)
+            return value
+        except DBAPIError as error:
+            if not error.connection_invalidated:
+                raise
+            if number is not None and self._was_committed(number, error):
+                _act_on_commit(session)
+                return value
+        with self.writing() as session:
+            return work(session)
 
-        def settle(session: Session) -> Value:
-            done = settled(session)
-            return work(session) if done is None else done
-
-        return _unless_broken(self.writing, work, settle)
+    def _was_committed(self, number: str, broken: DBAPIError) -> bool:
+        """Whether the transaction was committed; one that has not ended yet is waited for. Raises what broke."""
+        deadline = monotonic() + self._patience.total_seconds()
+        while (status := self.read(partial(_transaction_status, number))) not in ENDS:
+            if monotonic() >= deadline:
+                raise broken
+            sleep(KNOCK_AGAIN_SECONDS)
+        return ENDS[status]
 
     def ping(self) -> None:
         """Raise SQLAlchemy's error if the database does not answer."""
@@ -91,24 +119,30 @@ class Database:
 
 
 def once_committed(session: Session, act: Callable[[], None]) -> None:
-    """Let this happen after the session's transaction, and only if it was committed: counting, for one thing."""
+    """Let this happen after the session's transaction, and only if it was committed: counting, for one thing.
+
+    `act` holds values and no rows, which are void where a commit got no answer.
+    """
     session.info.setdefault(COMMITTED, []).append(act)
 
 
-def _unless_broken(
-    transaction: Callable[[], AbstractContextManager[Session]],
-    first: Callable[[Session], Value],
-    second: Callable[[Session], Value],
-) -> Value:
-    """What `first` returns; where its connection breaks, what `second` returns in a transaction of its own."""
-    try:
-        with transaction() as session:
-            return first(session)
-    except DBAPIError as error:
-        if not error.connection_invalidated:
-            raise
-    with transaction() as session:
-        return second(session)
+def _act_on_commit(session: Session) -> None:
+    for act in session.info.pop(COMMITTED, ()):
+        act()
+
+
+def _transaction_number(session: Session) -> str | None:
+    """PostgreSQL's number of a transaction that has written something. A SQLite file is reached without a network."""
+    if session.get_bind().dialect.name != "postgresql":
+        return None
+    number: str | None = session.scalar(text("select cast(pg_current_xact_id_if_assigned() as text)"))
+    return number
+
+
+def _transaction_status(number: str, session: Session) -> str | None:
+    """PostgreSQL's word for what became of a transaction; None for one so long ago that it no longer knows."""
+    status: str | None = session.scalar(text("select pg_xact_status(cast(:number as xid8))"), {"number": number})
+    return status
 
 
 def _open_server(url: str, patience: timedelta) -> Engine:

@@ -27,6 +27,7 @@ from service.storage.database import Database, now
 from service.storage.migration import migrate
 from service.storage.objects import ObjectStore
 from service.storage.tables import AssessmentRow, StageRow, Table
+from tests.wire import wire_to
 
 HERE = Path(__file__).parent
 REHEARSAL = (sys.executable, "-m", "tests.service.rehearsal")
@@ -63,6 +64,17 @@ def postgres_url(postgresql) -> str:
     return url
 
 
+@pytest.fixture
+def emptied(postgres_url) -> str:
+    """That database, without rows."""
+    database = Database(postgres_url)
+    names = ", ".join(table.name for table in Table.metadata.sorted_tables)
+    with database.writing() as session:
+        session.execute(text(f"TRUNCATE {names}"))
+    database.close()
+    return postgres_url
+
+
 @pytest.fixture(scope="session")
 def migrated_file(tmp_path_factory) -> Path:
     """A SQLite file that has been migrated, to be copied."""
@@ -78,13 +90,7 @@ def database_url(request, tmp_path, migrated_file) -> str:
     """A migrated database without rows, on each of the two."""
     if request.param == "sqlite":
         return f"sqlite:///{shutil.copy(migrated_file, tmp_path / 'test.sqlite')}"
-    url = request.getfixturevalue("postgres_url")
-    database = Database(url)
-    names = ", ".join(table.name for table in Table.metadata.sorted_tables)
-    with database.writing() as session:
-        session.execute(text(f"TRUNCATE {names}"))
-    database.close()
-    return url
+    return request.getfixturevalue("emptied")
 
 
 @pytest.fixture
@@ -95,32 +101,18 @@ def database(database_url):
 
 
 @pytest.fixture
-def cut(database):
-    """End a session's connection to PostgreSQL, after a commit that the session knows nothing of or before it."""
-
-    def cut(session, *, committed=False):
-        if committed:
-            session.connection().connection.dbapi_connection.commit()
-        process = session.scalar(text("select pg_backend_pid()"))
-        with database.engine.connect() as other:
-            other.execute(text("select pg_terminate_backend(:process, 10000)"), {"process": process})
-        session.execute(text("select 1"))
-
-    return cut
+def wire(emptied):
+    """To an empty PostgreSQL, breaking where a test says."""
+    with wire_to(emptied) as wire:
+        yield wire
 
 
 @pytest.fixture
-def breaking(cut, committed):
-    """What is written last in a transaction, whose connection breaks the first time; and how often it was."""
-    tries = []
-
-    def then(session, written):
-        tries.append(written.id)
-        if len(tries) == 1:
-            session.flush()
-            cut(session, committed=committed)
-
-    return then, tries
+def far_database(wire):
+    """At the other end of the wire."""
+    database = Database(wire.url, timedelta(seconds=30))
+    yield database
+    database.close()
 
 
 @pytest.fixture

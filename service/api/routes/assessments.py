@@ -176,17 +176,18 @@ async def read_assessment(
 )
 def delete_assessment(assessment_id: str, caller: Authenticated, parts: RunningParts) -> None:
     """Before its end it is cancelled; afterwards the assessment and all its objects are erased."""
-    with parts.database.writing() as session:
+
+    def cancel(session: Session) -> tuple[bool, str | None]:
         assessments = AssessmentRepository(session, caller)
-        batch_id = assessments.get(assessment_id).batch_id
-        cancelled = assessments.cancel(assessment_id)
+        return assessments.cancel(assessment_id), assessments.get(assessment_id).batch_id
+
+    cancelled, batch_id = parts.database.write(cancel)
     remove_material(parts.database, parts.objects, retention(parts.settings), assessment_id)
     if cancelled:
         parts.sweeper.wake()  # webhooks are told
         return
     parts.objects.delete(assessment_prefix(assessment_id))
-    with parts.database.writing() as session:
-        AssessmentRepository(session, caller).erase(assessment_id)
+    parts.database.write(lambda session: AssessmentRepository(session, caller).erase(assessment_id))
     if batch_id is not None:
         withdraw_line(parts.database, parts.objects, batch_id)
 

@@ -185,14 +185,12 @@ def read_errors(batch_id: str, caller: Authenticated, parts: RunningParts) -> St
 )
 def delete_batch(batch_id: str, caller: Authenticated, parts: RunningParts) -> Response:
     """Before its end the open lines are cancelled; afterwards the batch and all its assessments are erased."""
-    with parts.database.writing() as session:
-        cancelling = BatchRepository(session, caller).begin_cancelling(batch_id)
-    if cancelling:
-        done = cancel_lines(parts.database, batch_id, AT_ONCE)
+    database = parts.database
+    if database.write(lambda session: BatchRepository(session, caller).begin_cancelling(batch_id)):
+        done = cancel_lines(database, batch_id, AT_ONCE)
     else:
-        with parts.database.writing() as session:
-            BatchRepository(session, caller).begin_erasing(batch_id)
-        done = erase_batch(parts.database, parts.objects, batch_id, AT_ONCE)
+        database.write(lambda session: BatchRepository(session, caller).begin_erasing(batch_id))
+        done = erase_batch(database, parts.objects, batch_id, AT_ONCE)
     return Response(status_code=204 if done else 202)
 
 
@@ -236,10 +234,12 @@ def _limits(parts: Parts) -> BatchLimits:
 
 
 def _view(response: Response, caller: Caller, parts: Parts, batch_id: str) -> BatchView:
-    with parts.database.reading() as session:
+    def see(session: Session) -> tuple[Batch, BatchView]:
         batches = BatchRepository(session, caller)
         batch = batches.get(batch_id)
-        view = _seen(batches, batch)
+        return batch, _seen(batches, batch)
+
+    batch, view = parts.database.read(see)
     response.headers["Cache-Control"] = "no-store"
     if batch.state not in ENDED:
         response.headers["Retry-After"] = str(_poll_after(view.eta_seconds))

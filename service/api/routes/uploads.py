@@ -6,6 +6,7 @@ from datetime import datetime
 
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import Field
+from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
 from service.api.dependencies import Authenticated, Parts, RunningParts
@@ -31,7 +32,7 @@ from service.auth.caller import Caller
 from service.errors import DatabaseUnavailable, Unauthenticated, UploadNotFound
 from service.jobs.idempotency import Answer
 from service.jobs.upload_writing import UploadWriter, look
-from service.jobs.uploads import StoredUpload, UploadRepository
+from service.jobs.uploads import StoredUpload, UploadRepository, find_upload
 from service.refusals import (
     BodyStalled,
     IdempotencyInFlight,
@@ -117,7 +118,7 @@ async def create_upload(
     if announces_body(request) or length == 0:
         writer = await _opened(parts, caller, upload.id, 0, deferred=checksum is not None)
         await write_body(request, writer, checksum, parts.settings)
-        upload = await run_in_threadpool(_get, parts, caller, upload.id)
+        upload = await run_in_threadpool(find_upload, parts.database, caller, upload.id)
     return Response(status_code=201, headers={"Location": upload_path(upload.id), **_state(upload, parts.settings)})
 
 
@@ -175,7 +176,7 @@ async def write_upload(
     require_body_type(request)
     writer = await _opened(parts, caller, upload_id, offset, deferred=checksum is not None)
     await write_body(request, writer, checksum, parts.settings)
-    upload = await run_in_threadpool(_get, parts, caller, upload_id)
+    upload = await run_in_threadpool(find_upload, parts.database, caller, upload_id)
     return Response(status_code=204, headers=_state(upload, parts.settings))
 
 
@@ -188,8 +189,7 @@ async def write_upload(
 )
 def delete_upload(upload_id: str, caller: Authenticated, parts: RunningParts) -> None:
     """Delete what has come, unless an assessment or a batch uses it."""
-    with parts.database.writing() as session:
-        UploadRepository(session, caller).delete(upload_id)
+    parts.database.write(lambda session: UploadRepository(session, caller).delete(upload_id))
     parts.objects.delete(upload_key(upload_id))
 
 
@@ -199,10 +199,12 @@ def upload_path(upload_id: str) -> str:
 
 
 def _add(parts: Parts, caller: Caller, length: int, once: OncePerKey, digest: str) -> StoredUpload:
-    with parts.database.writing() as session:
+    def add(session: Session) -> StoredUpload:
         upload = UploadRepository(session, caller).add(length)
         once.complete(session, digest, Answer(status=201, location=upload_path(upload.id), body=None))
         return upload
+
+    return parts.database.write(add)
 
 
 async def _opened(parts: Parts, caller: Caller, upload_id: str, offset: int, *, deferred: bool) -> UploadWriter:
@@ -214,11 +216,6 @@ async def _opened(parts: Parts, caller: Caller, upload_id: str, offset: int, *, 
 
 def _look(parts: Parts, caller: Caller, upload_id: str) -> StoredUpload:
     return look(parts.database, parts.objects, caller, upload_id, parts.settings.request_lease)
-
-
-def _get(parts: Parts, caller: Caller, upload_id: str) -> StoredUpload:
-    with parts.database.reading() as session:
-        return UploadRepository(session, caller).get(upload_id)
 
 
 def _state(upload: StoredUpload, settings: Settings) -> dict[str, str]:

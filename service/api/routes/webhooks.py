@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
+from sqlalchemy.orm import Session
 
-from service.api.dependencies import Authenticated, RunningParts
-from service.api.idempotency import OncePerKey, json_digest
+from service.api.dependencies import Authenticated, Parts, RunningParts
+from service.api.idempotency import Once, OncePerKey, json_digest
 from service.api.openapi import problems, responses
 from service.api.webhook_examples import DELIVERIES, ISSUED, QUEUED_DELIVERY, WEBHOOK, WEBHOOKS
 from service.api.webhook_schemas import (
@@ -26,7 +28,7 @@ from service.api.webhook_schemas import (
 from service.errors import DatabaseUnavailable, DeliveryNotFound, Unauthenticated, WebhookNotFound
 from service.jobs.destinations import destinations
 from service.jobs.idempotency import Answer
-from service.jobs.webhook import DeliveryState
+from service.jobs.webhook import Delivery, DeliveryState, Webhook
 from service.jobs.webhooks import WebhookRepository
 from service.refusals import (
     IdempotencyInFlight,
@@ -64,11 +66,15 @@ def create_webhook(
     if once.repeats:
         return once.again(digest)
     destinations(parts.settings).read(order.url)
-    with parts.database.writing() as session:
+
+    def add(session: Session) -> WebhookWithSecret:
         view = webhook_with_secret(WebhookRepository(session, caller).add(order.url, order.events or ()))
-        location = webhook_path(view.id)
-        once.complete(session, digest, Answer(status=201, location=location, body=view.model_dump_json()))
-    response.headers["Location"] = location
+        answer = Answer(status=201, location=webhook_path(view.id), body=view.model_dump_json())
+        once.complete(session, digest, answer)
+        return view
+
+    view = parts.database.write(add)
+    response.headers["Location"] = webhook_path(view.id)
     response.headers["Cache-Control"] = "no-store"
     return view
 
@@ -109,18 +115,19 @@ def change_webhook(webhook_id: str, change: WebhookChange, caller: Authenticated
     if change.url is not None:
         destinations(parts.settings).read(change.url)
     events = (change.events or ()) if "events" in change.model_fields_set else None
-    with parts.database.writing() as session:
-        webhook = WebhookRepository(session, caller).update(
+
+    def update(session: Session) -> Webhook:
+        return WebhookRepository(session, caller).update(
             webhook_id, url=change.url, events=events, enabled=change.enabled
         )
-    return webhook_view(webhook)
+
+    return webhook_view(parts.database.write(update))
 
 
 @router.delete("/{webhook_id}", status_code=204, summary="Delete a webhook", responses=problems(*KNOWN))
 def delete_webhook(webhook_id: str, caller: Authenticated, parts: RunningParts) -> None:
     """With its deliveries, also those still to be made, and their log."""
-    with parts.database.writing() as session:
-        WebhookRepository(session, caller).delete(webhook_id)
+    parts.database.write(lambda session: WebhookRepository(session, caller).delete(webhook_id))
 
 
 @router.post(
@@ -135,10 +142,14 @@ def rotate_secret(
     """For a day messages are signed with the old secret too; a secret before that one signs no more."""
     if once.repeats:
         return once.again(EMPTY)
-    with parts.database.writing() as session:
+
+    def rotate(session: Session) -> WebhookWithSecret:
         issued = WebhookRepository(session, caller).rotate(webhook_id, parts.settings.webhook_rotation)
         view = webhook_with_secret(issued)
         once.complete(session, EMPTY, Answer(status=200, location=None, body=view.model_dump_json()))
+        return view
+
+    view = parts.database.write(rotate)
     response.headers["Cache-Control"] = "no-store"
     return view
 
@@ -156,11 +167,7 @@ def test_webhook(
     """An event `webhook.test` for this webhook alone, whatever it listens for."""
     if once.repeats:
         return once.again(EMPTY)
-    with parts.database.writing() as session:
-        view = delivery_view(WebhookRepository(session, caller).test(webhook_id))
-        once.complete(session, EMPTY, Answer(status=202, location=None, body=view.model_dump_json()))
-    parts.sweeper.wake()
-    return view
+    return _queued(parts, once, lambda session: WebhookRepository(session, caller).test(webhook_id))
 
 
 @router.get(
@@ -195,8 +202,15 @@ def replay_delivery(
     """With the id it had, and its retries anew."""
     if once.repeats:
         return once.again(EMPTY)
-    with parts.database.writing() as session:
-        view = delivery_view(WebhookRepository(session, caller).replay(webhook_id, delivery_id))
+    return _queued(parts, once, lambda session: WebhookRepository(session, caller).replay(webhook_id, delivery_id))
+
+
+def _queued(parts: Parts, once: Once, queue: Callable[[Session], Delivery]) -> DeliveryView:
+    def complete(session: Session) -> DeliveryView:
+        view = delivery_view(queue(session))
         once.complete(session, EMPTY, Answer(status=202, location=None, body=view.model_dump_json()))
+        return view
+
+    view = parts.database.write(complete)
     parts.sweeper.wake()
     return view

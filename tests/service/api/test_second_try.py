@@ -16,6 +16,10 @@ class Breaking:
     def writing(self):
         return self._opened("writing")
 
+    def write(self, work):
+        with self.writing() as session:
+            return work(session)
+
     def _opened(self, verb):
         if self.left:
             self.left -= 1

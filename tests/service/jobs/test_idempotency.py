@@ -3,7 +3,6 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
-from service.jobs import idempotency
 from service.jobs.idempotency import Answer, Earlier, Hold, begin, complete, forget_keys, free, renew, same_route
 from service.refusals import IdempotencyInFlight
 from service.storage.tables import IdempotencyRow
@@ -95,21 +94,3 @@ def test_a_route_of_any_length_is_known_again(database, caller):
     earlier = begin(database, caller, "k", long, LEASE)
     assert same_route(earlier, long)
     assert not same_route(earlier, long + "y")
-
-
-@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
-@pytest.mark.parametrize("committed", [True, False])
-def test_a_key_is_held_though_the_connection_breaks_while_it_is_taken(database, caller, cut, monkeypatch, committed):
-    breaks = iter([committed])
-
-    def break_off(session, hold, lease):
-        taken = take(session, hold, lease)
-        for commit in breaks:
-            cut(session, committed=commit)
-        return taken
-
-    take = idempotency._take
-    monkeypatch.setattr(idempotency, "_take", break_off)
-    hold = begin(database, caller, "k", ROUTE, LEASE)
-    assert isinstance(hold, Hold)
-    assert renew(database, hold, LEASE)

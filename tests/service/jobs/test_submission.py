@@ -5,7 +5,7 @@ from service.errors import ModelNotReady
 from service.jobs.assessment import Order, Priority, State
 from service.jobs.submission import model_for, submit
 from service.refusals import UnknownTask
-from service.storage.tables import AssessmentRow, StageRow
+from service.storage.tables import AssessmentRow
 
 
 def test_a_submission_is_kept(database, caller):
@@ -23,27 +23,6 @@ def test_a_submission_is_kept(database, caller):
     with database.reading() as session:
         row = session.scalars(select(AssessmentRow)).one()
     assert (row.tenant, row.reference, row.priority, row.audio_key) == ("ward-a", "visit-1", "batch", "k")
-
-
-@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
-@pytest.mark.parametrize("committed", [True, False])
-def test_a_submission_is_kept_once_though_its_connection_breaks(database, caller, breaking, committed):
-    order = Order(
-        id="a1",
-        task="spectrum",
-        reference=None,
-        priority=Priority.ROUTINE,
-        bundle="demo",
-        request_id="r1",
-        audio_key="k",
-        transcript_key=None,
-    )
-    then, tries = breaking
-    assert submit(database, caller, order, then=then).id == "a1"
-    assert len(tries) == (1 if committed else 2)
-    with database.reading() as session:
-        assert session.scalars(select(AssessmentRow.id)).all() == ["a1"]
-        assert [stage.kind for stage in session.scalars(select(StageRow))] == ["prepare"]
 
 
 def test_the_model_of_a_task_is_found(database, join_worker, loaded_model):

@@ -1,83 +1,131 @@
-"""Connections that a real PostgreSQL ends in the middle of a transaction, as it does when it restarts."""
+"""Connections to a real PostgreSQL that end in the middle of a transaction, as they do when it restarts."""
+
+from datetime import timedelta
+from threading import Timer
 
 import pytest
 from sqlalchemy import select, text
 from sqlalchemy.exc import IntegrityError, OperationalError
 
-from service.storage.database import now
+from service.storage.database import Database, now, once_committed
 from service.storage.tables import ApiKeyRow
-
-pytestmark = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+from tests.wire import Break
 
 
 def key(name):
     return ApiKeyRow(id="abcdefgh", tenant="t", name=name, digest="d", pepper_version=1, created_at=now())
 
 
-def names(session):
-    return session.scalars(select(ApiKeyRow.name)).all()
+@pytest.fixture
+def names(emptied):
+    """Of the keys in the database, seen by a connection that nothing happens to."""
+    database = Database(emptied)
 
+    def names():
+        with database.reading() as session:
+            return session.scalars(select(ApiKeyRow.name)).all()
 
-def found(session):
-    return session.scalars(select(ApiKeyRow.name)).one_or_none()
+    yield names
+    database.close()
 
 
 @pytest.fixture
-def work(database, cut):
-    """Adds a key and returns the name; the first `breaks` times its connection ends, committed before or not."""
-
-    def work(*, breaks=1, committed=False):
-        tries = []
-
-        def run(session):
-            tries.append(session)
-            session.add(key(f"try {len(tries)}"))
-            session.flush()
-            if len(tries) <= breaks:
-                cut(session, committed=committed)
-            return f"try {len(tries)}"
-
-        return run
-
-    return work
+def told():
+    return []
 
 
-def test_what_was_read_is_read_again(database, cut):
+@pytest.fixture
+def add(told):
+    """Adds a key named after the try, and tells of it once that is committed."""
+    tries = []
+
+    def add(session):
+        tries.append(f"try {len(tries) + 1}")
+        session.add(key(tries[-1]))
+        once_committed(session, lambda: told.append("told"))
+        return tries[-1]
+
+    return add
+
+
+def test_what_was_read_is_read_again(far_database, wire):
     tries = []
 
     def look(session):
         tries.append(session)
-        if len(tries) == 1:
-            cut(session)
         return session.scalar(text("select 42"))
 
-    assert database.read(look) == 42
+    wire.break_at(1, Break.LOST)
+    assert far_database.read(look) == 42
     assert len(tries) == 2
 
 
-def test_what_was_not_committed_is_written_again(database, work):
-    assert database.write(work(), found) == "try 2"
-    with database.reading() as session:
-        assert names(session) == ["try 2"]
+def test_what_was_under_way_is_written_again(far_database, add, names, told):
+    def cut(session):
+        added = add(session)
+        if added == "try 1":
+            process = session.scalar(text("select pg_backend_pid()"))
+            with far_database.engine.connect() as other:
+                other.execute(text("select pg_terminate_backend(:process, 10000)"), {"process": process})
+        return added
+
+    assert (far_database.write(cut), names(), told) == ("try 2", ["try 2"], ["told"])
 
 
-def test_what_was_committed_is_not(database, work):
-    assert database.write(work(committed=True), found) == "try 1"
-    with database.reading() as session:
-        assert names(session) == ["try 1"]
+@pytest.mark.parametrize("how", [Break.LOST, Break.UNANSWERED])
+def test_a_commit_without_an_answer_is_asked_after(far_database, wire, add, names, how):
+    wire.break_at(1, how)
+    kept = "try 2" if how is Break.LOST else "try 1"
+    assert (far_database.write(add), names()) == (kept, [kept])
 
 
-def test_a_second_break_is_told(database, work):
+def test_a_commit_that_has_not_ended_yet_is_waited_for(far_database, wire, add, names, told):
+    wire.break_at(1, Break.LATE)
+    arrives = Timer(0.5, wire.release)
+    arrives.start()
+    assert (far_database.write(add), names(), told) == ("try 1", ["try 1"], ["told"])
+    arrives.join()
+
+
+def test_one_that_does_not_end_is_told_and_not_repeated(wire, add, names, told):
+    hasty = Database(wire.url, timedelta(seconds=0.3))
+    wire.break_at(1, Break.LATE)
     with pytest.raises(OperationalError):
-        database.write(work(breaks=2), found)
-    with database.reading() as session:
-        assert names(session) == []
+        hasty.write(add)
+    assert (names(), told) == ([], [])
+    hasty.close()
 
 
-def test_what_the_database_refuses_is_not_repeated(database, work):
-    database.write(work(breaks=0), found)
-    again = work(breaks=0)
+def test_a_second_break_is_told(far_database, wire, add, names):
+    def twice(session):
+        wire.break_at(1, Break.LOST)
+        return add(session)
+
+    with pytest.raises(OperationalError):
+        far_database.write(twice)
+    assert names() == []
+
+
+def test_what_only_looked_is_repeated_whatever_became_of_it(far_database, wire):
+    tries = []
+
+    def look(session):
+        tries.append(session)
+        return session.scalar(text("select 42"))
+
+    wire.break_at(1, Break.UNANSWERED)
+    assert far_database.write(look) == 42
+    assert len(tries) == 2
+
+
+def test_what_the_database_refuses_is_not_repeated(far_database, names):
+    tries = []
+
+    def add(session):
+        tries.append(session)
+        session.add(key("only"))
+
+    far_database.write(add)
     with pytest.raises(IntegrityError):
-        database.write(again, found)
-    with database.reading() as session:
-        assert names(session) == ["try 1"]
+        far_database.write(add)
+    assert (names(), len(tries)) == (["only"], 2)
