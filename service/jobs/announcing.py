@@ -10,6 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from service.jobs.webhook import DeliveryState, Event, WebhookState
+from service.observability.traces import current_traceparent
 from service.storage.database import now
 from service.storage.tables import AssessmentRow, BatchRow, DeliveryRow, MessageRow, WebhookRow
 
@@ -64,6 +65,7 @@ def _message(tenant: str, event: Event, subject: str, collection: str, state: st
         event=event,
         subject=subject,
         payload=json.dumps(payload, separators=(",", ":")),
+        traceparent=current_traceparent(),
         created_at=moment,
     )
 

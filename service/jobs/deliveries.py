@@ -95,6 +95,7 @@ class DeliveryRepository:
             payload=message.payload,
             subject=message.subject,
             request_id=self._request_of(message.subject),
+            traceparent=message.traceparent,
         )
 
     def _request_of(self, subject: str) -> str | None:

@@ -134,6 +134,7 @@ class DeliveryClaim:
     payload: str
     subject: str
     request_id: str | None
+    traceparent: str | None
 
     def __repr__(self) -> str:
         return f"DeliveryClaim(delivery_id={self.delivery_id!r}, attempt={self.attempt})"

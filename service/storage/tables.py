@@ -292,7 +292,10 @@ class WebhookRow(Table):
 
 
 class MessageRow(Table):
-    """Something that happened, told to every webhook of the tenant that listens for it; ids and state only."""
+    """Something that happened, told to every webhook of the tenant that listens for it; ids and state only.
+
+    `traceparent` (W3C Trace Context) names the span in which it happened.
+    """
 
     __tablename__ = "message"
     __table_args__ = (Index("ix_message_age", "created_at"),)
@@ -302,6 +305,7 @@ class MessageRow(Table):
     event: Mapped[str] = mapped_column(String(64))
     subject: Mapped[str] = mapped_column(String(36))
     payload: Mapped[str] = mapped_column(Text)
+    traceparent: Mapped[str | None] = mapped_column(String(64))
     created_at: Mapped[datetime]
 
 

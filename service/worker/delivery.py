@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from functools import partial
 from time import monotonic
 
 import structlog
+from opentelemetry.context import Context
 from opentelemetry.trace import Span, SpanKind
 
 from service.errors import FenceLost
@@ -15,7 +17,7 @@ from service.jobs.deliveries import DeliveryRepository
 from service.jobs.webhook import RECORDING, DeliveryClaim, DeliveryState, Outcome, RetryPlan, Trouble
 from service.observability.logs import failure_fields
 from service.observability.metrics import WEBHOOK_ATTEMPTS, WEBHOOK_DURATION
-from service.observability.traces import Attributes, failed, span
+from service.observability.traces import Attributes, context_of, failed, link_to, span
 from service.storage.database import Database, now
 from service.task_queue.doorbell import DELIVER
 from service.worker.guarded_client import Answer, GuardedClient, SendingFailed
@@ -56,7 +58,7 @@ class DeliveryRunner:
                 subject=claim.subject,
                 request_id=claim.request_id,
             ),
-            span("process deliver", kind=SpanKind.CONSUMER, attributes=_attributes(claim)),
+            _traced(claim),
         ):
             self._attempt(claim)
         return True
@@ -122,6 +124,18 @@ def _note(present: Span, outcome: Outcome) -> None:
         present.set_attribute("http.response.status_code", outcome.status)
     if not outcome.delivered:
         failed(present, outcome.error or str(outcome.status))
+
+
+def _traced(claim: DeliveryClaim) -> AbstractContextManager[Span]:
+    """The first attempt belongs to the trace of what it tells of; later ones, of hours or days, link to it."""
+    first = claim.attempt == 1
+    return span(
+        "process deliver",
+        kind=SpanKind.CONSUMER,
+        parent=context_of(claim.traceparent) if first else Context(),
+        links=() if first else link_to(claim.traceparent),
+        attributes=_attributes(claim),
+    )
 
 
 def _attributes(claim: DeliveryClaim) -> Attributes:

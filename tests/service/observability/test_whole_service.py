@@ -113,7 +113,7 @@ def test_nothing_that_a_client_sent_is_in_a_log_a_metric_or_a_span(seen):
         assert WORD.lower().encode() not in body.lower()
 
 
-def test_one_recording_is_one_trace_from_the_client_to_its_score(seen):
+def test_one_recording_is_one_trace_from_the_client_to_the_webhook_that_is_told(seen):
     spans = [span for span in seen.traces.spans if span.trace == TRACE]
     (request,) = [span for span in spans if span.name == "POST /v1/assessments"]
     (prepare,) = [span for span in spans if span.name == "process prepare"]
@@ -124,6 +124,9 @@ def test_one_recording_is_one_trace_from_the_client_to_its_score(seen):
     assert len(encodes) > 1
     assert {encode.parent for encode in encodes} == {prepare.id}
     assert score.parent in {encode.id for encode in encodes}
+    (deliver,) = [span for span in spans if span.name == "process deliver"]
+    assert deliver.parent == score.id
+    assert "POST" in {span.name for span in spans if span.parent == deliver.id}
     waits = {span.name: span for span in spans if span.name.startswith("wait ")}
     assert waits.keys() == {"wait prepare", "wait encode", "wait score"}
     assert waits["wait prepare"].parent == request.id

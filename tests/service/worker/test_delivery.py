@@ -5,12 +5,13 @@ from ipaddress import ip_network
 
 import pytest
 import structlog
-from sqlalchemy import select
+from sqlalchemy import select, update
 from standardwebhooks import Webhook
 
 from service.jobs.destinations import Destinations
 from service.jobs.webhook import RetryPlan
 from service.jobs.webhooks import WebhookRepository
+from service.observability.traces import span
 from service.storage.tables import DeliveryAttemptRow, DeliveryRow, WebhookRow
 from service.worker.delivery import DeliveryRunner, wait_asked_for
 from service.worker.guarded_client import Answer, GuardedClient
@@ -82,6 +83,19 @@ def test_a_receiver_that_is_not_there_is_noted(deliver, closed_port):
 def test_an_address_that_is_not_allowed_is_noted_and_never_reached(deliver):
     _, delivery, line = deliver("http://10.0.0.1/")
     assert (delivery.state, line.error) == ("pending", "url_refused")
+
+
+def test_the_first_attempt_is_in_the_trace_of_what_it_tells_of_and_later_ones_link_to_it(deliver, sqlite, traced):
+    with Receiver(500) as receiver, span("request"):
+        _, delivery, _ = deliver(receiver.url)
+        with sqlite.writing() as session:
+            session.execute(update(DeliveryRow).values(not_before=None))
+        assert deliver.runner.run(delivery.id)
+    (request,), (first, second), posts = map(traced, ("request", "process deliver", "POST"))
+    assert (first.parent.span_id, first.links) == (request.context.span_id, ())
+    assert second.context.trace_id != request.context.trace_id
+    assert [link.context.span_id for link in second.links] == [request.context.span_id]
+    assert [post.parent.span_id for post in posts] == [first.context.span_id, second.context.span_id]
 
 
 def test_a_message_whose_webhook_is_deleted_while_it_is_sent_leaves_nothing(deliver, sqlite):
