@@ -24,6 +24,28 @@ ALL = ("--queues", "prepare,encode,score")
 CALLER = Caller(key_id="aaaaaaaa", tenant="ward-a")
 
 
+def stored_order(
+    objects: ObjectStore,
+    name: str,
+    *,
+    audio: bytes | None,
+    transcript: bytes | None,
+    priority: Priority = Priority.ROUTINE,
+) -> Order:
+    """An order whose material is in the object store."""
+    keys = [None if part is None else objects.put(material_prefix(name), part) for part in (audio, transcript)]
+    return Order(
+        id=name,
+        task="spectrum",
+        reference=None,
+        priority=priority,
+        bundle="any",
+        request_id=name,
+        audio_key=keys[0],
+        transcript_key=keys[1],
+    )
+
+
 class WorkSite:
     """A data folder, what is submitted to it, and the worker that serves it."""
 
@@ -39,17 +61,7 @@ class WorkSite:
         self, name: str, *, audio: bytes | None = None, transcript: bytes | None = None, told: bool = False
     ) -> None:
         """Submit an assessment; `told` says that workers were told of it, though the message is lost."""
-        keys = [None if part is None else self.objects.put(material_prefix(name), part) for part in (audio, transcript)]
-        order = Order(
-            id=name,
-            task="spectrum",
-            reference=None,
-            priority=Priority.ROUTINE,
-            bundle="any",
-            request_id=name,
-            audio_key=keys[0],
-            transcript_key=keys[1],
-        )
+        order = stored_order(self.objects, name, audio=audio, transcript=transcript)
         with self.database.writing() as session:
             AssessmentRepository(session, CALLER).add(order)
             if told:

@@ -21,11 +21,12 @@ from service.jobs.workers import living
 from service.settings import REPOSITORY, Settings
 from service.storage.database import Database
 from service.storage.migration import migrate
-from service.storage.objects import ObjectStore, material_prefix
+from service.storage.objects import ObjectStore
 from service.storage.tables import AssessmentRow, StageRow
 from tests.processes import running
 from tests.servers import postgresql_server, redis_server
 from tests.waiting import wait_for
+from tests.worksite import stored_order
 
 ALL = "prepare,encode,score"
 REAL = (sys.executable, "-m", "service.cli.app", "worker")
@@ -130,17 +131,7 @@ class Run:
 
     def _order(self, audio: bytes, transcript: bytes | None) -> Order:
         name = str(uuid.uuid4())
-        keys = [None if part is None else self.objects.put(material_prefix(name), part) for part in (audio, transcript)]
-        return Order(
-            id=name,
-            task="spectrum",
-            reference=None,
-            priority=Priority.BATCH,
-            bundle="any",
-            request_id=name,
-            audio_key=keys[0],
-            transcript_key=keys[1],
-        )
+        return stored_order(self.objects, name, audio=audio, transcript=transcript, priority=Priority.BATCH)
 
     def finish(self) -> None:
         """Wait until every assessment has ended."""
