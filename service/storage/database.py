@@ -23,6 +23,8 @@ ENDS = {"committed": True, "aborted": False}
 BUSY_TIMEOUT_MS = 30_000
 LEAST_POOL_TIMEOUT = timedelta(seconds=10)
 KNOCK_AGAIN_SECONDS = 0.2
+LONGEST_PAUSE = timedelta(minutes=1)
+"""In a transaction, between two statements. Whose host has died falls silent with locks that nobody else gets."""
 CHANCE = random.SystemRandom()
 NO_PATIENCE = timedelta(0)
 Value = TypeVar("Value")
@@ -166,6 +168,12 @@ def _open_server(url: str, patience: timedelta) -> Engine:
                 if monotonic() >= deadline:
                     raise
             sleep(KNOCK_AGAIN_SECONDS * CHANCE.uniform(0.5, 1.5))  # not all at once
+
+    @event.listens_for(engine, "connect")
+    def bound(connection: Any, _record: object) -> None:
+        connection.autocommit = True
+        connection.execute(f"SET idle_in_transaction_session_timeout = {LONGEST_PAUSE // timedelta(milliseconds=1)}")
+        connection.autocommit = False
 
     return engine
 

@@ -5,7 +5,7 @@ from threading import Timer
 
 import pytest
 from sqlalchemy import select, text
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
 from service.storage.database import Database, now, once_committed
 from service.storage.tables import ApiKeyRow
@@ -116,6 +116,23 @@ def test_what_only_looked_is_repeated_whatever_became_of_it(far_database, wire):
     wire.break_at(1, Break.UNANSWERED)
     assert far_database.write(look) == 42
     assert len(tries) == 2
+
+
+def test_locks_of_one_that_fell_silent_are_given_up(emptied, names, monkeypatch):
+    monkeypatch.setattr("service.storage.database.LONGEST_PAUSE", timedelta(seconds=0.5))
+    silent, other = Database(emptied), Database(emptied)
+
+    def fall_silent():
+        with silent.writing() as session:
+            session.add(key("silent"))
+            session.flush()
+            other.write(lambda session: session.add(key("other")))  # waits for the one of the same id
+
+    with pytest.raises(DBAPIError):
+        fall_silent()
+    assert names() == ["other"]
+    silent.close()
+    other.close()
 
 
 def test_what_the_database_refuses_is_not_repeated(far_database, names):
