@@ -29,13 +29,23 @@ docker compose exec -T postgres true 2>/dev/null || fail "The database is not ru
 schema=$(query "select version_num from alembic_version")
 start=$(date -u +'%Y-%m-%d %H:%M:%S')
 
-# Rows name objects, so objects are taken before the rows and, as far as they are new, after them: what a row of the
-# dump needs is in one of the two, though it was removed or written meanwhile. What no row knows the service removes.
+# Rows name objects, so objects are taken before the rows and, as far as they are new, after them; and from the rows on
+# until then the service removes no material, as long as this lock is held (service/jobs/retention.py). So what a row of
+# the dump needs is in one of the two. What no row knows the service removes.
+hold() { # until `release`, or until this script has ended, however it does
+  coproc HOLDER { docker compose exec -T postgres psql -U hilbert -d hilbert -XAtq; }
+  echo "select 'held' from (select pg_advisory_lock(7214500362)) as lock;" >&"${HOLDER[1]}"
+  [[ $(head -n 1 <&"${HOLDER[0]}") == held ]] || fail "The database gave no lock."
+}
+release() { exec {HOLDER[1]}>&-; }
+
 store=$(once api printenv HILBERT_OBJECT_STORE_URL)
 if [[ $store == file:* ]]; then objects | keep objects-before.tar; fi
+hold
 docker compose exec -T postgres pg_dump -U hilbert -d hilbert -Fc --no-owner | keep database.dump
 if [[ $store == file:* ]]; then
   objects --newer-mtime="$start" | keep objects-after.tar
+  release
 else
   say "The objects lie in $store: they are not in the backup. Keep versions there for as long as you keep backups."
 fi

@@ -45,6 +45,7 @@
     │   ├── DatabaseUnavailable           the database does not answer
     │   └── StorageUnavailable            the object store does not answer, or is full
     ├── InternalError                 our fault
+    ├── WorkLost                      what a stage needs is not in the store; never leaves the worker
     ├── FenceLost                     a stale attempt tried to write; never leaves the worker
     └── ConfigurationRefused          settings that must not run; shown on the command line
 
@@ -234,6 +235,13 @@ class FenceLost(ServiceError):
 
     code = "fence_lost"
     title = "The stage belongs to another attempt"
+
+
+class WorkLost(ServiceError):
+    """What was sent, or what the stages before have left, is not in the object store."""
+
+    code = "work_lost"
+    title = "What the stage needs is gone"
 
 
 class ConfigurationRefused(ServiceError):

@@ -77,6 +77,12 @@ WORKERS_LOST = Failure(
     advice="Check that the recording plays; if it does, send it again or report the id of the assessment.",
     retryable=True,
 )
+WORK_LOST = Failure(
+    code="work_lost",
+    detail="What was sent, or what had been made of it, is no longer in the service's store.",
+    advice="Send the recording again; if it happens again, report it: the workers may not share one store.",
+    retryable=True,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
-from sqlalchemy import Row, and_, delete, or_, select, update
+from sqlalchemy import Row, Select, and_, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from service.jobs.assessment import FINAL
@@ -20,6 +20,8 @@ from service.storage.objects import ObjectStore, assessment_prefix, work_prefix
 from service.storage.tables import AssessmentRow, BatchRow
 
 AT_ONCE = 100
+BACKUP_LOCK = 7_214_500_362
+"""PostgreSQL advisory lock that `deploy/backup.sh` holds while it copies the rows, and then what they name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +44,10 @@ def retention(settings: Settings) -> Retention:
 def remove_material(
     database: Database, objects: ObjectStore, kept: Retention, assessment_id: str | None = None
 ) -> None:
-    """Delete what ended assessments need no longer and is kept no longer, of all of them or of one."""
+    """Delete what ended assessments need no longer and is kept no longer, of all of them or of one.
+
+    Not while a backup is taken, whose rows may still need it; the sweeper comes again.
+    """
     moment = now()
     audio = and_(AssessmentRow.audio_key.is_not(None), AssessmentRow.finished_at <= moment - kept.audio)
     words = and_(AssessmentRow.transcript_key.is_not(None), AssessmentRow.finished_at <= moment - kept.transcripts)
@@ -61,7 +66,7 @@ def remove_material(
     )
     if assessment_id is not None:
         query = query.where(AssessmentRow.id == assessment_id)
-    ended = database.read(lambda session: session.execute(query).all())
+    ended = database.read(partial(_removable, query))
     for row in ended:
         if row.work_removed_at is None:
             objects.delete(work_prefix(row.id))
@@ -71,6 +76,18 @@ def remove_material(
                 objects.remove(key)
     if ended:
         database.write(partial(_note_removals, ended))
+
+
+def _removable(query: Select[*tuple[Any, ...]], session: Session) -> Sequence[Row[*tuple[Any, ...]]]:
+    ended = session.execute(query).all()
+    # Asked afterwards: who had ended before the lock was taken has ended in the backup too, and needs nothing there.
+    return () if ended and _backup_is_taken(session) else ended
+
+
+def _backup_is_taken(session: Session) -> bool:
+    if session.get_bind().dialect.name != "postgresql":
+        return False
+    return not session.scalar(select(func.pg_try_advisory_xact_lock_shared(BACKUP_LOCK)))
 
 
 def _note_removals(ended: Sequence[Row[*tuple[Any, ...]]], session: Session) -> None:

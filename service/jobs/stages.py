@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from service.errors import FenceLost
 from service.jobs.assessment import (
     FINAL,
+    WORK_LOST,
     Failure,
     Priority,
     ScoreInputs,
@@ -26,6 +27,7 @@ from service.jobs.assessment import (
     StoredChunk,
 )
 from service.jobs.ending import changed, end
+from service.jobs.starting_over import start_over
 from service.observability.metrics import TAKEN_BACK
 from service.observability.traces import current_traceparent
 from service.storage.database import now, once_committed
@@ -184,6 +186,22 @@ class StageRepository:
         self._guarded(claim, state=StageState.FAILED, lease_until=None)
         if assessment is not None:
             end(self._session, assessment, State.FAILED, failure)
+
+    def start_over(self, claim: StageClaim, attempts: int) -> bool:
+        """What the stages before had left is gone: prepare it anew. False when that was done so often that it fails.
+
+        Raises FenceLost.
+        """
+        assessment = self._lock(claim.assessment_id)
+        self._guarded(claim, state=StageState.FAILED, lease_until=None)
+        if assessment is None or assessment.state in FINAL:
+            raise FenceLost("The assessment has ended.")
+        own = (StageRow.assessment_id == assessment.id, StageRow.kind == StageKind.PREPARE)
+        spent = self._session.scalars(select(StageRow.attempt).where(*own)).one()
+        if spent >= attempts:
+            end(self._session, assessment, State.FAILED, WORK_LOST)
+            return False
+        return start_over(self._session, assessment, WORK_LOST, attempt=spent)
 
     def holds(self, claim: StageClaim) -> bool:
         """Whether the claim still stands; looks, without renewing it."""

@@ -9,14 +9,14 @@ from __future__ import annotations
 from datetime import timedelta
 
 import structlog
-from sqlalchemy import delete, select, update
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from service.jobs.assessment import Failure, StageKind, StageState, State
-from service.jobs.ending import changed, end
+from service.jobs.assessment import Failure, StageKind, State
+from service.jobs.starting_over import start_over
 from service.jobs.workers import LivingWorker, living
 from service.storage.database import Database, now
-from service.storage.tables import AssessmentRow, ModelRow, StageRow
+from service.storage.tables import AssessmentRow, ModelRow
 
 log = structlog.stdlib.get_logger(__name__)
 AT_ONCE = 100
@@ -65,35 +65,9 @@ def _stranded(session: Session, workers: list[LivingWorker], silence: timedelta)
 
 
 def _send_back(session: Session, assessment_id: str, loaded: set[str | None]) -> None:
-    """Begin again. Late workers of the old model find their stages gone, and the fence of the first one raised."""
     row = session.get(AssessmentRow, assessment_id, with_for_update=True)
     if row is None or row.state not in BEGUN or row.model_digest in loaded:
         return
-    if row.audio_key is None and row.transcript_key is None:
-        end(session, row, State.FAILED, MATERIAL_GONE)
-        return
-    log.warning(
-        "an assessment begins again: no worker has its model any more", assessment=row.id, model=row.model_digest
-    )
-    own = StageRow.assessment_id == row.id
-    session.execute(delete(StageRow).where(own, StageRow.kind != StageKind.PREPARE))
-    session.execute(
-        update(StageRow)
-        .where(own)
-        .values(
-            state=StageState.READY,
-            fence=StageRow.fence + 1,
-            attempt=0,
-            owner=None,
-            lease_until=None,
-            enqueued_at=None,
-            not_before=None,
-            output_key=None,
-            claimed_at=None,
-            finished_at=None,
-        )
-    )
-    row.state = State.QUEUED
-    row.segments_done, row.segments_total = 0, None
-    row.model_digest = None
-    changed(row)
+    model = row.model_digest
+    if start_over(session, row, MATERIAL_GONE):
+        log.warning("an assessment begins again: no worker has its model any more", assessment=row.id, model=model)

@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import TypeVar
 
 import structlog
 
-from service.errors import FenceLost
-from service.jobs.assessment import INTERNAL_FAILURE, StageClaim, StageKind, State, StoredChunk
+from service.errors import FenceLost, WorkLost
+from service.jobs.assessment import (
+    INTERNAL_FAILURE,
+    WORK_LOST,
+    Failure,
+    StageClaim,
+    StageKind,
+    State,
+    StoredChunk,
+)
 from service.jobs.lanes import next_to_claim
 from service.jobs.result import Result
 from service.jobs.retention import Retention, remove_material, retention
@@ -33,6 +43,7 @@ from service.worker.stage_record import StageOutcome, recorded
 log = structlog.stdlib.get_logger(__name__)
 CANDIDATES = 8
 """How many of the best stages are tried; others may be faster at some of them."""
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,6 +146,9 @@ class StageRunner:
             log.warning("stage put off", attempt=claim.attempt, **failure_fields(error))
             self._excuse(claim)
             return StageOutcome.PUT_OFF
+        except WorkLost:
+            log.warning("stage without its input", attempt=claim.attempt)
+            return self._start_over(claim)
         except Exception as error:  # whatever it was, the stage is tried again and then given up
             log.error("stage failed", attempt=claim.attempt, **failure_fields(error))
             return self._give_up_or_back(claim)
@@ -170,7 +184,7 @@ class StageRunner:
 
     def _material(self, claim: StageClaim, audio: Path) -> tuple[Path | None, bytes | None]:
         """What the client sent: the recording, copied to a file, and the transcript."""
-        with span("read material"):
+        with span("read material"), _needed():
             if claim.audio_key is not None:
                 self._objects.get_to_file(claim.audio_key, audio)
             transcript = None if claim.transcript_key is None else self._objects.get(claim.transcript_key)
@@ -179,7 +193,7 @@ class StageRunner:
     def _encode(self, claim: StageClaim, keeper: LeaseKeeper) -> None:
         if claim.input_key is None:
             raise ValueError("an encode stage has an input")
-        with span("read segments"):
+        with span("read segments"), _needed():
             chunk = self._objects.get(claim.input_key)
         with span("encode"):
             features = self._assessor.encode(chunk, keeper.when_lost)
@@ -191,7 +205,7 @@ class StageRunner:
     def _score(self, claim: StageClaim) -> None:
         with self._database.reading() as session:
             inputs = StageRepository(session, self._worker).score_inputs(claim)
-        with span("read features"):
+        with span("read features"), _needed():
             summary = self._objects.get(inputs.summary_key)
             features = [self._objects.get(key) for key in inputs.feature_keys]
         with span("score"):
@@ -206,13 +220,24 @@ class StageRunner:
         count_result(result)
         remove_material(self._database, self._objects, self._patience.retention, claim.assessment_id)
 
-    def _give_up_or_back(self, claim: StageClaim) -> StageOutcome:
+    def _start_over(self, claim: StageClaim) -> StageOutcome:
+        """What a stage before had left is made again; what the client sent cannot be, so it is looked for again."""
+        if claim.kind == StageKind.PREPARE:
+            return self._give_up_or_back(claim, WORK_LOST)
+        try:
+            again = self._write(lambda stages: stages.start_over(claim, self._patience.attempts))
+        except FenceLost:
+            self._clear_after(claim)
+            return StageOutcome.LOST
+        return StageOutcome.FAILED if again else StageOutcome.ABANDONED
+
+    def _give_up_or_back(self, claim: StageClaim, failure: Failure = INTERNAL_FAILURE) -> StageOutcome:
         delay = self._patience.delay_after(claim.attempt)
         try:
             if claim.attempt < self._patience.attempts:
                 self._write(lambda stages: stages.give_back(claim, delay))
                 return StageOutcome.FAILED
-            self._write(lambda stages: stages.fail(claim, INTERNAL_FAILURE))
+            self._write(lambda stages: stages.fail(claim, failure))
         except FenceLost:
             self._clear_after(claim)
             return StageOutcome.LOST
@@ -225,15 +250,15 @@ class StageRunner:
         except FenceLost:
             self._clear_after(claim)
 
-    def _write(self, write: Callable[[StageRepository], None]) -> None:
+    def _write(self, write: Callable[[StageRepository], Value]) -> Value:
         """One guarded transaction, held on to while the database is away: what was computed is not thrown away."""
 
-        def transaction() -> None:
+        def transaction() -> Value:
             with self._database.writing() as session:
-                write(StageRepository(session, self._worker, self._model))
+                return write(StageRepository(session, self._worker, self._model))
 
         with aside("complete"):
-            persevere(transaction, self._patience.lease)
+            return persevere(transaction, self._patience.lease)
 
     def _clear_after(self, claim: StageClaim) -> None:
         """Leave nothing behind that was written after the assessment had ended or was erased."""
@@ -243,3 +268,12 @@ class StageRunner:
             self._objects.delete(assessment_prefix(claim.assessment_id))
         elif State(row.state).final:
             self._objects.delete(work_prefix(claim.assessment_id))
+
+
+@contextmanager
+def _needed() -> Iterator[None]:
+    """What the block reads from the store has to be there. Raises WorkLost."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise WorkLost("What the stage needs is not in the object store.") from error

@@ -52,8 +52,7 @@ def test_what_was_backed_up_is_back_after_everything_was_destroyed(tmp_path):
 
 def destroy_and_restore(stack, http, folder):
     scored = send(http)
-    before = finished(http, scored)
-    assert before["state"] == "succeeded"
+    before = succeeded(http, scored)
     webhook = http.post("/v1/webhooks", json={"url": "https://clinic.example/hook"}).json()["id"]
     keyed = send(http, **{"Idempotency-Key": "of the test"})
     batch = send_batch(http)
@@ -75,7 +74,7 @@ def destroy_and_restore(stack, http, folder):
     assert http.get(f"/v1/webhooks/{webhook}").status_code == httpx.codes.OK
     assert send(http, **{"Idempotency-Key": "of the test"}) == keyed
     for location in (keyed, *running):
-        assert finished(http, location)["state"] == "succeeded"
+        assert succeeded(http, location)
     wait_for(lambda: http.get(batch).json()["state"] == "finished", seconds=300, every=1)
     assert len(http.get(f"{batch}/output").text.splitlines()) == 2
 
@@ -83,7 +82,13 @@ def destroy_and_restore(stack, http, folder):
     stack.run("deploy/restore.sh", backup, "--replace")
     assert http.get(later).status_code == httpx.codes.NOT_FOUND
     assert http.get(scored).json() == before
-    assert finished(http, running[-1])["state"] == "succeeded"
+    assert succeeded(http, running[-1])
+
+
+def succeeded(http, location):
+    seen = finished(http, location)
+    assert seen["state"] == "succeeded", seen
+    return seen
 
 
 def test_a_damaged_backup_is_refused_before_anything_is_touched(tmp_path):

@@ -1,10 +1,10 @@
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 
 from service.jobs.assessment import State
-from service.jobs.retention import Retention, erase_old, remove_material, retention
+from service.jobs.retention import BACKUP_LOCK, Retention, erase_old, remove_material, retention
 from service.settings import Settings
 from service.storage.database import now
 from service.storage.objects import material_prefix, part_key, result_prefix, upload_key, work_prefix
@@ -50,6 +50,17 @@ def test_by_default_all_but_the_result_goes_at_the_end(database, objects, ended,
     assert one.left() == {one.result}
     assert (one.row().audio_key, one.row().transcript_key) == (None, None)
     assert one.row().material_removed_at is not None
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_nothing_goes_while_a_backup_is_taken(database, objects, ended):
+    one = ended()
+    with database.engine.connect() as backup:
+        backup.execute(select(func.pg_advisory_xact_lock(BACKUP_LOCK)))
+        remove_material(database, objects, AT_THE_END, "a1")
+        assert len(one.left()) == 4
+    remove_material(database, objects, AT_THE_END)
+    assert one.left() == {one.result}
 
 
 def test_material_of_unfinished_assessments_stays(database, objects, ended):

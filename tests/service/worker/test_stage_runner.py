@@ -159,6 +159,54 @@ def test_a_chunk_is_computed_again_after_an_error_and_no_other(bench, assessor):
     assert len(set(encoded)) == 3
 
 
+@pytest.mark.parametrize("steps", [1, 2, 4])  # chunks are lost, a chunk and features, features and the summary
+def test_what_was_lost_between_stages_is_made_again(bench, steps):
+    bench.send(b"x" * 400)
+    for _ in range(steps):
+        bench.step()
+    bench.objects.delete(work_prefix("a1"))
+    bench.step()
+    assert (bench.row().state, bench.row().segments_done) == (State.QUEUED, 0)
+    bench.run_all()
+    assert (bench.row().state, bench.row().segments_done) == (State.SUCCEEDED, 40)
+
+
+def test_two_stages_that_find_the_same_loss_start_over_once(bench):
+    bench.send(b"x" * 400)
+    bench.step()
+    bench.objects.delete(work_prefix("a1"))
+    read, both = bench.objects.get, threading.Barrier(2)
+
+    def together(key):
+        both.wait(30)
+        return read(key)
+
+    bench.objects.get = together
+    with ThreadPoolExecutor(2) as pool:
+        assert all(pool.map(bench.runner.run, bench.ready()[:2]))
+    bench.objects.get = read
+    assert len(bench.ready()) == 1
+    bench.run_all()
+    assert bench.row().state == State.SUCCEEDED
+
+
+def test_what_is_lost_again_and_again_fails_and_says_so(bench):
+    bench.send(b"x" * 400)
+    for _ in range(QUICK.attempts):
+        bench.step()
+        bench.objects.delete(work_prefix("a1"))
+        bench.step()
+    assert bench.ready() == []
+    assert (bench.row().state, bench.row().failure_code) == (State.FAILED, "work_lost")
+
+
+def test_material_that_is_gone_fails_and_says_so(bench):
+    bench.send(b"x" * 400)
+    bench.objects.delete(material_prefix("a1"))
+    bench.run_all()
+    assert (bench.row().state, bench.row().failure_code) == (State.FAILED, "work_lost")
+
+
 def cancel(bench, caller):
     with bench.database.writing() as session:
         assert AssessmentRepository(session, caller).cancel("a1")
