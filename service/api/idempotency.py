@@ -5,10 +5,13 @@
         digest = json_digest(body.model_dump_json().encode())
         if once.repeats:
             return once.again(digest)
-        with parts.database.writing() as session:
+
+        def add(session: Session) -> ThingView:
             view = ...
             once.complete(session, digest, Answer(status=201, location=..., body=view.model_dump_json()))
-        ...
+            return view
+
+        return parts.database.write(add)
 
 `complete` comes last in the transaction that creates the thing. A handler that raises, or never completes, frees the
 key. Without the header, nothing repeats and `complete` does nothing.

@@ -42,11 +42,17 @@ def retention(settings: Settings) -> Retention:
 
 
 def remove_material(
-    database: Database, objects: ObjectStore, kept: Retention, assessment_id: str | None = None
+    database: Database,
+    objects: ObjectStore,
+    kept: Retention,
+    assessment_id: str | None = None,
+    *,
+    erased: bool = False,
 ) -> None:
     """Delete what ended assessments need no longer and is kept no longer, of all of them or of one.
 
-    Not while a backup is taken, whose rows may still need it; the sweeper comes again.
+    Not while a backup is taken, whose rows may still need it: the sweeper comes again. What a client has `erased` goes
+    all the same.
     """
     moment = now()
     audio = and_(AssessmentRow.audio_key.is_not(None), AssessmentRow.finished_at <= moment - kept.audio)
@@ -66,7 +72,8 @@ def remove_material(
     )
     if assessment_id is not None:
         query = query.where(AssessmentRow.id == assessment_id)
-    ended = database.read(partial(_removable, query))
+    find = _ended if erased else _ended_before_any_backup
+    ended = database.read(partial(find, query))
     for row in ended:
         if row.work_removed_at is None:
             objects.delete(work_prefix(row.id))
@@ -78,8 +85,12 @@ def remove_material(
         database.write(partial(_note_removals, ended))
 
 
-def _removable(query: Select[*tuple[Any, ...]], session: Session) -> Sequence[Row[*tuple[Any, ...]]]:
-    ended = session.execute(query).all()
+def _ended(query: Select[*tuple[Any, ...]], session: Session) -> Sequence[Row[*tuple[Any, ...]]]:
+    return session.execute(query).all()
+
+
+def _ended_before_any_backup(query: Select[*tuple[Any, ...]], session: Session) -> Sequence[Row[*tuple[Any, ...]]]:
+    ended = _ended(query, session)
     # Asked afterwards: who had ended before the lock was taken has ended in the backup too, and needs nothing there.
     return () if ended and _backup_is_taken(session) else ended
 

@@ -182,7 +182,7 @@ def delete_assessment(assessment_id: str, caller: Authenticated, parts: RunningP
         return assessments.cancel(assessment_id), assessments.get(assessment_id).batch_id
 
     cancelled, batch_id = parts.database.write(cancel)
-    remove_material(parts.database, parts.objects, retention(parts.settings), assessment_id)
+    remove_material(parts.database, parts.objects, retention(parts.settings), assessment_id, erased=not cancelled)
     if cancelled:
         parts.sweeper.wake()  # webhooks are told
         return

@@ -63,6 +63,15 @@ def test_nothing_goes_while_a_backup_is_taken(database, objects, ended):
     assert one.left() == {one.result}
 
 
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_what_a_client_erases_goes_even_then(database, objects, ended):
+    one = ended()
+    with database.engine.connect() as backup:
+        backup.execute(select(func.pg_advisory_xact_lock(BACKUP_LOCK)))
+        remove_material(database, objects, AT_THE_END, "a1", erased=True)
+    assert one.left() == {one.result}
+
+
 def test_material_of_unfinished_assessments_stays(database, objects, ended):
     one = ended()
     one.set(state=State.ENCODING, finished_at=None)
