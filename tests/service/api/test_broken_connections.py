@@ -14,7 +14,16 @@ from service.jobs.assessment import State
 from service.jobs.ending import end
 from service.jobs.outlook import Outlook
 from service.settings import Settings
-from service.storage.tables import AssessmentRow, Table
+from service.storage.tables import (
+    AssessmentRow,
+    BatchRow,
+    DeliveryRow,
+    IdempotencyRow,
+    MessageRow,
+    StageRow,
+    UploadRow,
+    WebhookRow,
+)
 from tests.service.api.conftest import Api
 from tests.service.api.test_batches import TAR, archive
 from tests.wire import Break
@@ -22,6 +31,7 @@ from tests.wire import Break
 WAV = b"RIFF\x00\x00\x00\x00WAVE" + b"x" * 300
 BYTES = {"Content-Type": "application/offset+octet-stream"}
 MOST_COMMITS = 40
+WRITTEN = (AssessmentRow, StageRow, BatchRow, UploadRow, WebhookRow, MessageRow, DeliveryRow, IdempotencyRow)
 
 
 @pytest.fixture
@@ -129,12 +139,11 @@ NAMES = [name for name in vars(Requests) if not name.startswith("_") and name !=
 
 def rows(api):
     with api.database.reading() as session:
-        tables = Table.metadata.sorted_tables
-        return {table.name: session.scalar(select(func.count()).select_from(table)) for table in tables}
+        return {table.__tablename__: session.scalar(select(func.count()).select_from(table)) for table in WRITTEN}
 
 
 def effect(api, act):
-    """What a request answers, and by how many rows each table grew."""
+    """What a request answers, and by how many rows each table that requests write to has grown."""
     before = rows(api)
     response = act()
     after = rows(api)

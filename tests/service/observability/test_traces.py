@@ -1,5 +1,6 @@
 import subprocess
 import sys
+import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -115,3 +116,5 @@ def test_a_process_ends_before_a_receiver_that_hangs_has_answered(monkeypatch):
         with tracing(Settings(traces_url=receiver.url), "test"), span("work"):
             pass
         wait_for(lambda: receiver.held)
+        receiver.release.set()
+        wait_for(lambda: "last spans" not in {thread.name for thread in threading.enumerate()})
