@@ -3,8 +3,6 @@
 import json
 import os
 import signal
-import sqlite3
-import time
 from datetime import timedelta
 
 import pytest
@@ -13,6 +11,7 @@ from sqlalchemy import func, select
 from service.jobs.assessment import StageKind, StageState, State
 from service.storage.tables import AssessmentRow, StageRow, WorkerRow
 from tests.faults.serve import REHEARSAL
+from tests.processes import stop_between_writes
 from tests.waiting import wait_for
 
 SLOW = b"slow" + b"x" * 316  # two chunks of half a second
@@ -22,23 +21,6 @@ ENCODES = StageRow.kind == StageKind.ENCODE
 
 def held(site):
     return site.ask(select(StageRow.fence).where(ENCODES, StageRow.state == StageState.LEASED))
-
-
-def stop_between_writes(site, process):
-    """SIGSTOP; one that sleeps with SQLite's only write lock would stop everybody, and is met again a moment later."""
-    file = site.database.engine.url.database
-    while True:
-        os.kill(process.pid, signal.SIGSTOP)
-        connection = sqlite3.connect(file, timeout=0.2, isolation_level=None)
-        try:
-            connection.execute("BEGIN IMMEDIATE")
-            connection.execute("ROLLBACK")
-            return
-        except sqlite3.OperationalError:
-            os.kill(process.pid, signal.SIGCONT)
-            time.sleep(0.01)
-        finally:
-            connection.close()
 
 
 @pytest.fixture
@@ -51,7 +33,7 @@ def hasty(open_site):
 def test_a_worker_stopped_past_its_lease_cannot_write_when_it_wakes(hasty, tmp_path):
     hasty.send("a1", audio=b"pace=1500 " + b"x" * 100)  # one chunk, in hand for long enough to be met
     with hasty.worker(REHEARSAL, lambda: held(hasty)) as stopped:
-        stop_between_writes(hasty, stopped)
+        stop_between_writes(stopped, hasty.database)
         with hasty.worker(REHEARSAL, lambda: hasty.ask(STATE) == [State.SUCCEEDED], log=tmp_path / "second.log"):
             before = hasty.ask(select(StageRow.output_key).order_by(StageRow.kind, StageRow.index))
             os.kill(stopped.pid, signal.SIGCONT)

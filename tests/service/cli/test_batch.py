@@ -28,7 +28,7 @@ from service.settings import Settings
 from service.storage.database import Database
 from service.storage.migration import migrate
 from service.storage.tables import AssessmentRow, BatchRow
-from tests.processes import free_port, running
+from tests.processes import free_port, running, stop_between_writes
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.timeout(60)
@@ -168,9 +168,9 @@ def worker(service, settings, rehearsal_command, tmp_path_factory):
 
 
 @pytest.fixture
-def idle(worker):
+def idle(worker, service):
     """The worker stands still while the test runs."""
-    worker.send_signal(signal.SIGSTOP)
+    stop_between_writes(worker, service.database)
     yield
     worker.send_signal(signal.SIGCONT)
 
