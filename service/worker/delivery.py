@@ -11,6 +11,7 @@ from time import monotonic
 import structlog
 from opentelemetry.context import Context
 from opentelemetry.trace import Span, SpanKind
+from sqlalchemy.orm import Session
 
 from service.errors import FenceLost
 from service.jobs.deliveries import DeliveryRepository
@@ -46,8 +47,7 @@ class DeliveryRunner:
 
     def run(self, delivery_id: str) -> bool:
         """Make an attempt if there is one to be made; False when there was nothing to do."""
-        with self._database.writing() as session:
-            claim = DeliveryRepository(session, self._worker).claim(delivery_id, self._lease, self._plan.attempts)
+        claim = self._database.write(partial(self._claim, delivery_id))
         if claim is None:
             return False
         with (
@@ -62,6 +62,9 @@ class DeliveryRunner:
         ):
             self._attempt(claim)
         return True
+
+    def _claim(self, delivery_id: str, session: Session) -> DeliveryClaim | None:
+        return DeliveryRepository(session, self._worker).claim(delivery_id, self._lease, self._plan.attempts)
 
     def _attempt(self, claim: DeliveryClaim) -> None:
         try:
@@ -87,8 +90,9 @@ class DeliveryRunner:
             log.error("delivery not recorded", attempt=claim.attempt, **failure_fields(error))
 
     def _record(self, claim: DeliveryClaim, outcome: Outcome) -> DeliveryState:
-        with self._database.writing() as session:
-            return DeliveryRepository(session, self._worker).record(claim, outcome, self._plan)
+        return self._database.write(
+            lambda session: DeliveryRepository(session, self._worker).record(claim, outcome, self._plan)
+        )
 
     def _send(self, claim: DeliveryClaim) -> Outcome:
         moment, started = now(), monotonic()

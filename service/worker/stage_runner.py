@@ -7,10 +7,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 import structlog
+from sqlalchemy.orm import Session
 
 from service.errors import FenceLost, WorkLost
 from service.jobs.assessment import (
@@ -115,15 +117,19 @@ class StageRunner:
         return claim.assessment_id
 
     def _claim(self, stage_id: str, after: str | None) -> StageClaim | None:
-        with self._database.reading() as session:
-            best = next_to_claim(session, self._kinds, now(), limit=CANDIDATES, model=self._model, after=after)
+        best = self._database.read(
+            lambda session: next_to_claim(session, self._kinds, now(), limit=CANDIDATES, model=self._model, after=after)
+        )
         for candidate in dict.fromkeys((*best, stage_id)):
-            with self._database.writing() as session:
-                stages = StageRepository(session, self._worker, self._model)
-                claim = stages.claim(candidate, self._patience.lease, self._patience.attempts)
-            if claim is not None:
+            if (claim := self._database.write(partial(self._take, candidate))) is not None:
                 return claim
         return None
+
+    def _take(self, stage_id: str, session: Session) -> StageClaim | None:
+        return self._stages(session).claim(stage_id, self._patience.lease, self._patience.attempts)
+
+    def _stages(self, session: Session) -> StageRepository:
+        return StageRepository(session, self._worker, self._model)
 
     def _attempt(self, claim: StageClaim) -> StageOutcome:
         keeper = LeaseKeeper(
@@ -203,8 +209,7 @@ class StageRunner:
         self._write(lambda stages: stages.complete_encode(claim, key))
 
     def _score(self, claim: StageClaim) -> None:
-        with self._database.reading() as session:
-            inputs = StageRepository(session, self._worker).score_inputs(claim)
+        inputs = self._database.read(lambda session: self._stages(session).score_inputs(claim))
         with span("read features"), _needed():
             summary = self._objects.get(inputs.summary_key)
             features = [self._objects.get(key) for key in inputs.feature_keys]
@@ -253,12 +258,11 @@ class StageRunner:
     def _write(self, write: Callable[[StageRepository], Value]) -> Value:
         """One guarded transaction, held on to while the database is away: what was computed is not thrown away."""
 
-        def transaction() -> Value:
-            with self._database.writing() as session:
-                return write(StageRepository(session, self._worker, self._model))
+        def transaction(session: Session) -> Value:
+            return write(self._stages(session))
 
         with aside("complete"):
-            return persevere(transaction, self._patience.lease)
+            return persevere(partial(self._database.write, transaction), self._patience.lease)
 
     def _clear_after(self, claim: StageClaim) -> None:
         """Leave nothing behind that was written after the assessment had ended or was erased."""
