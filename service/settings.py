@@ -111,7 +111,8 @@ class Settings(BaseSettings):
     database_patience: Duration = Field(
         default=timedelta(0),
         ge=timedelta(0),
-        description="how long a request waits for a database that does not take connections, before it fails",
+        description="how long a request waits for a database that takes no connections or does not say whether it has "
+        "committed, before it fails",
     )
     upload_limit: int = Field(default=2_000_000_000, gt=0, description="largest accepted request, in bytes")
     transcript_limit: int = Field(default=5_000_000, gt=0, description="largest accepted transcript, in bytes")
