@@ -44,12 +44,6 @@ class Wire:
             self._passed, self._break = 0, (commit, how)
         self._released.clear()
 
-    def mend(self) -> int:
-        """Break no more; how many commits have passed since `break_at`."""
-        with self._lock:
-            self._break = None
-            return self._passed
-
     def release(self) -> None:
         """Let what is late arrive."""
         self._released.set()
@@ -74,17 +68,16 @@ class Wire:
         with suppress(OSError):
             while content := client.recv(CHUNK):
                 how = self._due(content)
-                if how in (Break.LATE, Break.UNANSWERED):
+                if how is Break.LOST:
+                    break
+                if how is not None:
                     _end(client)
                 if how is Break.LATE:
                     self._released.wait()
-                if how is not Break.LOST:
-                    server.sendall(content)
-                if how is Break.UNANSWERED or how is Break.LATE:
+                server.sendall(content)
+                if how is not None:
                     server.shutdown(socket.SHUT_WR)
                     return
-                if how is Break.LOST:
-                    break
         _end(client)
         _end(server)
 

@@ -48,16 +48,21 @@ def add(told):
     return add
 
 
-def test_what_was_read_is_read_again(far_database, wire):
-    tries = []
+@pytest.fixture
+def look():
+    """Writes nothing, and knows how often it was run."""
 
     def look(session):
-        tries.append(session)
+        look.tries += 1
         return session.scalar(text("select 42"))
 
+    look.tries = 0
+    return look
+
+
+def test_what_was_read_is_read_again(far_database, wire, look):
     wire.break_at(1, Break.LOST)
-    assert far_database.read(look) == 42
-    assert len(tries) == 2
+    assert (far_database.read(look), look.tries) == (42, 2)
 
 
 def test_what_was_under_way_is_written_again(far_database, add, names, told):
@@ -106,16 +111,9 @@ def test_a_second_break_is_told(far_database, wire, add, names):
     assert names() == []
 
 
-def test_what_only_looked_is_repeated_whatever_became_of_it(far_database, wire):
-    tries = []
-
-    def look(session):
-        tries.append(session)
-        return session.scalar(text("select 42"))
-
+def test_what_only_looked_is_repeated_whatever_became_of_it(far_database, wire, look):
     wire.break_at(1, Break.UNANSWERED)
-    assert far_database.write(look) == 42
-    assert len(tries) == 2
+    assert (far_database.write(look), look.tries) == (42, 2)
 
 
 def test_locks_of_one_that_fell_silent_are_given_up(emptied, names, monkeypatch):
