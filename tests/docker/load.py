@@ -87,7 +87,7 @@ class Load:
 
 
 class Client:
-    """One of the load's: half of its requests read, the others write in each way that the API offers."""
+    """One of the load's: every other turn reads, the others write, in requests that lead to each other."""
 
     def __init__(self, http: httpx.Client, counts: Counts, lock: threading.Lock, *, name: str) -> None:
         self._http = http

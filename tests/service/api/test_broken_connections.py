@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from starlette.testclient import TestClient
 
 from service.api.app import create_app
@@ -11,6 +11,7 @@ from service.auth.keys import KeyRing
 from service.auth.peppers import load_peppers
 from service.jobs.admission import Admission, bounds
 from service.jobs.assessment import State
+from service.jobs.batch import BatchState
 from service.jobs.ending import end
 from service.jobs.outlook import Outlook
 from service.settings import Settings
@@ -25,7 +26,7 @@ from service.storage.tables import (
     WebhookRow,
 )
 from tests.service.api.conftest import Api
-from tests.service.api.test_batches import TAR, archive
+from tests.service.api.test_batches import JSON_LINES, TAR, archive, lines
 from tests.wire import Break
 
 WAV = b"RIFF\x00\x00\x00\x00WAVE" + b"x" * 300
@@ -84,9 +85,22 @@ class Requests:
         return lambda: self.ask("DELETE", location)
 
     def submit_batch(self):
-        lines = [{"custom_id": name, "audio": f"{name}.wav"} for name in "ab"]
-        body = archive(("a.wav", WAV), ("b.wav", WAV), manifest=lines)
+        manifest = [{"custom_id": name, "audio": f"{name}.wav"} for name in "ab"]
+        body = archive(("a.wav", WAV), ("b.wav", WAV), manifest=manifest)
         return lambda: self.ask("POST", "/v1/batches", content=body, headers={"Content-Type": TAR})
+
+    def submit_batch_of_uploads(self):
+        line = {"custom_id": "a", "audio_upload": self._uploaded().rpartition("/")[2]}
+        kind = {"Content-Type": JSON_LINES}
+        return lambda: self.ask("POST", "/v1/batches", content=lines(line), headers=kind)
+
+    def erase_batch(self):
+        location = self.submit_batch()().headers["location"]
+        batch_id = location.rpartition("/")[2]
+        self._end(AssessmentRow.batch_id == batch_id)
+        with self.api.database.writing() as session:
+            session.execute(update(BatchRow).where(BatchRow.id == batch_id).values(state=BatchState.FINISHED))
+        return lambda: self.ask("DELETE", location)
 
     def cancel_batch(self):
         location = self.submit_batch()().headers["location"]
@@ -115,7 +129,7 @@ class Requests:
         location = self.create_webhook()().headers["location"]
         return lambda: self.ask("POST", f"{location}/rotate-secret")
 
-    def test_webhook(self):
+    def send_test_message(self):
         location = self.create_webhook()().headers["location"]
         return lambda: self.ask("POST", f"{location}/test")
 

@@ -115,6 +115,6 @@ def test_a_process_ends_before_a_receiver_that_hangs_has_answered(monkeypatch):
     with Receiver(hangs=True) as receiver:
         with tracing(Settings(traces_url=receiver.url), "test"), span("work"):
             pass
-        wait_for(lambda: receiver.held)
+        assert wait_for(lambda: receiver.held) == 1
         receiver.release.set()
         wait_for(lambda: "last spans" not in {thread.name for thread in threading.enumerate()})
