@@ -24,7 +24,7 @@ import httpx
 from rich.console import Console
 from rich.table import Table
 
-from service.cli.serving import RunningService, running_service
+from service.embedded.serving import RunningService, running_service
 from service.settings import Settings
 
 WORKER = (sys.executable, "-m", "tests.service.rehearsal")

@@ -24,7 +24,6 @@ from rich.table import Table
 
 from bench.encoding.loads import SAMPLE_RATE, SEED, WORDS, lengths_of
 from bench.encoding.sizes import flops, make_checkpoint
-from model.behaviour import deviation, observe, open_graphs
 from model.bundle.bundle import open_bundle
 from model.bundle.golden import read_golden
 from model.encoders.description import DESCRIPTION
@@ -33,6 +32,7 @@ from model.encoders.runtime import RuntimeOptions
 from model.encoders.speech import SpeechEncoder
 from model.encoders.text import TextEncoder
 from model.export.encoder import ExportOptions, export_encoder
+from model.self_test import deviation, observe, open_graphs
 
 ENCODERS = ("hubert-base", "hubert-large", "whisper-small", "whisper-medium", "roberta-base", "t5-small")
 PRECISIONS = ("float32", "float16")

@@ -27,12 +27,12 @@ from model.config import NetworkSettings
 from model.features import SegmentFeatures
 from model.network.checkpoint import NetworkDescription, build
 from model.network.losses.settings import ObjectiveSettings
-from training.batches import LabelledDocument
 from training.config import TrainerSettings
-from training.learner import Recipe
-from training.lengths import choose_bounds
-from training.material import FoldMaterial, Look, Run
-from training.trainer import train_stack
+from training.documents.labelled import LabelledDocument
+from training.documents.padding import choose_bounds
+from training.fit.learner import Recipe
+from training.fit.run_types import FoldMaterial, Look, Run
+from training.fit.trainer import train_stack
 
 OUTCOMES = {"spectrum": ("none", "depressive", "bipolar", "psychotic")}
 THREADS, DOCUMENTS, TRAINED = 2, 300, 240

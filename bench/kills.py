@@ -19,7 +19,7 @@ from rich.table import Table
 from sqlalchemy import select
 
 from bench.watched.interview import post_interview, write_interview
-from service.cli.serving import RunningService, running_service
+from service.embedded.serving import RunningService, running_service
 from service.settings import Settings
 from service.storage.database import Database
 from service.storage.tables import StageRow

@@ -26,7 +26,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.watched.interview import post_interview, write_interview
-from service.cli.serving import RunningService, running_service
+from service.embedded.serving import RunningService, running_service
 from service.settings import Settings
 
 SEED = 4245

@@ -26,10 +26,10 @@ from pathlib import Path
 
 from service.auth.keys import KeyRing
 from service.auth.peppers import load_peppers
-from service.jobs.workers import LoadedModel, TaskOutcomes, WorkerIdentity, register
 from service.settings import Settings
 from service.storage.database import Database
 from service.storage.migration import migrate
+from service.worker_registry import LoadedModel, TaskOutcomes, WorkerIdentity, register
 
 ROOT = Path(__file__).resolve().parents[1]
 BLOCK = 256 * 1024

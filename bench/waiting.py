@@ -28,7 +28,7 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy import update
 
-from service.cli.serving import RunningService, running_service
+from service.embedded.serving import RunningService, running_service
 from service.settings import Settings
 from service.storage.database import Database
 from service.storage.tables import AssessmentRow

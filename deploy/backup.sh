@@ -30,7 +30,7 @@ schema=$(query "select version_num from alembic_version")
 start=$(date -u +'%Y-%m-%d %H:%M:%S')
 
 # Rows name objects, so objects are taken before the rows and, as far as they are new, after them; and from the rows on
-# until then the service removes no material, as long as this lock is held (service/jobs/retention.py). So what a row of
+# until then the service removes no material, as long as this lock is held (service/maintenance/retention.py). So what a row of
 # the dump needs is in one of the two. What no row knows the service removes.
 hold() { # until `release`, or until this script has ended, however it does
   coproc HOLDER { docker compose exec -T postgres psql -U hilbert -d hilbert -XAtq; }

@@ -16,12 +16,12 @@ from types import TracebackType
 import numpy as np
 from pydantic import TypeAdapter
 
-from model.behaviour import Deviation, Graphs, check, open_graphs
 from model.bundle.bundle import Bundle, open_bundle
 from model.bundle.golden import read_golden
 from model.bundle.manifest import SPEECH, TEXT, Manifest
 from model.bundle.signature import Trust
-from model.cached_encoder import CacheCounts, CachedEncoder
+from model.cache.cached_encoder import CacheCounts, CachedEncoder
+from model.cache.segment_cache import SegmentCache
 from model.encoders.batching_statistics import BatchingStatistics
 from model.encoders.cancellation import Cancellation
 from model.encoders.encoder import Encoder, Waveform
@@ -29,14 +29,14 @@ from model.encoders.runtime import RuntimeOptions
 from model.errors import BundleInvalid, EncoderClosed
 from model.explanation import Contributions, SegmentEffects, contributions, segment_effects
 from model.features import SegmentChunk, SegmentFeatures, chunks, encode_segments, join
+from model.provenance import ModelTrace, trace_of
 from model.recording.reading import read_recording
 from model.recording.recording import Recording
 from model.scoring import Probabilities, Scorer
-from model.segment_cache import SegmentCache
 from model.segments.cutting import segment
 from model.segments.quality import Quality
 from model.segments.segment import Segment, Segmentation
-from model.trace import ModelTrace, trace_of
+from model.self_test import Deviation, Graphs, check, open_graphs
 
 SHOWN_SEGMENTS = 8
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Select, update
 
+from service.assessments.repository import AssessmentRepository
+from service.assessments.states import Order, Priority
 from service.auth.caller import Caller
-from service.jobs.assessment import Order, Priority
-from service.jobs.repository import AssessmentRepository
 from service.settings import REPOSITORY, Settings
 from service.storage.database import Database, now
 from service.storage.migration import migrate

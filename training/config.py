@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 from model.config import NetworkSettings, SegmentSettings, Settings
 from model.network.losses.settings import ObjectiveSettings
 from training.evaluation.measures import MeasureSettings
-from training.folds import FoldSettings
+from training.folds.nested import FoldSettings
 
 ArmName = Literal["hilbert", "audio_only", "text_only", "early_concat", "late_fusion"]
 

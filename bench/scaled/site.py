@@ -14,15 +14,15 @@ from redis import Redis
 from sqlalchemy import func, select, text
 
 from bench.scaled.accounts import Account, account
+from service.assessments.repository import AssessmentRepository
+from service.assessments.states import FINAL, Order, Priority
 from service.auth.caller import Caller
-from service.jobs.assessment import FINAL, Order, Priority
-from service.jobs.repository import AssessmentRepository
-from service.jobs.workers import living
 from service.settings import REPOSITORY, Settings
 from service.storage.database import Database
 from service.storage.migration import migrate
 from service.storage.objects import ObjectStore
 from service.storage.tables import AssessmentRow, StageRow
+from service.worker_registry import living
 from tests.processes import running
 from tests.servers import postgresql_server, redis_server
 from tests.waiting import wait_for

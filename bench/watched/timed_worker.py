@@ -11,9 +11,9 @@ from typing import Any
 import typer
 
 from service.settings import Settings
-from service.worker.assessing import open_assessor
-from service.worker.assessor import Assessor, Preparation
-from service.worker.entry import start_worker
+from service.worker.main import start_worker
+from service.worker.model_adapter import open_assessor
+from service.worker.model_protocol import Assessor, Preparation
 
 
 class TimedAssessor:

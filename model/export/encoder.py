@@ -12,14 +12,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from model.encoders.description import GRAPH, EncoderDescription, Precision, write_description
+from model.export.architectures.loaded_encoder import LoadedEncoder, Wishes
+from model.export.architectures.speech import load_hubert, load_whisper
+from model.export.architectures.text import load_roberta, load_t5
 from model.export.checkpoint import Checkpoint, open_checkpoint
 from model.export.graph import write_graph
-from model.export.loaded import LoadedEncoder, Wishes
-from model.export.material import ProbeMaterial
 from model.export.parity import TOLERANCES, ParityReport, measure_parity, refuse_beyond, write_report
-from model.export.precision import as_measured, change_precision
-from model.export.speech_exports import load_hubert, load_whisper
-from model.export.text_exports import load_roberta, load_t5
+from model.export.precision.conversion import as_measured, change_precision
+from model.export.probe_material import ProbeMaterial
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from model.config import SegmentSettings
 from model.recording.audio import SAMPLE_RATE
-from model.segments.speech import Speech, Stretch
+from model.segments.timeline import Speech, Stretch
 
 # Utterances on one another's heels overlap a little in most transcripts.
 OVERLAP = SAMPLE_RATE // 10

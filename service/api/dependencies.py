@@ -11,18 +11,18 @@ from typing import Annotated
 from fastapi import Depends, Request
 from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
 
+from service.admission.admission import Admission
+from service.admission.queue_position import Outlook
+from service.api.change_feed import Watcher
 from service.api.readiness import Readiness
-from service.api.watching import Watcher
 from service.auth.caller import Caller
 from service.auth.keys import KeyRing
-from service.errors import Unauthenticated
-from service.jobs.admission import Admission
-from service.jobs.outlook import Outlook
-from service.jobs.sweeper import Sweeper
+from service.errors.tree import Unauthenticated
+from service.maintenance.sweeper import Sweeper
 from service.settings import Settings
 from service.storage.database import Database
 from service.storage.objects import ObjectStore
-from service.task_queue.doorbell import Doorbell
+from service.task_queue.publisher import Doorbell
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

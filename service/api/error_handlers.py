@@ -9,19 +9,18 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 
-from service.api.schemas import Problem, ProblemField
-from service.api.second_try import note_lost
-from service.errors import (
-    DatabaseUnavailable,
+from service.api.schemas.assessments import Problem, ProblemField
+from service.errors.not_found import NotFound
+from service.errors.request import InvalidRequest
+from service.errors.tree import (
     FieldProblem,
     InternalError,
     MethodNotAllowed,
-    NotFound,
     RequestRefused,
     ServiceError,
     Unauthenticated,
 )
-from service.refusals import InvalidRequest
+from service.errors.unavailable import DatabaseUnavailable
 
 MEDIA_TYPE = "application/problem+json"
 HTTP_ERRORS: dict[int, ServiceError] = {
@@ -94,3 +93,12 @@ def _database_error(error: SQLAlchemyError) -> ServiceError:
     if isinstance(error, PoolTimeout | DBAPIError):
         return DatabaseUnavailable("The database does not answer right now.")
     return InternalError("An unexpected error happened.")
+
+
+LOST = "database_lost"
+
+
+def note_lost(request: Request, error: SQLAlchemyError) -> None:
+    """Let the middleware know that the answer tells of a connection that broke."""
+    if isinstance(error, DBAPIError) and error.connection_invalidated:
+        setattr(request.state, LOST, True)

@@ -19,10 +19,7 @@ key. Without the header, nothing repeats and `complete` does nothing.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import AsyncIterator
-from contextlib import suppress
 from functools import partial
 from typing import Annotated
 
@@ -33,11 +30,10 @@ from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
 from service.api.dependencies import Authenticated, Parts, RunningParts
-from service.api.holding import renewing
-from service.api.multipart import Part
-from service.jobs.idempotency import Answer, Earlier, Hold, begin, complete, free, renew, same_route
+from service.api.lease_renewal import renewing
+from service.errors.request import IdempotencyKeyInvalid, IdempotencyKeyReused
+from service.idempotency import Answer, Earlier, Hold, begin, complete, free, renew, same_route
 from service.observability.logs import failure_fields
-from service.refusals import IdempotencyKeyInvalid, IdempotencyKeyReused
 
 log = structlog.stdlib.get_logger(__name__)
 LONGEST_KEY = 255
@@ -141,29 +137,3 @@ def _unquoted(quoted: str) -> str:
         if not escaped:
             key += character
     raise IdempotencyKeyInvalid("The Idempotency-Key is not a quoted string.")
-
-
-def json_digest(content: bytes) -> str:
-    """Digest of what a JSON body means: neither spaces nor the order of fields count."""
-    with suppress(ValueError, RecursionError):  # what is no JSON means its bytes
-        content = json.dumps(json.loads(content), sort_keys=True, separators=(",", ":")).encode()
-    return hashlib.sha256(content).hexdigest()
-
-
-class FormDigest:
-    """Digest of what a form means: names and contents of its parts, whatever their order and the boundary."""
-
-    def __init__(self) -> None:
-        self._parts: list[tuple[str, str]] = []
-
-    async def through(self, part: Part) -> AsyncIterator[bytes]:
-        """The part's chunks as they come; read them to the end."""
-        hasher = hashlib.sha256()
-        async for chunk in part.chunks:
-            hasher.update(chunk)
-            yield chunk
-        self._parts.append((part.name, hasher.hexdigest()))
-
-    def hexdigest(self) -> str:
-        """Of all parts that were read."""
-        return hashlib.sha256(json.dumps(sorted(self._parts)).encode()).hexdigest()

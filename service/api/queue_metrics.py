@@ -15,12 +15,12 @@ from prometheus_client.registry import Collector
 from sqlalchemy.exc import SQLAlchemyError
 
 from service.api.dependencies import Parts
-from service.errors import StorageUnavailable
-from service.jobs.assessment import Priority, StageKind, StageState
-from service.jobs.queue_state import OPEN, QueueState, read_queue
+from service.assessments.states import Priority, StageKind, StageState
+from service.errors.unavailable import StorageUnavailable
+from service.maintenance.snapshot import OPEN, QueueState, read_queue
 from service.observability import metrics
 from service.observability.logs import failure_fields
-from service.task_queue.doorbell import QUEUES, QueueUnreachable
+from service.task_queue.publisher import QUEUES, QueueUnreachable
 
 log = structlog.stdlib.get_logger(__name__)
 FRESH_SECONDS = 2.0

@@ -11,7 +11,7 @@ import threading
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from service.errors import FieldProblem
+from service.errors.tree import FieldProblem
 from service.observability.logs import failure_fields
 from service.storage.database import Database
 from service.storage.migration import is_behind

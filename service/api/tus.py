@@ -14,8 +14,8 @@ from fastapi import Depends, Header, Request, Response
 from fastapi.routing import APIRoute
 
 from service.api.dependencies import RunningParts
-from service.errors import ServiceError
-from service.refusals import TooLarge, UploadHeaderInvalid, UploadTypeUnsupported, UploadVersionUnsupported
+from service.errors.request import TooLarge, UploadHeaderInvalid, UploadTypeUnsupported, UploadVersionUnsupported
+from service.errors.tree import ServiceError
 
 VERSION = "1.0.0"
 EXTENSIONS = "creation,creation-with-upload,termination,expiration,checksum"

@@ -17,7 +17,7 @@ from sqlalchemy import select, update
 
 from service.auth.caller import Caller
 from service.auth.peppers import Peppers
-from service.errors import Unauthenticated
+from service.errors.tree import Unauthenticated
 from service.storage.database import Database, now
 from service.storage.tables import ApiKeyRow
 

@@ -20,14 +20,14 @@ from rich.table import Table
 
 from service.auth.keys import KeyRing
 from service.cli.bundle_shelf import BundleShelf
-from service.cli.serving import RunningService, running_service, wait_for_signal
-from service.errors import ConfigurationRefused
+from service.embedded.serving import RunningService, running_service, wait_for_signal
+from service.errors.request import UnknownTask
+from service.errors.tree import ConfigurationRefused
 from service.observability.logs import configure_logging
-from service.refusals import UnknownTask
 from service.settings import Settings
 
 if TYPE_CHECKING:
-    from service.worker.assessor import Assessor
+    from service.worker.model_protocol import Assessor
 
 app = typer.Typer(
     name="hilbert",
@@ -96,7 +96,7 @@ def worker(
     parent_pid: ParentPid = None,
 ) -> None:
     """Serve stages from the queues until a signal; the queue `deliver` needs a worker of its own."""
-    from service.worker.entry import start_worker
+    from service.worker.main import start_worker
 
     raise typer.Exit(start_worker(read_settings(), queues, parent_pid, _open_assessor))
 
@@ -110,7 +110,7 @@ def api(
     from service.api.app import create_app
     from service.api.server import Server
     from service.observability.exposition import exposing
-    from service.worker.tether import tie_to_parent
+    from service.worker.parent_death import tie_to_parent
 
     if parent_pid is not None:
         tie_to_parent(parent_pid)
@@ -258,7 +258,7 @@ def assess(
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Assess one recording in this process, without a service."""
-    from service.cli.assessing import assess_file
+    from service.cli.assess import assess_file
 
     try:
         result = assess_file(read_settings(), file, transcript, task)
@@ -321,7 +321,7 @@ def read_settings(**overrides: object) -> Settings:
 
 def _open_assessor(settings: Settings) -> Assessor:
     """Imported late: a worker that delivers runs where no model's libraries are installed."""
-    from service.worker.assessing import open_assessor
+    from service.worker.model_adapter import open_assessor
 
     return open_assessor(settings)
 

@@ -15,13 +15,13 @@ from pathlib import Path
 import httpx
 from rich.console import Console
 
-from service.cli.batching.client import Interrupted, ServiceClient, expect, told_problem
-from service.cli.batching.following import follow, upload_bar
-from service.cli.batching.journal import Journal, Place
-from service.cli.batching.manifest import Entry, read_manifest
-from service.cli.batching.results import Row, refuse_format, row_of, write_results
-from service.cli.batching.stopping import Stopped, refused
-from service.cli.batching.uploading import Uploader, files_of
+from service.cli.batch_client.client import Interrupted, ServiceClient, expect, told_problem
+from service.cli.batch_client.following import follow, upload_bar
+from service.cli.batch_client.journal import Journal, Place
+from service.cli.batch_client.manifest import Entry, read_manifest
+from service.cli.batch_client.results import Row, refuse_format, row_of, write_results
+from service.cli.batch_client.stopping import Stopped, refused
+from service.cli.batch_client.uploading import Uploader, files_of
 
 INTERRUPTED = 130
 BATCHES = "/v1/batches"

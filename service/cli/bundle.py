@@ -9,14 +9,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from model.behaviour import CONTRIBUTION_TOLERANCE, FEATURE_TOLERANCE, PROBABILITY_TOLERANCE, Deviation
 from model.bundle.bundle import Bundle, open_bundle
 from model.bundle.signature import Trust
 from model.encoders.description import read_description
 from model.errors import BundleError, DeviceUnavailable
 from model.pipeline import Pipeline
+from model.self_test import CONTRIBUTION_TOLERANCE, FEATURE_TOLERANCE, PROBABILITY_TOLERANCE, Deviation
 from service.settings import Settings
-from service.worker.assessing import runtime_of, trust_of
+from service.worker.model_adapter import runtime_of, trust_of
 
 MEGABYTE = 1_000_000
 

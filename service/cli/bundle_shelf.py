@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from service.errors import ConfigurationRefused
+from service.errors.tree import ConfigurationRefused
 
 MANIFEST = "manifest.json"
 NAME_DIGITS = 12

@@ -27,9 +27,9 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
+from service.assessments.result import Result
 from service.cli.interruptions import Interrupted, Interruptions
 from service.cli.rendering import render_result
-from service.jobs.result import Result
 from service.settings import REPOSITORY, Settings
 
 SERVE = (sys.executable, "-m", "service.cli.app", "serve")

@@ -9,7 +9,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from service.jobs.result import (
+from service.assessments.result import (
     Contributions,
     GraphTrace,
     ModelTrace,

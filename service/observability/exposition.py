@@ -15,7 +15,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics import disable_created_metrics
 from prometheus_client.registry import Collector
 
-from service.errors import ConfigurationRefused
+from service.errors.tree import ConfigurationRefused
 from service.observability.logs import failure_fields
 from service.observability.metrics import BUILD, COUNTED
 from service.observability.version import service_version

@@ -18,7 +18,7 @@ from obstore.exceptions import BaseError, NotFoundError
 from obstore.store import LocalStore, from_url
 from obstore.store import ObjectStore as Store
 
-from service.errors import StorageUnavailable
+from service.errors.unavailable import StorageUnavailable
 from service.settings import Settings
 from service.storage.s3 import S3Access, open_bucket
 

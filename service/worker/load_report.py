@@ -10,7 +10,7 @@ from datetime import timedelta
 
 import structlog
 
-from service.worker.assessor import Assessor
+from service.worker.model_protocol import Assessor
 
 log = structlog.stdlib.get_logger(__name__)
 EVERY = timedelta(minutes=1)

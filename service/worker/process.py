@@ -18,26 +18,25 @@ from celery import Celery
 from celery.signals import setup_logging
 from celery.worker import WorkController
 
-from service.jobs.assessment import StageKind
-from service.jobs.lanes import next_to_claim
-from service.jobs.result import ModelTrace
-from service.jobs.sweeper import Sweeper, sweep_plan
-from service.jobs.workers import WorkerIdentity, bury, living
+from service.assessments.result import ModelTrace
+from service.assessments.states import StageKind
+from service.maintenance.sweeper import Sweeper, sweep_plan
 from service.observability.exposition import Exposition
 from service.observability.metrics import WORKER_READY
+from service.queue.ordering import next_to_claim
 from service.settings import Settings
 from service.storage.database import Database, now
 from service.storage.objects import open_objects
-from service.task_queue.doorbell import Doorbell, QueueUnreachable, open_celery
-from service.worker.assessor import Assessor
-from service.worker.batcher_metrics import BatcherMetrics
-from service.worker.expiry import forget_features
+from service.task_queue.publisher import Doorbell, QueueUnreachable, open_celery
+from service.worker.cache_pruning import forget_features
+from service.worker.consumer import asked_to_stop, go_on, register_tasks
+from service.worker.heartbeat import Presence
 from service.worker.load_report import LoadReport
-from service.worker.presence import Presence
+from service.worker.metrics import BatcherMetrics
+from service.worker.model_protocol import Assessor
 from service.worker.stage_runner import StageRunner, patience
-from service.worker.tasks import register_tasks
-from service.worker.turns import asked_to_stop, go_on
 from service.worker.watchdog import Limits, Watchdog
+from service.worker_registry import WorkerIdentity, bury, living
 
 log = structlog.stdlib.get_logger(__name__)
 

@@ -14,8 +14,9 @@ from typing import TypeVar
 import structlog
 from sqlalchemy.orm import Session
 
-from service.errors import FenceLost, WorkLost
-from service.jobs.assessment import (
+from service.assessments.result import Result
+from service.assessments.stages import StageRepository
+from service.assessments.states import (
     INTERNAL_FAILURE,
     WORK_LOST,
     Failure,
@@ -24,23 +25,22 @@ from service.jobs.assessment import (
     State,
     StoredChunk,
 )
-from service.jobs.lanes import next_to_claim
-from service.jobs.result import Result
-from service.jobs.retention import Retention, remove_material, retention
-from service.jobs.stages import StageRepository
-from service.jobs.workers import WorkerIdentity
+from service.errors.tree import FenceLost, WorkLost
+from service.maintenance.retention import Retention, remove_material, retention
 from service.observability.logs import failure_fields
 from service.observability.metrics import AUDIO
 from service.observability.traces import aside, span
+from service.queue.ordering import next_to_claim
 from service.settings import Settings
 from service.storage.database import Database, now
 from service.storage.objects import ObjectStore, assessment_prefix, result_prefix, work_prefix
+from service.storage.retry import AWAY, persevere
 from service.storage.tables import AssessmentRow
-from service.worker.assessor import Assessor, MaterialUnusable, result_without_score
-from service.worker.lease import LeaseKeeper
-from service.worker.perseverance import AWAY, persevere
-from service.worker.result_metrics import count_result
-from service.worker.stage_record import StageOutcome, recorded
+from service.worker.lease_keeper import LeaseKeeper
+from service.worker.metrics import count_result
+from service.worker.model_protocol import Assessor, MaterialUnusable, result_without_score
+from service.worker.stage_telemetry import StageOutcome, recorded
+from service.worker_registry import WorkerIdentity
 
 log = structlog.stdlib.get_logger(__name__)
 CANDIDATES = 8

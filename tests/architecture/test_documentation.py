@@ -6,8 +6,7 @@ import pytest
 import typer
 
 from model.errors import ModelError
-from service import refusals
-from service.errors import ServiceError
+from service.errors.tree import ServiceError
 from service.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -44,7 +43,7 @@ def test_each_setting_says_what_it_does():
 
 
 def test_each_error_code_of_the_service_is_documented():
-    assert refusals.RequestRefused in family(ServiceError)
+    assert {request.InvalidRequest, not_found.NotFound, unavailable.Unavailable} <= family(ServiceError)
     codes = {error.code for error in family(ServiceError)}
     assert codes - rows(DOCS / "errors.md") == set()
 
@@ -54,7 +53,7 @@ def test_each_error_code_of_the_model_is_documented():
     assert codes - rows(DOCS / "errors.md") == set()
 
 
-@pytest.mark.parametrize(("program", "module"), [("hilbert", "service.cli.app"), ("hilbert-train", "training.cli")])
+@pytest.mark.parametrize(("program", "module"), [("hilbert", "service.cli.app"), ("hilbert-train", "training.cli.app")])
 def test_each_verb_of_the_command_line_is_documented(program, module):
     app = importlib.import_module(module).app
     pages = "\n".join(page.read_text() for page in PAGES)
@@ -77,7 +76,7 @@ def test_each_relative_link_leads_somewhere(page):
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_each_hilbert_command_that_a_page_names_exists(page):
     known = set()
-    for program, module in (("hilbert", "service.cli.app"), ("hilbert-train", "training.cli")):
+    for program, module in (("hilbert", "service.cli.app"), ("hilbert-train", "training.cli.app")):
         known |= verbs(typer.main.get_command(importlib.import_module(module).app), program)
     for command in re.findall(r"`(hilbert(?:-train)? [a-z][a-z -]*)", page.read_text()):
         words = command.split()

@@ -72,9 +72,9 @@ import {module}, service.cli.app, service.task_queue.redis_transport, psycopg
 @pytest.mark.parametrize(
     ("extras", "module"),
     [
-        ((), "service.worker.delivering_process"),
+        ((), "service.worker.webhooks.process"),
         (("api",), "service.api.server"),
-        (("worker",), "service.worker.assessing"),
+        (("worker",), "service.worker.model_adapter"),
     ],
 )
 def test_a_process_starts_with_its_own_install_alone(extras, module):

@@ -1,6 +1,6 @@
 """What `deploy/backup.sh` and the service have to agree on; `make endurance` runs it."""
 
-from service.jobs.retention import BACKUP_LOCK
+from service.maintenance.retention import BACKUP_LOCK
 from tests.docker.stack import ROOT
 
 

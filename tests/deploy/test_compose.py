@@ -6,7 +6,7 @@ import re
 import pytest
 import yaml
 
-from service.errors import Unavailable
+from service.errors.unavailable import Unavailable
 from service.settings import Settings
 from tests.docker.stack import LONG_RUNNING, ROOT
 

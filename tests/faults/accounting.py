@@ -8,8 +8,8 @@ from datetime import datetime
 
 from sqlalchemy import func, select
 
-from service.jobs.assessment import FINAL, StageKind, StageState
-from service.jobs.result import Result
+from service.assessments.result import Result
+from service.assessments.states import FINAL, StageKind, StageState
 from service.storage.objects import assessment_prefix
 from service.storage.tables import AssessmentRow, DeliveryRow, MessageRow, StageRow
 from tests.faults.load import Accepted

@@ -10,7 +10,7 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from service.jobs.assessment import StageState
+from service.assessments.states import StageState
 from service.storage.database import now
 from service.storage.tables import StageRow
 from tests.faults.site import Part, Site

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 
-from service.cli.serving import running_service, wait_for_signal
+from service.embedded.serving import running_service, wait_for_signal
 from service.settings import Settings
 
 REHEARSAL = (sys.executable, "-m", "tests.service.rehearsal")

@@ -4,8 +4,8 @@ import httpx
 import pytest
 from sqlalchemy import delete, select, update
 
-from service.jobs.assessment import StageKind
-from service.jobs.stages import new_stage
+from service.assessments.stages import new_stage
+from service.assessments.states import StageKind
 from service.storage.database import now
 from service.storage.tables import AssessmentRow, StageRow
 from tests.faults.accounting import account_for, wait_until_settled

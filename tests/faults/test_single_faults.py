@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select
 
-from service.jobs.assessment import StageKind, StageState, State
+from service.assessments.states import StageKind, StageState, State
 from service.storage.tables import AssessmentRow, StageRow, WorkerRow
 from tests.faults.serve import REHEARSAL
 from tests.processes import stop_between_writes

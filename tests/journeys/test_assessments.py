@@ -2,7 +2,7 @@ import uuid
 
 import pytest
 
-from service.jobs.result import Result
+from service.assessments.result import Result
 from tests.waiting import wait_for
 
 

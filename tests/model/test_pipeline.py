@@ -12,12 +12,12 @@ import pytest
 
 from model.bundle.bundle import open_bundle
 from model.bundle.golden import read_golden
-from model.cached_encoder import CacheCounts
+from model.cache.cached_encoder import CacheCounts
+from model.cache.segment_cache import SegmentCache
 from model.encoders.runtime import RuntimeOptions
 from model.errors import BundleInvalid, EncoderClosed, TranscriptUnreadable, UnknownTask
 from model.features import SegmentChunk, SegmentFeatures
 from model.pipeline import Assessment, Document, Pipeline, Prepared
-from model.segment_cache import SegmentCache
 
 EXAMPLES = Path("examples")
 AUDIO, TRANSCRIPT = EXAMPLES / "interview.flac", EXAMPLES / "interview.vtt"

@@ -16,17 +16,17 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from sqlalchemy import delete, text
 
+from service.assessments.repository import AssessmentRepository
+from service.assessments.states import Order, Priority
 from service.auth.caller import Caller
-from service.jobs.assessment import Order, Priority
-from service.jobs.repository import AssessmentRepository
-from service.jobs.webhooks import WebhookRepository
-from service.jobs.workers import LoadedModel, TaskOutcomes, WorkerIdentity, register
 from service.observability.metrics import COUNTED
 from service.observability.traces import tracing_with
 from service.storage.database import Database, now
 from service.storage.migration import migrate
 from service.storage.objects import ObjectStore
 from service.storage.tables import AssessmentRow, StageRow, Table
+from service.webhooks.repository import WebhookRepository
+from service.worker_registry import LoadedModel, TaskOutcomes, WorkerIdentity, register
 from tests.wire import wire_to
 
 HERE = Path(__file__).parent
@@ -203,7 +203,7 @@ class RecordingDoorbell:
         self.broken = False
 
     def ring(self, queue, stage_id):
-        from service.task_queue.doorbell import QueueUnreachable
+        from service.task_queue.publisher import QueueUnreachable
 
         if self.broken:
             raise QueueUnreachable

@@ -12,7 +12,7 @@ from time import sleep
 
 import typer
 
-from service.jobs.result import (
+from service.assessments.result import (
     Contributions,
     ModelTrace,
     OutcomeProbability,
@@ -20,10 +20,10 @@ from service.jobs.result import (
     QualityFlag,
     Result,
 )
-from service.jobs.workers import LoadedModel, TaskOutcomes
 from service.settings import Settings
-from service.worker.assessor import EncoderLoad, MaterialUnusable, Preparation, PreparedChunk, WhenLost
-from service.worker.entry import start_worker
+from service.worker.main import start_worker
+from service.worker.model_protocol import EncoderLoad, MaterialUnusable, Preparation, PreparedChunk, WhenLost
+from service.worker_registry import LoadedModel, TaskOutcomes
 
 SEGMENT_BYTES = 10
 CHUNK_SEGMENTS = 16

@@ -6,6 +6,7 @@ import numpy as np
 
 from training.evaluation.baseline import BaselineSettings, Covariates
 from training.evaluation.bootstrap import BootstrapSettings
+from training.evaluation.calibration.risk_quality import CalibrationSettings
 from training.evaluation.evidence import (
     ArmEvidence,
     ContributionEvidence,
@@ -16,11 +17,10 @@ from training.evaluation.evidence import (
     TermHistory,
 )
 from training.evaluation.measures import MeasureSettings
+from training.evaluation.metrics import softmax
 from training.evaluation.out_of_fold import gather
-from training.evaluation.risk_quality import CalibrationSettings
 from training.evaluation.subgroups import name_age_bands
-from training.folds import FoldSettings, draw_folds
-from training.metrics import softmax
+from training.folds.nested import FoldSettings, draw_folds
 
 OUTCOMES = ("none", "depressive", "psychotic")
 SHARES = (0.6, 0.25, 0.15)

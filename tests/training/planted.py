@@ -8,10 +8,10 @@ from model.config import NetworkSettings
 from model.features import SegmentFeatures
 from model.network.checkpoint import NetworkDescription, build
 from model.network.losses.settings import ObjectiveSettings
-from training.batches import LabelledDocument
 from training.config import TrainerSettings
-from training.learner import Recipe
-from training.material import FoldMaterial
+from training.documents.labelled import LabelledDocument
+from training.fit.learner import Recipe
+from training.fit.run_types import FoldMaterial
 
 AUDIO_DIM, TEXT_DIM = 6, 4
 OUTCOMES = {"spectrum": ("none", "ill")}

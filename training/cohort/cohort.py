@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Literal, get_args
 
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from training.cohort.problem import ManifestError, Problem
-from training.cohort.row import LABEL, CohortRow, Role
+from training.cohort.problems import ManifestError, Problem
 
 MISSING = -1
 """Label of an outcome nobody knows: masked in the loss, never imputed."""
@@ -91,3 +92,37 @@ def unknown_outcome(line: int, column: str, outcomes: Sequence[str]) -> Problem:
     """The problem of a label that is not among a task's outcomes."""
     advice = f"write one of {', '.join(outcomes)}, or leave the cell empty where it is not known"
     return Problem(line=line, column=column, detail="this is none of the task's outcomes", advice=advice)
+
+
+Role = Literal["parent", "offspring"]
+ROLES: tuple[Role, ...] = get_args(Role)
+
+PERSON, FAMILY, RECORDING, TRANSCRIPT = "person", "family", "recording", "transcript"
+REQUIRED = (PERSON, FAMILY, RECORDING, TRANSCRIPT)
+ROLE, AGE, SEX, SITE, DEVICE = "role", "age", "sex", "site", "device"
+OPTIONAL = (ROLE, AGE, SEX, SITE, DEVICE)
+LABEL, NOTE = "label_", "note_"
+NAMED = re.compile(rf"({LABEL}|{NOTE})[a-z][a-z0-9_]*")
+"""A column of labels or of notes; its task's name is a bundle's, and a URL's."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CohortRow:
+    """One recording; paths are relative to the manifest, None where the modality is missing (never both).
+
+    `labels` holds the outcome's name by task, `notes` what is kept and not used; a task whose label is missing is
+    absent. `age` in years. An empty sex, site or device is not known. `line` is where the row stands in its manifest.
+    """
+
+    person: str
+    family: str
+    recording: str | None
+    transcript: str | None
+    role: Role | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    age: float | None = None
+    sex: str = ""
+    site: str = ""
+    device: str = ""
+    notes: Mapping[str, str] = field(default_factory=dict)
+    line: int = field(default=0, compare=False)

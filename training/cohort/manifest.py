@@ -1,23 +1,38 @@
-"""Reads, inspects and writes a cohort's manifest."""
+"""Read, inspect and write a cohort's manifest: columns, rows, and advice for what is wrong in them."""
 
 from __future__ import annotations
 
 import csv
+import re
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 
-from training.cohort.cohort import Cohort
-from training.cohort.columns import check_columns, tasks_of
-from training.cohort.comma_separated import read_csv
-from training.cohort.coverage import check_covariates, check_outcomes
-from training.cohort.files import check_files
-from training.cohort.kinship import check_contradictions, check_kinship
-from training.cohort.parquet import read_parquet
-from training.cohort.problem import ManifestError, Problem, in_order
-from training.cohort.row import LABEL, NOTE, OPTIONAL, REQUIRED, CohortRow, Role
-from training.cohort.row_reading import read_row
-from training.cohort.table import Table, unreadable
+from training.cohort.checks import check_contradictions, check_covariates, check_files, check_kinship, check_outcomes
+from training.cohort.cohort import (
+    AGE,
+    DEVICE,
+    FAMILY,
+    LABEL,
+    NAMED,
+    NOTE,
+    OPTIONAL,
+    PERSON,
+    RECORDING,
+    REQUIRED,
+    ROLE,
+    ROLES,
+    SEX,
+    SITE,
+    TRANSCRIPT,
+    Cohort,
+    CohortRow,
+    Role,
+)
+from training.cohort.problems import ManifestError, Problem, in_order
+from training.cohort.readers import Line, Table, read_csv, read_parquet, unreadable
 
 _PARQUET_MARK = b"PAR1"
 _EXCEL_MARKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
@@ -124,3 +139,151 @@ def _cells(row: CohortRow) -> Mapping[str, object]:
         **{LABEL + task: outcome for task, outcome in row.labels.items()},
         **{NOTE + name: text for name, text in row.notes.items()},
     }
+
+
+_USUAL_TASK = "spectrum"
+
+
+def check_columns(columns: Sequence[str], task: str | None) -> Iterator[Problem]:
+    """Columns that lack, and names that nobody reads: a typo must never drop labels silently."""
+    known = [*REQUIRED, *OPTIONAL, LABEL + (task or _USUAL_TASK)]
+    for name in REQUIRED:
+        if name not in columns:
+            advice = "add it; its cells may be empty" if name in ("recording", "transcript") else "add it"
+            yield Problem(line=None, column=name, detail="the column is missing", advice=advice)
+    for name in dict.fromkeys(columns):
+        if name and name not in known and not NAMED.fullmatch(name):
+            yield Problem(line=None, column=name, detail="no such column is known", advice=_advise(name, known))
+    if task is not None and LABEL + task not in columns:
+        advice = _advise_task(LABEL + task, columns)
+        yield Problem(line=None, column=LABEL + task, detail="the task's column of labels is missing", advice=advice)
+    elif not any(name.startswith(LABEL) for name in columns):
+        detail, advice = "there is no column of labels", "add label_ and the task's name"
+        yield Problem(line=None, column=None, detail=detail, advice=advice, warning=True)
+
+
+def tasks_of(columns: Sequence[str]) -> tuple[str, ...]:
+    """The tasks that have a column of labels, in the order of the columns."""
+    return tuple(name.removeprefix(LABEL) for name in columns if _is(LABEL, name))
+
+
+def notes_of(columns: Sequence[str]) -> tuple[str, ...]:
+    """The names of the notes, in the order of the columns."""
+    return tuple(name.removeprefix(NOTE) for name in columns if _is(NOTE, name))
+
+
+def _is(prefix: str, name: str) -> bool:
+    return name.startswith(prefix) and NAMED.fullmatch(name) is not None
+
+
+def _advise(name: str, known: Sequence[str]) -> str:
+    keep = f"call it {NOTE}{_plain(name) or 'something'} to keep it without using it"
+    near = _nearest(name, known)
+    return f"did you mean {near}? Else {keep}" if near else keep
+
+
+def _nearest(name: str, known: Sequence[str]) -> str | None:
+    plain = _plain(name)
+    prefix, _, rest = plain.partition("_")
+    for named in (LABEL, NOTE):
+        if rest and get_close_matches(prefix, [named.removesuffix("_")], cutoff=0.7):
+            return named + rest
+    bare = {each.removeprefix(LABEL): each for each in reversed(known)}
+    found = get_close_matches(plain, [*known, *bare], n=1, cutoff=0.7)
+    return bare.get(found[0], found[0]) if found else None
+
+
+def _advise_task(wanted: str, columns: Sequence[str]) -> str:
+    labelled = [LABEL + task for task in tasks_of(columns)]
+    near = get_close_matches(wanted, labelled, n=1)
+    if near:
+        return f"did you mean {near[0]}?"
+    return f"add it, or ask for another task (columns of labels: {', '.join(labelled) or 'none'})"
+
+
+def _plain(name: str) -> str:
+    """A name as columns are written: lower case, underscores for all else."""
+    return "_".join("".join(letter if letter.isalnum() else " " for letter in name.lower()).split())
+
+
+OLDEST = 120.0
+_NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?")
+_PLACEHOLDERS = {"na", "n/a", "nan", "null", "#n/a", "?", "-", "--", "."}
+_ALONE = "every row has a person and a family; give somebody without known relatives a family of their own"
+_UNKNOWN = "leave the cell empty where it is not known"
+
+
+def read_row(line: Line, columns: Sequence[str]) -> tuple[CohortRow, list[Problem]]:
+    """The row, and what is wrong with it by itself; files are not looked at."""
+    cells = _Cells(line)
+    row = CohortRow(
+        line=line.number,
+        person=cells.required(PERSON),
+        family=cells.required(FAMILY),
+        recording=cells.known(RECORDING) or None,
+        transcript=cells.known(TRANSCRIPT) or None,
+        role=cells.role(),
+        labels={task: outcome for task in tasks_of(columns) if (outcome := cells.identifier(LABEL + task))},
+        age=cells.age(),
+        sex=cells.known(SEX),
+        site=cells.known(SITE),
+        device=cells.known(DEVICE),
+        notes={note: line.cells[NOTE + note] for note in notes_of(columns)},
+    )
+    if row.recording is None and row.transcript is None and {RECORDING, TRANSCRIPT} <= line.cells.keys():
+        advice = "name the recording's file, its transcript's, or both; remove the line where there is neither"
+        cells.note(None, "neither a recording nor a transcript is named", advice)
+    return row, cells.problems
+
+
+class _Cells:
+    """The cells of one line, and the problems found while they are read."""
+
+    def __init__(self, line: Line) -> None:
+        self.number = line.number
+        self.cells: Mapping[str, str] = line.cells
+        self.problems: list[Problem] = []
+
+    def note(self, column: str | None, detail: str, advice: str) -> None:
+        self.problems.append(Problem(line=self.number, column=column, detail=detail, advice=advice))
+
+    def known(self, column: str) -> str:
+        """The cell; statistics programs write NA and the like for what is not known, which would be taken as a name."""
+        text = self.cells.get(column, "")
+        if text.lower() not in _PLACEHOLDERS:
+            return text
+        self.note(column, "this stands for something unknown", "leave the cell empty")
+        return ""
+
+    def identifier(self, column: str) -> str:
+        """A name that is compared with others: in one form of Unicode, for two forms look the same."""
+        return unicodedata.normalize("NFC", self.known(column))
+
+    def required(self, column: str) -> str:
+        text = self.identifier(column)
+        if not text and not self.cells.get(column, "missing column"):
+            self.note(column, "the cell is empty", _ALONE)
+        return text
+
+    def role(self) -> Role | None:
+        text = self.known(ROLE)
+        for role in ROLES:
+            if text == role:
+                return role
+        if text:
+            self.note(ROLE, "this is no role", f"write {' or '.join(ROLES)}, or {_UNKNOWN}")
+        return None
+
+    def age(self) -> float | None:
+        text = self.known(AGE)
+        if not text:
+            return None
+        if not _NUMBER.fullmatch(text):
+            self.note(
+                AGE, "this is not a number", f"write years with a decimal point, such as 34 or 34.5, or {_UNKNOWN}"
+            )
+        elif float(text) > OLDEST:
+            self.note(AGE, f"this is not between 0 and {OLDEST:.0f}", f"write the age in years, or {_UNKNOWN}")
+        else:
+            return float(text)
+        return None

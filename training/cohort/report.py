@@ -8,10 +8,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from training.cohort.cohort import Cohort
+from training.cohort.cohort import LABEL, ROLES, Cohort
 from training.cohort.manifest import Inspection, Wanted
-from training.cohort.problem import Problem
-from training.cohort.row import LABEL, ROLES
+from training.cohort.problems import Problem
 
 
 def print_inspection(inspection: Inspection, wanted: Wanted, console: Console) -> None:

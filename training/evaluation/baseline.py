@@ -18,9 +18,9 @@ from sklearn.preprocessing import StandardScaler
 
 from model.config import Settings
 from training.evaluation.bootstrap import BootstrapSettings, Difference, paired_difference
+from training.evaluation.metrics import log_loss
 from training.evaluation.out_of_fold import OutOfFold, macro_auroc_of
-from training.folds import OuterFold
-from training.metrics import log_loss
+from training.folds.nested import OuterFold
 
 
 class BaselineSettings(Settings):

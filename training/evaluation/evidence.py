@@ -16,7 +16,7 @@ from pydantic import JsonValue
 
 from training.evaluation.baseline import Covariates
 from training.evaluation.out_of_fold import OutOfFold
-from training.folds import OuterFold
+from training.folds.nested import OuterFold
 
 
 class EvidenceError(ValueError):

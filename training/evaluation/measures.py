@@ -10,9 +10,9 @@ from pydantic import Field, JsonValue
 from model.config import Settings
 from training.evaluation.baseline import BaselineSettings
 from training.evaluation.bootstrap import BootstrapSettings, Interval
-from training.evaluation.characteristics import Characteristics, describe_cohort
+from training.evaluation.calibration.risk_quality import CalibrationSettings, RiskQuality, measure_risks
 from training.evaluation.comparison import LineUp, measure_line_up
-from training.evaluation.conformal_sets import ConformalMeasures, measure_sets
+from training.evaluation.conformal.cross_conformal import ConformalMeasures, measure_sets
 from training.evaluation.contributions import ContributionMeasures, summarise_contributions
 from training.evaluation.decisions import Decisions, measure_decisions
 from training.evaluation.discrimination import Discrimination, measure_discrimination
@@ -24,10 +24,9 @@ from training.evaluation.representation import (
     measure_neighbours,
     measure_out_of_distribution,
 )
-from training.evaluation.risk_quality import CalibrationSettings, RiskQuality, measure_risks
-from training.evaluation.subgroups import measure_subgroups
+from training.evaluation.subgroups import Characteristics, describe_cohort, measure_subgroups
 from training.evaluation.verdict import word_verdict
-from training.folds import count_folds
+from training.folds.nested import count_folds
 
 
 class MeasureSettings(Settings):

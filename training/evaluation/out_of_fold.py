@@ -9,8 +9,8 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from training.evaluation.bootstrap import Metric
-from training.folds import OuterFold
-from training.metrics import MacroAuroc, macro_auroc
+from training.evaluation.metrics import MacroAuroc, macro_auroc
+from training.folds.nested import OuterFold
 
 Measure = Callable[[Float[np.ndarray, "document outcome"], Int[np.ndarray, " document"]], float | None]
 """A number for probabilities and labels; None or NaN when it is undefined for them."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from training.evaluation.calibration.risk_quality import RiskQuality
 from training.evaluation.comparison import COVARIATES, Comparison, LineUp
 from training.evaluation.discrimination import Discrimination
-from training.evaluation.risk_quality import RiskQuality
-from training.evaluation.wording import write_interval, write_number
+from training.evaluation.number_format import write_interval, write_number
 
 _ANSWERS = {"better": "yes", "worse": "no, it is worse", "neither": "not shown"}
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from markupsafe import Markup, escape
 
 from training.evaluation.bootstrap import Interval
-from training.evaluation.wording import ABSENT, write_number, write_percent
+from training.evaluation.number_format import ABSENT, write_number, write_percent
 
 Text = str | Markup
 """Plain text is escaped by the template; Markup holds elements that this package made."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from training.evaluation.evidence import Evidence
 from training.evaluation.measures import Measures
-from training.evaluation.wording import write_interval, write_number
+from training.evaluation.number_format import write_interval, write_number
 from training.report.tripod_items import ITEMS, ChecklistItem
 
 _SYNTHETIC = "The cohort is synthetic: a program made it, and no person took part."

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from training.cohort.cohort import CohortRow
 from training.cohort.manifest import write_manifest
-from training.cohort.row import CohortRow
 from training.config import CohortSettings
 from training.synthetic.dialogue import Interview, record
 from training.synthetic.files import write_audio, write_utterances, write_webvtt

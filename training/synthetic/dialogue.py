@@ -10,10 +10,10 @@ import av
 import numpy as np
 from jaxtyping import Float64, Int16
 
+from training.synthetic.sentences import TOPICS, answer, ask
 from training.synthetic.speakers import Speaker
 from training.synthetic.speech import SAMPLE_RATE as SPOKEN_RATE
 from training.synthetic.speech import Voice, speak
-from training.synthetic.wording import TOPICS, answer, ask
 
 SAMPLE_RATE = 16000
 PARTICIPANT, INTERVIEWER = "Participant", "Interviewer"

@@ -15,9 +15,9 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float
 
-from training.cohort.row import Role
+from training.cohort.cohort import Role
 from training.config import CohortSettings
-from training.synthetic.wording import OUTCOMES
+from training.synthetic.sentences import OUTCOMES
 
 Carrier = Literal["audio", "text", "both", "none"]
 Sex = Literal["female", "male"]

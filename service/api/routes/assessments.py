@@ -12,39 +12,29 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
-from service.api.admitting import Entered, Entry
+from service.admission.queue_position import Standing, ask_again_after
+from service.api.admission import Entered, Entry
 from service.api.dependencies import Authenticated, Parts, RequestId, RunningParts
-from service.api.examples import PAGE, QUEUED, SUCCEEDED
-from service.api.openapi import SUBMISSION, problems, responses
-from service.api.preferring import PreferredWait
-from service.api.schemas import (
+from service.api.intake.form import Received, refuse_announced
+from service.api.intake.submission import digest_of_submission, discard_refused, receive_submission
+from service.api.openapi.examples import PAGE, QUEUED, SUCCEEDED
+from service.api.openapi.problems import SUBMISSION, problems, responses
+from service.api.prefer_wait import PreferredWait
+from service.api.schemas.assessments import (
     AssessmentPage,
     AssessmentView,
     assessment_path,
     summary_of,
     view_of,
 )
-from service.api.submissions import digest_of_submission, discard_refused, receive_submission
-from service.api.uploads import Received, refuse_announced
+from service.assessments.repository import AssessmentRepository
+from service.assessments.result import Result
+from service.assessments.states import Assessment, Order, Priority, State
+from service.assessments.submission import model_for, require_model, submit
 from service.auth.caller import Caller
-from service.errors import (
-    AssessmentNotFound,
-    DatabaseUnavailable,
-    ModelNotReady,
-    Overloaded,
-    TooManyAssessments,
-    Unauthenticated,
-    UploadNotFound,
-)
-from service.jobs.assessment import Assessment, Order, Priority, State
-from service.jobs.batch_ending import withdraw_line
-from service.jobs.idempotency import Answer
-from service.jobs.outlook import Standing, ask_again_after
-from service.jobs.repository import AssessmentRepository
-from service.jobs.result import Result
-from service.jobs.retention import remove_material, retention
-from service.jobs.submission import model_for, require_model, submit
-from service.refusals import (
+from service.batches.lifecycle import withdraw_line
+from service.errors.not_found import AssessmentNotFound, UploadNotFound
+from service.errors.request import (
     AudioEmpty,
     AudioUnsupported,
     BodyStalled,
@@ -61,6 +51,10 @@ from service.refusals import (
     UploadIncomplete,
     UploadUsed,
 )
+from service.errors.tree import Unauthenticated
+from service.errors.unavailable import DatabaseUnavailable, ModelNotReady, Overloaded, TooManyAssessments
+from service.idempotency import Answer
+from service.maintenance.retention import remove_material, retention
 from service.storage.objects import assessment_prefix
 
 LARGEST_PAGE = 100

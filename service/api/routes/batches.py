@@ -14,20 +14,18 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
-from service.api.admitting import refuse_full_lane
-from service.api.batch_openapi import BATCH, BATCHES, LINES_OF_JSON, SUBMISSION
-from service.api.batch_schemas import BatchPageView, BatchView, batch_path, batch_view
-from service.api.batches import ArchiveIntake, BatchLimits, HashedBody, is_archive, read_lines
+from service.api.admission import refuse_full_lane
 from service.api.dependencies import Authenticated, Parts, RequestId, RunningParts
-from service.api.holding import body_of
 from service.api.idempotency import OncePerKey
-from service.api.openapi import problems, responses
+from service.api.intake.batch import ArchiveIntake, BatchLimits, HashedBody, is_archive, read_lines
+from service.api.intake.body import body_of
+from service.api.openapi.batches import BATCH, BATCHES, LINES_OF_JSON, SUBMISSION
+from service.api.openapi.problems import problems, responses
+from service.api.schemas.batches import BatchPageView, BatchView, batch_path, batch_view
+from service.assessments.states import Priority
 from service.auth.caller import Caller
-from service.errors import BatchNotFound, DatabaseUnavailable, ModelNotReady, Overloaded, Unauthenticated
-from service.jobs.assessment import Priority
-from service.jobs.batch import ENDED, Batch
-from service.jobs.batch_ending import cancel_lines, erase_batch
-from service.jobs.batch_files import (
+from service.batches.lifecycle import cancel_lines, erase_batch
+from service.batches.output import (
     LinesBetween,
     errors_between,
     last_line,
@@ -35,11 +33,11 @@ from service.jobs.batch_files import (
     lines_so_far,
     output_between,
 )
-from service.jobs.batch_repository import BatchRepository
-from service.jobs.batch_submission import BatchSubmission
-from service.jobs.idempotency import Answer
-from service.observability.metrics import SUBMISSIONS
-from service.refusals import (
+from service.batches.repository import BatchRepository
+from service.batches.states import ENDED, Batch
+from service.batches.submission import BatchSubmission
+from service.errors.not_found import BatchNotFound
+from service.errors.request import (
     BatchInvalid,
     BatchUnreadable,
     BatchUnsupported,
@@ -50,6 +48,10 @@ from service.refusals import (
     InvalidRequest,
     TooLarge,
 )
+from service.errors.tree import Unauthenticated
+from service.errors.unavailable import DatabaseUnavailable, ModelNotReady, Overloaded
+from service.idempotency import Answer
+from service.observability.metrics import SUBMISSIONS
 
 FIRST_POLL_SECONDS = 1
 LONGEST_POLL_SECONDS = 30

@@ -10,15 +10,17 @@ from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response, StreamingResponse
 
+from service.api.change_feed import Change
 from service.api.dependencies import Authenticated, Parts, RunningParts
-from service.api.examples import LISTED
-from service.api.openapi import problems
-from service.api.schemas import summary_of
-from service.api.watching import Change
+from service.api.openapi.examples import LISTED
+from service.api.openapi.problems import problems
+from service.api.schemas.assessments import summary_of
+from service.assessments.repository import AssessmentRepository
 from service.auth.caller import Caller
-from service.errors import AssessmentNotFound, DatabaseUnavailable, Unauthenticated
-from service.jobs.repository import AssessmentRepository
-from service.refusals import InvalidRequest
+from service.errors.not_found import AssessmentNotFound
+from service.errors.request import InvalidRequest
+from service.errors.tree import Unauthenticated
+from service.errors.unavailable import DatabaseUnavailable
 
 RECONNECT_MILLISECONDS = 2_000
 LONGEST_ID = 9

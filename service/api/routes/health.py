@@ -6,11 +6,12 @@ from fastapi import APIRouter
 from sqlalchemy.exc import SQLAlchemyError
 
 from service.api.dependencies import Parts, RunningParts
-from service.api.openapi import problems
-from service.api.schemas import Health
-from service.errors import FieldProblem, NotReady
-from service.jobs.staffing import gaps
-from service.task_queue.doorbell import QueueUnreachable
+from service.api.openapi.problems import problems
+from service.api.schemas.assessments import Health
+from service.errors.tree import FieldProblem
+from service.errors.unavailable import NotReady
+from service.maintenance.coverage import gaps
+from service.task_queue.publisher import QueueUnreachable
 
 NOBODY = "no worker is ready"
 APART = "no worker has the model that others prepare for: replace the workers of all queues"

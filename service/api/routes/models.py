@@ -5,11 +5,12 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from service.api.dependencies import RunningParts
-from service.api.examples import MODELS
-from service.api.openapi import responses
-from service.api.schemas import ModelList, model_view
-from service.errors import DatabaseUnavailable, Unauthenticated
-from service.jobs.workers import registered_models
+from service.api.openapi.examples import MODELS
+from service.api.openapi.problems import responses
+from service.api.schemas.assessments import ModelList, model_view
+from service.errors.tree import Unauthenticated
+from service.errors.unavailable import DatabaseUnavailable
+from service.worker_registry import registered_models
 
 router = APIRouter(prefix="/models", tags=["models"])
 

@@ -10,10 +10,12 @@ from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
 from service.api.dependencies import Authenticated, Parts, RunningParts
-from service.api.examples import CREATED, DIGEST
-from service.api.idempotency import OncePerKey, json_digest
-from service.api.openapi import UPLOAD_BODY, problems, responses
-from service.api.schemas import EXAMPLE_ID, Message
+from service.api.idempotency import OncePerKey
+from service.api.intake.digest import json_digest
+from service.api.intake.upload import write_body
+from service.api.openapi.examples import CREATED, DIGEST
+from service.api.openapi.problems import UPLOAD_BODY, problems, responses
+from service.api.schemas.assessments import EXAMPLE_ID, Message
 from service.api.tus import (
     ALGORITHMS,
     EXTENSIONS,
@@ -27,13 +29,9 @@ from service.api.tus import (
     require_body_type,
     require_version,
 )
-from service.api.upload_body import write_body
 from service.auth.caller import Caller
-from service.errors import DatabaseUnavailable, Unauthenticated, UploadNotFound
-from service.jobs.idempotency import Answer
-from service.jobs.upload_writing import UploadWriter, look
-from service.jobs.uploads import StoredUpload, UploadRepository, find_upload
-from service.refusals import (
+from service.errors.not_found import UploadNotFound
+from service.errors.request import (
     BodyStalled,
     IdempotencyInFlight,
     IdempotencyKeyInvalid,
@@ -49,8 +47,13 @@ from service.refusals import (
     UploadUsed,
     UploadVersionUnsupported,
 )
+from service.errors.tree import Unauthenticated
+from service.errors.unavailable import DatabaseUnavailable
+from service.idempotency import Answer
 from service.settings import Settings
 from service.storage.objects import upload_key
+from service.uploads.repository import StoredUpload, UploadRepository, find_upload
+from service.uploads.writer import UploadWriter, look
 
 router = APIRouter(prefix="/uploads", tags=["uploads"], route_class=TusRoute)
 SPEAKING = [Depends(require_version)]

@@ -9,10 +9,11 @@ from fastapi import APIRouter, Query, Response
 from sqlalchemy.orm import Session
 
 from service.api.dependencies import Authenticated, Parts, RunningParts
-from service.api.idempotency import Once, OncePerKey, json_digest
-from service.api.openapi import problems, responses
-from service.api.webhook_examples import DELIVERIES, ISSUED, QUEUED_DELIVERY, WEBHOOK, WEBHOOKS
-from service.api.webhook_schemas import (
+from service.api.idempotency import Once, OncePerKey
+from service.api.intake.digest import json_digest
+from service.api.openapi.problems import problems, responses
+from service.api.openapi.webhooks import DELIVERIES, ISSUED, QUEUED_DELIVERY, WEBHOOK, WEBHOOKS
+from service.api.schemas.webhooks import (
     DeliveryList,
     DeliveryView,
     WebhookChange,
@@ -25,12 +26,8 @@ from service.api.webhook_schemas import (
     webhook_view,
     webhook_with_secret,
 )
-from service.errors import DatabaseUnavailable, DeliveryNotFound, Unauthenticated, WebhookNotFound
-from service.jobs.destinations import destinations
-from service.jobs.idempotency import Answer
-from service.jobs.webhook import Delivery, DeliveryState, Webhook
-from service.jobs.webhooks import WebhookRepository
-from service.refusals import (
+from service.errors.not_found import DeliveryNotFound, WebhookNotFound
+from service.errors.request import (
     IdempotencyInFlight,
     IdempotencyKeyInvalid,
     IdempotencyKeyReused,
@@ -39,6 +36,12 @@ from service.refusals import (
     WebhookLimit,
     WebhookUrlRefused,
 )
+from service.errors.tree import Unauthenticated
+from service.errors.unavailable import DatabaseUnavailable
+from service.idempotency import Answer
+from service.webhooks.repository import WebhookRepository
+from service.webhooks.states import Delivery, DeliveryState, Webhook
+from service.webhooks.url_policy import destinations
 
 LONGEST_LOG = 100
 EMPTY = json_digest(b"null")

@@ -9,7 +9,7 @@ import yaml
 from pydantic import TypeAdapter
 
 from service.settings import Duration, Settings
-from service.task_queue.doorbell import QUEUES
+from service.task_queue.publisher import QUEUES
 from tests.deploy.kubernetes.overlays import KUBERNETES
 
 WORKLOADS = {"Deployment", "StatefulSet", "Job"}

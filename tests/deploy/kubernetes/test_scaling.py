@@ -8,9 +8,9 @@ import psycopg
 import pytest
 import yaml
 
+from service.assessments.repository import AssessmentRepository
+from service.assessments.states import Order, Priority
 from service.auth.caller import Caller
-from service.jobs.assessment import Order, Priority
-from service.jobs.repository import AssessmentRepository
 from service.storage.database import Database, now
 from service.storage.migration import migrate
 from service.storage.tables import AssessmentRow, DeliveryRow, MessageRow, StageRow, WebhookRow

@@ -7,10 +7,10 @@ import torch
 from transformers import CamembertConfig, CamembertModel
 
 from model.errors import CheckpointUnreadable, ModelError, UnsupportedEncoder
+from model.export.architectures.loaded_encoder import Wishes
+from model.export.architectures.text import load_roberta
 from model.export.checkpoint import open_checkpoint
 from model.export.encoder import ExportOptions, export_encoder
-from model.export.loaded import Wishes
-from model.export.text_exports import load_roberta
 
 SIZES = {
     "hidden_size": 24,

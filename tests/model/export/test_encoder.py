@@ -11,9 +11,9 @@ from model.encoders.runtime import RuntimeOptions
 from model.encoders.speech import SpeechEncoder
 from model.encoders.text import TextEncoder
 from model.errors import ParityError, UnsupportedEncoder
+from model.export.architectures.pooling import last_third
 from model.export.encoder import export_encoder
 from model.export.graph import GraphSignature, check_parity, write_graph
-from model.export.pooling import last_third
 
 WAVEFORM = np.random.default_rng(3).standard_normal(37_123).astype(np.float32) * 0.2
 

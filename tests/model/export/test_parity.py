@@ -8,7 +8,8 @@ from transformers import RobertaConfig, RobertaModel
 
 from model.encoders.description import GRAPH, read_description
 from model.errors import ParityError
-from model.export.material import read_material
+from model.export.architectures.roberta import RobertaFeatures
+from model.export.architectures.text import TEXT_SIGNATURE
 from model.export.parity import (
     TOLERANCES,
     ParityReport,
@@ -17,9 +18,8 @@ from model.export.parity import (
     read_report,
     refuse_beyond,
 )
+from model.export.probe_material import read_material
 from model.export.probes import Probe
-from model.export.roberta import RobertaFeatures
-from model.export.text_exports import TEXT_SIGNATURE
 
 
 def report(*, of_spread: float | None = None, largest: float = 1.0, precision: str = "float32", **worst: float):

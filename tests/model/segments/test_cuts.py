@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from model.config import SegmentSettings
 from model.recording.audio import SAMPLE_RATE
 from model.segments.cuts import choose_cuts, possible_cuts
-from model.segments.speech import lay_out
+from model.segments.timeline import lay_out
 
 SECOND = SAMPLE_RATE
 

@@ -6,14 +6,14 @@ import pytest
 from sqlalchemy import func, select, update
 from starlette.testclient import TestClient
 
+from service.admission.admission import Admission, bounds
+from service.admission.queue_position import Outlook
 from service.api.app import create_app
+from service.assessments.lifecycle import end
+from service.assessments.states import State
 from service.auth.keys import KeyRing
 from service.auth.peppers import load_peppers
-from service.jobs.admission import Admission, bounds
-from service.jobs.assessment import State
-from service.jobs.batch import BatchState
-from service.jobs.ending import end
-from service.jobs.outlook import Outlook
+from service.batches.states import BatchState
 from service.settings import Settings
 from service.storage.tables import (
     AssessmentRow,
@@ -26,7 +26,7 @@ from service.storage.tables import (
     WebhookRow,
 )
 from tests.service.api.conftest import Api
-from tests.service.api.test_batches import JSON_LINES, TAR, archive, lines
+from tests.service.api.routes.test_batches import JSON_LINES, TAR, archive, lines
 from tests.wire import Break
 
 WAV = b"RIFF\x00\x00\x00\x00WAVE" + b"x" * 300

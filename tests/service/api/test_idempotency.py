@@ -10,8 +10,9 @@ import httpx
 import pytest
 from sqlalchemy import select, update
 
-from service.api.idempotency import json_digest, read_key
-from service.refusals import IdempotencyKeyInvalid
+from service.api.idempotency import read_key
+from service.api.intake.digest import json_digest
+from service.errors.request import IdempotencyKeyInvalid
 from service.settings import Settings
 from service.storage.database import now
 from service.storage.tables import AssessmentRow, IdempotencyRow

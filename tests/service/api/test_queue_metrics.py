@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from service.api.queue_metrics import FRESH_SECONDS, QueueMetrics
-from service.errors import StorageUnavailable
+from service.errors.unavailable import StorageUnavailable
 from service.storage.database import Database
-from service.task_queue.doorbell import QueueUnreachable
+from service.task_queue.publisher import QueueUnreachable
 
 
 class Broken:

@@ -6,7 +6,7 @@ from sqlalchemy import select
 
 from service.auth.keys import KeyRing
 from service.auth.peppers import Peppers, load_peppers
-from service.errors import Unauthenticated
+from service.errors.tree import Unauthenticated
 from service.settings import Settings
 from service.storage.tables import ApiKeyRow
 

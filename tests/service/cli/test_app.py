@@ -9,9 +9,9 @@ from service.auth.keys import KeyRing
 from service.auth.peppers import load_peppers
 from service.cli import app as command_line
 from service.cli.app import app, read_settings
-from service.cli.assessing import assess_material
-from service.errors import Unauthenticated
-from service.refusals import UnknownTask
+from service.cli.assess import assess_material
+from service.errors.request import UnknownTask
+from service.errors.tree import Unauthenticated
 from service.settings import Settings
 from service.storage.database import Database
 
@@ -75,7 +75,7 @@ def test_the_command_line_wins_over_the_environment(monkeypatch):
 
 
 def test_a_second_serve_on_the_same_folder_is_refused(hilbert, tmp_path):
-    from service.worker.supervisor import FolderLock
+    from service.embedded.supervisor import FolderLock
 
     with FolderLock(tmp_path / "data"):
         done = hilbert("serve", "--port", "0")
@@ -124,8 +124,8 @@ def test_an_unknown_task_is_refused_with_the_known_ones(assessor, tmp_path):
 def test_a_result_can_be_printed_as_json(hilbert, assessor, tmp_path, monkeypatch):
     audio = tmp_path / "a"
     audio.write_bytes(b"x" * 300)
-    monkeypatch.setattr("service.worker.assessing.open_assessor", lambda settings: assessor)
-    monkeypatch.setattr("service.cli.assessing.open_assessor", lambda settings: assessor)
+    monkeypatch.setattr("service.worker.model_adapter.open_assessor", lambda settings: assessor)
+    monkeypatch.setattr("service.cli.assess.open_assessor", lambda settings: assessor)
     done = hilbert("assess", str(audio), "--json")
     assert json.loads(done.output)["outcome"] == "none"
     refused = hilbert("assess", str(audio), "--task", "mood")

@@ -159,7 +159,7 @@ def worker(service, settings, rehearsal_command, tmp_path_factory):
 
     def ready():
         with service.database.reading() as session:
-            from service.jobs.workers import registered_models
+            from service.worker_registry import registered_models
 
             return registered_models(session)
 

@@ -4,7 +4,7 @@ import tarfile
 import pytest
 
 from service.cli.bundle_shelf import BundleShelf
-from service.errors import ConfigurationRefused
+from service.errors.tree import ConfigurationRefused
 
 
 def fine(folder):

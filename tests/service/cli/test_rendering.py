@@ -3,8 +3,7 @@ import io
 import pytest
 from rich.console import Console
 
-from service.cli.rendering import DEMONSTRATION, render_result
-from service.jobs.result import (
+from service.assessments.result import (
     NOTICE,
     Contributions,
     GraphTrace,
@@ -15,6 +14,7 @@ from service.jobs.result import (
     Result,
     SegmentEffect,
 )
+from service.cli.rendering import DEMONSTRATION, render_result
 
 PROBABILITIES = {"none": 0.2, "mood": 0.61, "bipolar": 0.1895, "psychosis": 0.0005}
 

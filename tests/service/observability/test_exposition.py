@@ -4,7 +4,7 @@ import httpx
 import pytest
 from prometheus_client.core import GaugeMetricFamily
 
-from service.errors import ConfigurationRefused
+from service.errors.tree import ConfigurationRefused
 from service.observability.exposition import Exposition, exposing
 from service.settings import Settings
 from tests.processes import answers

@@ -26,7 +26,7 @@ TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 SAMPLED, UNSAMPLED = f"00-{TRACE}-{PARENT}-01", f"00-{TRACE}-{PARENT}-00"
 WITHOUT_SDK = """
 import sys
-import service.api.app, service.worker.entry
+import service.api.app, service.worker.main
 heavy = ("opentelemetry.sdk.trace", "opentelemetry.exporter", "requests")
 assert not [name for name in sys.modules if name.startswith(heavy)]
 """

@@ -13,7 +13,7 @@ from datetime import timedelta
 import httpx
 import pytest
 
-from service.cli.serving import running_service
+from service.embedded.serving import running_service
 from service.settings import Settings
 from tests.otlp import TraceReceiver
 from tests.receiver import Receiver

@@ -6,7 +6,7 @@ import uuid
 import pytest
 from pydantic import SecretStr
 
-from service.errors import StorageUnavailable
+from service.errors.unavailable import StorageUnavailable
 from service.settings import Settings
 from service.storage.objects import (
     ObjectStore,

@@ -10,18 +10,18 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import MetaData, inspect, select, text
 
+from service.assessments.repository import AssessmentRepository
 from service.auth.keys import KeyRing
 from service.auth.peppers import load_peppers
-from service.jobs.batch_repository import BatchRepository
-from service.jobs.idempotency import begin
-from service.jobs.repository import AssessmentRepository
-from service.jobs.webhooks import WebhookRepository
-from service.jobs.workers import WorkerIdentity
+from service.batches.repository import BatchRepository
+from service.idempotency import begin
 from service.settings import Settings
 from service.storage.database import Database
 from service.storage.migration import is_behind, migrate
 from service.storage.tables import AssessmentRow, StageRow
+from service.webhooks.repository import WebhookRepository
 from service.worker.stage_runner import StageRunner, patience
+from service.worker_registry import WorkerIdentity
 
 HERE = Path(__file__).parent / "releases"
 RELEASES = sorted(path.name for path in HERE.iterdir() if path.is_dir())

@@ -4,7 +4,7 @@ import signal
 import pytest
 import redis
 
-from service.task_queue.doorbell import open_celery
+from service.task_queue.publisher import open_celery
 from tests.servers import redis_server
 
 

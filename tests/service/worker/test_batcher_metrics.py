@@ -1,5 +1,5 @@
-from service.worker.assessor import EncoderLoad
-from service.worker.batcher_metrics import BatcherMetrics
+from service.worker.metrics import BatcherMetrics
+from service.worker.model_protocol import EncoderLoad
 
 
 class Loaded:

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
-from service.jobs.assessment import StageState, State
+from service.assessments.states import StageState, State
 from service.storage.objects import material_prefix
 from service.storage.tables import AssessmentRow, StageRow
 from service.worker.stage_runner import StageRunner

@@ -7,10 +7,10 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select
 
-from service.jobs.assessment import FINAL, StageState
-from service.jobs.result import Result
+from service.assessments.result import Result
+from service.assessments.states import FINAL, StageState
 from service.storage.tables import AssessmentRow, StageRow, WorkerRow
-from service.worker.assessing import open_assessor
+from service.worker.model_adapter import open_assessor
 from tests.waiting import wait_for
 
 HILBERT = (sys.executable, "-m", "service.cli.app", "worker")

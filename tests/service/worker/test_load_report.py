@@ -1,7 +1,7 @@
 import structlog
 
-from service.worker.assessor import EncoderLoad
 from service.worker.load_report import LoadReport
+from service.worker.model_protocol import EncoderLoad
 
 
 class Loaded:

@@ -5,9 +5,9 @@ import sys
 import pytest
 import structlog
 
-from service.errors import ConfigurationRefused
+from service.errors.tree import ConfigurationRefused
 from service.settings import REPOSITORY, Settings
-from service.worker.entry import known_queues, start_worker
+from service.worker.main import known_queues, start_worker
 from service.worker.process import _own_scratch, _say_who_signed
 
 GONE = 999_999_999

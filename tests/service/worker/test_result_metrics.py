@@ -2,7 +2,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from service.worker.result_metrics import count_result
+from service.worker.metrics import count_result
 
 
 @pytest.fixture

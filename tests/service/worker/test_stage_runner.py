@@ -9,18 +9,19 @@ import pytest
 import structlog
 from sqlalchemy import select, update
 
-from service.errors import FenceLost, StorageUnavailable
-from service.jobs.assessment import Priority, StageKind, StageState, State
-from service.jobs.repository import AssessmentRepository
-from service.jobs.result import Result
-from service.jobs.retention import retention
-from service.jobs.workers import WorkerIdentity
+from service.assessments.repository import AssessmentRepository
+from service.assessments.result import Result
+from service.assessments.states import Priority, StageKind, StageState, State
+from service.errors.tree import FenceLost
+from service.errors.unavailable import StorageUnavailable
+from service.maintenance.retention import retention
 from service.settings import Settings
+from service.storage import retry
 from service.storage.database import now
 from service.storage.objects import assessment_prefix, material_prefix, work_prefix
 from service.storage.tables import AssessmentRow, StageRow
-from service.worker import perseverance
 from service.worker.stage_runner import Patience, StageRunner, patience
+from service.worker_registry import WorkerIdentity
 
 QUICK = Patience(
     lease=timedelta(seconds=60),
@@ -247,7 +248,7 @@ def test_what_is_written_after_an_erasure_is_removed(bench, assessor, caller):
 def test_preparing_stops_soon_after_a_cancellation(bench, assessor, caller, rehearsal_module):
     from time import sleep
 
-    from service.worker.assessor import Preparation, PreparedChunk
+    from service.worker.model_protocol import Preparation, PreparedChunk
 
     yielded = []
 
@@ -329,7 +330,7 @@ def full_disk(bench, monkeypatch):
 
 
 def test_a_full_disk_costs_no_attempt_however_long_it_lasts(bench, full_disk, monkeypatch):
-    monkeypatch.setattr(perseverance, "PAUSE_SECONDS", 0.001)
+    monkeypatch.setattr(retry, "PAUSE_SECONDS", 0.001)
     bench.submit(bench.database)
     for _ in range(3 * QUICK.attempts):
         assert bench.step()

@@ -3,9 +3,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from training.cohort.cohort import MISSING, Cohort
-from training.cohort.problem import ManifestError
-from training.cohort.row import CohortRow
+from training.cohort.cohort import MISSING, Cohort, CohortRow
+from training.cohort.problems import ManifestError
 
 
 def row(number, role=None, **rest):

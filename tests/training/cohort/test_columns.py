@@ -1,6 +1,6 @@
 import pytest
 
-from training.cohort.columns import check_columns, notes_of, tasks_of
+from training.cohort.manifest import check_columns, notes_of, tasks_of
 
 KNOWN = ("person", "family", "recording", "transcript", "label_spectrum")
 

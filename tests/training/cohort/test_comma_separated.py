@@ -2,7 +2,7 @@ import codecs
 
 import pytest
 
-from training.cohort.comma_separated import read_csv
+from training.cohort.readers import read_csv
 
 HEADER = "person,family,recording,transcript\n"
 

@@ -1,9 +1,8 @@
 import pytest
 
-from training.cohort.cohort import MISSING
+from training.cohort.cohort import MISSING, CohortRow
 from training.cohort.manifest import Wanted, inspect_manifest, read_cohort, write_manifest
-from training.cohort.problem import ManifestError
-from training.cohort.row import CohortRow
+from training.cohort.problems import ManifestError
 
 ROWS = (
     CohortRow(

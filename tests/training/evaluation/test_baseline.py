@@ -11,7 +11,7 @@ from training.evaluation.baseline import (
 )
 from training.evaluation.bootstrap import BootstrapSettings
 from training.evaluation.out_of_fold import gather, macro_auroc_of
-from training.folds import FoldSettings, draw_folds
+from training.folds.nested import FoldSettings, draw_folds
 
 NAMES = ("none", "ill", "rare")
 N = 240

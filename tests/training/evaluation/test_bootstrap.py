@@ -8,7 +8,7 @@ from training.evaluation.bootstrap import (
     family_shares,
     paired_difference,
 )
-from training.metrics import auroc
+from training.evaluation.metrics import auroc
 
 SETTINGS = BootstrapSettings(resamples=500)
 

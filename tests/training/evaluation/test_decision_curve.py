@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from training.evaluation.decision_curve import THRESHOLDS, decision_curve, net_benefit
+from training.evaluation.decisions import THRESHOLDS, decision_curve, net_benefit
 
 RISKS = np.array([0.9, 0.8, 0.7, 0.1, 0.6, 0.3, 0.1, 0.1, 0.0, 0.05])
 CASES = np.arange(10) < 4

@@ -2,8 +2,7 @@ import numpy as np
 import pytest
 
 from training.evaluation.bootstrap import BootstrapSettings
-from training.evaluation.decision_curve import net_benefit
-from training.evaluation.decisions import measure_decisions
+from training.evaluation.decisions import measure_decisions, net_benefit
 from training.evaluation.evidence import ArmEvidence
 from training.evaluation.out_of_fold import OutOfFold
 

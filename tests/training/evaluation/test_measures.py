@@ -8,8 +8,8 @@ from training.evaluation.baseline import compare_with_baseline
 from training.evaluation.comparison import COVARIATES
 from training.evaluation.evidence import EvidenceError
 from training.evaluation.measures import Measures, measure_evidence
+from training.evaluation.metrics import brier, log_loss, macro_auroc
 from training.evaluation.out_of_fold import macro_auroc_of
-from training.metrics import brier, log_loss, macro_auroc
 
 EVIDENCE = fabricate()
 FOUND = EVIDENCE.arms[0].found

@@ -3,6 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from training.evaluation.metrics import average_precisions, brier, log_loss, macro_auroc
 from training.evaluation.out_of_fold import (
     auroc_of,
     average_precision_of,
@@ -14,8 +15,7 @@ from training.evaluation.out_of_fold import (
     measure_folds,
     over_repeats,
 )
-from training.folds import OuterFold
-from training.metrics import average_precisions, brier, log_loss, macro_auroc
+from training.folds.nested import OuterFold
 
 FAMILIES = ("a", "b", "c", "d", "e")
 LABELS = np.array([0, 1, 0, 1, 1])

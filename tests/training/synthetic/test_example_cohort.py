@@ -11,8 +11,8 @@ from model.segments.cutting import segment
 from training.cohort.manifest import Wanted, inspect_manifest, read_cohort
 from training.synthetic.cohort import write_cohort
 from training.synthetic.example_cohort import EXAMPLE, EXAMPLE_SEED
+from training.synthetic.sentences import OUTCOMES
 from training.synthetic.speakers import draw_speakers
-from training.synthetic.wording import OUTCOMES
 
 FOLDER = Path("examples/cohort")
 

@@ -9,7 +9,7 @@ from matplotlib.patches import Rectangle
 
 from training.evaluation.decisions import ArgmaxDecisions, BenefitCurve
 from training.evaluation.measures import Measures
-from training.evaluation.wording import write_percent
+from training.evaluation.number_format import write_percent
 from training.report.content import Figure, Paragraph, Section, Table, count, estimate, number
 from training.report.drawing import INK, MUTED, SERIES, draw
 

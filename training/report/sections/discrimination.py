@@ -11,7 +11,7 @@ from sklearn.metrics import precision_recall_curve, roc_curve
 from training.evaluation.discrimination import OutcomeDiscrimination
 from training.evaluation.evidence import Evidence
 from training.evaluation.measures import Measures
-from training.evaluation.wording import write_interval
+from training.evaluation.number_format import write_interval
 from training.report.content import Block, Figure, Paragraph, Section, Table, count, estimate, number
 from training.report.drawing import INK, MUTED, SERIES, draw
 

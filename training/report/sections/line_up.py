@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from training.evaluation.bootstrap import Interval
 from training.evaluation.comparison import COVARIATES
 from training.evaluation.measures import Measures
-from training.evaluation.wording import write_interval
+from training.evaluation.number_format import write_interval
 from training.report.content import Figure, Paragraph, Section, Table, count, estimate, number
 from training.report.drawing import INK, MUTED, SERIES, draw
 

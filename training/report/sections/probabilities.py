@@ -5,9 +5,9 @@ from __future__ import annotations
 from markupsafe import Markup
 from matplotlib.axes import Axes
 
+from training.evaluation.calibration.risk_quality import ExpectedCalibrationError, OutcomeCalibration
 from training.evaluation.measures import Measures
-from training.evaluation.risk_quality import ExpectedCalibrationError, OutcomeCalibration
-from training.evaluation.wording import write_number
+from training.evaluation.number_format import write_number
 from training.report.content import Figure, Paragraph, Section, Table, Text, count, estimate, number
 from training.report.drawing import MARKERS, MUTED, SERIES, draw
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from markupsafe import Markup
 from matplotlib.axes import Axes
 
-from training.evaluation.conformal_sets import SetMeasures
+from training.evaluation.conformal.cross_conformal import SetMeasures
 from training.evaluation.measures import Measures
-from training.evaluation.wording import write_interval
+from training.evaluation.number_format import write_interval
 from training.report.content import Block, Figure, Paragraph, Section, Table, count, estimate, percent
 from training.report.drawing import MARKERS, MUTED, SERIES, draw
 

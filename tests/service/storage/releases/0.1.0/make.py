@@ -16,11 +16,6 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
-from sqlalchemy import select
-
-from service.auth.caller import Caller
-from service.auth.keys import KeyRing
-from service.auth.peppers import load_peppers
 from service.jobs.assessment import BatchPlace, Order, Priority, State
 from service.jobs.batch_ending import finish_batches
 from service.jobs.batch_repository import BatchRepository
@@ -30,6 +25,11 @@ from service.jobs.stages import StageRepository
 from service.jobs.uploads import UploadRepository
 from service.jobs.webhooks import WebhookRepository
 from service.jobs.workers import WorkerIdentity, register
+from sqlalchemy import select
+
+from service.auth.caller import Caller
+from service.auth.keys import KeyRing
+from service.auth.peppers import load_peppers
 from service.settings import Settings
 from service.storage.database import Database
 from service.storage.migration import migrate

@@ -1,0 +1,103 @@
+"""An encoder that is asked only for what is not kept: the same vector of the same segment is not computed twice."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from threading import Lock
+from typing import Generic, TypeVar
+
+import numpy as np
+from jaxtyping import Float32
+
+from model.cache.feature_cache import key_of
+from model.cache.segment_cache import SegmentCache
+from model.encoders.cancellation import Cancellation
+from model.encoders.description import EncoderDescription
+from model.encoders.encoder import Encoder
+
+RECIPE = b"1"
+"""Counts up whenever the way from a segment's material to its vector changes outside the graph."""
+
+Material = TypeVar("Material", bound=np.ndarray | str)
+
+_STORED = np.dtype("<f4")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CacheCounts:
+    """Vectors that were kept, and vectors that had to be computed."""
+
+    hits: int = 0
+    misses: int = 0
+
+    def __add__(self, other: CacheCounts) -> CacheCounts:
+        """Both together."""
+        return CacheCounts(hits=self.hits + other.hits, misses=self.misses + other.misses)
+
+
+def segment_key(fingerprint: str, provider: str, material: np.ndarray | str) -> str:
+    """The name of a segment's vector, in training and serving alike: encoder, provider, and the very material.
+
+    A waveform counts by its float32 samples, which stand for its 16 bit ones exactly. The provider belongs to it, so
+    that the trace of an answer never names another one than computed it.
+    """
+    if isinstance(material, str):
+        return key_of(RECIPE, fingerprint.encode(), provider.encode(), b"text", material.encode("utf-8"))
+    samples = np.ascontiguousarray(material, dtype=_STORED)
+    return key_of(RECIPE, fingerprint.encode(), provider.encode(), b"waveform", samples.tobytes())
+
+
+class CachedEncoder(Generic[Material]):
+    """Looks each segment up, encodes the missing ones in one call, keeps them."""
+
+    def __init__(self, encoder: Encoder[Material], cache: SegmentCache) -> None:
+        self._encoder = encoder
+        self._cache = cache
+        self._counts = CacheCounts()
+        self._lock = Lock()
+
+    @property
+    def description(self) -> EncoderDescription:
+        """What was exported."""
+        return self._encoder.description
+
+    @property
+    def fingerprint(self) -> str:
+        """Digest of graph, description and tokenizer."""
+        return self._encoder.fingerprint
+
+    @property
+    def provider(self) -> str:
+        """The ONNX Runtime execution provider in use."""
+        return self._encoder.provider
+
+    @property
+    def counts(self) -> CacheCounts:
+        """So far."""
+        return self._counts
+
+    def encode(
+        self, material: Sequence[Material], *, cancellation: Cancellation | None = None
+    ) -> Float32[np.ndarray, "segment dim"]:
+        """Encode segments, in order; equal ones once. Raises EncodingCancelled as soon as the cancellation fires."""
+        keys = [segment_key(self.fingerprint, self.provider, one) for one in material]
+        known = {key: vector for key, kept in self._cache.get(keys).items() if (vector := self._read(kept)) is not None}
+        missing = {key: one for key, one in zip(keys, material, strict=True) if key not in known}
+        if missing:
+            encoded = self._encoder.encode(list(missing.values()), cancellation=cancellation)
+            made = dict(zip(missing, encoded, strict=True))
+            self._cache.put({key: vector.astype(_STORED).tobytes() for key, vector in made.items()})
+            known |= made
+        with self._lock:
+            self._counts += CacheCounts(hits=len(keys) - len(missing), misses=len(missing))
+        dim = self.description.dim
+        return np.stack([known[key] for key in keys]) if keys else np.zeros((0, dim), dtype=np.float32)
+
+    def close(self) -> None:
+        """Close the encoder; may be called again. What is kept stays."""
+        self._encoder.close()
+
+    def _read(self, kept: bytes) -> np.ndarray | None:
+        vector = np.frombuffer(kept, dtype=_STORED).astype(np.float32)
+        return vector if vector.shape == (self.description.dim,) else None

@@ -1,0 +1,1 @@
+"""One exportable torch module for each encoder architecture."""

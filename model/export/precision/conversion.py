@@ -1,0 +1,58 @@
+"""The same graph in another precision (decision 0022)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import onnx_ir as ir
+
+from model.encoders.description import Precision
+from model.export.graph import LARGEST_FILE
+from model.export.precision.attention_mask import always_mask, skip_needless_masks
+from model.export.precision.float16 import halve, spell_out_rounding
+from model.export.precision.int8 import shrink
+from model.export.precision.regions import find_regions
+
+
+def change_precision(graph: Path, precision: Precision, *, wide: bool = False, largest: int = LARGEST_FILE) -> None:
+    """Rewrite the float32 graph `graph` in place; inputs and outputs keep their types.
+
+    Graphs for CPUs also learn to leave needless masks out (decision 0023).
+
+    `wide` keeps what half precision cannot hold of an architecture that was not trained in it. Weights of more than
+    `largest` bytes lie in a second file, as `write_graph` leaves them.
+
+    Raises UnsupportedEncoder where there is no transformer in the graph.
+    """
+    model = ir.load(graph)
+    always_mask(model)
+    if precision != "float32":
+        change = {"float16": halve, "int8": shrink}[precision]
+        change(model, find_regions(model.graph), wide=wide)
+    if precision != "float16":  # a GPU's graph has no choices: it could not be recorded
+        skip_needless_masks(model)
+    with TemporaryDirectory(dir=graph.parent, prefix=".precision-") as scratch:
+        _save(model, Path(scratch) / graph.name, largest)
+        del model  # it reads the old file of weights, which goes now
+        graph.with_name(graph.name + ".data").unlink(missing_ok=True)
+        for file in sorted(Path(scratch).iterdir()):
+            file.replace(graph.with_name(file.name))
+
+
+def as_measured(graph: Path, precision: Precision, scratch: Path, *, largest: int = LARGEST_FILE) -> Path:
+    """The graph that shows on a CPU what this one computes where it is meant to run; written to `scratch` if another.
+
+    A CPU leaves out the roundings of half precision, and would hide an overflow.
+    """
+    if precision != "float16":
+        return graph
+    model = ir.load(graph)
+    spell_out_rounding(model)
+    _save(model, scratch / graph.name, largest)
+    return scratch / graph.name
+
+
+def _save(model: ir.Model, file: Path, largest: int) -> None:
+    weights = sum(value.const_value.nbytes for value in model.graph.initializers.values() if value.const_value)
+    ir.save(model, file, external_data=file.name + ".data" if weights > largest else None)

@@ -1,0 +1,114 @@
+"""An encoder's graph in half precision: weights and transformer; what needs the range or the digits stays as it was."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import numpy as np
+import onnx_ir as ir
+
+from model.export.precision.regions import Regions
+
+# Added to the scores of masked positions in place of the lowest float32: it has a half, and its exponential is zero.
+MASKED = -30_000.0
+_FIXED = frozenset({"Cast", "Constant", "ConstantOfShape"})
+
+
+def halve(model: ir.Model, regions: Regions, *, wide: bool) -> None:
+    """Turn the transformer of a float32 graph to float16 in place; inputs, outputs, front end and mean stay float32.
+
+    With `wide`, also the stream that the blocks add to, its normalisations and the last product of every feed-forward
+    block stay float32: T5 was trained in bfloat16, and its states outgrow a half (65504).
+    """
+    chosen = set(regions.between | set(regions.products) if wide else regions.transformer)
+    if wide:
+        chosen -= regions.feed_forward_outputs
+    chosen |= set(regions.tables)
+    _bound_masks(model.graph)
+    _retype(model.graph, {node for node in chosen if node.op_type not in _FIXED})
+
+
+def spell_out_rounding(model: ir.Model) -> None:
+    """Rewrite a graph made by `halve` in place, so that a CPU rounds wherever a GPU does.
+
+    ONNX Runtime computes half-precision nodes in float32 on a CPU and drops the roundings between them: an overflow
+    would go unseen. Here each such node is a float32 node between casts that it has to keep.
+    """
+    graph = model.graph
+    for node in [one for one in graph if one.op_type not in _FIXED]:
+        for position, value in enumerate(node.inputs):
+            if value is not None and value.dtype == ir.DataType.FLOAT16:
+                node.replace_input_with(position, _cast_before(graph, node, value, f"{node.name}.read{position}"))
+        for value in node.outputs:
+            if value.dtype == ir.DataType.FLOAT16:
+                value.dtype = ir.DataType.FLOAT
+                uses = list(value.uses())
+                rounded = ir.node("Cast", [value], attributes={"to": ir.DataType.FLOAT16}, name=f"{node.name}.round")
+                (result,) = rounded.outputs
+                result.name, result.dtype, result.shape = f"{value.name}.rounded", ir.DataType.FLOAT16, value.shape
+                graph.insert_after(node, rounded)
+                for user, position in uses:
+                    user.replace_input_with(position, result)
+
+
+def _cast_before(graph: ir.Graph, node: ir.Node, value: ir.Value, name: str) -> ir.Value:
+    cast = ir.node("Cast", [value], attributes={"to": ir.DataType.FLOAT}, name=name)
+    (result,) = cast.outputs
+    result.name, result.dtype, result.shape = f"{name}.value", ir.DataType.FLOAT, value.shape
+    graph.insert_before(node, cast)
+    return result
+
+
+def _bound_masks(graph: ir.Graph) -> None:
+    for value in graph.initializers.values():
+        if value.dtype == ir.DataType.FLOAT and value.const_value is not None and value.const_value.size == 1:
+            number = value.const_value.numpy()
+            if number.item() < MASKED:
+                value.const_value = ir.tensor(np.full(number.shape, MASKED, dtype=np.float32), name=value.name)
+
+
+def _retype(graph: ir.Graph, chosen: Collection[ir.Node]) -> None:
+    """Give the chosen nodes float16 to read and to write, with casts where the two kinds meet."""
+    halves = {value for node in chosen for value in node.outputs if value.dtype == ir.DataType.FLOAT}
+    made: dict[tuple[ir.Value, ir.DataType], ir.Value] = {}
+    for node in list(graph):
+        wanted = ir.DataType.FLOAT16 if node in chosen else ir.DataType.FLOAT
+        for position, value in enumerate(node.inputs):
+            if value is None or value.dtype != ir.DataType.FLOAT:
+                continue
+            given = ir.DataType.FLOAT16 if value in halves else ir.DataType.FLOAT
+            if given != wanted:
+                key = (value, wanted)
+                if key not in made:
+                    made[key] = _converted(graph, value, wanted)
+                node.replace_input_with(position, made[key])
+    for value in halves:
+        value.dtype = ir.DataType.FLOAT16
+    _forget_unused(graph)
+
+
+def _converted(graph: ir.Graph, value: ir.Value, kind: ir.DataType) -> ir.Value:
+    """The same numbers in another precision: weights as weights, everything else by a cast beside its maker."""
+    name = f"{value.name}.{kind.name.lower()}"
+    if value.const_value is not None:
+        # A weight beyond what a half holds makes features that the parity check refuses.
+        with np.errstate(over="ignore"):
+            tensor = ir.tensor(value.const_value.numpy().astype(kind.numpy()), name=name)
+        weights = ir.Value(name=name, shape=value.shape, type=ir.TensorType(kind), const_value=tensor)
+        graph.register_initializer(weights)
+        return weights
+    cast = ir.node("Cast", [value], attributes={"to": kind}, name=f"cast.{name}")
+    (result,) = cast.outputs
+    result.name, result.dtype, result.shape = name, kind, value.shape
+    maker = value.producer()
+    if maker is None:
+        graph.insert_before(graph[0], cast)
+    else:
+        graph.insert_after(maker, cast)
+    return result
+
+
+def _forget_unused(graph: ir.Graph) -> None:
+    for name, value in list(graph.initializers.items()):
+        if not value.uses() and not value.is_graph_output():
+            del graph.initializers[name]

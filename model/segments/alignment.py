@@ -1,0 +1,119 @@
+"""Which words count, and into which segment each of them goes."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+
+from model.config import SegmentSettings
+from model.recording.audio import SAMPLE_RATE
+from model.recording.transcript import Transcript
+from model.recording.utterance import Utterance
+from model.segments.timeline import Speech, Stretch, lay_out
+
+WORDS_PER_SECOND = 2.5
+# An estimated sentence up to this long is not divided: the estimate is no better than that.
+LONGEST_WHOLE = 10 * SAMPLE_RATE
+_SENTENCE_END = re.compile(r"(?:(?<=[.!?\u2026\u3002\uff01\uff1f])|(?<=[.!?\u2026][\"'\u201d\u2019)\]]))\s+")
+_NUMBERING = re.compile(r"[\s\d_#:.\-]+$")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Phrase:
+    """Words of one breath with the part of the speech they are spoken in, in ticks of speech (see `Speech`)."""
+
+    text: str
+    start: int
+    end: int
+    divisible: bool
+
+
+def participant(transcript: Transcript, settings: SegmentSettings) -> tuple[Utterance, ...]:
+    """The utterances that count: without the interviewer's where speakers are labelled, if so configured.
+
+    Labels are compared without case, outer space and numbering (`Interviewer 1`); an utterance without a label
+    stays, and so does everything where no label is an interviewer's.
+    """
+    if not settings.participant_only:
+        return transcript.utterances
+    interviewers = {label.strip().casefold() for label in settings.interviewer_labels}
+    return tuple(said for said in transcript.utterances if _role(said.speaker) not in interviewers)
+
+
+def stretches_of(utterances: Sequence[Utterance]) -> list[Stretch]:
+    """Start and end of timed utterances in samples."""
+    return [(ticks(said.start), ticks(said.end)) for said in utterances]
+
+
+def ticks(seconds: float | None) -> int:
+    """Seconds as samples at 16 kHz."""
+    return round((seconds or 0.0) * SAMPLE_RATE)
+
+
+def timed_phrases(utterances: Sequence[Utterance], speech: Speech) -> list[Phrase]:
+    """Each utterance over the speech heard during it."""
+    return [
+        Phrase(text=said.text, start=speech.before(start), end=speech.before(stop), divisible=True)
+        for said, (start, stop) in zip(utterances, stretches_of(utterances), strict=True)
+    ]
+
+
+def spread_phrases(transcript: Transcript, kept: Sequence[Utterance], speech: Speech) -> list[Phrase]:
+    """The sentences of all speakers spread over all speech by their letters; those of `kept` utterances remain."""
+    counted = {id(said) for said in kept}
+    sentences = [(text, id(said) in counted) for said in transcript.utterances for text in sentences_of(said.text)]
+    ends = list(accumulate(len(text) + 1 for text, _ in sentences))
+    phrases, start = [], 0
+    for (text, used), letters in zip(sentences, ends, strict=True):
+        end = speech.length * letters // ends[-1]
+        if used:
+            phrases.append(Phrase(text=text, start=start, end=end, divisible=end - start > LONGEST_WHOLE))
+        start = end
+    return phrases
+
+
+def imagined_phrases(utterances: Sequence[Utterance]) -> tuple[list[Phrase], Speech]:
+    """Sentences at an ordinary 2.5 words a second, one after the other, and the speech they would make."""
+    phrases, start = [], 0
+    for said in utterances:
+        for text in sentences_of(said.text):
+            end = start + ticks(len(text.split()) / WORDS_PER_SECOND)
+            phrases.append(Phrase(text=text, start=start, end=end, divisible=True))
+            start = end
+    return phrases, lay_out([(0, start)])
+
+
+def sentences_of(text: str) -> list[str]:
+    """Sentences by their final punctuation; the whole text where there is none."""
+    return [sentence for sentence in _SENTENCE_END.split(text) if sentence]
+
+
+def distribute(phrases: Sequence[Phrase], cuts: Sequence[int]) -> list[str]:
+    """The text of each segment: `cuts` are the ends of all segments but the last, in ticks of speech.
+
+    A phrase that spans a cut is divided between words, each placed by its share of the letters.
+    """
+    words: list[list[str]] = [[] for _ in range(len(cuts) + 1)]
+    for phrase in phrases:
+        middle = (phrase.start + phrase.end) / 2
+        first, last = bisect_right(cuts, phrase.start), bisect_right(cuts, phrase.end - 1)
+        if first >= last or not phrase.divisible:
+            words[bisect_right(cuts, middle)].append(phrase.text)
+            continue
+        for word, at in _placed_words(phrase):
+            words[bisect_right(cuts, at)].append(word)
+    return [" ".join(spoken) for spoken in words]
+
+
+def _placed_words(phrase: Phrase) -> list[tuple[str, float]]:
+    words = phrase.text.split()
+    ends = list(accumulate(len(word) + 1 for word in words))
+    share = (phrase.end - phrase.start) / ends[-1]
+    return [(word, phrase.start + share * (end - (len(word) + 1) / 2)) for word, end in zip(words, ends, strict=True)]
+
+
+def _role(speaker: str | None) -> str | None:
+    return _NUMBERING.sub("", speaker).strip().casefold() if speaker else None

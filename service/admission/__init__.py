@@ -1,0 +1,1 @@
+"""Admission: who may submit now, and when each client is done."""

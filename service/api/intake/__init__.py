@@ -1,0 +1,1 @@
+"""Reading request bodies as they arrive: forms, archives, uploads."""

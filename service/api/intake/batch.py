@@ -1,0 +1,207 @@
+"""The two doors of a batch: lines that name uploads, and a tar that brings its files along."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect, Request
+
+from service.api.intake.tar_stream import Member, TarStream
+from service.batches.manifest import LineReader, MemberFields, Problems, UploadFields, plain_name
+from service.batches.states import BatchLine, StoredLine
+from service.errors.request import BatchUnreadable, BatchUnsupported
+from service.storage.objects import ObjectStore, assessment_prefix, material_prefix
+from service.uploads.audio_format import HEAD_BYTES, looks_like_audio
+from service.uploads.duration_estimate import guess_seconds
+
+LINES = ("application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines")
+ARCHIVES = ("application/x-tar", "application/tar")
+MANIFEST = "manifest.jsonl"
+LONGEST_ENDING = 1_000_000  # bytes of padding after an archive's end
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchLimits:
+    """Most lines, and largest sizes in bytes: of an archive, of one recording, of one transcript."""
+
+    lines: int
+    archive: int
+    recording: int
+    transcript: int
+
+
+def is_archive(request: Request) -> bool:
+    """Whether the body is a tar; False for lines of JSON. Raises BatchUnsupported for anything else."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind not in (*LINES, *ARCHIVES):
+        raise BatchUnsupported("The type of the body is not accepted.")
+    return kind in ARCHIVES
+
+
+class HashedBody:
+    """A body as it comes, and the digest of what has come."""
+
+    def __init__(self, chunks: AsyncIterator[bytes]) -> None:
+        self._chunks = chunks
+        self._hash = hashlib.sha256()
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """The same chunks."""
+        async for chunk in self._chunks:
+            self._hash.update(chunk)
+            yield chunk
+
+    async def read_digest(self) -> str:
+        """Digest of the whole body, after reading what is left of it. Raises BatchUnreadable."""
+        try:
+            async for chunk in self._chunks:
+                self._hash.update(chunk)
+        except ClientDisconnect:
+            raise BatchUnreadable("The connection ended before the batch was complete.") from None
+        return self._hash.hexdigest()
+
+
+async def read_lines(body: AsyncIterator[bytes], tasks: frozenset[str], limits: BatchLimits) -> list[BatchLine]:
+    """Lines that name uploads. Raises BatchInvalid."""
+    reader = LineReader(UploadFields, tasks, limits.lines)
+    try:
+        async for chunk in body:
+            reader.feed(chunk)
+    except ClientDisconnect:
+        raise BatchUnreadable("The connection ended before the batch was complete.") from None
+    return reader.finish()
+
+
+class ArchiveIntake:
+    """A tar on its way into the object store; when it is refused, nothing of it stays there."""
+
+    def __init__(self, objects: ObjectStore, tasks: frozenset[str], limits: BatchLimits) -> None:
+        self._objects = objects
+        self._tasks = tasks
+        self._limits = limits
+        self._ids: dict[int, str] = {}
+        self._wanted: dict[str, tuple[BatchLine, str]] = {}
+        self._keys: dict[str, str] = {}
+        self._seconds: dict[int, float] = {}
+        self._problems = Problems()
+
+    async def receive(self, body: AsyncIterator[bytes]) -> list[StoredLine]:
+        """Every line with its files stored. Raises BatchInvalid, BatchUnreadable, TooLarge."""
+        try:
+            return await self._receive(TarStream(body, self._limits.archive))
+        except BaseException as error:
+            await self.discard()
+            if isinstance(error, ClientDisconnect):
+                raise BatchUnreadable("The connection ended before the batch was complete.") from None
+            raise
+
+    async def discard(self) -> None:
+        """Remove whatever has been stored."""
+        for name in self._keys:
+            line, _ = self._wanted[name]
+            await run_in_threadpool(self._objects.delete, assessment_prefix(self._ids[line.line]))
+
+    async def _receive(self, archive: TarStream) -> list[StoredLine]:
+        lines: list[BatchLine] | None = None
+        number = 0
+        async for member in archive.members():
+            number += 1
+            if lines is None:
+                lines = await self._manifest(member)
+            else:
+                await self._take(member, number)
+        if lines is None:
+            raise BatchUnreadable("The archive is empty.")
+        await archive.drain(LONGEST_ENDING)
+        for name, (line, field) in self._wanted.items():
+            if name not in self._keys:
+                self._problems.add(line.line, f"{field} is not in the archive")
+        self._problems.refuse()
+        return [self._stored(line) for line in lines]
+
+    async def _manifest(self, member: Member) -> list[BatchLine]:
+        if plain_name(member.name) != MANIFEST:
+            raise BatchUnreadable(f"The first member of the archive is not {MANIFEST}.")
+        reader = LineReader(MemberFields, self._tasks, self._limits.lines)
+        async for chunk in member.chunks:
+            reader.feed(chunk)
+        lines = reader.finish()
+        for line in lines:
+            self._ids[line.line] = str(uuid.uuid4())
+            for field, name in (("audio", line.audio), ("transcript", line.transcript)):
+                if name is not None:
+                    self._wanted[name] = (line, field)
+        return lines
+
+    async def _take(self, member: Member, number: int) -> None:
+        """Store one file, or note what is wrong with it; once something is, nothing more is stored."""
+        name = plain_name(member.name)
+        if name.rpartition("/")[2].startswith("._"):  # macOS adds such companions unasked
+            return
+        if name not in self._wanted:
+            self._problems.add(f"member {number}", "is not named in the manifest")
+            self._stop_if_endless()
+            return
+        line, field = self._wanted[name]
+        if name in self._keys:
+            self._problems.add(line.line, f"{field} is in the archive twice")
+            return
+        self._keys[name] = f"{material_prefix(self._ids[line.line])}/{field}"
+        if (reason := self._too_large(member, field)) is not None:
+            self._problems.add(line.line, f"{field} {reason}")
+        elif field == "audio":
+            await self._take_audio(member, line, self._keys[name])
+        else:
+            await self._take_transcript(member, line, self._keys[name])
+
+    async def _take_audio(self, member: Member, line: BatchLine, key: str) -> None:
+        head = b""
+        async for chunk in member.chunks:
+            head += chunk
+            if len(head) >= HEAD_BYTES:
+                break
+        if not looks_like_audio(head):
+            self._problems.add(line.line, "audio does not begin like any accepted audio format")
+        if not self._problems.count:
+            self._seconds[line.line] = guess_seconds(head, member.size)
+            await self._objects.put_stream(key, _with(head, member.chunks))
+
+    async def _take_transcript(self, member: Member, line: BatchLine, key: str) -> None:
+        content = b"".join([chunk async for chunk in member.chunks])
+        try:
+            if not content.decode("utf-8-sig").strip():
+                self._problems.add(line.line, "transcript holds no words")
+        except UnicodeDecodeError:
+            self._problems.add(line.line, "transcript is not UTF-8 text")
+        if not self._problems.count:
+            await run_in_threadpool(self._objects.write, key, content)
+
+    def _too_large(self, member: Member, field: str) -> str | None:
+        most = self._limits.recording if field == "audio" else self._limits.transcript
+        if member.size > most:
+            return f"is larger than {most} bytes"
+        return None if member.size else "is empty"
+
+    def _stop_if_endless(self) -> None:
+        """A manifest with few lines must not be followed by files without end."""
+        if self._problems.count > self._limits.lines:
+            self._problems.refuse()
+
+    def _stored(self, line: BatchLine) -> StoredLine:
+        return StoredLine(
+            line=line,
+            assessment_id=self._ids[line.line],
+            audio_key=None if line.audio is None else self._keys[line.audio],
+            transcript_key=None if line.transcript is None else self._keys[line.transcript],
+            audio_seconds=self._seconds.get(line.line),
+        )
+
+
+async def _with(head: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield head
+    async for chunk in rest:
+        yield chunk

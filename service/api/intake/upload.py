@@ -1,0 +1,87 @@
+"""The body of a request on its way into an upload, a part at a time."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from fastapi import Request
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect
+
+from service.api.intake.body import body_of
+from service.api.lease_renewal import renewing
+from service.api.tus import Checksum
+from service.errors.request import BodyStalled, MalformedUpload, TooLarge, UploadChecksumMismatch
+from service.errors.tree import ServiceError
+from service.settings import Settings
+from service.uploads.writer import PART_BYTES, UploadWriter
+
+
+async def write_body(request: Request, writer: UploadWriter, checksum: Checksum | None, settings: Settings) -> None:
+    """Store what comes and close the writer, which must be open; what came before an interruption is kept.
+
+    With a checksum all of it counts or nothing. Raises TooLarge, UploadChecksumMismatch, UploadLocked,
+    UploadNotFound, BodyStalled, MalformedUpload when the connection ended.
+    """
+    try:
+        async with renewing(writer.renew, settings.request_lease):
+            interruption = await _store(body_of(request, settings.request_lease), writer, checksum)
+            await run_in_threadpool(writer.close)
+    except ServiceError:
+        await run_in_threadpool(writer.discard)
+        await run_in_threadpool(writer.release)
+        raise
+    except BaseException:  # a database that failed may have counted the last part all the same
+        await run_in_threadpool(writer.release)
+        raise
+    if interruption is not None:
+        raise interruption
+
+
+async def _store(body: AsyncIterator[bytes], writer: UploadWriter, checksum: Checksum | None) -> ServiceError | None:
+    """Returns what ended the body before its time."""
+    hasher = None if checksum is None else checksum.hasher()
+    rest = bytearray()
+    interruption: ServiceError | None = None
+    try:
+        async for piece in _pieces(body):
+            if hasher is not None:
+                hasher.update(piece)
+            await _add(writer, rest, piece)
+    except BodyStalled as stalled:
+        interruption = stalled
+    except ClientDisconnect:
+        interruption = MalformedUpload("The connection ended before the request did.")
+    if checksum is not None and hasher is not None:
+        if interruption is not None:
+            raise interruption
+        if hasher.digest() != checksum.digest:
+            raise UploadChecksumMismatch("The bytes that came do not match Upload-Checksum.")
+    await run_in_threadpool(_store_rest, writer, bytes(rest))
+    return interruption
+
+
+async def _add(writer: UploadWriter, rest: bytearray, piece: bytes) -> None:
+    """Keep the piece until there are enough for a part."""
+    if len(rest) + len(piece) > writer.room:
+        raise TooLarge("The request holds more bytes than are missing from the upload.")
+    if len(rest) + len(piece) > PART_BYTES:
+        await run_in_threadpool(writer.store, bytes(rest))
+        rest.clear()
+    rest += piece
+
+
+def _store_rest(writer: UploadWriter, rest: bytes) -> None:
+    if rest:
+        writer.store(rest)
+    writer.commit()
+
+
+async def _pieces(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The body in pieces no larger than a part; servers hand out small ones, but nothing says that they must."""
+    async for chunk in body:
+        if len(chunk) <= PART_BYTES:
+            yield chunk
+        else:
+            for start in range(0, len(chunk), PART_BYTES):
+                yield chunk[start : start + PART_BYTES]

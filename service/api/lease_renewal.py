@@ -1,0 +1,39 @@
+"""Renew a lease from a thread while a request is being handled."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.concurrency import run_in_threadpool
+
+from service.observability.logs import failure_fields
+
+log = structlog.stdlib.get_logger(__name__)
+RENEWALS = 3  # in the time of a lease
+
+
+@asynccontextmanager
+async def renewing(renew: Callable[[], bool], lease: timedelta) -> AsyncIterator[None]:
+    """Call `renew` from a thread, three times in a lease, until the block ends or it says False."""
+    task = asyncio.create_task(_renew(renew, lease.total_seconds() / RENEWALS))
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+async def _renew(renew: Callable[[], bool], pause: float) -> None:
+    held = True
+    while held:
+        await asyncio.sleep(pause)
+        try:
+            held = await run_in_threadpool(renew)
+        except SQLAlchemyError as error:  # the database may answer before the lease has run out
+            log.warning("lease not renewed", **failure_fields(error))

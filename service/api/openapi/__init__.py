@@ -1,0 +1,1 @@
+"""What FastAPI cannot derive for the OpenAPI document: problems and examples."""

@@ -1,0 +1,214 @@
+"""What goes in and out over HTTP, with examples; OpenAPI is made from these."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from service.admission.queue_position import Standing
+from service.assessments.result import Result
+from service.assessments.states import PRINTABLE, Assessment, Failure, Priority, StageKind, State
+from service.assessments.submission import DEFAULT_TASK
+from service.worker_registry import RegisteredModel
+
+UNKNOWN = Standing()
+EXAMPLE_ID = "3b0e7a52-6a2f-4d0c-9a46-1d1a3a5f6c58"
+STAGE_OF_STATE = {
+    State.QUEUED: "queued",
+    State.PREPARING: StageKind.PREPARE.value,
+    State.ENCODING: StageKind.ENCODE.value,
+    State.SCORING: StageKind.SCORE.value,
+}
+
+
+class Message(BaseModel):
+    """Base of everything sent or received: immutable, no unknown fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Metadata(Message):
+    """The part `metadata` of a submission."""
+
+    task: Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=PRINTABLE)] = Field(
+        default=DEFAULT_TASK,
+        description="what to predict; GET /v1/models lists the tasks",
+        examples=["spectrum"],
+    )
+    reference: Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=PRINTABLE)] | None = Field(
+        default=None,
+        description="your own opaque id, given back unchanged; never a name or a patient number",
+        examples=["visit-0042"],
+    )
+    priority: Priority = Field(default=Priority.ROUTINE, description="`batch` waits behind `routine`")
+
+
+class Progress(Message):
+    """How far an assessment has come; it never goes back."""
+
+    stage: Literal["queued", "prepare", "encode", "score"] | None = Field(description="null once final")
+    segments_done: int = Field(examples=[16])
+    segments_total: int | None = Field(description="null until the recording has been cut", examples=[42])
+    position: int | None = Field(
+        description="assessments ahead of it in its lane; 0 once it is worked on, null once final", examples=[3]
+    )
+    eta_seconds: float | None = Field(
+        description="expected seconds until its end; null once final, and while nothing is known", examples=[71.5]
+    )
+
+
+class FailureView(Message):
+    """Why an assessment failed."""
+
+    code: str = Field(examples=["internal_error"])
+    detail: str
+    advice: str
+    retryable: bool
+
+    @classmethod
+    def of(cls, failure: Failure) -> Self:
+        """The view of a failure."""
+        return cls(code=failure.code, detail=failure.detail, advice=failure.advice, retryable=failure.retryable)
+
+
+class Links(Message):
+    """Where to go from here."""
+
+    self: str = Field(examples=[f"/v1/assessments/{EXAMPLE_ID}"])
+
+
+class AssessmentSummary(Message):
+    """An assessment without its result."""
+
+    id: str = Field(examples=[EXAMPLE_ID])
+    state: State
+    task: str = Field(examples=["spectrum"])
+    reference: str | None = Field(examples=["visit-0042"])
+    bundle: str = Field(description="the bundle that scores it", examples=["demo"])
+    created_at: datetime
+    updated_at: datetime
+    finished_at: datetime | None
+    progress: Progress
+    error: FailureView | None = Field(description="set when the state is `failed`")
+    links: Links
+
+
+class AssessmentView(AssessmentSummary):
+    """One recording scored, or to be scored."""
+
+    result: Result | None = Field(description="set when the state is `succeeded` or `abstained`")
+
+
+class AssessmentPage(Message):
+    """Assessments, newest first."""
+
+    items: tuple[AssessmentSummary, ...]
+    next_cursor: str | None = Field(description="pass it as `cursor` for the next page; null on the last one")
+
+
+class TaskView(Message):
+    """A task and its outcomes."""
+
+    name: str = Field(examples=["spectrum"])
+    outcomes: tuple[str, ...]
+
+
+class ModelView(Message):
+    """A model that workers have loaded."""
+
+    bundle: str = Field(examples=["demo"])
+    version: str
+    digest: str
+    demonstration: bool = Field(description="true when it was trained on synthetic speech only")
+    tasks: tuple[TaskView, ...]
+    encoders: dict[str, str]
+    loaded_at: datetime
+
+
+class ModelList(Message):
+    """The models in use, newest first."""
+
+    items: tuple[ModelView, ...]
+
+
+class Health(Message):
+    """The service lives, or is ready."""
+
+    status: Literal["ok"] = "ok"
+
+
+class ProblemField(Message):
+    """One field that is wrong."""
+
+    location: str = Field(examples=["metadata.task"])
+    reason: str = Field(examples=["is not a known task"])
+
+
+class Problem(Message):
+    """An error, as RFC 9457 has it."""
+
+    type: str = Field(description="identifies the kind of problem", examples=["urn:hilbert:problem:unknown_task"])
+    title: str = Field(examples=["Unknown task"])
+    status: int = Field(examples=[422])
+    detail: str = Field(examples=["No model predicts this task; known tasks: spectrum."])
+    code: str = Field(examples=["unknown_task"])
+    advice: str = Field(examples=["Ask for one of the tasks that GET /v1/models lists."])
+    request_id: str
+    retryable: bool = Field(description="whether the same request may succeed later")
+    errors: tuple[ProblemField, ...] | None = None
+
+
+def summary_fields(assessment: Assessment, standing: Standing) -> dict[str, object]:
+    """The fields that summary and view share."""
+    return {
+        "id": assessment.id,
+        "state": assessment.state,
+        "task": assessment.task,
+        "reference": assessment.reference,
+        "bundle": assessment.bundle,
+        "created_at": assessment.created_at,
+        "updated_at": assessment.updated_at,
+        "finished_at": assessment.finished_at,
+        "progress": Progress.model_validate(
+            {
+                "stage": STAGE_OF_STATE.get(assessment.state),
+                "segments_done": assessment.segments_done,
+                "segments_total": assessment.segments_total,
+                "position": standing.position,
+                "eta_seconds": standing.eta_seconds,
+            }
+        ),
+        "error": None if assessment.failure is None else FailureView.of(assessment.failure),
+        "links": Links(self=assessment_path(assessment.id)),
+    }
+
+
+def summary_of(assessment: Assessment, standing: Standing = UNKNOWN) -> AssessmentSummary:
+    """An assessment as lists show it."""
+    return AssessmentSummary.model_validate(summary_fields(assessment, standing))
+
+
+def view_of(assessment: Assessment, result: Result | None, standing: Standing = UNKNOWN) -> AssessmentView:
+    """An assessment as its own address shows it."""
+    return AssessmentView.model_validate({**summary_fields(assessment, standing), "result": result})
+
+
+def model_view(registered: RegisteredModel) -> ModelView:
+    """A model as the API shows it."""
+    model = registered.model
+    return ModelView(
+        bundle=model.bundle,
+        version=model.version,
+        digest=model.digest,
+        demonstration=model.demonstration,
+        tasks=tuple(TaskView(name=task.name, outcomes=task.outcomes) for task in model.tasks),
+        encoders=model.encoders,
+        loaded_at=registered.loaded_at,
+    )
+
+
+def assessment_path(assessment_id: str) -> str:
+    """Where an assessment is found."""
+    return f"/v1/assessments/{assessment_id}"

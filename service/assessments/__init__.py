@@ -1,0 +1,1 @@
+"""Assessments: states, repository, stages and their lifecycle."""

@@ -1,0 +1,171 @@
+"""Assessments as their owners see them. Nobody queries without a caller."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Select, and_, delete, or_, select
+from sqlalchemy.orm import Session
+
+from service.assessments.lifecycle import end
+from service.assessments.stages import new_stage
+from service.assessments.states import FINAL, Assessment, Failure, Order, Priority, StageKind, State
+from service.auth.caller import Caller
+from service.errors.not_found import AssessmentNotFound
+from service.storage.database import now
+from service.storage.pagination import read_cursor, write_cursor
+from service.storage.tables import AssessmentRow
+
+AT_ONCE = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """Some assessments, newest first, and where to go on."""
+
+    items: tuple[Assessment, ...]
+    next_cursor: str | None
+
+
+class AssessmentRepository:
+    """The assessments of one caller's tenant; all others do not exist for it."""
+
+    def __init__(self, session: Session, caller: Caller) -> None:
+        self._session = session
+        self._caller = caller
+
+    def add(self, order: Order) -> Assessment:
+        """Insert the assessment and its first stage; both or neither, with the session's transaction."""
+        row = AssessmentRow(**assessment_values(order, self._caller.tenant, now()))
+        self._session.add(row)
+        self._session.flush()
+        self._session.add(new_stage(order.id, StageKind.PREPARE, 0))
+        return _assessment(row)
+
+    def get(self, assessment_id: str) -> Assessment:
+        """Raises AssessmentNotFound, also for another tenant's."""
+        return _assessment(self._row(assessment_id))
+
+    def page(self, *, limit: int, cursor: str | None, state: State | None) -> Page:
+        """Newest first. Raises InvalidRequest for a cursor that is none of ours."""
+        query = self._own().order_by(AssessmentRow.created_at.desc(), AssessmentRow.id.desc()).limit(limit + 1)
+        if state is not None:
+            query = query.where(AssessmentRow.state == state)
+        if cursor is not None:
+            created_at, last_id = read_cursor(cursor)
+            query = query.where(
+                or_(
+                    AssessmentRow.created_at < created_at,
+                    and_(AssessmentRow.created_at == created_at, AssessmentRow.id < last_id),
+                )
+            )
+        rows = self._session.scalars(query).all()
+        more = len(rows) > limit
+        return Page(
+            items=tuple(_assessment(row) for row in rows[:limit]),
+            next_cursor=write_cursor(rows[limit - 1].created_at, rows[limit - 1].id) if more else None,
+        )
+
+    def cancel(self, assessment_id: str) -> bool:
+        """End an unfinished assessment as cancelled, together with its stages; False when it had ended."""
+        return end(self._session, self._row(assessment_id, lock=True), State.CANCELLED)
+
+    def erase(self, assessment_id: str) -> None:
+        """Remove the rows of a finished assessment. Raises AssessmentNotFound."""
+        erased = self._session.scalars(
+            delete(AssessmentRow)
+            .where(
+                AssessmentRow.id == assessment_id,
+                AssessmentRow.tenant == self._caller.tenant,
+                AssessmentRow.state.in_(FINAL),
+            )
+            .returning(AssessmentRow.id)
+        ).all()
+        if not erased:
+            self._row(assessment_id)
+
+    def _own(self) -> Select[AssessmentRow]:
+        return select(AssessmentRow).where(AssessmentRow.tenant == self._caller.tenant)
+
+    def _row(self, assessment_id: str, *, lock: bool = False) -> AssessmentRow:
+        query = self._own().where(AssessmentRow.id == assessment_id)
+        row = self._session.scalars(query.with_for_update() if lock else query).one_or_none()
+        if row is None:
+            raise AssessmentNotFound("There is no assessment with this id.")
+        return row
+
+
+def assessment_values(order: Order, tenant: str, moment: datetime) -> dict[str, object]:
+    """The columns of an order that was just taken."""
+    return {
+        "id": order.id,
+        "tenant": tenant,
+        "state": State.QUEUED,
+        "task": order.task,
+        "reference": order.reference,
+        "priority": order.priority,
+        "bundle": order.bundle,
+        "request_id": order.request_id,
+        "created_at": moment,
+        "updated_at": moment,
+        "audio_key": order.audio_key,
+        "transcript_key": order.transcript_key,
+        "segments_done": 0,
+        "version": 1,
+        "audio_seconds": order.audio_seconds,
+        "batch_id": None if order.place is None else order.place.batch_id,
+        "batch_line": None if order.place is None else order.place.line,
+        "custom_id": None if order.place is None else order.place.custom_id,
+    }
+
+
+def changed_since(session: Session, known: Mapping[str, int]) -> dict[str, Assessment | None]:
+    """Those of which the caller knows an older version, and None for those that were erased.
+
+    Whoever asks has made sure, once for each id, that it may be seen.
+    """
+    changed: dict[str, Assessment | None] = {}
+    ids = list(known)
+    for start in range(0, len(ids), AT_ONCE):
+        some = ids[start : start + AT_ONCE]
+        query = select(AssessmentRow.id, AssessmentRow.version).where(AssessmentRow.id.in_(some))
+        versions = {row.id: row.version for row in session.execute(query)}
+        stale = [one for one in some if one in versions and versions[one] > known[one]]
+        rows = session.scalars(select(AssessmentRow).where(AssessmentRow.id.in_(stale))) if stale else ()
+        changed |= {one: None for one in some if one not in versions} | {row.id: _assessment(row) for row in rows}
+    return changed
+
+
+def _assessment(row: AssessmentRow) -> Assessment:
+    return Assessment(
+        id=row.id,
+        state=State(row.state),
+        task=row.task,
+        reference=row.reference,
+        bundle=row.bundle,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+        finished_at=row.finished_at,
+        segments_done=row.segments_done,
+        segments_total=row.segments_total,
+        result_key=row.result_key,
+        failure=_failure(row),
+        version=row.version,
+        batch_id=row.batch_id,
+        custom_id=row.custom_id,
+        priority=Priority(row.priority),
+        audio_seconds=row.audio_seconds,
+    )
+
+
+def _failure(row: AssessmentRow) -> Failure | None:
+    if row.failure_code is None:
+        return None
+    return Failure(
+        code=row.failure_code,
+        detail=row.failure_detail or "",
+        advice=row.failure_advice or "",
+        retryable=bool(row.failure_retryable),
+    )

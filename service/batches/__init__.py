@@ -1,0 +1,1 @@
+"""Batches: many assessments submitted together, with their output files."""

@@ -1,0 +1,178 @@
+"""Batches as their owners see them. Nobody queries without a caller."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TypeVar
+
+from sqlalchemy import Select, and_, func, insert, or_, select, update
+from sqlalchemy.orm import Session
+
+from service.assessments.repository import assessment_values
+from service.assessments.stages import new_stage
+from service.assessments.states import Order, StageKind, State
+from service.auth.caller import Caller
+from service.batches.states import ENDED, Batch, BatchState, LineCounts
+from service.errors.not_found import BatchNotFound
+from service.storage.database import now
+from service.storage.pagination import read_cursor, write_cursor
+from service.storage.tables import AssessmentRow, BatchRow, StageRow, Table
+
+ROWS_AT_ONCE = 500
+PACE_LINES = 100
+LEAST_PACE_LINES = 5
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchPage:
+    """Some batches, newest first, and where to go on."""
+
+    items: tuple[Batch, ...]
+    next_cursor: str | None
+
+
+class BatchRepository:
+    """The batches of one caller's tenant; all others do not exist for it."""
+
+    def __init__(self, session: Session, caller: Caller) -> None:
+        self._session = session
+        self._caller = caller
+
+    def add(self, batch_id: str, request_id: str, orders: Sequence[Order]) -> Batch:
+        """Insert the batch, its assessments and their first stages; all or none, with the session's transaction."""
+        moment = now()
+        row = BatchRow(
+            id=batch_id,
+            tenant=self._caller.tenant,
+            state=BatchState.RUNNING,
+            lines=len(orders),
+            request_id=request_id,
+            created_at=moment,
+            updated_at=moment,
+        )
+        self._session.add(row)
+        self._session.flush()
+        # Objects of the mapper would nearly double the time, for all of which SQLite's other writers wait.
+        assessments, stages = (Table.metadata.tables[table.__tablename__] for table in (AssessmentRow, StageRow))
+        stage = _columns(new_stage("", StageKind.PREPARE, 0))
+        for part in in_parts(list(enumerate(orders)), ROWS_AT_ONCE):
+            # A microsecond apart, so that lines are taken up in their order.
+            rows = [
+                assessment_values(order, self._caller.tenant, moment + timedelta(microseconds=number))
+                for number, order in part
+            ]
+            firsts = [{**stage, "id": str(uuid.uuid4()), "assessment_id": order.id} for _, order in part]
+            self._session.execute(insert(assessments), rows)
+            self._session.execute(insert(stages), firsts)
+        return _batch(row)
+
+    def get(self, batch_id: str) -> Batch:
+        """Raises BatchNotFound, also for another tenant's."""
+        row = self._session.scalars(self._own().where(BatchRow.id == batch_id)).one_or_none()
+        if row is None:
+            raise BatchNotFound("There is no batch with this id.")
+        return _batch(row)
+
+    def page(self, *, limit: int, cursor: str | None) -> BatchPage:
+        """Newest first. Raises InvalidRequest for a cursor that is none of ours."""
+        query = self._own().order_by(BatchRow.created_at.desc(), BatchRow.id.desc()).limit(limit + 1)
+        if cursor is not None:
+            created_at, last_id = read_cursor(cursor)
+            query = query.where(
+                or_(
+                    BatchRow.created_at < created_at,
+                    and_(BatchRow.created_at == created_at, BatchRow.id < last_id),
+                )
+            )
+        rows = self._session.scalars(query).all()
+        last = rows[limit - 1] if len(rows) > limit else None
+        return BatchPage(
+            items=tuple(_batch(row) for row in rows[:limit]),
+            next_cursor=None if last is None else write_cursor(last.created_at, last.id),
+        )
+
+    def counts(self, batch: Batch) -> LineCounts:
+        """Where its lines stand."""
+        query = (
+            select(AssessmentRow.state, func.count())
+            .where(AssessmentRow.batch_id == batch.id)
+            .group_by(AssessmentRow.state)
+        )
+        by_state: dict[str, int] = {state: count for state, count in self._session.execute(query)}  # noqa: C416 - rows are no tuples to mypy
+        return LineCounts(
+            queued=by_state.get(State.QUEUED, 0),
+            running=sum(by_state.get(state, 0) for state in (State.PREPARING, State.ENCODING, State.SCORING)),
+            succeeded=by_state.get(State.SUCCEEDED, 0),
+            abstained=by_state.get(State.ABSTAINED, 0),
+            failed=by_state.get(State.FAILED, 0),
+            cancelled=by_state.get(State.CANCELLED, 0),
+            total=batch.lines,
+        )
+
+    def seconds_left(self, batch: Batch, counts: LineCounts) -> float | None:
+        """How long the open lines will take at the pace of the last hundred; None until a few have ended.
+
+        The pace is taken up to this moment, not to the last line's end: when nothing ends any more, it falls.
+        """
+        if not counts.open:
+            return 0.0
+        ends = self._session.scalars(
+            select(AssessmentRow.finished_at)
+            .where(AssessmentRow.batch_id == batch.id, AssessmentRow.finished_at.is_not(None))
+            .order_by(AssessmentRow.finished_at.desc())
+            .limit(PACE_LINES)
+        ).all()
+        if len(ends) < LEAST_PACE_LINES or ends[-1] is None:
+            return None
+        began = ends[-1] if len(ends) == PACE_LINES else batch.created_at
+        return counts.open * (now() - began).total_seconds() / len(ends)
+
+    def begin_cancelling(self, batch_id: str) -> bool:
+        """Let a running batch be cancelled; False when it had ended. Raises BatchNotFound."""
+        self._move(batch_id, (BatchState.RUNNING,), BatchState.CANCELLING)
+        return self.get(batch_id).state not in ENDED
+
+    def begin_erasing(self, batch_id: str) -> None:
+        """Let an ended batch be erased; from now on it is gone for clients. Raises BatchNotFound."""
+        if not self._move(batch_id, ENDED, BatchState.ERASING):
+            self.get(batch_id)
+
+    def _move(self, batch_id: str, sources: tuple[BatchState, ...], target: BatchState) -> bool:
+        moved = self._session.scalars(
+            update(BatchRow)
+            .where(BatchRow.id == batch_id, BatchRow.tenant == self._caller.tenant, BatchRow.state.in_(sources))
+            .values(state=target, updated_at=now())
+            .returning(BatchRow.id)
+            .execution_options(synchronize_session=False)
+        ).all()
+        return bool(moved)
+
+    def _own(self) -> Select[BatchRow]:
+        return select(BatchRow).where(BatchRow.tenant == self._caller.tenant, BatchRow.state != BatchState.ERASING)
+
+
+def in_parts(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
+    """The items, at most so many at a time."""
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
+
+
+def _columns(row: StageRow) -> dict[str, object]:
+    return {column.key: getattr(row, column.key) for column in StageRow.__table__.columns}
+
+
+def _batch(row: BatchRow) -> Batch:
+    return Batch(
+        id=row.id,
+        state=BatchState(row.state),
+        lines=row.lines,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+        finished_at=row.finished_at,
+        output_key=row.output_key,
+        errors_key=row.errors_key,
+    )

@@ -1,0 +1,138 @@
+"""Taking a batch: one transaction that inserts every line and takes every upload, or refuses the whole."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from sqlalchemy.orm import Session
+
+from service.assessments.states import BatchPlace, Order, Priority
+from service.assessments.submission import require_model
+from service.auth.caller import Caller
+from service.batches.manifest import Problems
+from service.batches.repository import BatchRepository
+from service.batches.states import Batch, BatchLine, StoredLine
+from service.errors.tree import RequestRefused
+from service.storage.database import Database
+from service.storage.objects import ObjectStore
+from service.uploads.material import Material, material_of
+from service.uploads.repository import StoredUpload, UploadRepository
+
+LOOKS_AT_ONCE = 16
+
+Then = Callable[[Session, Batch], None]
+
+
+class BatchSubmission:
+    """One batch on its way into the database. Raises ModelNotReady when made before any model is there."""
+
+    def __init__(self, database: Database, caller: Caller, batch_id: str, request_id: str) -> None:
+        self._database = database
+        self._caller = caller
+        self._batch_id = batch_id
+        self._request_id = request_id
+        # The newest model of each task comes last, and stays.
+        self._bundles = {task.name: model.bundle for model in reversed(require_model(database)) for task in model.tasks}
+
+    @property
+    def tasks(self) -> frozenset[str]:
+        """Tasks that a line may ask for."""
+        return frozenset(self._bundles)
+
+    def take_stored(self, lines: Sequence[StoredLine], then: Then) -> Batch:
+        """Accept lines whose material came with the request; `then` is the last of the transaction."""
+        return self._database.write(lambda session: self._add(session, lines, then))
+
+    def take_uploaded(
+        self, lines: Sequence[BatchLine], objects: ObjectStore, transcript_limit: int, then: Then
+    ) -> Batch:
+        """The same for lines whose material was uploaded before. Raises BatchInvalid."""
+        named = {name for line in lines for name in (line.audio, line.transcript) if name is not None}
+        found = self._database.read(
+            lambda session: UploadRepository(session, self._caller).find_many(named, lock=False)
+        )
+        _refuse_unusable(lines, found)
+        stored = _looked_into(lines, found, objects, transcript_limit)
+
+        def take(session: Session) -> Batch:
+            uploads = UploadRepository(session, self._caller)
+            # What was looked into is complete and so unchanged, but another request may have taken it.
+            _refuse_unusable(lines, uploads.find_many(named, lock=True))
+            uploads.take_many(named, self._batch_id)
+            return self._add(session, stored, then)
+
+        return self._database.write(take)
+
+    def _add(self, session: Session, lines: Sequence[StoredLine], then: Then) -> Batch:
+        orders = [self._order(line) for line in lines]
+        batch = BatchRepository(session, self._caller).add(self._batch_id, self._request_id, orders)
+        then(session, batch)
+        return batch
+
+    def _order(self, stored: StoredLine) -> Order:
+        line = stored.line
+        return Order(
+            id=stored.assessment_id,
+            task=line.task,
+            reference=line.reference,
+            priority=Priority.BATCH,
+            bundle=self._bundles[line.task],
+            request_id=self._request_id,
+            audio_key=stored.audio_key,
+            transcript_key=stored.transcript_key,
+            audio_seconds=stored.audio_seconds,
+            place=BatchPlace(batch_id=self._batch_id, line=line.line, custom_id=line.custom_id),
+        )
+
+
+def _looked_into(
+    lines: Sequence[BatchLine], uploads: dict[str, StoredUpload], objects: ObjectStore, transcript_limit: int
+) -> list[StoredLine]:
+    """The lines with what their uploads hold, several at a time. Raises BatchInvalid."""
+    problems = Problems()
+
+    def look(line: BatchLine) -> Material | RequestRefused:
+        audio, transcript = (None if name is None else uploads[name] for name in (line.audio, line.transcript))
+        try:
+            return material_of(objects, audio=audio, transcript=transcript, transcript_limit=transcript_limit)
+        except RequestRefused as refusal:
+            return refusal
+
+    stored = []
+    with ThreadPoolExecutor(LOOKS_AT_ONCE, thread_name_prefix="look") as pool:
+        for line, material in zip(lines, pool.map(look, lines), strict=True):
+            if isinstance(material, RequestRefused):
+                problems.add(line.line, f"{material.detail} ({material.code})")
+            else:
+                stored.append(_stored(line, material))
+    problems.refuse()
+    return stored
+
+
+def _stored(line: BatchLine, material: Material) -> StoredLine:
+    return StoredLine(
+        line=line,
+        assessment_id=str(uuid.uuid4()),
+        audio_key=material.audio_key,
+        transcript_key=material.transcript_key,
+        audio_seconds=material.audio_seconds,
+    )
+
+
+def _refuse_unusable(lines: Sequence[BatchLine], uploads: dict[str, StoredUpload]) -> None:
+    problems = Problems()
+    for line in lines:
+        for field, name in (("audio_upload", line.audio), ("transcript_upload", line.transcript)):
+            if name is not None and (reason := _objection(uploads.get(name))) is not None:
+                problems.add(line.line, f"{field} {reason}")
+    problems.refuse()
+
+
+def _objection(upload: StoredUpload | None) -> str | None:
+    if upload is None:
+        return "names no upload"
+    if not upload.complete:
+        return "names an upload that is not complete"
+    return None if upload.used_by is None else "names an upload that was used before"

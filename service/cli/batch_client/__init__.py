@@ -1,0 +1,1 @@
+"""The parts of `hilbert batch`: manifest, journal, uploads, results."""

@@ -1,0 +1,144 @@
+"""HTTP with patience: connection errors and `try again later` are waited out, everything else is told."""
+
+from __future__ import annotations
+
+import os
+import random
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+from time import monotonic
+
+import httpx
+
+from service.cli.batch_client.stopping import Stopped, busy, refused, unreachable
+
+FIRST_WAIT = 0.5
+CHANCE = random.SystemRandom()
+LONGEST_WAIT = 30.0
+LATER = (429, 502, 503, 504)
+GONE = (404, 410)
+
+
+class Interrupted(Exception):
+    """The user stopped the command; whoever waits gives up."""
+
+
+class Patience:
+    """How long failures of one piece of work are waited out; any success starts the count anew."""
+
+    def __init__(self, within: timedelta, stop: threading.Event) -> None:
+        self._within = within.total_seconds()
+        self._stop = stop
+        self._since: float | None = None
+        self._wait = FIRST_WAIT
+
+    def worked(self) -> None:
+        """Something went well."""
+        self._since = None
+        self._wait = FIRST_WAIT
+
+    def wait(self, answer: httpx.Response | None) -> None:
+        """Wait before the next attempt, as long as the answer says. Raises Stopped when it has been long enough."""
+        moment = monotonic()
+        self._since = moment if self._since is None else self._since
+        if moment - self._since > self._within:
+            if answer is None:
+                raise unreachable("The service does not answer. Run the same command again to go on.")
+            raise busy(f"The service keeps saying {answer.status_code}. Run the same command again to go on.")
+        spread = self._wait * CHANCE.uniform(0.5, 1.0)
+        self._wait = min(LONGEST_WAIT, 2 * self._wait)
+        if self._stop.wait(max(spread, retry_after(answer))):
+            raise Interrupted
+
+
+class ServiceClient:
+    """One service under one key; may be used from several threads."""
+
+    def __init__(self, url: str, key: str, *, patience: timedelta, stop: threading.Event) -> None:
+        self._within = patience
+        self.stop = stop
+        self._http = httpx.Client(
+            base_url=url, headers={"Authorization": f"Bearer {key}"}, timeout=httpx.Timeout(60, connect=10)
+        )
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._http.close()
+
+    def patience(self) -> Patience:
+        """For work of several requests."""
+        return Patience(self._within, self.stop)
+
+    def once(
+        self, method: str, path: str, headers: dict[str, str] | None = None, content: bytes | None = None
+    ) -> httpx.Response | None:
+        """One attempt; None when there was no answer. Raises Interrupted."""
+        if self.stop.is_set():
+            raise Interrupted
+        try:
+            return self._http.request(method, path, headers=headers, content=content)
+        except httpx.TransportError:
+            return None
+
+    def request(
+        self, method: str, path: str, headers: dict[str, str] | None = None, content: bytes | None = None
+    ) -> httpx.Response:
+        """An answer that is final; for requests that may be repeated. Raises Stopped, Interrupted."""
+        patience = self.patience()
+        while True:
+            answer = self.once(method, path, headers, content)
+            if answer is not None and not asks_for_later(answer):
+                return answer
+            patience.wait(answer)
+
+    def read_lines(self, path: str, each: Callable[[str], None]) -> None:
+        """Hand on every line of a stream; after an interruption all of them once more. Raises Stopped."""
+        patience = self.patience()
+        while True:
+            answer: httpx.Response | None = None
+            try:
+                with self._http.stream("GET", path) as answer:
+                    if not asks_for_later(answer):
+                        expect(answer, httpx.codes.OK)
+                        for line in answer.iter_lines():
+                            each(line)
+                        return
+            except httpx.TransportError:
+                answer = None
+            patience.wait(answer)
+
+
+def expect(answer: httpx.Response, *statuses: int) -> httpx.Response:
+    """The answer, if it has one of these statuses. Raises Stopped with the service's own words."""
+    if answer.status_code in statuses:
+        return answer
+    answer.read()
+    told = told_problem(answer)
+    if answer.status_code in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
+        raise Stopped(f"{told} HILBERT_KEY holds the key that is sent.", os.EX_NOPERM)
+    if answer.is_server_error:
+        raise Stopped(told, os.EX_SOFTWARE)
+    raise refused(told)
+
+
+def told_problem(answer: httpx.Response) -> str:
+    """A problem in words for a person."""
+    try:
+        problem = answer.json()
+        return f"{problem['detail']} {problem['advice']} ({problem['code']}, request {problem['request_id']})"
+    except (ValueError, KeyError, TypeError):
+        return f"The service answered {answer.status_code}, which this command does not understand."
+
+
+def asks_for_later(answer: httpx.Response) -> bool:
+    """Whether the same request may go well after a while; a conflict that says when is one in flight."""
+    return answer.status_code in LATER or (
+        answer.status_code == httpx.codes.CONFLICT and "retry-after" in answer.headers
+    )
+
+
+def retry_after(answer: httpx.Response | None) -> float:
+    """Seconds that the answer asks to wait; 0 when it does not say."""
+    value = "" if answer is None else answer.headers.get("retry-after", "")
+    return min(float(value), 600.0) if value.isdigit() else 0.0

@@ -1,0 +1,58 @@
+"""What a user sees while `hilbert batch` uploads and waits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+import httpx
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+from service.cli.batch_client.client import GONE, Interrupted, ServiceClient, expect, retry_after
+from service.cli.batch_client.stopping import refused
+
+ENDED = ("finished", "cancelled")
+SHOWN = ("running", "succeeded", "abstained", "failed", "cancelled")
+LEAST_POLL = 1.0
+
+
+@contextmanager
+def upload_bar(console: Console, size: int) -> Iterator[Progress]:
+    """A bar in bytes; its one task is the first."""
+    columns = (TextColumn("Uploading"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console) as progress:
+        progress.add_task("", total=size)
+        yield progress
+
+
+def follow(client: ServiceClient, path: str, console: Console) -> dict[str, Any]:
+    """Wait until the batch has ended; returns it as it ended. Raises Stopped, Interrupted."""
+    columns = (TextColumn("Scoring  "), BarColumn(), TaskProgressColumn(), TextColumn("{task.description}"))
+    with Progress(*columns, console=console) as progress:
+        task = progress.add_task("", total=None)
+        while True:
+            answer = client.request("GET", path)
+            if answer.status_code in GONE:
+                raise refused(
+                    "The service has no such batch any more: it was erased. Delete the journal to start again."
+                )
+            batch: dict[str, Any] = expect(answer, httpx.codes.OK).json()
+            counts = batch["counts"]
+            ended = sum(counts[name] for name in ("succeeded", "abstained", "failed", "cancelled"))
+            progress.update(task, total=counts["total"], completed=ended, description=describe(batch))
+            if batch["state"] in ENDED:
+                return batch
+            if client.stop.wait(max(LEAST_POLL, retry_after(answer))):
+                raise Interrupted
+
+
+def describe(batch: dict[str, Any]) -> str:
+    """Counts and the time left, in a line."""
+    counts = batch["counts"]
+    told = [f"{counts['queued']} waiting", *(f"{counts[name]} {name}" for name in SHOWN if counts[name])]
+    if batch["state"] not in ENDED and batch["eta_seconds"] is not None:
+        told.append(f"about {timedelta(seconds=round(batch['eta_seconds']))} left")
+    return ", ".join(told)

@@ -1,0 +1,127 @@
+"""The manifest of `hilbert batch`, in CSV or JSON lines: a recording a line, all checked before anything is sent."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from service.cli.batch_client.stopping import refused
+
+COLUMNS = ("custom_id", "id", "audio", "transcript", "task", "reference")
+LONGEST = {"custom_id": 128, "task": 64, "reference": 64}
+MOST_SHOWN = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One recording; `line` is its line in the manifest."""
+
+    line: int
+    custom_id: str
+    audio: Path | None
+    transcript: Path | None
+    task: str | None
+    reference: str | None
+
+    @property
+    def files(self) -> dict[str, Path]:
+        """What is to be uploaded, by its role."""
+        return {role: path for role, path in (("audio", self.audio), ("transcript", self.transcript)) if path}
+
+
+def read_manifest(file: Path, tasks: frozenset[str] | None = None) -> list[Entry]:
+    """Every line, with paths relative to the manifest. Raises Stopped with all that is wrong, by line."""
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError):
+        raise refused(f"{file} cannot be read as UTF-8 text.") from None
+    records = _json_lines(text) if file.suffix.lower() in {".jsonl", ".ndjson"} else _csv(text)
+    entries: list[Entry] = []
+    problems: list[str] = []
+    first: dict[str, int] = {}
+    for line, record in records:
+        if not isinstance(record, str) and not record.get("custom_id"):
+            record["custom_id"] = record.pop("id", "")
+        found = [record] if isinstance(record, str) else _objections(record, file.parent, tasks)
+        if not isinstance(record, str) and not found:
+            entry = _entry(line, record, file.parent)
+            if (before := first.setdefault(entry.custom_id, line)) != line:
+                found = [f"custom_id {entry.custom_id!r} was used in line {before}"]
+            entries.append(entry)
+        problems += [f"line {line}: {reason}" for reason in found]
+    if not entries and not problems:
+        problems = ["there are no lines"]
+    if problems:
+        raise refused(_told(file, problems))
+    return entries
+
+
+def _told(file: Path, problems: list[str]) -> str:
+    more = len(problems) - MOST_SHOWN
+    shown = [f"  {problem}" for problem in problems[:MOST_SHOWN]] + ([f"  ... and {more} more"] if more > 0 else [])
+    return "\n".join([f"{file} has problems; nothing was sent.", *shown])
+
+
+def _csv(text: str) -> Iterator[tuple[int, dict[str, str] | str]]:
+    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True, restkey="", restval="")
+    line = 1
+    try:
+        for row in reader:
+            line = reader.line_num
+            yield line, "has more fields than the header" if "" in row else row
+    except csv.Error as error:
+        yield line + 1, f"is not CSV ({error})"
+
+
+def _json_lines(text: str) -> Iterator[tuple[int, dict[str, str] | str]]:
+    for line, content in enumerate(text.split("\n"), start=1):
+        if not content.strip():
+            continue
+        try:
+            record = json.loads(content)
+        except (ValueError, RecursionError):
+            yield line, "is not JSON"
+            continue
+        if not isinstance(record, dict) or not all(isinstance(value, str | None) for value in record.values()):
+            yield line, "is not a JSON object whose values are text"
+            continue
+        yield line, {name: value for name, value in record.items() if value is not None}
+
+
+def _objections(record: dict[str, str], folder: Path, tasks: frozenset[str] | None) -> list[str]:
+    reasons = [f"unknown column {name!r}; known: {', '.join(COLUMNS)}" for name in record if name not in COLUMNS]
+    if not record["custom_id"]:
+        reasons.append("custom_id is missing")
+    if not record.get("audio") and not record.get("transcript"):
+        reasons.append("names neither audio nor a transcript")
+    reasons += [f"{name} is longer than {most}" for name, most in LONGEST.items() if len(record.get(name, "")) > most]
+    for role in ("audio", "transcript"):
+        if path := record.get(role):
+            reasons += [f"{role}: {reason}" for reason in _objections_to_file(folder / path)]
+    if tasks is not None and record.get("task") and record["task"] not in tasks:
+        reasons.append(f"unknown task; known: {', '.join(sorted(tasks))}")
+    return reasons
+
+
+def _objections_to_file(path: Path) -> list[str]:
+    try:
+        if not path.is_file():
+            return [f"there is no file {path}"]
+        return [] if path.stat().st_size else [f"{path} is empty"]
+    except (OSError, ValueError):
+        return ["is not a path"]
+
+
+def _entry(line: int, record: dict[str, str], folder: Path) -> Entry:
+    return Entry(
+        line=line,
+        custom_id=record["custom_id"],
+        audio=folder / record["audio"] if record.get("audio") else None,
+        transcript=folder / record["transcript"] if record.get("transcript") else None,
+        task=record.get("task") or None,
+        reference=record.get("reference") or None,
+    )

@@ -1,0 +1,125 @@
+"""Files on their way to the service, by tus 1.0: in pieces, several at a time, each going on where it was."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from service.cli.batch_client.client import GONE, ServiceClient, asks_for_later, expect
+from service.cli.batch_client.journal import Journal, Place, SentFile
+from service.cli.batch_client.manifest import Entry
+from service.cli.batch_client.stopping import refused
+
+TUS = {"Tus-Resumable": "1.0.0"}
+PIECE = 8_000_000
+AT_ONCE = 4
+ELSEWHERE = (409, 423)
+UPLOADS = "/v1/uploads"
+LOOK_SECONDS = 0.2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileToSend:
+    """One file of one line."""
+
+    place: Place
+    path: Path
+    size: int
+    modified: int
+
+
+def files_of(entries: Sequence[Entry]) -> list[FileToSend]:
+    """All files of a manifest, as they are now. Raises Stopped for one that has gone."""
+    files = []
+    for entry in entries:
+        for role, path in entry.files.items():
+            try:
+                state = path.stat()
+            except OSError:
+                raise refused(f"line {entry.line}: {path} has gone.") from None
+            place = (entry.line, role)
+            files.append(FileToSend(place=place, path=path, size=state.st_size, modified=state.st_mtime_ns))
+    return files
+
+
+class Uploader:
+    """Sends files; `advance` is told of bytes that the service has, negative when it has lost some."""
+
+    def __init__(self, client: ServiceClient, journal: Journal, advance: Callable[[int], None]) -> None:
+        self._client = client
+        self._journal = journal
+        self._advance = advance
+
+    def send_all(self, files: Sequence[FileToSend]) -> dict[Place, str]:
+        """The upload of each file, all complete. Raises Stopped; other files stop then too."""
+        with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="upload") as pool:
+            futures = {pool.submit(self._send, file): file.place for file in files}
+            try:
+                self._await(set(futures))
+            except BaseException:
+                self._client.stop.set()
+                pool.shutdown(cancel_futures=True)
+                raise
+            return {place: future.result() for future, place in futures.items()}
+
+    def _await(self, waiting: set[Future[str]]) -> None:
+        while waiting:  # not in one wait, so that a signal is noticed
+            done, waiting = wait(waiting, timeout=LOOK_SECONDS, return_when=FIRST_EXCEPTION)
+            for future in done:
+                future.result()
+
+    def _send(self, file: FileToSend) -> str:
+        upload, offset = self._resume(file) or self._begin(file)
+        self._advance(offset)
+        patience = self._client.patience()
+        with file.path.open("rb") as content:
+            while offset < file.size:
+                content.seek(offset)
+                answer = self._patch(upload, offset, content.read(PIECE))
+                if answer is not None and answer.status_code == httpx.codes.NO_CONTENT:
+                    patience.worked()
+                    reached = int(answer.headers["upload-offset"])
+                elif answer is None or answer.status_code in ELSEWHERE or asks_for_later(answer):
+                    patience.wait(answer)
+                    reached = self._offset(upload, file)
+                else:
+                    expect(answer)
+                self._advance(reached - offset)
+                offset = reached
+        return upload
+
+    def _resume(self, file: FileToSend) -> tuple[str, int] | None:
+        """The upload that an earlier run began, if it still is there and the file is still the same."""
+        sent = self._journal.upload_of(file.place)
+        if sent is None or (sent.size, sent.modified) != (file.size, file.modified):
+            return None
+        answer = self._client.request("HEAD", f"{UPLOADS}/{sent.upload}", TUS)
+        if answer.status_code in GONE:
+            return None
+        return sent.upload, int(expect(answer, httpx.codes.OK, httpx.codes.NO_CONTENT).headers["upload-offset"])
+
+    def _begin(self, file: FileToSend) -> tuple[str, int]:
+        role = base64.b64encode(file.place[1].encode()).decode()
+        headers = {**TUS, "Upload-Length": str(file.size), "Upload-Metadata": f"role {role}"}
+        answer = expect(self._client.request("POST", UPLOADS, headers), httpx.codes.CREATED)
+        upload = httpx.URL(answer.headers["location"]).path.rstrip("/").rpartition("/")[2]
+        self._journal.began(file.place, SentFile(upload=upload, size=file.size, modified=file.modified))
+        return upload, 0
+
+    def _patch(self, upload: str, offset: int, piece: bytes) -> httpx.Response | None:
+        headers = {**TUS, "Upload-Offset": str(offset), "Content-Type": "application/offset+octet-stream"}
+        if not piece:
+            raise refused("A file became shorter while it was uploaded.")
+        return self._client.once("PATCH", f"{UPLOADS}/{upload}", headers, piece)
+
+    def _offset(self, upload: str, file: FileToSend) -> int:
+        answer = self._client.request("HEAD", f"{UPLOADS}/{upload}", TUS)
+        offset = int(expect(answer, httpx.codes.OK, httpx.codes.NO_CONTENT).headers["upload-offset"])
+        if offset > file.size:
+            raise refused("The service has more of a file than there is. Delete the journal and start again.")
+        return offset

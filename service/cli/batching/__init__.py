@@ -1,1 +1,0 @@
-"""What `hilbert batch` is made of: manifest, journal, uploads, results."""

@@ -1,0 +1,205 @@
+"""Keeping the processes of one machine alive, and ending them all: API and workers under `hilbert serve`.
+
+Each child has a session of its own, so a terminal's Ctrl-C reaches the supervisor alone, which then asks
+every child to end and, after a grace, ends it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from time import monotonic, sleep
+from types import TracebackType
+from typing import IO, Self
+
+import structlog
+
+from service.errors.tree import ConfigurationRefused
+
+log = structlog.stdlib.get_logger(__name__)
+
+REFUSED = os.EX_CONFIG
+"""Exit status of a child that no restart will mend."""
+FIRST_PAUSE = 0.5
+LONGEST_PAUSE = 30.0
+STEADY_SECONDS = 30.0
+MANY_FAILURES = 3
+LOG_LIMIT = 5_000_000
+LOOK_EVERY_SECONDS = 0.1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Program:
+    """A child to keep alive; `environment` is what it has beside what all of them have."""
+
+    name: str
+    command: tuple[str, ...]
+    inherits: tuple[int, ...] = ()
+    environment: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Child:
+    program: Program
+    process: subprocess.Popen[bytes] | None = None
+    started_at: float = 0.0
+    pause: float = FIRST_PAUSE
+    start_after: float = 0.0
+    failures: int = 0
+
+
+class FolderLock:
+    """The data folder belongs to one supervisor at a time; the lock ends with the process that holds it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / "lock"
+        self._file: IO[str] | None = None
+
+    def __enter__(self) -> Self:
+        self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        file = self._path.open("a+")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            holder = file.read().strip() or "unknown"
+            file.close()
+            raise ConfigurationRefused(
+                f"Another `hilbert serve` (process {holder}) already uses {self._path.parent}. "
+                "Stop it, or set HILBERT_DATA_DIR to another folder."
+            ) from None
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        self._file = file
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._file is not None:
+            self._file.close()
+
+
+@dataclass(slots=True, kw_only=True)
+class Supervisor:
+    """Starts programs, restarts those that end, and stops them all. Use as a context."""
+
+    programs: Sequence[Program]
+    environment: dict[str, str]
+    working_directory: Path
+    logs: Path
+    grace: timedelta
+    _children: list[_Child] = field(default_factory=list)
+    _stopping: threading.Event = field(default_factory=threading.Event)
+    _refused: list[Program] = field(default_factory=list)
+    _thread: threading.Thread | None = None
+
+    def __enter__(self) -> Self:
+        self.logs.mkdir(parents=True, exist_ok=True)
+        self._children = [_Child(program=program) for program in self.programs]
+        self._thread = threading.Thread(target=self._watch, name="supervisor", daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stopping.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def pids(self, name: str) -> list[int]:
+        """Process ids of the running children of this name."""
+        return [
+            child.process.pid
+            for child in self._children
+            if child.program.name == name and child.process is not None and child.process.poll() is None
+        ]
+
+    def check(self) -> None:
+        """Raise ConfigurationRefused when a child has said that no restart will mend it."""
+        for program in self._refused:
+            raise ConfigurationRefused(_last_line(self._log_path(program)) or f"{program.name} refused to start.")
+
+    @property
+    def struggling(self) -> bool:
+        """Whether a child has ended again and again without ever having run for a while."""
+        return any(child.failures >= MANY_FAILURES for child in self._children)
+
+    def _watch(self) -> None:
+        # Children are started by this thread alone and it outlives them: on Linux a child tied to its parent
+        # is tied to the thread that started it.
+        while not self._stopping.wait(LOOK_EVERY_SECONDS):
+            for child in self._children:
+                self._look_after(child)
+        self._stop_all()
+
+    def _look_after(self, child: _Child) -> None:
+        if child.process is None:
+            if monotonic() >= child.start_after and child.program not in self._refused:
+                self._start(child)
+            return
+        status = child.process.poll()
+        if status is None:
+            return
+        child.process = None
+        if status == REFUSED:
+            self._refused.append(child.program)
+            return
+        steady = monotonic() - child.started_at > STEADY_SECONDS
+        child.pause = FIRST_PAUSE if steady else min(2 * child.pause, LONGEST_PAUSE)
+        child.failures = 1 if steady else child.failures + 1
+        child.start_after = monotonic() + child.pause
+        log.warning("child ended", child=child.program.name, status=status, restart_in=child.pause)
+
+    def _start(self, child: _Child) -> None:
+        path = self._log_path(child.program)
+        if path.exists() and path.stat().st_size > LOG_LIMIT:
+            path.replace(path.with_name(f"{path.name}.1"))
+        with path.open("ab") as output:
+            child.process = subprocess.Popen(
+                child.program.command,
+                env={**self.environment, **child.program.environment},
+                cwd=self.working_directory,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                pass_fds=child.program.inherits,
+                start_new_session=True,
+            )
+        child.started_at = monotonic()
+
+    def _stop_all(self) -> None:
+        running = [child.process for child in self._children if child.process is not None]
+        for process in running:
+            _signal_group(process, signal.SIGTERM)
+        deadline = monotonic() + self.grace.total_seconds()
+        while monotonic() < deadline and any(process.poll() is None for process in running):
+            sleep(0.05)
+        for process in running:
+            _signal_group(process, signal.SIGKILL)
+            process.wait()
+
+    def _log_path(self, program: Program) -> Path:
+        return self.logs / f"{program.name}.log"
+
+
+def _signal_group(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
+    if process.poll() is None:
+        try:
+            os.killpg(process.pid, number)
+        except ProcessLookupError:
+            return
+
+
+def _last_line(path: Path) -> str:
+    lines = path.read_text(errors="replace").strip().splitlines()
+    return lines[-1] if lines else ""

@@ -1,0 +1,245 @@
+"""The branch `RequestRefused` of `service.errors.tree`: requests that cannot be accepted as they were sent."""
+
+from __future__ import annotations
+
+from service.errors.tree import RequestRefused
+
+
+class InvalidRequest(RequestRefused):
+    """A field is missing, unknown or malformed."""
+
+    code = "invalid_request"
+    title = "The request is not valid"
+    advice = "Correct the fields listed in `errors`; /docs shows an example of each request."
+
+
+class MalformedUpload(RequestRefused):
+    """The body is not the multipart form it claims to be."""
+
+    status = 400
+    code = "malformed_upload"
+    title = "The upload could not be read"
+    advice = "Send multipart/form-data with the parts `audio`, `transcript` and `metadata`, each at most once."
+
+
+class MaterialMissing(RequestRefused):
+    """Neither audio nor transcript was sent."""
+
+    code = "material_missing"
+    title = "Nothing to assess"
+    advice = "Send a part `audio`, a part `transcript`, or both."
+
+
+class AudioEmpty(RequestRefused):
+    """The audio part holds no bytes."""
+
+    code = "audio_empty"
+    title = "The audio is empty"
+    advice = "Check that the recording was saved, then send it again."
+
+
+class AudioUnsupported(RequestRefused):
+    """The leading bytes belong to no audio format we take."""
+
+    status = 415
+    code = "audio_unsupported"
+    title = "Not an accepted audio format"
+    advice = "Send WAV, FLAC, MP3, Ogg/Opus, M4A/AAC or WebM audio; the content counts, not the file's name."
+
+
+class TranscriptEmpty(RequestRefused):
+    """The transcript holds no words."""
+
+    code = "transcript_empty"
+    title = "The transcript is empty"
+    advice = "Leave the part `transcript` out to have the recording scored on its audio alone."
+
+
+class TranscriptNotUtf8(RequestRefused):
+    """The transcript's bytes are not UTF-8."""
+
+    code = "transcript_not_utf8"
+    title = "The transcript is not UTF-8 text"
+    advice = "Save the transcript as UTF-8 plain text, WebVTT, SRT or JSON and send it again."
+
+
+class TooLarge(RequestRefused):
+    """More bytes than the limit."""
+
+    status = 413
+    code = "too_large"
+    title = "The upload is too large"
+    advice = "Send a smaller file, for instance as FLAC or Opus, or split the recording."
+
+
+class UnknownTask(RequestRefused):
+    """No model predicts the task asked for."""
+
+    code = "unknown_task"
+    title = "Unknown task"
+    advice = "Ask for one of the tasks that GET /v1/models lists."
+
+
+class BatchInvalid(RequestRefused):
+    """Lines of a batch cannot be accepted; nothing of it was kept."""
+
+    code = "batch_invalid"
+    title = "The batch is not valid"
+    advice = "Correct the lines listed in `errors` and send the whole batch again."
+
+
+class BatchUnreadable(RequestRefused):
+    """The body is not the archive it claims to be."""
+
+    status = 400
+    code = "batch_unreadable"
+    title = "The archive could not be read"
+    advice = "Send an uncompressed tar of plain files whose first member is manifest.jsonl."
+
+
+class BatchUnsupported(RequestRefused):
+    """The body is neither lines of JSON nor a tar archive."""
+
+    status = 415
+    code = "batch_unsupported"
+    title = "Not an accepted form of a batch"
+    advice = "Send application/x-ndjson with one assessment a line, or application/x-tar."
+
+
+class BodyStalled(RequestRefused):
+    """The rest of the body did not come."""
+
+    status = 408
+    code = "body_stalled"
+    title = "The rest of the request did not come"
+    advice = "Send the request again; over a poor connection upload the file in pieces, under /v1/uploads."
+    retryable = True
+
+
+class IdempotencyKeyInvalid(RequestRefused):
+    """The header is no key."""
+
+    status = 400
+    code = "idempotency_key_invalid"
+    title = "The Idempotency-Key is not valid"
+    advice = "Send 1 to 255 printable ASCII characters, for instance a UUID, with or without double quotes."
+
+
+class IdempotencyInFlight(RequestRefused):
+    """The first request with this key is still at work."""
+
+    status = 409
+    code = "idempotency_in_flight"
+    title = "A request with this key is still at work"
+    advice = "Send the request again after the seconds in Retry-After; it is then answered as the first one was."
+    retryable = True
+    retry_after = 2
+
+
+class IdempotencyKeyReused(RequestRefused):
+    """The key belongs to another request."""
+
+    code = "idempotency_key_reused"
+    title = "The Idempotency-Key belongs to another request"
+    advice = "Make a new key for each new request; keep a key only to repeat the very same one."
+
+
+class UploadHeaderInvalid(RequestRefused):
+    """A header of the tus protocol is missing or malformed."""
+
+    status = 400
+    code = "upload_header_invalid"
+    title = "A header of the upload is not valid"
+    advice = "Send the headers that tus 1.0 asks for; docs/api.md shows them."
+
+
+class UploadVersionUnsupported(RequestRefused):
+    """Another version of the tus protocol, or none."""
+
+    status = 412
+    code = "upload_version_unsupported"
+    title = "Not a version of tus that is spoken here"
+    advice = "Send `Tus-Resumable: 1.0.0`."
+
+
+class UploadTypeUnsupported(RequestRefused):
+    """The body of a PATCH is not announced as one."""
+
+    status = 415
+    code = "upload_type_unsupported"
+    title = "Not the content type of an upload"
+    advice = "Send `Content-Type: application/offset+octet-stream`."
+
+
+class UploadOffsetConflict(RequestRefused):
+    """The bytes sent do not begin where the stored ones end."""
+
+    status = 409
+    code = "upload_offset_conflict"
+    title = "The upload stands at another offset"
+    advice = "Ask for the offset with HEAD and go on from there."
+
+
+class UploadChecksumMismatch(RequestRefused):
+    """The bytes that came are not those that were sent."""
+
+    status = 460
+    code = "upload_checksum_mismatch"
+    title = "The checksum does not match"
+    advice = "Send these bytes again; none of them was kept."
+    retryable = True
+
+
+class UploadLocked(RequestRefused):
+    """Another request is writing to the upload."""
+
+    status = 423
+    code = "upload_locked"
+    title = "Another request is writing to this upload"
+    advice = "Wait for the seconds in Retry-After, ask for the offset with HEAD, and go on from there."
+    retryable = True
+    retry_after = 2
+
+
+class WebhookUrlRefused(RequestRefused):
+    """A URL that the service does not send to."""
+
+    code = "webhook_url_refused"
+    title = "The URL of the webhook was refused"
+    advice = "Give the https:// URL of a receiver on the public internet; docs/webhooks.md says what is accepted."
+
+
+class WebhookLimit(RequestRefused):
+    """The tenant has as many webhooks as it may."""
+
+    status = 409
+    code = "webhook_limit"
+    title = "Too many webhooks"
+    advice = "Delete one that is no longer used, or let one receiver take the events of several."
+
+
+class WebhookDisabled(RequestRefused):
+    """Nothing is sent to the webhook until it is enabled again."""
+
+    status = 409
+    code = "webhook_disabled"
+    title = "The webhook is disabled"
+    advice = "Mend the receiver, enable the webhook with PATCH, then send the request again."
+
+
+class UploadIncomplete(RequestRefused):
+    """An upload was named before its last byte had come."""
+
+    status = 409
+    code = "upload_incomplete"
+    title = "The upload is not complete"
+    advice = "Finish it: HEAD on the upload says at which offset to go on; then send the request again."
+
+
+class UploadUsed(RequestRefused):
+    """An upload belongs to one assessment or batch."""
+
+    status = 409
+    code = "upload_used"
+    title = "The upload was used before"
+    advice = "Upload the file again for each assessment, or look for the assessment that has it already."

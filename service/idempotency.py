@@ -1,0 +1,160 @@
+"""One key, one effect: a request holds its client's key while at work; afterwards the key repeats the answer."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy import ColumnElement, delete, or_, select, update
+from sqlalchemy.orm import Session
+
+from service.auth.caller import Caller
+from service.errors.request import IdempotencyInFlight
+from service.storage.conflicts import insert_into
+from service.storage.database import Database, now
+from service.storage.tables import IdempotencyRow
+
+LONGEST_ROUTE = 128
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a client was told: the status, where to look, and the body as JSON."""
+
+    status: int
+    location: str | None
+    body: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Earlier:
+    """A request that was answered before under the same key."""
+
+    route: str
+    digest: str
+    answer: Answer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """The right of one request to complete a key."""
+
+    tenant: str
+    key: str
+    route: str
+    holder: str
+
+
+def begin(database: Database, caller: Caller, key: str, route: str, lease: timedelta) -> Hold | Earlier:
+    """Take the key for a lease, or find the answer it has already. Raises IdempotencyInFlight."""
+    earlier = database.read(lambda session: _earlier(session, caller.tenant, key))  # most repetitions need no lock
+    if earlier is not None:
+        return earlier
+    hold = Hold(tenant=caller.tenant, key=key, route=_bounded(route), holder=str(uuid.uuid4()))
+
+    def take(session: Session) -> Hold | Earlier:
+        if _take(session, hold, lease):
+            return hold
+        found = _earlier(session, caller.tenant, key)
+        if found is None:  # freed at this very moment
+            raise IdempotencyInFlight("The first request with this key has not been answered yet.")
+        return found
+
+    return database.write(take)
+
+
+def renew(database: Database, hold: Hold, lease: timedelta) -> bool:
+    """Hold on for another lease; False when another request has taken the key over."""
+    renewal = (
+        update(IdempotencyRow)
+        .where(*_mine(hold))
+        .values(held_until=now() + lease)
+        .returning(IdempotencyRow.key)
+        .execution_options(synchronize_session=False)
+    )
+    return bool(database.write(lambda session: session.scalars(renewal).all()))
+
+
+def complete(session: Session, hold: Hold, digest: str, answer: Answer) -> None:
+    """Keep the answer, in the transaction of what it tells of. Raises IdempotencyInFlight when taken over."""
+    completed = session.scalars(
+        update(IdempotencyRow)
+        .where(*_mine(hold))
+        .values(digest=digest, status=answer.status, location=answer.location, body=answer.body)
+        .returning(IdempotencyRow.key)
+        .execution_options(synchronize_session=False)
+    ).all()
+    if not completed:
+        raise IdempotencyInFlight("The request took too long, and another one with its key has begun.")
+
+
+def free(database: Database, hold: Hold) -> None:
+    """Give the key back, unless it has its answer or another request holds it."""
+    freeing = delete(IdempotencyRow).where(*_mine(hold)).execution_options(synchronize_session=False)
+    database.write(lambda session: session.execute(freeing))
+
+
+def forget_keys(database: Database, age: timedelta) -> int:
+    """Delete keys first seen longer ago than `age`, but for those a request still holds; returns how many."""
+    moment = now()
+    with database.writing() as session:
+        forgotten = session.scalars(
+            delete(IdempotencyRow)
+            .where(
+                IdempotencyRow.created_at < moment - age,
+                or_(IdempotencyRow.status.is_not(None), IdempotencyRow.held_until < moment),
+            )
+            .returning(IdempotencyRow.key)
+            .execution_options(synchronize_session=False)
+        ).all()
+    return len(forgotten)
+
+
+def same_route(earlier: Earlier, route: str) -> bool:
+    """Whether the earlier request went to this route."""
+    return earlier.route == _bounded(route)
+
+
+def _take(session: Session, hold: Hold, lease: timedelta) -> bool:
+    moment = now()
+    held = {"route": hold.route, "holder": hold.holder, "held_until": moment + lease, "created_at": moment}
+    taken = session.scalars(
+        insert_into(session, IdempotencyRow)
+        .values(tenant=hold.tenant, key=hold.key, **held)
+        .on_conflict_do_update(
+            index_elements=[IdempotencyRow.tenant, IdempotencyRow.key],
+            set_=held,
+            where=(IdempotencyRow.status.is_(None)) & (IdempotencyRow.held_until < moment),
+        )
+        .returning(IdempotencyRow.key)
+    ).all()
+    return bool(taken)
+
+
+def _earlier(session: Session, tenant: str, key: str) -> Earlier | None:
+    row = session.scalars(
+        select(IdempotencyRow).where(IdempotencyRow.tenant == tenant, IdempotencyRow.key == key)
+    ).one_or_none()
+    if row is None:
+        return None
+    if row.status is not None:
+        answer = Answer(status=row.status, location=row.location, body=row.body)
+        return Earlier(route=row.route, digest=row.digest or "", answer=answer)
+    if row.held_until >= now():
+        raise IdempotencyInFlight("The first request with this key has not been answered yet.")
+    return None
+
+
+def _mine(hold: Hold) -> tuple[ColumnElement[bool], ...]:
+    return (
+        IdempotencyRow.tenant == hold.tenant,
+        IdempotencyRow.key == hold.key,
+        IdempotencyRow.holder == hold.holder,
+        IdempotencyRow.status.is_(None),
+    )
+
+
+def _bounded(route: str) -> str:
+    return route if len(route) <= LONGEST_ROUTE else hashlib.sha256(route.encode()).hexdigest()

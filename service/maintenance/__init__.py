@@ -1,0 +1,1 @@
+"""Periodic work: sweeps, retention, expiry, and reports about the queue."""

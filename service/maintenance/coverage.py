@@ -1,0 +1,43 @@
+"""Whether everything that assessments need is served, by workers that fit each other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy.orm import Session
+
+from service.assessments.states import StageKind
+from service.storage.database import now
+from service.worker_registry import LivingWorker, living
+
+FOLLOWING = (StageKind.ENCODE, StageKind.SCORE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gap:
+    """A queue that nobody serves; or, with a model, nobody who has the one that others prepare assessments for."""
+
+    queue: str
+    model: str | None = None
+
+
+def gaps(session: Session, silence: timedelta) -> list[Gap]:
+    """Queues without a living worker, then those without one that has a model that is prepared for.
+
+    Workers that are being replaced come one after the other, so a model counts once it is prepared for since `silence`.
+    """
+    workers = living(session, silence)
+    idle = [kind for kind in StageKind if not any(kind in worker.queues for worker in workers)]
+    prepared = {worker.model for worker in workers if worker.model is not None and _prepares(worker, silence)}
+    apart = [
+        Gap(queue=kind, model=model)
+        for model in sorted(prepared)
+        for kind in FOLLOWING
+        if kind not in idle and not any(kind in worker.queues and worker.model == model for worker in workers)
+    ]
+    return [*(Gap(queue=kind) for kind in idle), *apart]
+
+
+def _prepares(worker: LivingWorker, silence: timedelta) -> bool:
+    return StageKind.PREPARE in worker.queues and worker.started_at < now() - silence

@@ -1,0 +1,146 @@
+"""How long each class of data is kept, and its removal: at the end of an assessment and by a timed task."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+from sqlalchemy import Row, Select, and_, delete, func, or_, select, update
+from sqlalchemy.orm import Session
+
+from service.assessments.states import FINAL
+from service.batches.lifecycle import withdraw_line
+from service.batches.states import ENDED, BatchState
+from service.settings import Settings
+from service.storage.database import Database, now
+from service.storage.objects import ObjectStore, assessment_prefix, work_prefix
+from service.storage.tables import AssessmentRow, BatchRow
+
+AT_ONCE = 100
+BACKUP_LOCK = 7_214_500_362
+"""PostgreSQL advisory lock that `deploy/backup.sh` holds while it copies the rows, and then what they name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retention:
+    """Time from the end of an assessment to the removal of its parts; None keeps until a client erases.
+
+    What stages leave to each other is audio and words as well: it goes at the end, always.
+    """
+
+    audio: timedelta
+    transcripts: timedelta
+    results: timedelta | None
+
+
+def retention(settings: Settings) -> Retention:
+    """What the settings say."""
+    return Retention(audio=settings.keep_audio, transcripts=settings.keep_transcripts, results=settings.keep_results)
+
+
+def remove_material(
+    database: Database,
+    objects: ObjectStore,
+    kept: Retention,
+    assessment_id: str | None = None,
+    *,
+    erased: bool = False,
+) -> None:
+    """Delete what ended assessments need no longer and is kept no longer, of all of them or of one.
+
+    Not while a backup is taken, whose rows may still need it: the sweeper comes again. What a client has `erased` goes
+    all the same.
+    """
+    moment = now()
+    audio = and_(AssessmentRow.audio_key.is_not(None), AssessmentRow.finished_at <= moment - kept.audio)
+    words = and_(AssessmentRow.transcript_key.is_not(None), AssessmentRow.finished_at <= moment - kept.transcripts)
+    query = (
+        select(
+            AssessmentRow.id,
+            AssessmentRow.work_removed_at,
+            audio.label("audio_due"),
+            AssessmentRow.audio_key,
+            words.label("words_due"),
+            AssessmentRow.transcript_key,
+        )
+        .where(AssessmentRow.state.in_(FINAL), or_(AssessmentRow.work_removed_at.is_(None), audio, words))
+        .order_by(AssessmentRow.finished_at)
+        .limit(AT_ONCE)
+    )
+    if assessment_id is not None:
+        query = query.where(AssessmentRow.id == assessment_id)
+    find = _ended if erased else _ended_before_any_backup
+    ended = database.read(partial(find, query))
+    for row in ended:
+        if row.work_removed_at is None:
+            objects.delete(work_prefix(row.id))
+        # What was uploaded beforehand does not lie under the assessment's own prefix.
+        for due, key in ((row.audio_due, row.audio_key), (row.words_due, row.transcript_key)):
+            if due and key is not None:
+                objects.remove(key)
+    if ended:
+        database.write(partial(_note_removals, ended))
+
+
+def _ended(query: Select[*tuple[Any, ...]], session: Session) -> Sequence[Row[*tuple[Any, ...]]]:
+    return session.execute(query).all()
+
+
+def _ended_before_any_backup(query: Select[*tuple[Any, ...]], session: Session) -> Sequence[Row[*tuple[Any, ...]]]:
+    ended = _ended(query, session)
+    # Asked afterwards: who had ended before the lock was taken has ended in the backup too, and needs nothing there.
+    return () if ended and _backup_is_taken(session) else ended
+
+
+def _backup_is_taken(session: Session) -> bool:
+    if session.get_bind().dialect.name != "postgresql":
+        return False
+    return not session.scalar(select(func.pg_try_advisory_xact_lock_shared(BACKUP_LOCK)))
+
+
+def _note_removals(ended: Sequence[Row[*tuple[Any, ...]]], session: Session) -> None:
+    for row in ended:
+        _note_removal(session, row.id, audio=bool(row.audio_due), words=bool(row.words_due))
+
+
+def _note_removal(session: Session, assessment_id: str, *, audio: bool, words: bool) -> None:
+    row = session.get(AssessmentRow, assessment_id, with_for_update=True)
+    if row is None:
+        return
+    row.work_removed_at = row.work_removed_at or now()
+    if audio:
+        row.audio_key = None
+    if words:
+        row.transcript_key = None
+    if row.audio_key is None and row.transcript_key is None:
+        row.material_removed_at = row.material_removed_at or now()
+
+
+def erase_old(database: Database, objects: ObjectStore, kept: Retention) -> int:
+    """Erase assessments whose results are kept no longer, with all their objects; returns how many."""
+    if kept.results is None:
+        return 0
+    old = (AssessmentRow.state.in_(FINAL), AssessmentRow.finished_at < now() - kept.results)
+    with database.reading() as session:
+        rows = session.execute(select(AssessmentRow.id, AssessmentRow.batch_id).where(*old).limit(AT_ONCE)).all()
+    ids = [row.id for row in rows]
+    for assessment_id in ids:
+        objects.delete(assessment_prefix(assessment_id))
+    if ids:
+        with database.writing() as session:
+            session.execute(delete(AssessmentRow).where(AssessmentRow.id.in_(ids), *old))
+    for batch_id in {row.batch_id for row in rows} - {None}:
+        withdraw_line(database, objects, batch_id)
+    return len(ids)
+
+
+def erase_old_batches(database: Database, kept: Retention) -> None:
+    """Let batches go that ended longer ago than results are kept; the sweeper erases what is left of them."""
+    if kept.results is None:
+        return
+    old = (BatchRow.state.in_(ENDED), BatchRow.finished_at < now() - kept.results)
+    with database.writing() as session:
+        session.execute(update(BatchRow).where(*old).values(state=BatchState.ERASING, updated_at=now()))

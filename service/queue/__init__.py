@@ -1,0 +1,1 @@
+"""The queue: ordering, publishing, redelivery, replacement of lost models."""

@@ -1,0 +1,123 @@
+"""Ringing workers: one message holds one stage id, and may be lost, doubled or late without harm."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from celery import Celery
+from kombu import Queue
+from kombu.exceptions import OperationalError
+
+from service.task_queue.file_transport import SCHEME, register_transport, spool_options
+from service.task_queue.redis_transport import register_redis_transport
+
+STAGE_QUEUES = ("prepare", "encode", "score")
+DELIVER = "deliver"
+QUEUES = (*STAGE_QUEUES, DELIVER)
+CONNECT_SECONDS = 2.0
+
+VISIBILITY = timedelta(hours=1)
+
+LOST_MESSAGE_AFTER = timedelta(seconds=5)
+"""An idle worker takes a message at once. A message older than this, while a worker is idle, is treated as lost."""
+
+REDIS_OPTIONS: dict[str, object] = {
+    "unacked_restore_interval": 10,
+    "unacked_restore_throttle": 1,
+    "socket_timeout": 10,
+    "socket_connect_timeout": CONNECT_SECONDS,
+    "socket_keepalive": True,
+    "health_check_interval": 10,
+    "max_retries": 1,
+    "global_keyprefix": "hilbert:",
+}
+"""Without `socket_timeout` a worker never leaves a half-open connection."""
+
+SETTINGS: dict[str, object] = {
+    "result_backend": None,
+    "task_ignore_result": True,
+    "task_serializer": "json",
+    "accept_content": ["json"],
+    "task_acks_late": True,
+    "task_reject_on_worker_lost": True,
+    "task_retry_on_worker_lost": True,
+    "worker_prefetch_multiplier": 1,
+    "worker_cancel_long_running_tasks_on_connection_loss": False,
+    "worker_hijack_root_logger": False,
+    "worker_redirect_stdouts": False,
+    "worker_enable_remote_control": False,
+    "broker_connection_retry_on_startup": True,
+    "broker_connection_max_retries": None,
+    "task_create_missing_queues": False,
+    "task_soft_time_limit": 540,
+    "task_time_limit": 600,
+    "worker_max_tasks_per_child": 200,
+    "task_publish_retry_policy": {
+        "max_retries": 1,
+        "interval_start": 0,
+        "interval_step": 0.1,
+        "interval_max": 0.1,
+    },
+}
+
+
+class QueueUnreachable(Exception):
+    """The broker does not answer; the database still knows every stage."""
+
+
+def task_name(queue: str) -> str:
+    """Name of the Celery task that serves a queue."""
+    return f"hilbert.{queue}"
+
+
+def open_celery(broker: str, visibility: timedelta = VISIBILITY) -> Celery:
+    """A Celery application on this broker URL; no task is registered on it yet.
+
+    Redis gives a message out again that was not acknowledged within `visibility`: harmless, for its stage is leased.
+    """
+    register_transport()
+    register_redis_transport()
+    app = Celery("hilbert", broker=broker, set_as_current=False)
+    app.conf.update(SETTINGS)
+    app.conf.task_queues = [Queue(name) for name in QUEUES]
+    app.conf.broker_transport_options = transport_options(broker, visibility)
+    return app
+
+
+def transport_options(broker: str, visibility: timedelta = VISIBILITY) -> dict[str, object]:
+    """Options for the transport that the URL names."""
+    parts = urlsplit(broker)
+    if parts.scheme == SCHEME:
+        return spool_options(Path(parts.path))
+    if parts.scheme in {"redis", "rediss"}:
+        return {**REDIS_OPTIONS, "visibility_timeout": visibility.total_seconds()}
+    return {}
+
+
+class Doorbell:
+    """The sending side."""
+
+    def __init__(self, app: Celery) -> None:
+        self._app = app
+
+    def ring(self, queue: str, stage_id: str) -> None:
+        """Tell one worker of the queue to look at a stage. Raises QueueUnreachable."""
+        try:
+            self._app.send_task(task_name(queue), args=[stage_id], queue=queue)
+        except (OperationalError, OSError, AttributeError) as error:
+            # Kombu raises AttributeError on a channel that another thread has just closed over a lost connection.
+            raise QueueUnreachable from error
+
+    def check(self) -> None:
+        """Raise QueueUnreachable unless the broker answers."""
+        try:
+            with self._app.connection_for_write(connect_timeout=CONNECT_SECONDS) as connection:
+                connection.ensure_connection(max_retries=1, interval_start=0, timeout=CONNECT_SECONDS)
+        except (OperationalError, OSError) as error:
+            raise QueueUnreachable from error
+
+    def close(self) -> None:
+        """Close the pooled connections."""
+        self._app.close()

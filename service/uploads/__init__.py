@@ -1,0 +1,1 @@
+"""Uploads: files that clients send ahead of the assessment or batch that uses them."""

@@ -1,0 +1,61 @@
+"""Uploads as material of an assessment: checked before one is taken, for single submissions and batches alike."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from service.errors.request import MaterialMissing, TooLarge, UploadIncomplete
+from service.storage.objects import ObjectStore
+from service.uploads.audio_format import HEAD_BYTES, require_audio, require_transcript
+from service.uploads.duration_estimate import guess_seconds
+from service.uploads.repository import StoredUpload
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Material:
+    """What an order needs to know of its uploads; `audio_seconds` may be a guess. `uploads` are the ids to take."""
+
+    audio_key: str | None
+    transcript_key: str | None
+    audio_seconds: float | None
+    uploads: tuple[str, ...]
+
+
+def material_of(
+    objects: ObjectStore, *, audio: StoredUpload | None, transcript: StoredUpload | None, transcript_limit: int
+) -> Material:
+    """Check uploads for what they are to be used as; reads the object store, so never inside a transaction.
+
+    A complete upload no longer changes, so what was checked is what will be taken with `UploadRepository.take`.
+    Raises MaterialMissing, UploadIncomplete, AudioEmpty, AudioUnsupported, TooLarge, TranscriptEmpty,
+    TranscriptNotUtf8.
+    """
+    if audio is None and transcript is None:
+        raise MaterialMissing("The request names neither audio nor a transcript.")
+    if transcript is not None:
+        _require_transcript_upload(objects, transcript, transcript_limit)
+    return Material(
+        audio_key=None if audio is None else audio.key,
+        transcript_key=None if transcript is None else transcript.key,
+        audio_seconds=None if audio is None else _audio_seconds(objects, audio),
+        uploads=tuple(upload.id for upload in (audio, transcript) if upload is not None),
+    )
+
+
+def _audio_seconds(objects: ObjectStore, upload: StoredUpload) -> float:
+    _require_complete(upload)
+    head = objects.head(upload.key, HEAD_BYTES) if upload.length else b""
+    require_audio(head)
+    return guess_seconds(head, upload.length)
+
+
+def _require_transcript_upload(objects: ObjectStore, upload: StoredUpload, limit: int) -> None:
+    _require_complete(upload)
+    if upload.length > limit:
+        raise TooLarge(f"The transcript is larger than {limit} bytes.")
+    require_transcript(objects.get(upload.key) if upload.length else b"")
+
+
+def _require_complete(upload: StoredUpload) -> None:
+    if not upload.complete:
+        raise UploadIncomplete("The upload named here is not complete.")

@@ -1,0 +1,215 @@
+"""Files that clients upload ahead of the assessment or batch that uses them."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from math import ceil
+
+from sqlalchemy import ColumnElement, select, update
+from sqlalchemy.orm import Session
+
+from service.auth.caller import Caller
+from service.errors.not_found import UploadNotFound
+from service.errors.request import UploadIncomplete, UploadLocked, UploadOffsetConflict, UploadUsed
+from service.storage.database import Database, now
+from service.storage.objects import part_key, upload_key
+from service.storage.tables import UploadRow
+
+AT_ONCE = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredUpload:
+    """A file of which `offset` of `length` bytes have come; `key` finds its parts, `sha256` is set once complete."""
+
+    id: str
+    length: int
+    offset: int
+    sha256: str | None
+    created_at: datetime
+    updated_at: datetime
+    used_by: str | None
+
+    @property
+    def key(self) -> str:
+        """Key of the whole file in the object store."""
+        return upload_key(self.id)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every byte has come and the digest is known."""
+        return self.sha256 is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UploadHold:
+    """The right of one request to write from `offset` on; `fence` is higher than that of all before it."""
+
+    upload_id: str
+    holder: str
+    fence: int
+    offset: int
+    length: int
+
+    def part(self, offset: int) -> str:
+        """Key of the part that begins at an offset."""
+        return part_key(self.upload_id, offset, self.fence)
+
+
+class UploadRepository:
+    """The uploads of one caller's tenant; all others do not exist for it."""
+
+    def __init__(self, session: Session, caller: Caller) -> None:
+        self._session = session
+        self._caller = caller
+
+    def add(self, length: int) -> StoredUpload:
+        """A new upload of so many bytes, none of which has come."""
+        moment = now()
+        row = UploadRow(
+            id=str(uuid.uuid4()),
+            tenant=self._caller.tenant,
+            length=length,
+            offset=0,
+            fence=0,
+            created_at=moment,
+            updated_at=moment,
+        )
+        self._session.add(row)
+        return _stored(row)
+
+    def get(self, upload_id: str) -> StoredUpload:
+        """Raises UploadNotFound, also for another tenant's."""
+        return _stored(self._row(upload_id))
+
+    def take(self, upload_id: str, used_by: str) -> StoredUpload:
+        """Give a complete upload to one user. Raises UploadNotFound, UploadIncomplete, UploadUsed."""
+        row = self._row(upload_id, lock=True)
+        if row.sha256 is None:
+            raise UploadIncomplete("The upload named here is not complete.")
+        if row.used_by not in (None, used_by):
+            raise UploadUsed("The upload named here was used before.")
+        row.used_by = used_by
+        row.updated_at = now()
+        return _stored(row)
+
+    def find_many(self, upload_ids: Collection[str], *, lock: bool) -> dict[str, StoredUpload]:
+        """Those of the uploads that exist, by id; locked in one order, so that two batches cannot deadlock."""
+        found: dict[str, StoredUpload] = {}
+        ids = sorted(upload_ids)
+        for start in range(0, len(ids), AT_ONCE):
+            query = select(UploadRow).where(
+                UploadRow.tenant == self._caller.tenant, UploadRow.id.in_(ids[start : start + AT_ONCE])
+            )
+            query = query.order_by(UploadRow.id)
+            rows = self._session.scalars(query.with_for_update() if lock else query)
+            found.update((row.id, _stored(row)) for row in rows)
+        return found
+
+    def take_many(self, upload_ids: Collection[str], used_by: str) -> None:
+        """Give uploads that `find_many` has locked and found free to one user."""
+        ids = sorted(upload_ids)
+        for start in range(0, len(ids), AT_ONCE):
+            self._session.execute(
+                update(UploadRow)
+                .where(UploadRow.tenant == self._caller.tenant, UploadRow.id.in_(ids[start : start + AT_ONCE]))
+                .values(used_by=used_by, updated_at=now())
+                .execution_options(synchronize_session=False)
+            )
+
+    def take_all(self, upload_ids: Sequence[str], used_by: str) -> None:
+        """Take several, in one order for everyone: two requests for the same ones cannot block each other."""
+        for upload_id in sorted(set(upload_ids)):
+            self.take(upload_id, used_by)
+
+    def hold(self, upload_id: str, offset: int, lease: timedelta) -> UploadHold:
+        """Begin to write at an offset. Raises UploadNotFound, UploadUsed, UploadOffsetConflict, UploadLocked."""
+        row = self._row(upload_id, lock=True)
+        moment = now()
+        if row.used_by is not None:
+            raise UploadUsed("The upload was used and no longer changes.")
+        if row.holder is not None and row.held_until is not None and row.held_until > moment:
+            locked = UploadLocked("Another request is writing to this upload.")
+            locked.retry_after = ceil((row.held_until - moment).total_seconds())
+            raise locked
+        if row.offset != offset:
+            raise UploadOffsetConflict("The bytes sent do not begin where the stored ones end.")
+        row.holder, row.held_until = str(uuid.uuid4()), moment + lease
+        row.fence += 1
+        return UploadHold(upload_id=row.id, holder=row.holder, fence=row.fence, offset=row.offset, length=row.length)
+
+    def renew(self, hold: UploadHold, lease: timedelta) -> bool:
+        """Hold on for another lease; False when the upload was taken over or is gone."""
+        return self._change(hold, held_until=now() + lease)
+
+    def advance(self, hold: UploadHold, offset: int, lease: timedelta) -> UploadHold:
+        """All bytes up to an offset are in the object store. Raises UploadLocked, UploadNotFound."""
+        moment = now()
+        self._require(hold, offset=offset, updated_at=moment, held_until=moment + lease)
+        return replace(hold, offset=offset)
+
+    def finish(self, hold: UploadHold, sha256: str) -> None:
+        """All bytes are there, and this is their digest. Raises UploadLocked, UploadNotFound."""
+        moment = now()
+        self._require(hold, sha256=sha256, completed_at=moment, updated_at=moment, holder=None, held_until=None)
+
+    def release(self, hold: UploadHold) -> None:
+        """Let others write; nothing happens where another request has taken over."""
+        self._change(hold, holder=None, held_until=None)
+
+    def delete(self, upload_id: str) -> None:
+        """Forget an upload; its objects are the caller's to delete, afterwards. Raises UploadNotFound, UploadUsed."""
+        row = self._row(upload_id, lock=True)
+        if row.used_by is not None:
+            raise UploadUsed("The upload was used: it is deleted with what uses it.")
+        self._session.delete(row)
+
+    def _require(self, hold: UploadHold, **values: object) -> None:
+        if not self._change(hold, **values):
+            self._row(hold.upload_id)
+            raise UploadLocked("The request was silent for too long, and another one writes to this upload.")
+
+    def _change(self, hold: UploadHold, **values: object) -> bool:
+        changed = self._session.scalars(
+            update(UploadRow)
+            .where(*self._held(hold))
+            .values(**values)
+            .returning(UploadRow.id)
+            .execution_options(synchronize_session=False)
+        ).all()
+        return bool(changed)
+
+    def _held(self, hold: UploadHold) -> tuple[ColumnElement[bool], ...]:
+        return (
+            UploadRow.id == hold.upload_id,
+            UploadRow.tenant == self._caller.tenant,
+            UploadRow.holder == hold.holder,
+            UploadRow.offset == hold.offset,
+        )
+
+    def _row(self, upload_id: str, *, lock: bool = False) -> UploadRow:
+        query = select(UploadRow).where(UploadRow.tenant == self._caller.tenant, UploadRow.id == upload_id)
+        row = self._session.scalars(query.with_for_update() if lock else query).one_or_none()
+        if row is None:
+            raise UploadNotFound("There is no upload with this id.")
+        return row
+
+
+def find_upload(database: Database, caller: Caller, upload_id: str) -> StoredUpload:
+    """Raises UploadNotFound, also for another tenant's."""
+    return database.read(lambda session: UploadRepository(session, caller).get(upload_id))
+
+
+def _stored(row: UploadRow) -> StoredUpload:
+    return StoredUpload(
+        id=row.id,
+        length=row.length,
+        offset=row.offset,
+        sha256=row.sha256,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+        used_by=row.used_by,
+    )

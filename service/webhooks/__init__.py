@@ -1,0 +1,1 @@
+"""Webhooks: outbox, deliveries, URL policy and signing."""

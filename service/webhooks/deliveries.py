@@ -1,0 +1,274 @@
+"""Deliveries as workers see them: claim, and record what came of the attempt. Every write is guarded by the fence.
+
+Whoever touches a webhook and its deliveries locks the webhook first.
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+
+import structlog
+from sqlalchemy import ColumnElement, and_, delete, func, or_, select, union_all, update
+from sqlalchemy.orm import Session
+
+from service.errors.tree import FenceLost
+from service.observability.metrics import REPUBLISHED
+from service.settings import Settings
+from service.storage.database import Database, now, once_committed
+from service.storage.tables import AssessmentRow, BatchRow, DeliveryAttemptRow, DeliveryRow, MessageRow, WebhookRow
+from service.task_queue.publisher import DELIVER, LOST_MESSAGE_AFTER
+from service.webhooks.states import (
+    DeliveryClaim,
+    DeliveryState,
+    DisabledReason,
+    Outcome,
+    RetryPlan,
+    Trouble,
+    WebhookState,
+    retry_plan,
+)
+from service.worker_registry import slots
+
+log = structlog.stdlib.get_logger(__name__)
+AT_ONCE = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliverySweep:
+    """How lost deliveries are put right, and for how long messages are kept."""
+
+    plan: RetryPlan
+    keep: timedelta
+    republish_after: timedelta
+    silence: timedelta
+
+
+def delivery_sweep(settings: Settings) -> DeliverySweep:
+    """The sweep that the settings describe."""
+    return DeliverySweep(
+        plan=retry_plan(settings),
+        keep=settings.webhook_keep,
+        republish_after=settings.republish_after,
+        silence=settings.silence,
+    )
+
+
+class DeliveryRepository:
+    """Every delivery, on behalf of one worker, which signs its claims with its name."""
+
+    def __init__(self, session: Session, worker: str) -> None:
+        self._session = session
+        self._worker = worker
+
+    def claim(self, delivery_id: str, lease: timedelta, attempts: int) -> DeliveryClaim | None:
+        """Take a delivery that is due, or whose lease has run out; None when it is not to be had."""
+        moment = now()
+        claimed = self._session.execute(
+            update(DeliveryRow)
+            .where(DeliveryRow.id == delivery_id, DeliveryRow.attempt < attempts, _free(moment), _listening())
+            .values(
+                state=DeliveryState.LEASED,
+                fence=DeliveryRow.fence + 1,
+                attempt=DeliveryRow.attempt + 1,
+                owner=self._worker,
+                lease_until=moment + lease,
+            )
+            .returning(DeliveryRow.webhook_id, DeliveryRow.message_id, DeliveryRow.fence, DeliveryRow.attempt)
+            .execution_options(synchronize_session=False)
+        ).one_or_none()
+        if claimed is None:
+            return None
+        webhook = self._session.get_one(WebhookRow, claimed.webhook_id)
+        message = self._session.get_one(MessageRow, claimed.message_id)
+        return DeliveryClaim(
+            delivery_id=delivery_id,
+            webhook_id=webhook.id,
+            message_id=message.id,
+            fence=claimed.fence,
+            attempt=claimed.attempt,
+            url=webhook.url,
+            secrets=_secrets(webhook, moment),
+            payload=message.payload,
+            subject=message.subject,
+            request_id=self._request_of(message.subject),
+            traceparent=message.traceparent,
+        )
+
+    def _request_of(self, subject: str) -> str | None:
+        """The request that the assessment or batch came with; None for a test, or when that was erased."""
+        asked = (select(row.request_id).where(row.id == subject) for row in (AssessmentRow, BatchRow))
+        return self._session.scalar(union_all(*asked))
+
+    def record(self, claim: DeliveryClaim, outcome: Outcome, plan: RetryPlan) -> DeliveryState:
+        """Note an attempt and what follows from it, for the delivery and its webhook. Raises FenceLost."""
+        webhook = self._lock(claim.webhook_id)
+        state, not_before = _verdict(claim.attempt, outcome, plan)
+        self._guarded(
+            claim,
+            state=state,
+            owner=None,
+            lease_until=None,
+            enqueued_at=None,
+            not_before=not_before,
+            finished_at=None if state == DeliveryState.PENDING else now(),
+        )
+        self._session.add(_attempt(claim.delivery_id, claim.attempt, outcome))
+        _judge(webhook, outcome, plan)
+        return state
+
+    def expired(self, limit: int) -> list[str]:
+        """Deliveries whose worker has gone silent."""
+        query = (
+            select(DeliveryRow.id)
+            .where(DeliveryRow.state == DeliveryState.LEASED, DeliveryRow.lease_until < now())
+            .order_by(DeliveryRow.lease_until)
+            .limit(limit)
+        )
+        return list(self._session.scalars(query))
+
+    def take_back(self, delivery_id: str, plan: RetryPlan) -> None:
+        """Make an expired delivery due again, or fail it when it has used up its attempts."""
+        row = self._session.get(DeliveryRow, delivery_id, with_for_update=True)
+        if row is None or row.state != DeliveryState.LEASED or row.lease_until is None or row.lease_until >= now():
+            return
+        lost = Outcome(at=now(), seconds=0.0, error=Trouble.WORKER_LOST)
+        self._session.add(_attempt(row.id, row.attempt, lost))
+        row.owner = row.lease_until = row.enqueued_at = None
+        if row.attempt < plan.attempts:
+            row.state = DeliveryState.PENDING
+        else:
+            row.state = DeliveryState.FAILED
+            row.finished_at = now()
+
+    def _lock(self, webhook_id: str) -> WebhookRow:
+        webhook = self._session.scalars(
+            select(WebhookRow)
+            .where(WebhookRow.id == webhook_id)
+            .with_for_update(key_share=True)
+            .execution_options(populate_existing=True)
+        ).one_or_none()
+        if webhook is None:
+            raise FenceLost("The webhook was deleted.")
+        return webhook
+
+    def _guarded(self, claim: DeliveryClaim, **values: object) -> None:
+        written = self._session.scalars(
+            update(DeliveryRow)
+            .where(
+                DeliveryRow.id == claim.delivery_id,
+                DeliveryRow.fence == claim.fence,
+                DeliveryRow.state == DeliveryState.LEASED,
+            )
+            .values(**values)
+            .returning(DeliveryRow.id)
+            .execution_options(synchronize_session=False)
+        ).all()
+        if not written:
+            raise FenceLost("Another attempt holds the delivery.")
+
+
+def sweep_deliveries(database: Database, sweep: DeliverySweep) -> None:
+    """Put right whatever was lost, fail what waits for a disabled webhook, forget old messages."""
+    with database.reading() as session:
+        expired = DeliveryRepository(session, "sweeper").expired(AT_ONCE)
+    for delivery_id in expired:
+        log.warning("lease ran out", delivery=delivery_id)
+        with database.writing() as session:
+            DeliveryRepository(session, "sweeper").take_back(delivery_id, sweep.plan)
+    moment = now()
+    with database.reading() as session:  # mostly there is nothing to do, and no need for the one writer's lock
+        unheard = _unheard(session, sweep, moment)
+        vain = list(session.scalars(select(DeliveryRow.id).where(_in_vain()).limit(AT_ONCE)))
+        old = list(
+            session.scalars(select(MessageRow.id).where(MessageRow.created_at < moment - sweep.keep).limit(AT_ONCE))
+        )
+    if not (unheard or vain or old):
+        return
+    with database.writing() as session:
+        waiting = update(DeliveryRow).where(DeliveryRow.state == DeliveryState.PENDING)
+        waiting = waiting.execution_options(synchronize_session=False)
+        session.execute(waiting.where(DeliveryRow.id.in_(unheard)).values(enqueued_at=None))
+        once_committed(session, partial(REPUBLISHED.inc, len(unheard)))
+        failed = {"state": DeliveryState.FAILED, "enqueued_at": None, "finished_at": moment}
+        session.execute(waiting.where(DeliveryRow.id.in_(vain), _in_vain()).values(**failed))
+        session.execute(delete(MessageRow).where(MessageRow.id.in_(old)))
+
+
+def _unheard(session: Session, sweep: DeliverySweep, moment: datetime) -> list[str]:
+    """What was published and not taken up: after a while whatever the workers do, soon where they have free slots."""
+    published = select(DeliveryRow.id).where(DeliveryRow.state == DeliveryState.PENDING)
+    published = published.order_by(DeliveryRow.enqueued_at).limit(AT_ONCE)
+    long_ago = session.scalars(published.where(DeliveryRow.enqueued_at < moment - sweep.republish_after)).all()
+    working = session.scalar(select(func.count()).where(DeliveryRow.state == DeliveryState.LEASED)) or 0
+    idle = max(0, slots(session, DELIVER, sweep.silence) - working)
+    soon = session.scalars(published.where(DeliveryRow.enqueued_at < moment - LOST_MESSAGE_AFTER).limit(idle)).all()
+    return list({*long_ago, *soon})
+
+
+def _in_vain() -> ColumnElement[bool]:
+    return and_(DeliveryRow.state == DeliveryState.PENDING, ~_listening())
+
+
+def _free(moment: datetime) -> ColumnElement[bool]:
+    due = or_(DeliveryRow.not_before.is_(None), DeliveryRow.not_before <= moment)
+    return or_(
+        and_(DeliveryRow.state == DeliveryState.PENDING, due),
+        and_(DeliveryRow.state == DeliveryState.LEASED, DeliveryRow.lease_until < moment),
+    )
+
+
+def _listening() -> ColumnElement[bool]:
+    enabled = select(WebhookRow.id).where(WebhookRow.state == WebhookState.ENABLED)
+    return DeliveryRow.webhook_id.in_(enabled)
+
+
+def _secrets(webhook: WebhookRow, moment: datetime) -> tuple[str, ...]:
+    rotating = webhook.previous_until is not None and webhook.previous_until > moment
+    old = webhook.previous_secret if rotating else None
+    return (webhook.secret,) if old is None else (webhook.secret, old)
+
+
+def _verdict(attempt: int, outcome: Outcome, plan: RetryPlan) -> tuple[DeliveryState, datetime | None]:
+    if outcome.delivered:
+        return DeliveryState.DELIVERED, None
+    if outcome.gone or attempt >= plan.attempts:
+        return DeliveryState.FAILED, None
+    return DeliveryState.PENDING, now() + plan.wait_after(attempt, outcome.retry_after)
+
+
+def _judge(webhook: WebhookRow, outcome: Outcome, plan: RetryPlan) -> None:
+    """What an attempt means for the webhook; written only when it changes something, most succeed."""
+    if outcome.delivered:
+        if webhook.failing_since is not None:
+            webhook.failing_since = None
+        return
+    if webhook.failing_since is None:
+        webhook.failing_since = outcome.at
+    if webhook.state == WebhookState.DISABLED:
+        return
+    if outcome.gone:
+        _disable(webhook, DisabledReason.GONE)
+    elif now() - webhook.failing_since >= plan.patience:
+        _disable(webhook, DisabledReason.FAILING)
+
+
+def _disable(webhook: WebhookRow, reason: DisabledReason) -> None:
+    log.warning("webhook disabled", webhook=webhook.id, reason=str(reason))
+    webhook.state = WebhookState.DISABLED
+    webhook.disabled_reason = reason
+    webhook.updated_at = now()
+
+
+def _attempt(delivery_id: str, number: int, outcome: Outcome) -> DeliveryAttemptRow:
+    return DeliveryAttemptRow(
+        id=str(uuid.uuid4()),
+        delivery_id=delivery_id,
+        attempt=number,
+        at=outcome.at,
+        seconds=outcome.seconds,
+        status=outcome.status,
+        error=outcome.error,
+    )

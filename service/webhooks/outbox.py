@@ -1,0 +1,90 @@
+"""Telling the webhooks of a tenant that something has ended, in the transaction that ends it."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Sequence
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from service.observability.traces import current_traceparent
+from service.storage.database import now
+from service.storage.tables import AssessmentRow, BatchRow, DeliveryRow, MessageRow, WebhookRow
+from service.webhooks.states import DeliveryState, Event, WebhookState
+
+
+def announce(session: Session, row: AssessmentRow) -> None:
+    """One message for the end of an assessment; those of a batch are told of with their batch."""
+    if row.batch_id is None:
+        _announce(session, row.tenant, Event(f"assessment.{row.state}"), row.id, "assessments", row.state)
+
+
+def announce_batch(session: Session, row: BatchRow) -> None:
+    """One message for the end of a batch: `batch.cancelled` when its state says so, else `batch.finished`."""
+    event = Event.BATCH_CANCELLED if row.state == "cancelled" else Event.BATCH_FINISHED
+    _announce(session, row.tenant, event, row.id, "batches", row.state)
+
+
+def announce_test(session: Session, webhook: WebhookRow) -> DeliveryRow:
+    """A message for one webhook alone, whatever it listens for."""
+    message = _message(webhook.tenant, Event.TEST, webhook.id, "webhooks", webhook.state)
+    (delivery,) = _deliver(session, message, [webhook.id])
+    return delivery
+
+
+def _announce(session: Session, tenant: str, event: Event, subject: str, collection: str, state: str) -> None:
+    listeners = _listeners(session, tenant, event)
+    if listeners:
+        _deliver(session, _message(tenant, event, subject, collection, state), listeners)
+
+
+def _listeners(session: Session, tenant: str, event: Event) -> list[str]:
+    # The lock keeps a webhook from being deleted between here and the end of the transaction, which would
+    # undo the end of the assessment; it does not wait for those who only change the webhook.
+    rows = session.execute(
+        select(WebhookRow.id, WebhookRow.events)
+        .where(WebhookRow.tenant == tenant, WebhookRow.state == WebhookState.ENABLED)
+        .order_by(WebhookRow.id)
+        .with_for_update(read=True, key_share=True)
+    ).all()
+    return [row.id for row in rows if not row.events or event in row.events]
+
+
+def _message(tenant: str, event: Event, subject: str, collection: str, state: str) -> MessageRow:
+    moment = now()
+    payload = {
+        "type": event,
+        "timestamp": moment.isoformat().replace("+00:00", "Z"),
+        "data": {"id": subject, "state": state, "links": {"self": f"/v1/{collection}/{subject}"}},
+    }
+    return MessageRow(
+        id=f"msg_{uuid.uuid4().hex}",
+        tenant=tenant,
+        event=event,
+        subject=subject,
+        payload=json.dumps(payload, separators=(",", ":")),
+        traceparent=current_traceparent(),
+        created_at=moment,
+    )
+
+
+def _deliver(session: Session, message: MessageRow, webhooks: Sequence[str]) -> list[DeliveryRow]:
+    session.add(message)
+    session.flush()
+    deliveries = [
+        DeliveryRow(
+            id=str(uuid.uuid4()),
+            message_id=message.id,
+            webhook_id=webhook_id,
+            state=DeliveryState.PENDING,
+            fence=0,
+            attempt=0,
+            created_at=message.created_at,
+        )
+        for webhook_id in webhooks
+    ]
+    session.add_all(deliveries)
+    session.flush()
+    return deliveries

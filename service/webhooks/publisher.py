@@ -1,0 +1,140 @@
+"""From deliveries that are due to rung bells: a bounded window, shared out so that no receiver delays another.
+
+A receiver that does not answer holds a slot of a worker until its time is up. So one webhook has two deliveries
+in flight at most, one that fails at present a single one, and all those that fail together at most half of the
+slots that there are.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+from sqlalchemy import ColumnElement, Row, and_, case, func, or_, select, update
+from sqlalchemy.orm import Session
+
+from service.storage.database import Database, now
+from service.storage.tables import DeliveryRow, WebhookRow
+from service.task_queue.publisher import DELIVER, Doorbell, QueueUnreachable
+from service.webhooks.states import DeliveryState, WebhookState
+from service.worker_registry import slots
+
+log = structlog.stdlib.get_logger(__name__)
+FOR_EACH_SLOT = 2
+FOR_A_WEBHOOK = 2
+FOR_A_FAILING_WEBHOOK = 1
+
+
+def pump_deliveries(database: Database, doorbell: Doorbell, silence: timedelta) -> int:
+    """Publish what fits into the windows; returns how many deliveries were published."""
+    with database.reading() as session:  # most calls find nothing to do and need no lock
+        if not _chosen(session, now(), silence):
+            return 0
+    with database.writing() as session:
+        moment = now()
+        chosen = _chosen(session, moment, silence)
+        free = select(DeliveryRow.id).where(DeliveryRow.id.in_(chosen), _waiting(moment))
+        held = set(session.scalars(free.with_for_update(skip_locked=True)))
+        ids = [one for one in chosen if one in held]
+        session.execute(update(DeliveryRow).where(DeliveryRow.id.in_(ids)).values(enqueued_at=moment))
+    return _ring(database, doorbell, ids)
+
+
+def deliveries_wait(session: Session) -> bool:
+    """Whether a delivery was published that no worker has taken yet."""
+    return session.scalar(select(DeliveryRow.id).where(_published()).limit(1)) is not None
+
+
+def _chosen(session: Session, moment: datetime, silence: timedelta) -> list[str]:
+    """What to publish next: each webhook's oldest before any webhook's second, those that fail last."""
+    candidates = _candidates(session, moment)
+    if not candidates:
+        return []
+    there = max(1, slots(session, DELIVER, silence))
+    flying = _in_flight(session)
+    room = there * FOR_EACH_SLOT - sum(flying.values())
+    room_for_failing = max(1, there // 2) - flying.get(True, 0)
+    chosen: list[str] = []
+    for candidate in candidates[: max(0, room)]:
+        if candidate.failing:
+            room_for_failing -= 1
+            if room_for_failing < 0:
+                break
+        chosen.append(candidate.id)
+    return chosen
+
+
+def _candidates(session: Session, moment: datetime) -> list[Row[Any]]:
+    flying = (
+        select(DeliveryRow.webhook_id, func.count().label("count"))
+        .where(_flying())
+        .group_by(DeliveryRow.webhook_id)
+        .subquery()
+    )
+    place = (
+        func.row_number()
+        .over(partition_by=DeliveryRow.webhook_id, order_by=(DeliveryRow.created_at, DeliveryRow.id))
+        .label("place")
+    )
+    waiting = select(DeliveryRow.id, DeliveryRow.webhook_id, DeliveryRow.created_at, place).where(_waiting(moment))
+    line = waiting.subquery()
+    failing = _failing().label("failing")
+    most = case((_failing(), FOR_A_FAILING_WEBHOOK), else_=FOR_A_WEBHOOK)
+    query = (
+        select(line.c.id, failing)
+        .join(WebhookRow, WebhookRow.id == line.c.webhook_id)
+        .outerjoin(flying, flying.c.webhook_id == line.c.webhook_id)
+        .where(
+            WebhookRow.state == WebhookState.ENABLED,
+            line.c.place + func.coalesce(flying.c.count, 0) <= most,
+        )
+        .order_by(failing, line.c.place, line.c.created_at, line.c.id)
+        .limit(1000)
+    )
+    return list(session.execute(query))
+
+
+def _in_flight(session: Session) -> dict[bool, int]:
+    """Deliveries published or being worked on, by whether their webhook fails."""
+    failing = _failing().label("failing")
+    rows = session.execute(
+        select(failing, func.count())
+        .select_from(DeliveryRow)
+        .join(WebhookRow, WebhookRow.id == DeliveryRow.webhook_id)
+        .where(_flying())
+        .group_by(failing)
+    )
+    return {bool(fails): count for fails, count in rows.all()}
+
+
+def _waiting(moment: datetime) -> ColumnElement[bool]:
+    return and_(
+        DeliveryRow.state == DeliveryState.PENDING,
+        DeliveryRow.enqueued_at.is_(None),
+        or_(DeliveryRow.not_before.is_(None), DeliveryRow.not_before <= moment),
+    )
+
+
+def _flying() -> ColumnElement[bool]:
+    return or_(_published(), DeliveryRow.state == DeliveryState.LEASED)
+
+
+def _published() -> ColumnElement[bool]:
+    return and_(DeliveryRow.state == DeliveryState.PENDING, DeliveryRow.enqueued_at.is_not(None))
+
+
+def _failing() -> ColumnElement[bool]:
+    return WebhookRow.failing_since.is_not(None)
+
+
+def _ring(database: Database, doorbell: Doorbell, ids: list[str]) -> int:
+    for position, delivery_id in enumerate(ids):
+        try:
+            doorbell.ring(DELIVER, delivery_id)
+        except QueueUnreachable:
+            log.warning("queue unreachable", queue=DELIVER, unpublished=len(ids) - position)
+            with database.writing() as session:
+                session.execute(update(DeliveryRow).where(DeliveryRow.id.in_(ids[position:])).values(enqueued_at=None))
+            return position
+    return len(ids)

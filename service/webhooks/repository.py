@@ -1,0 +1,199 @@
+"""Webhooks and their delivery logs as their owners see them. Nobody queries without a caller."""
+
+from __future__ import annotations
+
+import uuid
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from service.auth.caller import Caller
+from service.errors.not_found import DeliveryNotFound, WebhookNotFound
+from service.errors.request import WebhookDisabled, WebhookLimit
+from service.storage.database import now
+from service.storage.tables import DeliveryAttemptRow, DeliveryRow, MessageRow, WebhookRow
+from service.webhooks.outbox import announce_test
+from service.webhooks.signing import new_secret
+from service.webhooks.states import (
+    Attempt,
+    Delivery,
+    DeliveryState,
+    DisabledReason,
+    Event,
+    IssuedWebhook,
+    Webhook,
+    WebhookState,
+)
+
+MOST_WEBHOOKS = 10
+
+
+class WebhookRepository:
+    """The webhooks of one caller's tenant; all others do not exist for it. URLs must have been checked."""
+
+    def __init__(self, session: Session, caller: Caller) -> None:
+        self._session = session
+        self._caller = caller
+
+    def add(self, url: str, events: Iterable[Event]) -> IssuedWebhook:
+        """A new webhook with its secret. Raises WebhookLimit."""
+        own = WebhookRow.tenant == self._caller.tenant
+        # Two requests at once must not both find the last place: whoever comes second waits, then counts.
+        self._session.scalars(select(WebhookRow.id).where(own).order_by(WebhookRow.id).with_for_update()).all()
+        if (self._session.scalar(select(func.count()).where(own)) or 0) >= MOST_WEBHOOKS:
+            raise WebhookLimit(f"A tenant may have {MOST_WEBHOOKS} webhooks.")
+        moment = now()
+        row = WebhookRow(
+            id=str(uuid.uuid4()),
+            tenant=self._caller.tenant,
+            url=url,
+            events=_listed(events),
+            state=WebhookState.ENABLED,
+            secret=new_secret(),
+            created_at=moment,
+            updated_at=moment,
+        )
+        self._session.add(row)
+        return IssuedWebhook(webhook=_webhook(row), secret=row.secret)
+
+    def get(self, webhook_id: str) -> Webhook:
+        """Raises WebhookNotFound, also for another tenant's."""
+        return _webhook(self._row(webhook_id))
+
+    def all(self) -> tuple[Webhook, ...]:
+        """Oldest first."""
+        query = select(WebhookRow).where(WebhookRow.tenant == self._caller.tenant)
+        return tuple(map(_webhook, self._session.scalars(query.order_by(WebhookRow.created_at, WebhookRow.id))))
+
+    def update(
+        self,
+        webhook_id: str,
+        *,
+        url: str | None = None,
+        events: Iterable[Event] | None = None,
+        enabled: bool | None = None,
+    ) -> Webhook:
+        """Change what is given; after a new URL or enabling, earlier failures count no more. Raises WebhookNotFound."""
+        row = self._row(webhook_id, lock=True)
+        if url is not None:
+            row.url = url
+            row.failing_since = None
+        if events is not None:
+            row.events = _listed(events)
+        if enabled:
+            row.state = WebhookState.ENABLED
+            row.disabled_reason = row.failing_since = None
+        elif enabled is not None and row.state == WebhookState.ENABLED:
+            row.state = WebhookState.DISABLED
+            row.disabled_reason = DisabledReason.SWITCHED_OFF
+        row.updated_at = now()
+        return _webhook(row)
+
+    def rotate(self, webhook_id: str, overlap: timedelta) -> IssuedWebhook:
+        """A new secret; the one before signs too until the overlap is over. Raises WebhookNotFound."""
+        row = self._row(webhook_id, lock=True)
+        moment = now()
+        row.previous_secret, row.secret = row.secret, new_secret()
+        row.previous_until = moment + overlap
+        row.updated_at = moment
+        return IssuedWebhook(webhook=_webhook(row), secret=row.secret)
+
+    def delete(self, webhook_id: str) -> None:
+        """Remove it with its deliveries and their log. Raises WebhookNotFound."""
+        self._session.delete(self._row(webhook_id, for_delete=True))
+
+    def test(self, webhook_id: str) -> Delivery:
+        """Send it a message of its own. Raises WebhookNotFound, WebhookDisabled."""
+        row = self._enabled(webhook_id)
+        delivery = announce_test(self._session, row)
+        return self._deliveries([delivery])[0]
+
+    def deliveries(self, webhook_id: str, *, limit: int, state: DeliveryState | None) -> tuple[Delivery, ...]:
+        """Newest first, with their attempts. Raises WebhookNotFound."""
+        row = self._row(webhook_id)
+        query = select(DeliveryRow).where(DeliveryRow.webhook_id == row.id)
+        if state is not None:
+            query = query.where(DeliveryRow.state == state)
+        query = query.order_by(DeliveryRow.created_at.desc(), DeliveryRow.id.desc()).limit(limit)
+        return self._deliveries(self._session.scalars(query).all())
+
+    def replay(self, webhook_id: str, delivery_id: str) -> Delivery:
+        """Send a message again, with its old id and its retries anew; at once also when it waits for a retry.
+
+        One that is being sent at this moment is left alone. Raises WebhookNotFound, DeliveryNotFound,
+        WebhookDisabled.
+        """
+        webhook = self._enabled(webhook_id)
+        row = self._session.get(DeliveryRow, delivery_id, with_for_update=True)
+        if row is None or row.webhook_id != webhook.id:
+            raise DeliveryNotFound("There is no delivery with this id.")
+        if row.state != DeliveryState.LEASED:
+            row.state = DeliveryState.PENDING
+            row.attempt = 0
+            row.enqueued_at = row.not_before = row.finished_at = None
+        return self._deliveries([row])[0]
+
+    def _enabled(self, webhook_id: str) -> WebhookRow:
+        row = self._row(webhook_id, lock=True)
+        if row.state != WebhookState.ENABLED:
+            raise WebhookDisabled("Nothing is sent to a disabled webhook.")
+        return row
+
+    def _row(self, webhook_id: str, *, lock: bool = False, for_delete: bool = False) -> WebhookRow:
+        query = select(WebhookRow).where(WebhookRow.tenant == self._caller.tenant, WebhookRow.id == webhook_id)
+        if lock or for_delete:
+            # A weaker lock than deleting needs: endings that tell this webhook need not wait for it.
+            query = query.with_for_update(key_share=not for_delete)
+        row = self._session.scalars(query).one_or_none()
+        if row is None:
+            raise WebhookNotFound("There is no webhook with this id.")
+        return row
+
+    def _deliveries(self, rows: Sequence[DeliveryRow]) -> tuple[Delivery, ...]:
+        self._session.flush()
+        messages = select(MessageRow).where(MessageRow.id.in_(row.message_id for row in rows))
+        by_id = {message.id: message for message in self._session.scalars(messages)}
+        attempts = defaultdict(list)
+        log = select(DeliveryAttemptRow).where(DeliveryAttemptRow.delivery_id.in_(row.id for row in rows))
+        for attempt in self._session.scalars(log.order_by(DeliveryAttemptRow.at)):
+            attempts[attempt.delivery_id].append(attempt)
+        return tuple(_delivery(row, by_id[row.message_id], attempts[row.id]) for row in rows)
+
+
+def _listed(events: Iterable[Event]) -> list[str]:
+    return sorted({str(event) for event in events})
+
+
+def _webhook(row: WebhookRow) -> Webhook:
+    return Webhook(
+        id=row.id,
+        url=row.url,
+        events=tuple(map(Event, row.events)),
+        state=WebhookState(row.state),
+        disabled_reason=None if row.disabled_reason is None else DisabledReason(row.disabled_reason),
+        failing_since=row.failing_since,
+        previous_until=row.previous_until,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+    )
+
+
+def _delivery(row: DeliveryRow, message: MessageRow, attempts: Sequence[DeliveryAttemptRow]) -> Delivery:
+    waiting = row.state == DeliveryState.PENDING
+    return Delivery(
+        id=row.id,
+        message_id=message.id,
+        event=message.event,
+        subject=message.subject,
+        state=DeliveryState(row.state),
+        created_at=row.created_at,
+        next_attempt_at=(row.not_before or row.created_at) if waiting else None,
+        finished_at=row.finished_at,
+        attempts=tuple(
+            Attempt(number=one.attempt, at=one.at, seconds=one.seconds, status=one.status, error=one.error)
+            for one in attempts
+        ),
+    )

@@ -1,0 +1,204 @@
+"""The one module of the service that knows the model: service values on one side, the model's on the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+
+import structlog
+
+from model.bundle.bundle import open_bundle
+from model.bundle.keys import read_public_key
+from model.bundle.signature import Trust
+from model.cache.segment_cache import SegmentCache
+from model.encoders.batching_statistics import BatchingStatistics
+from model.encoders.cancellation import Cancellation
+from model.encoders.runtime import RuntimeOptions, refuse_missing
+from model.errors import BundleError, DeviceUnavailable, EncodingCancelled, RecordingError, SigningKeyUnusable
+from model.features import SegmentChunk, SegmentFeatures
+from model.pipeline import Document, Pipeline, Prepared
+from service.assessments.result import ModelTrace, Result
+from service.errors.tree import ConfigurationRefused, FenceLost
+from service.settings import PEM, REPOSITORY, Settings
+from service.worker.cache_pruning import Expiry
+from service.worker.model_protocol import EncoderLoad, MaterialUnusable, Preparation, PreparedChunk, WhenLost
+from service.worker_registry import LoadedModel, TaskOutcomes
+
+log = structlog.stdlib.get_logger(__name__)
+
+MEGABYTE = 1_000_000
+EXAMPLE_KEY = REPOSITORY / "examples" / "bundle.pub"
+
+
+def open_assessor(settings: Settings) -> PipelineAssessor:
+    """Verify the configured bundle's signature and digests. Raises ConfigurationRefused."""
+    options = runtime_of(settings)
+    with _refusals(settings.bundle):
+        refuse_missing(options)
+        # A link is followed once: what it leads to later is for workers that start later.
+        bundle = open_bundle(settings.bundle.expanduser().resolve(), trust_of(settings))
+    cache = open_cache(settings)
+    return PipelineAssessor(Pipeline(bundle, options, cache), None if cache is None else Expiry(cache.prune, cache.age))
+
+
+def runtime_of(settings: Settings) -> RuntimeOptions:
+    """Where and how the settings want graphs to run."""
+    memory = settings.device_memory_mb
+    return RuntimeOptions(
+        threads=settings.threads,
+        linger=settings.linger.total_seconds(),
+        device=settings.device,
+        device_id=settings.device_id,
+        device_memory=None if memory is None else memory * MEGABYTE,
+        engines=settings.folder / "engines",
+        cuda_graphs=settings.cuda_graphs,
+    )
+
+
+def open_cache(settings: Settings) -> SegmentCache | None:
+    """The cache of features, if one is wanted."""
+    if not settings.feature_cache_mb:
+        return None
+    return SegmentCache(
+        settings.feature_cache,
+        most_bytes=settings.feature_cache_mb * MEGABYTE,
+        age=settings.feature_cache_age.total_seconds(),
+    )
+
+
+def trust_of(settings: Settings) -> Trust:
+    """The keys that the operator trusts, and no bundle without one of them; by default the example's key is known.
+
+    Raises ConfigurationRefused for a key that cannot be read.
+    """
+    try:
+        if settings.trusted_keys:
+            keys = tuple(read_public_key(_pem(entry)) for entry in settings.trusted_keys)
+            return Trust(keys=keys, required=True)
+        return Trust(keys=(read_public_key(EXAMPLE_KEY.read_bytes()),) if EXAMPLE_KEY.exists() else ())
+    except (OSError, SigningKeyUnusable) as error:
+        raise ConfigurationRefused(
+            "HILBERT_TRUSTED_KEYS names a key that cannot be read: each entry is the file or the text of an Ed25519 "
+            "public key in PEM form."
+        ) from error
+
+
+def _pem(entry: str) -> bytes:
+    return entry.encode() if entry.lstrip().startswith(PEM) else Path(entry).expanduser().read_bytes()
+
+
+@contextmanager
+def _refusals(bundle: Path) -> Iterator[None]:
+    """What the model refuses, as ConfigurationRefused that names the setting."""
+    try:
+        yield
+    except DeviceUnavailable as error:
+        raise ConfigurationRefused(
+            f"HILBERT_DEVICE cannot be had ({error.code}): {error.detail}. {error.advice}"
+        ) from error
+    except BundleError as error:
+        raise ConfigurationRefused(
+            f"The bundle in {bundle} cannot be used ({error.code}): {error.detail}. {error.advice} "
+            "HILBERT_BUNDLE names its folder."
+        ) from error
+
+
+class PipelineAssessor:
+    """Assesses with a real bundle; its graphs are loaded by `warm_up`, or when first needed."""
+
+    def __init__(self, pipeline: Pipeline, expiry: Expiry | None = None) -> None:
+        self._pipeline = pipeline
+        self._expiry = expiry
+
+    @property
+    def model(self) -> LoadedModel:
+        """What is loaded."""
+        manifest = self._pipeline.manifest
+        return LoadedModel(
+            bundle=manifest.name,
+            version=manifest.version,
+            digest=self._pipeline.bundle.digest,
+            demonstration=manifest.demonstration,
+            tasks=tuple(TaskOutcomes(name=task.name, outcomes=task.outcomes) for task in manifest.tasks),
+            encoders={str(stream): fingerprint for stream, fingerprint in manifest.encoders.items()},
+        )
+
+    @property
+    def trace(self) -> ModelTrace:
+        """What a result says of the model."""
+        return ModelTrace.model_validate(asdict(self._pipeline.trace))
+
+    def warm_up(self) -> None:
+        """Load every graph and answer the golden recording with them. Raises ConfigurationRefused."""
+        with _refusals(self._pipeline.bundle.folder):
+            self._pipeline.warm_up()
+        if self._expiry is not None:
+            self._expiry.start()
+
+    def close(self) -> None:
+        """End the encoders' threads and give back what the graphs hold."""
+        if self._expiry is not None:
+            self._expiry.stop()
+        self._pipeline.close()
+
+    def prepare(self, audio: Path | None, transcript: bytes | None, scratch: Path) -> Preparation:
+        """Decode and cut; `scratch` must outlive the chunks. Raises MaterialUnusable."""
+        try:
+            prepared = self._pipeline.prepare(audio=audio, transcript=transcript, scratch=scratch)
+        except RecordingError as error:
+            raise _unusable(error) from error
+        seconds = 0.0 if audio is None else prepared.document.segmentation.quality.duration_seconds
+        return Preparation(summary=prepared.document.to_json(), seconds=seconds, chunks=_chunks(prepared))
+
+    def encode(self, chunk: bytes, when_lost: WhenLost | None = None) -> bytes:
+        """Features of a chunk, in batches with those of all threads. Raises FenceLost soon after the stage is lost."""
+        cancellation = Cancellation()
+        if when_lost is not None:
+            when_lost(cancellation.cancel)
+        try:
+            features = self._pipeline.encode(SegmentChunk.from_bytes(chunk), cancellation).to_bytes()
+        except EncodingCancelled as error:
+            raise FenceLost("The stage was cancelled or taken over while its segments were encoded.") from error
+        if (counts := self._pipeline.cache_counts) is not None:
+            log.info("features so far", kept=counts.hits, computed=counts.misses)
+        return features
+
+    def score(self, summary: bytes, features: Sequence[bytes], task: str) -> Result:
+        """The result; without an outcome when the material allows none."""
+        document = Document.from_json(summary)
+        encoded = [SegmentFeatures.from_bytes(part) for part in features]
+        return Result.model_validate(asdict(self._pipeline.score(document, encoded, task)))
+
+    def load(self) -> tuple[EncoderLoad, ...]:
+        """How its encoders fare."""
+        return tuple(_load(str(name), found) for name, found in self._pipeline.statistics().items())
+
+
+def _load(name: str, found: BatchingStatistics) -> EncoderLoad:
+    return EncoderLoad(
+        encoder=name,
+        batches=found.batches,
+        entries=found.entries,
+        cancelled=found.cancelled,
+        failed=found.failed,
+        padding=found.padding,
+        fill=found.fill,
+        waiting=found.waiting,
+        busy_seconds=found.busy_seconds,
+        wait_p50=found.wait_p50,
+        wait_p95=found.wait_p95,
+    )
+
+
+def _chunks(prepared: Prepared) -> Iterator[PreparedChunk]:
+    try:
+        for chunk in prepared.chunks():
+            yield PreparedChunk(content=chunk.to_bytes(), segments=len(chunk.segments))
+    except RecordingError as error:
+        raise _unusable(error) from error
+
+
+def _unusable(error: RecordingError) -> MaterialUnusable:
+    return MaterialUnusable(code=error.code, detail=error.detail, advice=error.advice)

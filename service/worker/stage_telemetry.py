@@ -1,0 +1,72 @@
+"""What is counted and traced of one attempt at a stage."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from time import monotonic
+
+from opentelemetry.context import Context
+from opentelemetry.trace import SpanKind
+
+from service.assessments.states import StageClaim, StageKind
+from service.observability.metrics import STAGE_ATTEMPTS, STAGE_BUSY, STAGE_DURATION, STAGE_WAIT
+from service.observability.traces import Attributes, context_of, failed, link_to, note_wait, span
+
+
+class StageOutcome(StrEnum):
+    """What came of an attempt."""
+
+    DONE = "done"
+    FAILED = "failed"  # and tried again
+    LOST = "lost"  # cancelled, or taken over by another worker
+    PUT_OFF = "put_off"  # database or object store was away
+    ABANDONED = "abandoned"  # the last attempt that it had
+
+
+class StageRecord:
+    """Takes in what came of the attempt; `failed` for one that nobody could say it of."""
+
+    outcome = StageOutcome.FAILED
+
+
+@contextmanager
+def recorded(claim: StageClaim) -> Iterator[StageRecord]:
+    """Count and trace the block as the attempt that the claim allows."""
+    waited = max(0.0, (claim.claimed_at - claim.ready_at).total_seconds())
+    STAGE_ATTEMPTS.labels(stage=claim.kind).inc()
+    STAGE_WAIT.labels(stage=claim.kind, priority=claim.priority).observe(waited)
+    record, started = StageRecord(), monotonic()
+    # All lines of a batch in one trace could not be read by anybody.
+    begins = claim.of_batch and claim.kind == StageKind.PREPARE
+    parent = Context() if begins else context_of(claim.traceparent)
+    links = link_to(claim.traceparent) if begins else ()
+    if not begins:
+        note_wait(f"wait {claim.kind}", parent, claim.ready_at, claim.claimed_at)
+    name, attributes = f"process {claim.kind}", _attributes(claim, waited)
+    with span(name, kind=SpanKind.CONSUMER, parent=parent, links=links, attributes=attributes) as present:
+        try:
+            yield record
+        finally:
+            seconds = monotonic() - started
+            STAGE_DURATION.labels(stage=claim.kind, outcome=record.outcome).observe(seconds)
+            STAGE_BUSY.labels(stage=claim.kind).inc(seconds)
+            present.set_attribute("hilbert.stage.outcome", record.outcome)
+            if record.outcome in {StageOutcome.FAILED, StageOutcome.ABANDONED}:
+                failed(present, record.outcome)
+
+
+def _attributes(claim: StageClaim, waited: float) -> Attributes:
+    return {
+        "messaging.system": "hilbert",
+        "messaging.operation.type": "process",
+        "messaging.operation.name": "process",
+        "messaging.destination.name": str(claim.kind),
+        "messaging.message.id": claim.stage_id,
+        "hilbert.assessment.id": claim.assessment_id,
+        "hilbert.assessment.priority": str(claim.priority),
+        "hilbert.stage.index": claim.index,
+        "hilbert.stage.attempt": claim.attempt,
+        "hilbert.stage.wait_seconds": waited,
+    }

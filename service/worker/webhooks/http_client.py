@@ -1,0 +1,219 @@
+"""The one client for requests that leave the service to where somebody else has said.
+
+A name is resolved once, each of its addresses is judged, and the connection goes to one that was judged: a name
+server that answers otherwise a moment later is not asked again. httpcore alone, and not the client built on it,
+because it has nothing that would have to be switched off: no redirects, no proxies from the environment, no
+cookies, no netrc. What the receiver says beyond its status is not read.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from ipaddress import ip_address
+from queue import Empty, SimpleQueue
+from time import monotonic
+from typing import Any
+
+import httpcore
+
+from service.errors.request import WebhookUrlRefused
+from service.webhooks.states import Trouble
+from service.webhooks.url_policy import Address, Destination, Destinations
+
+Resolve = Callable[[str, int], Sequence[str]]
+AGENT = "hilbert-webhooks/1"
+
+
+class SendingFailed(Exception):
+    """No answer came; `trouble` says why in one word."""
+
+    def __init__(self, trouble: Trouble) -> None:
+        super().__init__(trouble)
+        self.trouble = trouble
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What is read of a response."""
+
+    status: int
+    retry_after: str | None
+
+
+def resolve_name(host: str, port: int) -> list[str]:
+    """Every address of a name, as the system knows them. Raises OSError."""
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+
+
+def trusted_authorities() -> ssl.SSLContext:
+    """Those of certifi, and those of the system (SSL_CERT_FILE adds an operator's own)."""
+    context = httpcore.default_ssl_context()
+    context.load_default_certs()
+    return context
+
+
+class GuardedClient:
+    """Posts to places that the policy allows, one connection a request; for any number of threads."""
+
+    def __init__(
+        self,
+        allowed: Destinations,
+        *,
+        timeout: timedelta,
+        resolve: Resolve = resolve_name,
+        authorities: ssl.SSLContext | None = None,
+    ) -> None:
+        self._allowed = allowed
+        self._timeout = timeout.total_seconds()
+        self._resolve = resolve
+        self._authorities = authorities or trusted_authorities()
+
+    def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
+        """Send once, and read the status and nothing more. Raises SendingFailed."""
+        deadline = Deadline(self._timeout)
+        try:
+            destination = self._allowed.read(url)
+        except WebhookUrlRefused:
+            raise SendingFailed(Trouble.URL_REFUSED) from None
+        try:
+            network = Pinned(self._addresses(destination, deadline), deadline)
+            return self._send(destination, network, body, headers)
+        except httpcore.TimeoutException:
+            raise SendingFailed(Trouble.TIMEOUT) from None
+        except httpcore.ProtocolError:
+            raise SendingFailed(Trouble.PROTOCOL) from None
+        except httpcore.NetworkError as error:
+            tls = isinstance(error.__cause__, ssl.SSLError)
+            raise SendingFailed(Trouble.TLS if tls else Trouble.CONNECTION) from None
+
+    def _addresses(self, destination: Destination, deadline: Deadline) -> list[Address]:
+        """All of a name's addresses; one that is not allowed spoils the others."""
+        if destination.address is not None:
+            return [destination.address]
+        addresses = [ip_address(text) for text in _within(deadline, self._resolve, destination.host, destination.port)]
+        if not addresses:
+            raise SendingFailed(Trouble.NAME_NOT_RESOLVED)
+        if not all(map(self._allowed.permits, addresses)):
+            raise SendingFailed(Trouble.ADDRESS_REFUSED)
+        return addresses
+
+    def _send(self, destination: Destination, network: Pinned, body: bytes, headers: Mapping[str, str]) -> Answer:
+        origin = (destination.scheme.encode(), destination.host.encode(), destination.port)
+        own = {"Host": destination.authority, "User-Agent": AGENT, "Connection": "close"}
+        length = {"Content-Length": str(len(body))}
+        with (
+            httpcore.HTTPConnection(
+                httpcore.Origin(*origin), ssl_context=self._authorities, network_backend=network
+            ) as connection,
+            connection.stream(
+                "POST",
+                httpcore.URL(scheme=origin[0], host=origin[1], port=origin[2], target=destination.target.encode()),
+                headers=list({**own, **headers, **length}.items()),
+                content=body,
+            ) as response,
+        ):
+            return Answer(status=response.status, retry_after=_header(response, b"retry-after"))
+
+
+class Deadline:
+    """The moment at which a request is over, however much it dribbles."""
+
+    def __init__(self, seconds: float) -> None:
+        self._end = monotonic() + seconds
+
+    def left(self) -> float:
+        """Seconds left; raises httpcore.ReadTimeout when there are none."""
+        left = self._end - monotonic()
+        if left <= 0:
+            raise httpcore.ReadTimeout
+        return left
+
+
+class Pinned(httpcore.NetworkBackend):
+    """Connects to given addresses, whatever the name that is asked for, and within the deadline."""
+
+    def __init__(self, addresses: Sequence[Address], deadline: Deadline) -> None:
+        self._addresses = addresses
+        self._deadline = deadline
+        self._system = httpcore.SyncBackend()
+
+    def connect_tcp(
+        self,
+        host: str,  # noqa: ARG002 - the point of this class
+        port: int,
+        timeout: float | None = None,  # noqa: ARG002 - the deadline alone counts
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.NetworkStream:
+        """Try the addresses in turn, each for its share of what time is left."""
+        for number, address in enumerate(self._addresses):
+            last = number == len(self._addresses) - 1
+            share = self._deadline.left() / (len(self._addresses) - number)
+            try:
+                stream = self._system.connect_tcp(str(address), port, share, local_address, socket_options)
+            except (httpcore.ConnectError, httpcore.ConnectTimeout):
+                if last:
+                    raise
+            else:
+                return Timed(stream, self._deadline)
+        raise httpcore.ConnectError
+
+
+class Timed(httpcore.NetworkStream):
+    """A connection whose every read and write ends with the deadline."""
+
+    def __init__(self, stream: httpcore.NetworkStream, deadline: Deadline) -> None:
+        self._stream = stream
+        self._deadline = deadline
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002
+        """What has come."""
+        return self._stream.read(max_bytes, self._deadline.left())
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002
+        """Send all of it."""
+        self._stream.write(buffer, self._deadline.left())
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._stream.close()
+
+    def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,  # noqa: ARG002
+    ) -> httpcore.NetworkStream:
+        """Go on in TLS; the certificate has to be for the name, not for the address."""
+        return Timed(self._stream.start_tls(ssl_context, server_hostname, self._deadline.left()), self._deadline)
+
+    def get_extra_info(self, info: str) -> Any:
+        """Details of the connection."""
+        return self._stream.get_extra_info(info)
+
+
+def _within(deadline: Deadline, resolve: Resolve, host: str, port: int) -> Sequence[str]:
+    """Resolve from a thread of its own: the system's resolver knows no time-out."""
+    answers: SimpleQueue[Sequence[str]] = SimpleQueue()
+
+    def ask() -> None:
+        try:
+            answers.put(resolve(host, port))
+        except (OSError, UnicodeError):
+            answers.put(())
+
+    threading.Thread(target=ask, name="resolver", daemon=True).start()
+    try:
+        return answers.get(timeout=deadline.left())
+    except Empty:
+        raise SendingFailed(Trouble.TIMEOUT) from None
+
+
+def _header(response: httpcore.Response, wanted: bytes) -> str | None:
+    return next((value.decode("latin-1") for name, value in response.headers if name.lower() == wanted), None)

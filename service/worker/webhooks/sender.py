@@ -1,0 +1,167 @@
+"""From a delivery's id to an attempt in its log: claim, sign, send, record."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
+from functools import partial
+from time import monotonic
+
+import structlog
+from opentelemetry.context import Context
+from opentelemetry.trace import Span, SpanKind
+from sqlalchemy.orm import Session
+
+from service.errors.tree import FenceLost
+from service.observability.logs import failure_fields
+from service.observability.metrics import WEBHOOK_ATTEMPTS, WEBHOOK_DURATION
+from service.observability.traces import Attributes, context_of, failed, link_to, span
+from service.storage.database import Database, now
+from service.storage.retry import persevere
+from service.task_queue.publisher import DELIVER
+from service.webhooks.deliveries import DeliveryRepository
+from service.webhooks.signing import signed_headers
+from service.webhooks.states import RECORDING, DeliveryClaim, DeliveryState, Outcome, RetryPlan, Trouble
+from service.worker.webhooks.http_client import Answer, GuardedClient, SendingFailed
+
+log = structlog.stdlib.get_logger(__name__)
+REDIRECTS = range(300, 400)
+MAY_ASK_FOR_TIME = (429, 503)
+BLOCKED = (Trouble.URL_REFUSED, Trouble.ADDRESS_REFUSED)
+"""Where nothing was sent to: this service does not want to."""
+UNRECORDED = "unrecorded"
+
+
+class DeliveryRunner:
+    """Makes attempts, one in each thread that asks; holds nothing of any of them."""
+
+    def __init__(
+        self, database: Database, client: GuardedClient, *, worker: str, plan: RetryPlan, lease: timedelta
+    ) -> None:
+        self._database = database
+        self._client = client
+        self._worker = worker
+        self._plan = plan
+        self._lease = lease
+
+    def run(self, delivery_id: str) -> bool:
+        """Make an attempt if there is one to be made; False when there was nothing to do."""
+        claim = self._database.write(partial(self._claim, delivery_id))
+        if claim is None:
+            return False
+        with (
+            structlog.contextvars.bound_contextvars(
+                delivery=claim.delivery_id,
+                webhook=claim.webhook_id,
+                message=claim.message_id,
+                subject=claim.subject,
+                request_id=claim.request_id,
+            ),
+            _traced(claim),
+        ):
+            self._attempt(claim)
+        return True
+
+    def _claim(self, delivery_id: str, session: Session) -> DeliveryClaim | None:
+        return DeliveryRepository(session, self._worker).claim(delivery_id, self._lease, self._plan.attempts)
+
+    def _attempt(self, claim: DeliveryClaim) -> None:
+        try:
+            with span("POST", kind=SpanKind.CLIENT, attributes={"http.request.method": "POST"}) as present:
+                outcome = self._send(claim)
+                _note(present, outcome)
+            state = persevere(partial(self._record, claim, outcome), RECORDING)
+            WEBHOOK_ATTEMPTS.labels(outcome=word_for(outcome)).inc()
+            WEBHOOK_DURATION.observe(outcome.seconds)
+            log.info(
+                "delivery attempted",
+                attempt=claim.attempt,
+                state=str(state),
+                status=outcome.status,
+                error=outcome.error,
+                seconds=round(outcome.seconds, 3),
+            )
+        except FenceLost:
+            WEBHOOK_ATTEMPTS.labels(outcome=UNRECORDED).inc()
+            log.info("delivery lost", attempt=claim.attempt)
+        except Exception as error:  # the lease runs out, and the delivery is tried again
+            WEBHOOK_ATTEMPTS.labels(outcome=UNRECORDED).inc()
+            log.error("delivery not recorded", attempt=claim.attempt, **failure_fields(error))
+
+    def _record(self, claim: DeliveryClaim, outcome: Outcome) -> DeliveryState:
+        return self._database.write(
+            lambda session: DeliveryRepository(session, self._worker).record(claim, outcome, self._plan)
+        )
+
+    def _send(self, claim: DeliveryClaim) -> Outcome:
+        moment, started = now(), monotonic()
+        body = claim.payload.encode()
+        headers = {
+            "Content-Type": "application/json",
+            **signed_headers(claim.secrets, claim.message_id, moment, body),
+        }
+        try:
+            answer = self._client.post(claim.url, body, headers)
+        except SendingFailed as failed:
+            return Outcome(at=moment, seconds=monotonic() - started, error=failed.trouble)
+        return Outcome(
+            at=moment,
+            seconds=monotonic() - started,
+            status=answer.status,
+            error=Trouble.REDIRECT if answer.status in REDIRECTS else None,
+            retry_after=wait_asked_for(answer, moment),
+        )
+
+
+def word_for(outcome: Outcome) -> str:
+    """What came of an attempt, as metrics call it."""
+    if outcome.delivered:
+        return "delivered"
+    if outcome.status is not None:
+        return "refused"
+    return "blocked" if outcome.error in BLOCKED else "unreachable"
+
+
+def _note(present: Span, outcome: Outcome) -> None:
+    if outcome.status is not None:
+        present.set_attribute("http.response.status_code", outcome.status)
+    if not outcome.delivered:
+        failed(present, outcome.error or str(outcome.status))
+
+
+def _traced(claim: DeliveryClaim) -> AbstractContextManager[Span]:
+    """The first attempt belongs to the trace of what it tells of; later ones, of hours or days, link to it."""
+    first = claim.attempt == 1
+    return span(
+        "process deliver",
+        kind=SpanKind.CONSUMER,
+        parent=context_of(claim.traceparent) if first else Context(),
+        links=() if first else link_to(claim.traceparent),
+        attributes=_attributes(claim),
+    )
+
+
+def _attributes(claim: DeliveryClaim) -> Attributes:
+    return {
+        "messaging.system": "hilbert",
+        "messaging.operation.type": "process",
+        "messaging.operation.name": "process",
+        "messaging.destination.name": DELIVER,
+        "messaging.message.id": claim.message_id,
+        "hilbert.delivery.id": claim.delivery_id,
+        "hilbert.delivery.attempt": claim.attempt,
+    }
+
+
+def wait_asked_for(answer: Answer, moment: datetime) -> timedelta | None:
+    """What Retry-After says, in seconds or as a date, where the status allows it; None for nonsense."""
+    if answer.status not in MAY_ASK_FOR_TIME or answer.retry_after is None:
+        return None
+    try:
+        if answer.retry_after.isdecimal():
+            return timedelta(seconds=int(answer.retry_after))
+        until = parsedate_to_datetime(answer.retry_after)
+        return max(timedelta(0), until - moment) if until.tzinfo is not None else None
+    except (ValueError, OverflowError):
+        return None

@@ -1,0 +1,114 @@
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import func, select, update
+
+from service.assessments.states import State
+from service.maintenance.retention import BACKUP_LOCK, Retention, erase_old, remove_material, retention
+from service.settings import Settings
+from service.storage.database import now
+from service.storage.objects import material_prefix, part_key, result_prefix, upload_key, work_prefix
+from service.storage.tables import AssessmentRow
+
+AT_THE_END = retention(Settings())
+HOUR = timedelta(hours=1)
+
+
+class Ended:
+    """An assessment that has ended some time ago, with an object of each class."""
+
+    def __init__(self, database, objects, submit, ago=timedelta(0), state=State.SUCCEEDED):
+        self.database, self.objects = database, objects
+        self.audio = objects.put(material_prefix("a1"), b"audio")
+        self.words = objects.put(material_prefix("a1"), b"words")
+        self.work = objects.put(work_prefix("a1"), b"samples")
+        self.result = objects.put(result_prefix("a1"), b"result")
+        submit(database, audio_key=self.audio)
+        self.set(state=state, finished_at=now() - ago, transcript_key=self.words, result_key=self.result)
+
+    def set(self, **values):
+        with self.database.writing() as session:
+            session.execute(update(AssessmentRow).values(**values))
+
+    def row(self):
+        with self.database.reading() as session:
+            return session.scalars(select(AssessmentRow)).one_or_none()
+
+    def left(self):
+        return set(self.objects.list("assessments"))
+
+
+@pytest.fixture
+def ended(database, objects, submit):
+    return lambda **options: Ended(database, objects, submit, **options)
+
+
+@pytest.mark.parametrize("state", [State.SUCCEEDED, State.ABSTAINED, State.FAILED, State.CANCELLED])
+def test_by_default_all_but_the_result_goes_at_the_end(database, objects, ended, state):
+    one = ended(state=state)
+    remove_material(database, objects, AT_THE_END)
+    assert one.left() == {one.result}
+    assert (one.row().audio_key, one.row().transcript_key) == (None, None)
+    assert one.row().material_removed_at is not None
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_nothing_goes_while_a_backup_is_taken(database, objects, ended):
+    one = ended()
+    with database.engine.connect() as backup:
+        backup.execute(select(func.pg_advisory_xact_lock(BACKUP_LOCK)))
+        remove_material(database, objects, AT_THE_END, "a1")
+        assert len(one.left()) == 4
+    remove_material(database, objects, AT_THE_END)
+    assert one.left() == {one.result}
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_what_a_client_erases_goes_even_then(database, objects, ended):
+    one = ended()
+    with database.engine.connect() as backup:
+        backup.execute(select(func.pg_advisory_xact_lock(BACKUP_LOCK)))
+        remove_material(database, objects, AT_THE_END, "a1", erased=True)
+    assert one.left() == {one.result}
+
+
+def test_material_of_unfinished_assessments_stays(database, objects, ended):
+    one = ended()
+    one.set(state=State.ENCODING, finished_at=None)
+    remove_material(database, objects, AT_THE_END, "a1")
+    assert one.left() == {one.audio, one.words, one.work, one.result}
+
+
+def test_each_class_is_kept_for_its_own_time_and_what_stages_left_never(database, objects, ended):
+    one = ended(ago=HOUR)
+    kept = Retention(audio=2 * HOUR, transcripts=HOUR / 2, results=None)
+    remove_material(database, objects, kept)
+    assert one.left() == {one.audio, one.result}
+    assert one.row().material_removed_at is None
+    one.set(finished_at=now() - 3 * HOUR)
+    remove_material(database, objects, kept)
+    assert one.left() == {one.result}
+
+
+def test_what_was_uploaded_in_parts_goes_too(database, objects, ended):
+    one = ended()
+    for number in range(2):
+        objects.write(part_key("u1", 4 * number, 1), b"part")
+    one.set(audio_key=upload_key("u1"))
+    remove_material(database, objects, AT_THE_END)
+    assert objects.list("uploads") == []
+
+
+def test_results_are_kept_until_erased_unless_an_age_is_set(database, objects, ended):
+    one = ended(ago=1000 * HOUR)
+    assert erase_old(database, objects, AT_THE_END) == 0
+    assert erase_old(database, objects, Retention(audio=HOUR, transcripts=HOUR, results=1001 * HOUR)) == 0
+    assert one.left()
+    assert erase_old(database, objects, Retention(audio=HOUR, transcripts=HOUR, results=HOUR)) == 1
+    assert (one.left(), one.row()) == (set(), None)
+
+
+def test_unfinished_assessments_are_never_too_old(database, objects, ended):
+    one = ended(ago=1000 * HOUR)
+    one.set(state=State.QUEUED)
+    assert erase_old(database, objects, Retention(audio=HOUR, transcripts=HOUR, results=HOUR)) == 0

@@ -1,0 +1,163 @@
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select, update
+
+from service.assessments.stages import StageRepository
+from service.assessments.states import StageState, State
+from service.maintenance.sweeper import Sweeper, lead, sweep, sweep_plan
+from service.settings import Settings
+from service.storage.database import now
+from service.storage.tables import AssessmentRow, StageRow, WorkerRow
+from tests.waiting import wait_for
+
+PLAN = replace(sweep_plan(Settings(attempts=2)), every=timedelta(milliseconds=20))
+SECOND = timedelta(seconds=1)
+
+
+def stage(database):
+    with database.reading() as session:
+        return session.scalars(select(StageRow)).one()
+
+
+def lose_worker(database):
+    """Claim the only stage and let its lease run out."""
+    with database.writing() as session:
+        assert StageRepository(session, "w1").claim(stage(database).id, -SECOND, 9) is not None
+
+
+def state(database):
+    with database.reading() as session:
+        return session.get(AssessmentRow, "a1").state
+
+
+def test_there_is_one_leader(database):
+    assert lead(database, "one", timedelta(seconds=9))
+    assert not lead(database, "two", timedelta(seconds=9))
+    assert lead(database, "one", timedelta(seconds=9))
+
+
+def test_a_silent_leader_is_replaced(database):
+    assert lead(database, "one", -SECOND)
+    assert lead(database, "two", SECOND)
+
+
+def test_the_stage_of_a_lost_worker_becomes_ready(database, objects, submit):
+    submit(database)
+    lose_worker(database)
+    sweep(database, objects, PLAN)
+    assert stage(database).state == StageState.READY
+
+
+def test_a_stage_that_loses_every_worker_fails(database, objects, submit):
+    submit(database)
+    for _ in range(PLAN.attempts):
+        lose_worker(database)
+        sweep(database, objects, PLAN)
+    assert state(database) == State.FAILED
+
+
+def test_a_message_nobody_took_up_is_published_again(database, objects, submit):
+    submit(database)
+    with database.writing() as session:
+        session.execute(update(StageRow).values(enqueued_at=now() - timedelta(seconds=61)))
+    sweep(database, objects, PLAN)
+    assert stage(database).enqueued_at is None
+
+
+def test_the_stage_of_a_worker_that_fell_silent_becomes_ready_long_before_its_lease_ends(
+    database, objects, submit, join_worker
+):
+    submit(database)
+    join_worker(database, "w1")
+    with database.writing() as session:
+        StageRepository(session, "w1").claim(stage(database).id, timedelta(hours=1), 9)
+    sweep(database, objects, PLAN)
+    assert stage(database).state == StageState.LEASED
+    with database.writing() as session:
+        session.execute(update(WorkerRow).values(beat_at=now() - timedelta(seconds=31)))
+    sweep(database, objects, PLAN)
+    assert stage(database).state == StageState.READY
+
+
+@pytest.mark.parametrize(("held", "forgotten"), [(0, True), (1, False)])
+def test_a_message_is_taken_for_lost_at_once_only_while_a_worker_is_idle(
+    database, objects, submit, join_worker, held, forgotten
+):
+    join_worker(database, "w1")
+    for number in range(held):
+        submit(database, f"held{number}")
+        with database.writing() as session:
+            stages = StageRepository(session, "w1")
+            stages.claim(session.scalars(select(StageRow.id)).one(), timedelta(hours=1), 9)
+    submit(database)
+    with database.writing() as session:
+        session.execute(update(StageRow).values(enqueued_at=now() - timedelta(seconds=6)))
+    sweep(database, objects, PLAN)
+    with database.reading() as session:
+        row = session.scalars(select(StageRow).where(StageRow.assessment_id == "a1")).one()
+    assert (row.enqueued_at is None) == forgotten
+
+
+def test_no_more_is_published_again_at_once_than_idle_workers_can_take_up(database, objects, submit, join_worker):
+    join_worker(database, "w1")
+    for number in range(5):
+        submit(database, f"a{number}")
+    with database.writing() as session:
+        session.execute(update(StageRow).values(enqueued_at=now() - timedelta(seconds=6)))
+    sweep(database, objects, PLAN)
+    with database.reading() as session:
+        assert session.scalars(select(StageRow.enqueued_at)).all().count(None) == 1
+
+
+def test_a_fresh_message_is_left_alone(database, objects, submit):
+    submit(database)
+    with database.writing() as session:
+        session.execute(update(StageRow).values(enqueued_at=now()))
+    sweep(database, objects, PLAN)
+    assert stage(database).enqueued_at is not None
+
+
+def test_the_plan_follows_the_settings():
+    plan = sweep_plan(Settings(attempts=7, window=9))
+    assert (plan.attempts, plan.window.stages_per_slot) == (7, 9)
+
+
+def test_the_thread_publishes_when_woken(sqlite, objects, submit, doorbell):
+    patient = replace(PLAN, every=timedelta(seconds=30))
+    sweeper = Sweeper(sqlite, objects, doorbell, patient, "s1")
+    sweeper.start()
+    submit(sqlite)
+    sweeper.wake()
+    wait_for(lambda: len(doorbell.rung) == 1)
+    sweeper.stop()
+
+
+def test_the_thread_heals_by_itself(sqlite, objects, submit, doorbell):
+    submit(sqlite)
+    lose_worker(sqlite)
+    sweeper = Sweeper(sqlite, objects, doorbell, PLAN, "s1")
+    sweeper.start()
+    wait_for(lambda: len(doorbell.rung) == 1)
+    sweeper.stop()
+
+
+class FailingObjects:
+    def __init__(self):
+        self.asked = 0
+
+    def delete(self, prefix):
+        self.asked += 1
+        raise OSError("disk")
+
+
+def test_the_thread_outlives_errors(sqlite, submit, doorbell):
+    submit(sqlite)
+    with sqlite.writing() as session:
+        session.execute(update(AssessmentRow).values(state=State.FAILED, finished_at=now()))
+    failing = FailingObjects()
+    sweeper = Sweeper(sqlite, failing, doorbell, PLAN, "s1")
+    sweeper.start()
+    wait_for(lambda: failing.asked >= 2)
+    sweeper.stop()

@@ -1,0 +1,154 @@
+import json
+import re
+import threading
+from datetime import datetime, timedelta
+
+import pytest
+from sqlalchemy import select, update
+
+from service.assessments.lifecycle import end
+from service.assessments.repository import AssessmentRepository
+from service.assessments.stages import StageRepository
+from service.assessments.states import INTERNAL_FAILURE, State
+from service.errors.tree import FenceLost
+from service.storage.database import now
+from service.storage.tables import AssessmentRow, BatchRow, DeliveryRow, MessageRow, StageRow, WebhookRow
+from service.webhooks.outbox import announce_batch
+from service.webhooks.repository import WebhookRepository
+from service.webhooks.states import Event, WebhookState
+
+
+def all_of(database, table):
+    with database.reading() as session:
+        return session.scalars(select(table)).all()
+
+
+def finish(database, assessment_id="a1", state=State.SUCCEEDED, failure=None):
+    with database.writing() as session:
+        return end(session, session.get(AssessmentRow, assessment_id, with_for_update=True), state, failure)
+
+
+@pytest.mark.parametrize("state", [State.ABSTAINED, State.FAILED])
+def test_an_ending_is_one_message_for_every_webhook_that_listens(database, submit, add_webhook, state):
+    hooks = {add_webhook(database).webhook.id, add_webhook(database, events=[Event(f"assessment.{state}")]).webhook.id}
+    add_webhook(database, events=[Event.BATCH_FINISHED])
+    submit(database)
+    assert finish(database, state=state)
+    (message,) = all_of(database, MessageRow)
+    deliveries = all_of(database, DeliveryRow)
+    assert (message.event, message.tenant, message.subject) == (f"assessment.{state}", "ward-a", "a1")
+    assert {delivery.webhook_id for delivery in deliveries} == hooks
+    assert {(delivery.message_id, delivery.state) for delivery in deliveries} == {(message.id, "pending")}
+
+
+def test_a_message_holds_ids_and_the_state_and_nothing_else(database, submit, add_webhook):
+    add_webhook(database)
+    submit(database)
+    finish(database, state=State.FAILED, failure=INTERNAL_FAILURE)
+    (message,) = all_of(database, MessageRow)
+    payload = json.loads(message.payload)
+    assert datetime.fromisoformat(payload.pop("timestamp")) == message.created_at
+    assert payload == {
+        "type": "assessment.failed",
+        "data": {"id": "a1", "state": "failed", "links": {"self": "/v1/assessments/a1"}},
+    }
+    assert re.fullmatch(r"msg_[0-9a-f]{32}", message.id)
+
+
+def test_what_has_ended_is_not_told_again(database, submit, add_webhook, caller):
+    add_webhook(database)
+    submit(database)
+    finish(database)
+    assert not finish(database, state=State.FAILED)
+    with database.writing() as session:
+        assert not AssessmentRepository(session, caller).cancel("a1")
+    assert len(all_of(database, MessageRow)) == 1
+
+
+def test_a_cancel_is_told(database, submit, add_webhook, caller):
+    add_webhook(database)
+    submit(database)
+    with database.writing() as session:
+        AssessmentRepository(session, caller).cancel("a1")
+    assert [message.event for message in all_of(database, MessageRow)] == ["assessment.cancelled"]
+
+
+def test_an_ending_that_is_undone_is_not_told(database, submit, add_webhook):
+    add_webhook(database)
+    submit(database)
+    (stage,) = all_of(database, StageRow)
+    with database.writing() as session:
+        claim = StageRepository(session, "w1").claim(stage.id, timedelta(seconds=9), 5)
+
+    def end_and_fail():
+        with database.writing() as session:
+            StageRepository(session, "w1").complete_assessment(claim, "key", scored=True)
+            raise FenceLost("test")
+
+    with pytest.raises(FenceLost):
+        end_and_fail()
+    assert all_of(database, MessageRow) == []
+
+
+def test_neither_another_tenant_nor_a_disabled_webhook_is_told(database, submit, add_webhook, stranger):
+    add_webhook(database, by=stranger)
+    add_webhook(database)
+    with database.writing() as session:
+        session.execute(update(WebhookRow).where(WebhookRow.tenant == "ward-a").values(state=WebhookState.DISABLED))
+    submit(database)
+    finish(database)
+    assert all_of(database, MessageRow) == all_of(database, DeliveryRow) == []
+
+
+def test_assessments_of_a_batch_are_told_of_with_their_batch(database, submit, add_webhook):
+    add_webhook(database)
+    submit(database)
+    with database.writing() as session:
+        session.execute(update(AssessmentRow).values(batch_id="b1"))
+    finish(database)
+    assert all_of(database, MessageRow) == []
+
+
+@pytest.mark.parametrize(("state", "event"), [("finished", "batch.finished"), ("cancelled", "batch.cancelled")])
+def test_a_batch_is_told_of(database, add_webhook, state, event):
+    add_webhook(database)
+    moment = now()
+    with database.writing() as session:
+        batch = BatchRow(id="b1", tenant="ward-a", state=state, lines=1, request_id="r", created_at=moment)
+        batch.updated_at = moment
+        session.add(batch)
+        announce_batch(session, batch)
+    (message,) = all_of(database, MessageRow)
+    assert message.event == event
+    assert json.loads(message.payload)["data"]["links"] == {"self": "/v1/batches/b1"}
+
+
+@pytest.mark.parametrize("first", ["ending", "deleting"])
+def test_a_webhook_that_is_deleted_meanwhile_does_not_undo_an_ending(database, submit, add_webhook, caller, first):
+    """Whichever comes first, the other waits for its transaction and then succeeds."""
+    hook = add_webhook(database).webhook.id
+    submit(database)
+    done = []
+
+    def ending(session):
+        end(session, session.get(AssessmentRow, "a1", with_for_update=True), State.SUCCEEDED)
+
+    def deleting(session):
+        WebhookRepository(session, caller).delete(hook)
+        session.flush()
+
+    def second():
+        with database.writing() as session:
+            (deleting if first == "ending" else ending)(session)
+        done.append(1)
+
+    other = threading.Thread(target=second)
+    with database.writing() as session:
+        (ending if first == "ending" else deleting)(session)
+        other.start()
+        other.join(0.1)
+        assert not done
+    other.join()
+    assert done
+    assert all_of(database, DeliveryRow) == []
+    assert all_of(database, AssessmentRow)[0].state == "succeeded"

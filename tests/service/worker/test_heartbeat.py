@@ -1,0 +1,73 @@
+import time
+from datetime import timedelta
+
+from service.observability.metrics import COUNTED
+from service.storage.tables import ModelRow, WorkerRow
+from service.worker.heartbeat import Presence
+from service.worker_registry import WorkerIdentity
+from tests.waiting import wait_for
+
+BEAT = timedelta(milliseconds=20)
+
+
+def row(database):
+    with database.reading() as session:
+        return session.get(WorkerRow, "w1")
+
+
+def test_a_worker_says_that_it_lives_until_it_leaves(database, loaded_model, tmp_path):
+    worker = WorkerIdentity(id="w1", queues=("encode",))
+    presence = Presence(database, worker, loaded_model, every=BEAT, alive=tmp_path / "data" / "alive")
+    presence.start()
+    first = row(database)
+    assert first.queues == ["encode"]
+    wait_for(lambda: row(database).beat_at > first.beat_at)
+    assert row(database).forward_at == first.forward_at
+    presence.computed()
+    wait_for(lambda: row(database).forward_at > first.forward_at)
+    presence.stop()
+    assert row(database) is None
+    assert not (tmp_path / "data" / "alive").exists()
+    with database.reading() as session:
+        assert session.get(ModelRow, loaded_model.digest).seen_at >= first.beat_at
+
+
+def test_a_database_that_stumbles_does_not_end_the_beat(sqlite, loaded_model, tmp_path):
+    presence = Presence(
+        sqlite, WorkerIdentity(id="w1", queues=("encode",)), loaded_model, every=BEAT, alive=tmp_path / "data" / "alive"
+    )
+    presence.start()
+    alive = tmp_path / "data" / "alive"
+    first, touched = row(sqlite), alive.stat().st_mtime_ns
+    with sqlite.engine.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE worker RENAME TO hidden")
+    time.sleep(0.1)
+    with sqlite.engine.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE hidden RENAME TO worker")
+    wait_for(lambda: row(sqlite).beat_at > first.beat_at)
+    wait_for(lambda: alive.stat().st_mtime_ns > touched)
+    with sqlite.engine.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE worker RENAME TO hidden")
+    presence.stop()
+
+
+def test_the_last_beat_is_a_metric(sqlite, loaded_model, tmp_path):
+    worker = WorkerIdentity(id="w1", queues=("encode",))
+    presence = Presence(sqlite, worker, loaded_model, every=BEAT, alive=tmp_path / "alive")
+    before = time.time()
+    presence.start()
+    wait_for(lambda: COUNTED.get_sample_value("hilbert_worker_last_beat_timestamp_seconds") > before)
+    presence.stop()
+
+
+def test_the_file_tells_of_no_beat_that_the_database_has_not_taken(sqlite, loaded_model, tmp_path):
+    alive = tmp_path / "alive"
+    presence = Presence(sqlite, WorkerIdentity(id="w1", queues=("encode",)), loaded_model, every=BEAT, alive=alive)
+    presence.start()
+    with sqlite.engine.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE worker RENAME TO hidden")
+    time.sleep(2 * BEAT.total_seconds())
+    touched = alive.stat().st_mtime_ns
+    time.sleep(5 * BEAT.total_seconds())
+    assert alive.stat().st_mtime_ns == touched
+    presence.stop()

@@ -1,0 +1,110 @@
+import numpy as np
+import pytest
+
+from training.evaluation.conformal.prediction_sets import (
+    TooFewCalibrationCasesError,
+    fewest_cases,
+    fit_class_conditional,
+    fit_marginal,
+    measure_coverage,
+    predict_sets,
+)
+
+NAMES = ("none", "ill")
+RARE = ("none", "ill", "rare")
+
+
+def of_right(*right):
+    """Probabilities of documents of outcome 0 that give it these probabilities."""
+    return np.column_stack([right, 1 - np.array(right)]), np.zeros(len(right), dtype=int)
+
+
+def draw(chance, n, shares=(0.8, 0.15, 0.05)):
+    """Documents from a world whose probabilities are not quite right: overconfident, and blind to the rare outcome."""
+    labels = chance.choice(3, size=n, p=shares)
+    logits = chance.normal(size=(n, 3)) + 1.5 * np.eye(3)[labels] + np.log(shares)
+    exponentials = np.exp(1.4 * logits)
+    return exponentials / exponentials.sum(axis=1, keepdims=True), labels
+
+
+@pytest.mark.parametrize(("alpha", "fewest"), [(0.1, 9), (0.05, 19), (0.2, 4), (0.5, 1), (0.01, 99), (0.3, 3)])
+def test_the_fewest_cases_follow_from_the_quantile(alpha, fewest):
+    assert fewest_cases(alpha) == fewest
+
+
+def test_alpha_is_a_share():
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        fewest_cases(1.0)
+
+
+def test_of_nine_documents_the_worst_sets_the_threshold():
+    fitted = fit_marginal(*of_right(0.9, 0.8, 0.7, 0.95, 0.6, 0.85, 0.75, 0.65, 0.99), NAMES)
+    assert fitted.thresholds == (pytest.approx(0.4), pytest.approx(0.4))
+    assert fitted.calibration_cases == (9, 0)
+
+
+def test_of_nineteen_documents_the_second_worst_sets_the_threshold():
+    fitted = fit_marginal(*of_right(*(np.arange(1, 20) / 20)), NAMES)
+    assert fitted.thresholds[0] == pytest.approx(1 - 2 / 20)
+
+
+def test_a_set_holds_what_is_probable_enough():
+    fitted = fit_marginal(*of_right(*[0.6] * 9), NAMES)
+    sets = predict_sets(fitted, np.array([[0.6, 0.4], [0.5, 0.5], [0.2, 0.8]]))
+    assert sets.tolist() == [[True, False], [False, False], [False, True]]
+
+
+def test_coverage_is_counted_for_each_outcome():
+    fitted = fit_marginal(*of_right(*[0.6] * 9), NAMES)
+    probabilities = np.array([[0.7, 0.3], [0.5, 0.5], [0.2, 0.8], [0.9, 0.1], [0.0, 1.0]])
+    found = measure_coverage(fitted, probabilities, np.array([0, 0, 1, 1, -1]))
+    assert (found.overall.cases, found.overall.covered, found.promised) == (4, 2, 0.9)
+    assert [(one.cases, one.share) for one in found.by_outcome] == [(2, 0.5), (2, 0.5)]
+    assert (found.empty, found.single, found.mean_size) == (1, 3, 0.75)
+    assert found.by_outcome[0].low < 0.5 < found.by_outcome[0].high
+
+
+def test_coverage_of_an_outcome_without_cases_is_undefined():
+    fitted = fit_marginal(*of_right(*[0.6] * 9), NAMES)
+    assert measure_coverage(fitted, *of_right(0.7, 0.8)).by_outcome[1].share is None
+
+
+def test_coverage_of_nobody_is_refused():
+    fitted = fit_marginal(*of_right(*[0.6] * 9), NAMES)
+    with pytest.raises(ValueError, match="labelled documents"):
+        measure_coverage(fitted, np.full((1, 2), 0.5), np.array([-1]))
+
+
+def test_marginal_sets_cover_as_promised_and_hardly_more():
+    chance = np.random.default_rng(0)
+    shares = []
+    for _ in range(200):
+        fitted = fit_marginal(*draw(chance, 60), RARE)
+        shares.append(measure_coverage(fitted, *draw(chance, 200)).overall.share)
+    assert 0.9 - 0.01 <= np.mean(shares) <= 0.9 + 1 / 61 + 0.01
+
+
+def test_marginal_sets_may_fail_a_rare_outcome_and_class_conditional_ones_do_not():
+    chance = np.random.default_rng(1)
+    calibration, test = draw(chance, 4000), draw(chance, 8000)
+    marginal = measure_coverage(fit_marginal(*calibration, RARE), *test)
+    conditional = measure_coverage(fit_class_conditional(*calibration, RARE), *test)
+    assert marginal.overall.share == pytest.approx(0.9, abs=0.02)
+    assert marginal.by_outcome[2].share < 0.6
+    assert [one.share for one in conditional.by_outcome] == pytest.approx([0.9] * 3, abs=0.05)
+    assert conditional.mean_size > marginal.mean_size
+
+
+def test_class_conditional_sets_are_refused_below_nine_cases_with_the_reason():
+    labels = np.array([0] * 20 + [1] * 8)
+    probabilities = np.full((28, 2), 0.5)
+    with pytest.raises(TooFewCalibrationCasesError, match=r"needs 9 calibration cases.*too few: ill \(8\)"):
+        fit_class_conditional(probabilities, labels, NAMES)
+    enough = fit_class_conditional(np.full((29, 2), 0.5), np.append(labels, 1), NAMES)
+    assert enough.class_conditional
+    assert enough.calibration_cases == (20, 9)
+
+
+def test_marginal_sets_are_refused_below_nine_documents():
+    with pytest.raises(TooFewCalibrationCasesError, match=r"all outcomes together \(8\)"):
+        fit_marginal(*of_right(*[0.6] * 8), NAMES)

@@ -1,0 +1,1 @@
+"""Models that HILBERT is compared with, on the same folds and budget; none is released."""

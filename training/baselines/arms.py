@@ -1,0 +1,116 @@
+"""The arms of an evaluation: what is trained, under which name, with which settings for each candidate."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+
+from model.config import NetworkSettings
+from model.network.checkpoint import NetworkDescription, build
+from model.network.losses.settings import ObjectiveSettings, TermSwitches
+from training.baselines.pooled import Modality, PooledNetwork
+from training.config import ArmName, CandidateSettings, RunSettings, TrainerSettings
+from training.fit.learner import BuildNetwork, Recipe
+
+HILBERT: ArmName = "hilbert"
+TITLES: Mapping[ArmName, str] = {
+    "hilbert": "HILBERT",
+    "audio_only": "audio only",
+    "text_only": "text only",
+    "early_concat": "early concatenation",
+    "late_fusion": "late fusion",
+}
+READS: Mapping[ArmName, tuple[Modality, ...]] = {
+    "audio_only": ("audio",),
+    "text_only": ("text",),
+    "early_concat": ("audio", "text"),
+}
+TASK_ALONE = TermSwitches(
+    audio_to_joint=False,
+    text_to_joint=False,
+    cka=False,
+    information_balance=False,
+    router_load=False,
+    router_z=False,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeatureDims:
+    """Widths of the encoders' features."""
+
+    audio: int
+    text: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One candidate of one arm, ready to be trained."""
+
+    candidate: CandidateSettings
+    recipe: Recipe
+    trainer: TrainerSettings
+    modality_dropout: float
+
+
+def attempts(arm: ArmName, dims: FeatureDims, settings: RunSettings) -> tuple[Attempt, ...]:
+    """What an arm tries: the same candidates for every arm, which makes the tuning budget equal."""
+    return tuple(_attempt(arm, candidate, dims, settings) for candidate in settings.candidates)
+
+
+def describe(candidate: CandidateSettings, dims: FeatureDims, settings: RunSettings) -> NetworkDescription:
+    """The HILBERT network of a candidate."""
+    return NetworkDescription(
+        audio_dim=dims.audio,
+        text_dim=dims.text,
+        outcomes=dict(settings.tasks),
+        network=_network(candidate, settings),
+    )
+
+
+def _attempt(arm: ArmName, candidate: CandidateSettings, dims: FeatureDims, settings: RunSettings) -> Attempt:
+    network = _network(candidate, settings)
+    changed = {
+        name: value for name in ("learning_rate", "weight_decay") if (value := getattr(candidate, name)) is not None
+    }
+    # The comparison trains for the task alone, jointly: it has no embeddings to align first.
+    trainer = settings.trainer.model_copy(update=changed if arm == HILBERT else changed | {"mode": "joint"})
+    build_network, objective = _builder(arm, candidate, dims, settings)
+    return Attempt(
+        candidate=candidate,
+        recipe=Recipe(
+            name=f"{arm} {network.model_dump_json()} {dims.audio} {dims.text}",
+            build=build_network,
+            width=network.width,
+            outcomes=settings.tasks,
+            objective=objective,
+        ),
+        trainer=trainer,
+        modality_dropout=network.modality_dropout,
+    )
+
+
+def _builder(
+    arm: ArmName, candidate: CandidateSettings, dims: FeatureDims, settings: RunSettings
+) -> tuple[BuildNetwork, ObjectiveSettings]:
+    if arm == HILBERT:
+        return partial(build, describe(candidate, dims, settings)), settings.objective
+    network = _network(candidate, settings)
+    pooled = partial(
+        PooledNetwork,
+        dims={"audio": dims.audio, "text": dims.text},
+        modalities=READS[arm],
+        outcomes={task: len(names) for task, names in settings.tasks.items()},
+        width=network.width,
+        dropout=network.dropout,
+    )
+    alone = ObjectiveSettings(terms=TASK_ALONE, logit_adjustment=settings.objective.logit_adjustment)
+    return pooled, alone
+
+
+def _network(candidate: CandidateSettings, settings: RunSettings) -> NetworkSettings:
+    changed = {
+        name: value for name in ("dropout", "modality_dropout") if (value := getattr(candidate, name)) is not None
+    }
+    return settings.network.model_copy(update=changed)

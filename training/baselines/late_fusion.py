@@ -1,0 +1,68 @@
+"""Late fusion: calibrated log-probabilities of the audio and the text model, weighted by what inner folds choose."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from training.evaluation.calibration.temperature import fit_temperature
+from training.evaluation.metrics import log_loss, softmax
+
+WEIGHTS = tuple(round(step / 20, 2) for step in range(21))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Voices:
+    """What either modality's model says of some documents: log-probabilities, and whether it had anything to read."""
+
+    audio: Float[np.ndarray, "document outcome"]
+    text: Float[np.ndarray, "document outcome"]
+    has_audio: Bool[np.ndarray, " document"]
+    has_text: Bool[np.ndarray, " document"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fusion:
+    """Weight of the audio model's voice, and the temperature of the mixture."""
+
+    weight: float
+    temperature: float
+
+
+def fuse(voices: Voices, weight: float) -> Float[np.ndarray, "document outcome"]:
+    """Weighted mean of the log-probabilities; a document with one modality is the other model's alone."""
+    audio = np.where(voices.has_text, np.where(voices.has_audio, weight, 0.0), 1.0)[:, None]
+    return np.asarray(audio * voices.audio + (1 - audio) * voices.text)
+
+
+def fit_fusion(inner: Voices, labels: Int[np.ndarray, " document"]) -> Fusion:
+    """The weight with the least log loss on inner predictions, each at the temperature that suits it best."""
+    tried = []
+    for weight in WEIGHTS:
+        logits = fuse(inner, weight)
+        temperature = fit_temperature(logits, labels)
+        tried.append((log_loss(softmax(logits / temperature), labels), weight, temperature))
+    _, weight, temperature = min(tried)
+    return Fusion(weight=weight, temperature=temperature)
+
+
+def log_probabilities(logits: Float[np.ndarray, "document outcome"]) -> Float[np.ndarray, "document outcome"]:
+    """log softmax, kept finite."""
+    return np.asarray(np.log(np.clip(softmax(logits), 1e-12, None)))
+
+
+def voices_of(
+    audio: Float[np.ndarray, "document outcome"],
+    text: Float[np.ndarray, "document outcome"],
+    present: Mapping[str, Sequence[bool]],
+) -> Voices:
+    """The voices of documents from either model's calibrated logits."""
+    return Voices(
+        audio=log_probabilities(audio),
+        text=log_probabilities(text),
+        has_audio=np.array(present["audio"], dtype=np.bool_),
+        has_text=np.array(present["text"], dtype=np.bool_),
+    )

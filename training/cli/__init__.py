@@ -1,0 +1,1 @@
+"""`hilbert-train`: one file for each group of verbs."""

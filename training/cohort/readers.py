@@ -1,0 +1,152 @@
+"""Read the table of a manifest from comma-separated values or Parquet, as text cells with line numbers."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from training.cohort.cohort import REQUIRED
+from training.cohort.problems import Problem
+
+_INDEX = "__index_level_0__"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """The cells of one row by column, without spaces around them, and where it stands."""
+
+    number: int
+    cells: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """What could be read of a manifest, and the problems met on the way; `columns` is empty when nothing could."""
+
+    columns: tuple[str, ...] = ()
+    lines: tuple[Line, ...] = ()
+    problems: tuple[Problem, ...] = ()
+
+
+def unreadable(detail: str, advice: str, *, line: int | None = None) -> Table:
+    """A table of which nothing could be read, and why."""
+    return Table(problems=(Problem(line=line, column=None, detail=detail, advice=advice),))
+
+
+def check_names(names: Sequence[str]) -> Iterator[Problem]:
+    """Columns without a name, or with one that another column has."""
+    for position, name in enumerate(names, start=1):
+        if name in ("", _INDEX):
+            advice = "name it or remove it (pandas writes such a column unless it is told index=False)"
+            yield Problem(line=None, column=None, detail=f"column {position} has no name", advice=advice)
+    for name in sorted({name for name in names if name and names.count(name) > 1}):
+        advice = "keep one of them, or rename one to note_ and a name"
+        yield Problem(line=None, column=name, detail=f"{names.count(name)} columns have this name", advice=advice)
+
+
+_UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_SAVE_AS_UTF_8 = 'save it from Excel as "CSV UTF-8 (comma delimited)", or from LibreOffice with the character set UTF-8'
+_SAVE_WITH_COMMAS = (
+    "save it again with commas (Excel takes semicolons where the comma is the decimal sign; LibreOffice asks)"
+)
+_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
+_MARKED = Problem(
+    line=None,
+    column=None,
+    detail="it begins with a byte-order mark, which is skipped",
+    advice="this is harmless here; other programs may take it for part of the first column's name",
+    warning=True,
+)
+
+Record = tuple[int, list[str]]
+
+
+def read_csv(content: bytes) -> Table:
+    """The table in the bytes of a CSV file; whatever keeps it from being read is among its problems."""
+    if content.startswith(_UTF_16):
+        return unreadable("this is UTF-16, not UTF-8", _SAVE_AS_UTF_8)
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        return unreadable("this is not UTF-8", _SAVE_AS_UTF_8, line=content.count(b"\n", 0, error.start) + 1)
+    records: list[Record] = []
+    try:
+        records.extend(_records(text))
+    except csv.Error:
+        return unreadable("quotation marks do not match", "close the quotation, and write a mark in it twice")
+    if refused := _refuse(records[0][1]):
+        return refused
+    marked = (_MARKED,) if content.startswith(codecs.BOM_UTF8) else ()
+    return _tabulate(records[0][1], records[1:], marked)
+
+
+def _records(text: str) -> Iterator[Record]:
+    """Each record with the line it begins at; empty lines at the very end are left out."""
+    reader = csv.reader(io.StringIO(text.rstrip("\r\n") + "\n", newline=""), strict=True)
+    begun = 1
+    for cells in reader:
+        yield begun, [cell.strip() for cell in cells]
+        begun = reader.line_num + 1
+
+
+def _refuse(header: list[str]) -> Table | None:
+    """Why the first line is no header, if so; what stands there may be somebody's data, and is not repeated."""
+    if not any(header):
+        return unreadable("the first line is empty", "begin with a line that names the columns", line=1)
+    joined = ",".join(header).lower()
+    if joined.startswith("sep="):
+        return unreadable("this is Excel's separator line", "remove the line", line=1)
+    for separator, name in _SEPARATORS.items():
+        if len({cell.strip() for cell in joined.split(separator)} & set(REQUIRED)) > 1:
+            return unreadable(f"columns are separated by {name}", _SAVE_WITH_COMMAS, line=1)
+    if not {cell.lower() for cell in header} & set(REQUIRED):
+        advice = f"begin with a line that names the columns: {', '.join(REQUIRED)} and the rest"
+        return unreadable("no column of a manifest is named here", advice, line=1)
+    return None
+
+
+def _tabulate(names: list[str], records: list[Record], problems: tuple[Problem, ...]) -> Table:
+    lines: list[Line] = []
+    found = [*problems, *check_names(names)]
+    for number, cells in records:
+        if not any(cells):
+            found.append(Problem(line=number, column=None, detail="the line is blank", advice="remove it"))
+        elif len(cells) != len(names):
+            detail = f"{len(cells)} cells stand under {len(names)} columns"
+            advice = "quote a cell that holds a comma, and keep the comma of an empty one"
+            found.append(Problem(line=number, column=None, detail=detail, advice=advice))
+        else:
+            lines.append(Line(number=number, cells=dict(zip(names, cells, strict=True))))
+    return Table(columns=tuple(names), lines=tuple(lines), problems=tuple(found))
+
+
+def read_parquet(content: bytes) -> Table:
+    """The table in the bytes of a Parquet file; whatever keeps it from being read is among its problems."""
+    from pyarrow import ArrowException
+    from pyarrow.parquet import ParquetFile
+
+    try:
+        with ParquetFile(io.BytesIO(content)) as file:
+            read = file.read()
+    except (ArrowException, OSError):
+        return unreadable("this is not a whole Parquet file", "write it again")
+    names = [str(name).strip() for name in read.column_names]
+    columns = [[_text(value) for value in column.to_pylist()] for column in read.columns]
+    lines = tuple(
+        Line(number=number, cells=dict(zip(names, cells, strict=True)))
+        for number, cells in enumerate(zip(*columns, strict=True), start=1)
+    )
+    return Table(columns=tuple(names), lines=lines, problems=tuple(check_names(names)))
+
+
+def _text(value: object) -> str:
+    """A cell as CSV would hold it; data frames turn whole numbers beside gaps into 12.0 and NaN."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return ""
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value).strip()

@@ -1,0 +1,1 @@
+"""The demonstration bundle and its evaluation on held-out speakers."""

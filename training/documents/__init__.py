@@ -1,0 +1,1 @@
+"""Documents with labels, padded and stacked for training."""

@@ -1,0 +1,117 @@
+"""The evaluation for every pair of a speech and a text encoder, side by side as the paper's tables have them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from model.bundle.manifest import SPEECH, TEXT
+from model.config import Settings
+from training.config import RunSettings
+from training.evaluation.bootstrap import Interval
+from training.evaluation.measures import Measures
+from training.protocol.run import Runner, Workplace
+
+Encoders = Mapping[str, Path]
+RESULTS = "matrix.json"
+
+
+class PairResult(Settings):
+    """What one pair of encoders attains: macro AUROC with its family-bootstrap interval."""
+
+    speech: str
+    text: str
+    audio_dim: int
+    text_dim: int
+    documents: int
+    macro_auroc: Interval
+    by_outcome: Mapping[str, float | None]
+
+
+class MatrixResult(Settings):
+    """All pairs, in the order of the table."""
+
+    task: str
+    pairs: tuple[PairResult, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MatrixPlan:
+    """Which encoders to pair, by name, on which cohort; everything is written below `place.out`."""
+
+    speech: Encoders
+    text: Encoders
+    place: Workplace
+    settings: RunSettings
+    console: Console
+
+
+def evaluate_matrix(plan: MatrixPlan) -> MatrixResult:
+    """Run the nested protocol for each pair on the same folds; pairs that were finished are read again."""
+    results = []
+    for speech, speech_folder in plan.speech.items():
+        for text, text_folder in plan.text.items():
+            plan.console.rule(f"{speech} with {text}")
+            out = plan.place.out / f"{speech}+{text}"
+            place = Workplace(
+                manifest=plan.place.manifest,
+                encoders=_pair(out / "encoders", {SPEECH: speech_folder, TEXT: text_folder}),
+                out=out,
+                features=plan.place.features,
+                role=plan.place.role,
+            )
+            runner = Runner(place=place, settings=plan.settings, console=plan.console)
+            results.append(_result(speech, text, runner))
+    found = MatrixResult(task=plan.settings.task, pairs=tuple(results))
+    (plan.place.out / RESULTS).write_text(found.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    return found
+
+
+def tabulate(found: MatrixResult) -> Table:
+    """A row a pair, the best macro AUROC in bold; a difference within the intervals is none."""
+    outcomes = list(found.pairs[0].by_outcome)
+    table = Table("speech", "text", "macro AUROC", "95 % interval", *outcomes, header_style="bold")
+    best = max((pair.macro_auroc.value or 0.0 for pair in found.pairs), default=0.0)
+    for pair in found.pairs:
+        interval = pair.macro_auroc
+        table.add_row(
+            f"{pair.speech} ({pair.audio_dim})",
+            f"{pair.text} ({pair.text_dim})",
+            _write(interval.value),
+            f"{_write(interval.low)} to {_write(interval.high)}",
+            *(_write(pair.by_outcome[name]) for name in outcomes),
+            style="bold" if interval.value == best else "",
+        )
+    return table
+
+
+def _result(speech: str, text: str, runner: Runner) -> PairResult:
+    experiment = runner.experiment()
+    measures: Measures = runner.evaluate(experiment)
+    return PairResult(
+        speech=speech,
+        text=text,
+        audio_dim=experiment.dims.audio,
+        text_dim=experiment.dims.text,
+        documents=measures.counts.labelled,
+        macro_auroc=measures.discrimination.macro_auroc,
+        by_outcome={one.outcome: one.auroc.value for one in measures.discrimination.by_outcome},
+    )
+
+
+def _pair(folder: Path, parts: Mapping[str, Path]) -> Path:
+    """A folder with both encoders, by links."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, source in parts.items():
+        link = folder / name
+        link.unlink(missing_ok=True)
+        link.symlink_to(source.resolve(), target_is_directory=True)
+    return folder
+
+
+def _write(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"

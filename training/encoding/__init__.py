@@ -1,0 +1,1 @@
+"""Segment features of a cohort."""

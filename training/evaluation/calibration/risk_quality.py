@@ -1,0 +1,189 @@
+"""Whether the risks are good as probabilities: log loss, Brier score, calibration, and what the temperature changed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+from pydantic import Field
+
+from model.config import Settings
+from training.evaluation.bootstrap import BootstrapSettings, Interval, family_interval, family_shares, paired_difference
+from training.evaluation.calibration.reliability import bins_of, calibration_error, top_risks
+from training.evaluation.calibration.slope import intercept_of, slope_of
+from training.evaluation.evidence import ArmEvidence
+from training.evaluation.metrics import brier
+from training.evaluation.out_of_fold import OutOfFold, brier_of, log_loss_of, over_repeats
+
+
+class CalibrationSettings(Settings):
+    """How calibration is looked at."""
+
+    bins: int = Field(default=10, ge=2, description="of about equal count, for all outcomes and the calibration error")
+    simulations: int = Field(default=1000, ge=100, description="of the calibration error's null")
+    seed: int = 1
+
+
+class ReliabilityBin(Settings):
+    """Documents of neighbouring risk, of all repeats together: their mean risk, and the share in whom it came true.
+
+    `risks` counts predictions, of which a document has one a repeat; the interval resamples families.
+    """
+
+    risks: int
+    mean_risk: float
+    observed: Interval
+
+
+class OutcomeCalibration(Settings):
+    """One outcome: slope 1 and intercept 0 are perfect, a slope below 1 means risks too extreme."""
+
+    outcome: str
+    cases: int
+    others: int
+    mean_risk: float
+    prevalence: float
+    slope: Interval
+    intercept: Interval
+    brier: float
+    brier_of_prevalence: float
+    reliability: tuple[ReliabilityBin, ...]
+
+
+class ExpectedCalibrationError(Settings):
+    """Of the likeliest outcome's risk, mean over repeats, beside what perfectly calibrated risks would show.
+
+    `p_values` has one for each repeat: the share of simulated worlds with at least this error.
+    """
+
+    value: float
+    null_mean: float
+    null_high: float
+    p_values: tuple[float, ...]
+    bins: int
+    simulations: int
+
+
+class Temperature(Settings):
+    """The inner folds' temperatures; `log_loss_saved` is the log loss at temperature 1 less the one now."""
+
+    mean: float
+    least: float
+    largest: float
+    folds: int
+    log_loss_before: Interval
+    log_loss_saved: Interval
+    error_before: ExpectedCalibrationError
+
+
+class RiskQuality(Settings):
+    """Log loss in nats and Brier score (0 to 2) beside those of always saying the prevalence of these documents."""
+
+    log_loss: Interval
+    log_loss_of_prevalence: float
+    brier: Interval
+    brier_of_prevalence: float
+    brier_skill: Interval
+    error: ExpectedCalibrationError
+    by_outcome: tuple[OutcomeCalibration, ...]
+    temperature: Temperature
+
+
+def measure_risks(arm: ArmEvidence, settings: CalibrationSettings, bootstrap: BootstrapSettings) -> RiskQuality:
+    """The quality of an arm's calibrated risks, and of the uncalibrated ones beside them."""
+    found = arm.found
+    shares = _shares(found)
+    present = shares[shares > 0]
+    return RiskQuality(
+        log_loss=family_interval(log_loss_of(found), found.families, bootstrap),
+        log_loss_of_prevalence=float(-(present * np.log(present)).sum()),
+        brier=family_interval(brier_of(found), found.families, bootstrap),
+        brier_of_prevalence=float((shares * (1 - shares)).sum()),
+        brier_skill=family_interval(
+            over_repeats(found, lambda risks, labels: brier(risks, labels, found.outcomes).skill),
+            found.families,
+            bootstrap,
+        ),
+        error=_calibration_error(found, settings),
+        by_outcome=tuple(_calibration_of(found, index, settings, bootstrap) for index in range(len(found.outcomes))),
+        temperature=_temperature(arm, settings, bootstrap),
+    )
+
+
+def _shares(found: OutOfFold) -> Float[np.ndarray, " outcome"]:
+    labels = found.labels[found.labels >= 0]
+    return np.asarray(np.bincount(labels, minlength=len(found.outcomes)) / max(len(labels), 1))
+
+
+def _calibration_of(
+    found: OutOfFold, index: int, settings: CalibrationSettings, bootstrap: BootstrapSettings
+) -> OutcomeCalibration:
+    known = found.labels >= 0
+    risks, is_case = found.probabilities[:, known, index], found.labels[known] == index
+    prevalence = float(is_case.mean())
+    families = [name for name, use in zip(found.families, known.tolist(), strict=True) if use]
+    return OutcomeCalibration(
+        outcome=found.outcomes[index],
+        cases=int(is_case.sum()),
+        others=int((~is_case).sum()),
+        mean_risk=float(risks.mean()),
+        prevalence=prevalence,
+        slope=family_interval(slope_of(found, index), found.families, bootstrap),
+        intercept=family_interval(intercept_of(found, index), found.families, bootstrap),
+        brier=float(((risks - is_case) ** 2).mean()),
+        brier_of_prevalence=prevalence * (1 - prevalence),
+        reliability=_reliability(risks, is_case, families, settings.bins, bootstrap),
+    )
+
+
+def _reliability(
+    risks: Float[np.ndarray, "repeat document"],
+    is_case: Bool[np.ndarray, " document"],
+    families: list[str],
+    bins: int,
+    bootstrap: BootstrapSettings,
+) -> tuple[ReliabilityBin, ...]:
+    """Bins are cut over all repeats at once; a document counts in a bin as often as its risks fall into it."""
+    bin_of: Int[np.ndarray, "repeat document"] = bins_of(risks.ravel(), bins).reshape(risks.shape)
+    members = np.stack([bin_of == one for one in np.unique(bin_of)])
+    counted = members.sum(axis=1).T.astype(np.float64)
+    observed = family_shares(counted * is_case[:, None], counted, families, bootstrap)
+    return tuple(
+        ReliabilityBin(risks=int(within.sum()), mean_risk=float(risks[within].mean()), observed=interval)
+        for within, interval in zip(members, observed, strict=True)
+    )
+
+
+def _calibration_error(found: OutOfFold, settings: CalibrationSettings) -> ExpectedCalibrationError:
+    errors = [
+        calibration_error(
+            *top_risks(probabilities, found.labels),
+            bins=settings.bins,
+            simulations=settings.simulations,
+            seed=settings.seed + repeat,
+        )
+        for repeat, probabilities in enumerate(found.probabilities)
+    ]
+    return ExpectedCalibrationError(
+        value=float(np.mean([one.value for one in errors])),
+        null_mean=float(np.mean([one.null_mean for one in errors])),
+        null_high=float(np.mean([one.null_high for one in errors])),
+        p_values=tuple(one.p_value for one in errors),
+        bins=settings.bins,
+        simulations=settings.simulations,
+    )
+
+
+def _temperature(arm: ArmEvidence, settings: CalibrationSettings, bootstrap: BootstrapSettings) -> Temperature:
+    before = replace(arm.found, probabilities=arm.uncalibrated)
+    saved = paired_difference(log_loss_of(before), log_loss_of(arm.found), arm.found.families, bootstrap)
+    return Temperature(
+        mean=float(arm.temperatures.mean()),
+        least=float(arm.temperatures.min()),
+        largest=float(arm.temperatures.max()),
+        folds=int(arm.temperatures.size),
+        log_loss_before=family_interval(log_loss_of(before), arm.found.families, bootstrap),
+        log_loss_saved=saved.interval,
+        error_before=_calibration_error(before, settings),
+    )

@@ -1,0 +1,181 @@
+"""Sets of outcomes that hold the right one with a set probability: split conformal prediction.
+
+The score is one minus the probability of the right outcome (Sadinle, Lei and Wasserman 2019). The promise, coverage
+of at least 1 - alpha, is over documents exchangeable with the calibration documents, which no model was trained on;
+it is an average over outcomes unless the thresholds are class-conditional (Vovk 2012), so the table by outcome
+belongs to it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+from scipy.stats import binomtest
+
+from training.evaluation.metrics import keep_labelled
+
+_ROUNDING = 1e-9
+
+
+class TooFewCalibrationCasesError(ValueError):
+    """No finite threshold keeps the promise: the set would have to hold every outcome always."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConformalThresholds:
+    """An outcome belongs to the set when one minus its probability is at most its threshold."""
+
+    alpha: float
+    class_conditional: bool
+    outcomes: tuple[str, ...]
+    thresholds: tuple[float, ...]
+    calibration_cases: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutcomeCoverage:
+    """How often the set of a case of this outcome held it, with its 95 % Wilson interval; None without cases."""
+
+    outcome: str
+    cases: int
+    covered: int
+    share: float | None
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Coverage:
+    """Coverage over all documents and for each outcome, and how much the sets say."""
+
+    promised: float
+    overall: OutcomeCoverage
+    by_outcome: tuple[OutcomeCoverage, ...]
+    mean_size: float
+    empty: int
+    single: int
+
+
+def fewest_cases(alpha: float) -> int:
+    """The smallest n with ceil((n + 1)(1 - alpha)) <= n: 9 at alpha = .1, 19 at .05."""
+    if not 0 < alpha < 1:
+        raise ValueError("alpha, the share of sets that may miss, lies between 0 and 1")
+    return math.ceil(1 / alpha - 1 - _ROUNDING)
+
+
+def fit_marginal(
+    probabilities: Float[np.ndarray, "document outcome"],
+    labels: Int[np.ndarray, " document"],
+    outcomes: Sequence[str],
+    *,
+    alpha: float = 0.1,
+) -> ConformalThresholds:
+    """One threshold for all outcomes; coverage holds on average over outcomes.
+
+    Raises TooFewCalibrationCasesError below `fewest_cases(alpha)` labelled documents.
+    """
+    known_probabilities, known_labels = keep_labelled(probabilities, labels)
+    scores = _scores(known_probabilities, known_labels)
+    _refuse_few({"all outcomes together": len(scores)}, alpha)
+    threshold = _quantile(scores, alpha)
+    return ConformalThresholds(
+        alpha=alpha,
+        class_conditional=False,
+        outcomes=tuple(outcomes),
+        thresholds=(threshold,) * len(outcomes),
+        calibration_cases=tuple(np.bincount(known_labels, minlength=len(outcomes)).tolist()),
+    )
+
+
+def fit_class_conditional(
+    probabilities: Float[np.ndarray, "document outcome"],
+    labels: Int[np.ndarray, " document"],
+    outcomes: Sequence[str],
+    *,
+    alpha: float = 0.1,
+) -> ConformalThresholds:
+    """A threshold for each outcome; coverage holds for each outcome.
+
+    Raises TooFewCalibrationCasesError when any outcome has fewer than `fewest_cases(alpha)` cases.
+    """
+    known_probabilities, known_labels = keep_labelled(probabilities, labels)
+    scores = _scores(known_probabilities, known_labels)
+    cases = {name: int((known_labels == index).sum()) for index, name in enumerate(outcomes)}
+    _refuse_few(cases, alpha)
+    return ConformalThresholds(
+        alpha=alpha,
+        class_conditional=True,
+        outcomes=tuple(outcomes),
+        thresholds=tuple(_quantile(scores[known_labels == index], alpha) for index in range(len(outcomes))),
+        calibration_cases=tuple(cases.values()),
+    )
+
+
+def predict_sets(
+    fitted: ConformalThresholds, probabilities: Float[np.ndarray, "document outcome"]
+) -> Bool[np.ndarray, "document outcome"]:
+    """Which outcomes each document's set holds; a set may be empty, and is then a sign of an odd document."""
+    return np.asarray(1 - probabilities <= np.array(fitted.thresholds))
+
+
+def measure_coverage(
+    fitted: ConformalThresholds,
+    probabilities: Float[np.ndarray, "document outcome"],
+    labels: Int[np.ndarray, " document"],
+) -> Coverage:
+    """Coverage on documents other than the calibration documents; raises ValueError when none has a label."""
+    known_probabilities, known_labels = keep_labelled(probabilities, labels)
+    if not len(known_labels):
+        raise ValueError("coverage needs labelled documents, and there are none")
+    sets = predict_sets(fitted, known_probabilities)
+    hits = sets[np.arange(len(known_labels)), known_labels]
+    sizes = sets.sum(axis=1)
+    return Coverage(
+        promised=1 - fitted.alpha,
+        overall=_coverage("all", hits),
+        by_outcome=tuple(_coverage(name, hits[known_labels == index]) for index, name in enumerate(fitted.outcomes)),
+        mean_size=float(sizes.mean()),
+        empty=int((sizes == 0).sum()),
+        single=int((sizes == 1).sum()),
+    )
+
+
+def _scores(
+    probabilities: Float[np.ndarray, "document outcome"], labels: Int[np.ndarray, " document"]
+) -> Float[np.ndarray, " document"]:
+    return np.asarray(1 - probabilities[np.arange(len(labels)), labels])
+
+
+def _quantile(scores: Float[np.ndarray, " document"], alpha: float) -> float:
+    """The ceil((n + 1)(1 - alpha))-th smallest score."""
+    rank = math.ceil((len(scores) + 1) * (1 - alpha) - _ROUNDING)
+    return float(np.sort(scores)[rank - 1])
+
+
+def _refuse_few(cases: dict[str, int], alpha: float) -> None:
+    needed = fewest_cases(alpha)
+    short = [f"{name} ({found})" for name, found in cases.items() if found < needed]
+    if short:
+        raise TooFewCalibrationCasesError(
+            f"at alpha = {alpha:g} a threshold needs {needed} calibration cases, for ceil((n + 1)(1 - alpha)) exceeds "
+            f"n below that; too few: {', '.join(short)}. Use marginal sets, a larger alpha, or more cases"
+        )
+
+
+def _coverage(name: str, hits: Bool[np.ndarray, " document"]) -> OutcomeCoverage:
+    covered, cases = int(hits.sum()), len(hits)
+    if not cases:
+        return OutcomeCoverage(outcome=name, cases=0, covered=0, share=None, low=None, high=None)
+    interval = binomtest(covered, cases).proportion_ci(method="wilson")
+    return OutcomeCoverage(
+        outcome=name,
+        cases=cases,
+        covered=covered,
+        share=covered / cases,
+        low=float(interval.low),
+        high=float(interval.high),
+    )

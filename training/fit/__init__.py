@@ -1,0 +1,1 @@
+"""Training of one network or a stack of folds."""

@@ -1,0 +1,133 @@
+"""Learners of several folds as one: their weights stacked, every operation done for all of them at once.
+
+`torch.func.vmap` maps the learner over the stacked weights. A stack of one is called plainly: trained one after the
+other, such stacks are the sequential loop that a larger one is held against.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+from torch.func import functional_call, stack_module_state, vmap
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils import _pytree as pytree
+
+from model.network.batch import DocumentBatch
+from model.network.hilbert import HilbertOutput
+from model.network.losses.objective import Supervision
+from training.documents.stacked import BATCH_FIELDS, StackedDocuments, Tensors
+from training.fit.learner import Learner
+
+T = TypeVar("T")
+Weights = dict[str, Tensor]
+Presence = tuple[Bool[Tensor, "fold document"], Bool[Tensor, "fold document"]]
+
+
+class Stack:
+    """The learners of several folds; `parameters` and `buffers` have the axis "fold" in front."""
+
+    def __init__(self, learners: Sequence[Learner], device: torch.device) -> None:
+        parameters, buffers = stack_module_state(list(learners))
+        self.folds = len(learners)
+        self.parameters: Weights = {
+            name: value.detach().to(device).requires_grad_() for name, value in parameters.items()
+        }
+        self.buffers: Weights = {name: value.detach().to(device) for name, value in buffers.items()}
+        self._template = copy.deepcopy(learners[0])
+        self._embedding = _Embedding(self._template)
+
+    def terms(
+        self,
+        documents: StackedDocuments,
+        *,
+        presences: Sequence[Presence],
+        noises: Sequence[Tensor],
+        progress: float,
+        counted: frozenset[str] | None,
+    ) -> tuple[Float[Tensor, " fold"], Mapping[str, Float[Tensor, " fold"]]]:
+        """Each fold's weighted total and named terms of one training step."""
+        at = torch.tensor(progress, device=documents.person.device)
+
+        def step(
+            state: Weights, groups: Sequence[Tensors], noises: Sequence[Tensor], known: Sequence[Tensor]
+        ) -> tuple[Tensor, dict[str, Tensor]]:
+            batches = [_batch(group) for group in groups]
+            supervision = _supervise(batches, known, tuple(documents.labels))
+            found: tuple[Tensor, dict[str, Tensor]]
+            found = functional_call(self._template, state, (batches, noises, supervision, at, counted))
+            return found
+
+        dropped = [(*group[:-2], *presence) for group, presence in zip(documents.groups, presences, strict=True)]
+        known = (documents.person, documents.family, *documents.labels.values())
+        totals, values = self._map(step, self.parameters | self.buffers, tuple(dropped), tuple(noises), known)
+        return totals, values
+
+    @torch.no_grad()
+    def logits(self, documents: StackedDocuments) -> Mapping[str, Float[np.ndarray, "fold document outcome"]]:
+        """Logits of documents without dropout, places in the order of the stacked documents."""
+
+        def predict(state: Weights, groups: Sequence[Tensors]) -> dict[str, Tensor]:
+            output: HilbertOutput = functional_call(
+                self._embedding, _below("learner", state), ([_batch(group) for group in groups],)
+            )
+            return output.logits
+
+        found = self._map(predict, self.parameters | self.buffers, documents.groups)
+        return {task: logits.cpu().numpy() for task, logits in found.items()}
+
+    def count_noise(self, segments: int) -> int:
+        """Random bytes of a document padded to so many segments."""
+        return self._template.network.count_noise(segments, segments)
+
+    def unstack(self, weights: Weights, fold: int) -> Learner:
+        """One fold's learner with some stacked weights, on the CPU and in evaluation mode."""
+        learner = copy.deepcopy(self._template)
+        state = {name: value[fold].detach().cpu().clone() for name, value in (weights | self.buffers).items()}
+        learner.load_state_dict(state, strict=False)  # buffers that are not part of a state are the template's
+        return learner.eval()
+
+    def _map(self, call: Callable[..., T], *stacked: object) -> T:
+        if self.folds == 1:
+            single = pytree.tree_map(lambda tensor: tensor.squeeze(0), stacked)
+            alone: T = pytree.tree_map(lambda tensor: tensor.unsqueeze(0), call(*single))
+            return alone
+        # Of the attention kernels only the plain one can be mapped over stacked keys without a hidden loop.
+        with sdpa_kernel(SDPBackend.MATH):
+            mapped: T = vmap(call)(*stacked)
+        return mapped
+
+
+class _Embedding(nn.Module):
+    """Calls `embed` where `functional_call` would call `forward`."""
+
+    def __init__(self, learner: Learner) -> None:
+        super().__init__()
+        self.learner = learner
+
+    def forward(self, groups: Sequence[DocumentBatch]) -> HilbertOutput:
+        return self.learner.embed(groups)
+
+
+def _batch(group: Tensors) -> DocumentBatch:
+    return DocumentBatch(**dict(zip(BATCH_FIELDS, group, strict=True)))
+
+
+def _supervise(batches: Sequence[DocumentBatch], known: Sequence[Tensor], tasks: Sequence[str]) -> Supervision:
+    person, family, *labels = known
+    return Supervision(
+        audio_present=torch.cat([batch.audio_present & batch.audio_mask.any(dim=1) for batch in batches]),
+        text_present=torch.cat([batch.text_present & batch.text_mask.any(dim=1) for batch in batches]),
+        person=person,
+        family=family,
+        labels=dict(zip(tasks, labels, strict=True)),
+    )
+
+
+def _below(prefix: str, state: Weights) -> Weights:
+    return {f"{prefix}.{name}": value for name, value in state.items()}

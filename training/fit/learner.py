@@ -1,0 +1,144 @@
+"""What one fold trains: a network together with its objective, and how both are built from settings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor, nn
+
+from model.network.batch import DocumentBatch
+from model.network.dropout import DropoutNoise
+from model.network.hilbert import HilbertOutput
+from model.network.losses.objective import Objective, Supervision
+from model.network.losses.settings import ObjectiveSettings
+from training.documents.labelled import LabelledDocument, measure_features, read_labels
+from training.folds.nested import OutcomeAbsentError
+
+Noise = UInt8[Tensor, "document byte"]
+
+
+class DocumentNetwork(Protocol):
+    """A network over documents: HILBERT, or one of the line-up it is compared with."""
+
+    def __call__(self, batch: DocumentBatch, noise: DropoutNoise | None = None) -> HilbertOutput:
+        """Embeddings and logits of a batch."""
+        ...
+
+    def count_noise(self, audio_segments: int, text_segments: int) -> int:
+        """Random bytes a document's dropout takes in one pass."""
+        ...
+
+    def standardise_by(
+        self,
+        *,
+        audio_mean: Float[Tensor, " audio_dim"],
+        audio_std: Float[Tensor, " audio_dim"],
+        text_mean: Float[Tensor, " text_dim"],
+        text_std: Float[Tensor, " text_dim"],
+    ) -> None:
+        """Fix the feature statistics."""
+        ...
+
+
+class BuildNetwork(Protocol):
+    """Builds an untrained network from torch's global random stream."""
+
+    def __call__(self) -> DocumentNetwork:
+        """A fresh network."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """How a learner is built; equal for all folds of a stack but for their statistics and shares."""
+
+    name: str  # network and its settings in words, for the identity of a run
+    build: BuildNetwork
+    width: int
+    outcomes: Mapping[str, tuple[str, ...]]
+    objective: ObjectiveSettings
+
+
+class Learner(nn.Module):
+    """Network and objective as one module, so that a stack of them is one set of stacked tensors."""
+
+    def __init__(self, network: DocumentNetwork, objective: Objective) -> None:
+        super().__init__()
+        self.network = network
+        self.objective = objective
+
+    def embed(self, groups: Sequence[DocumentBatch], noises: Sequence[Noise] | None = None) -> HilbertOutput:
+        """Run the network over groups of equal padded length; rows come back in the order of the groups."""
+        drawn = [None] * len(groups) if noises is None else [DropoutNoise(noise) for noise in noises]
+        return _concatenate([self.network(group, noise) for group, noise in zip(groups, drawn, strict=True)])
+
+    def forward(
+        self,
+        groups: Sequence[DocumentBatch],
+        noises: Sequence[Noise],
+        supervision: Supervision,
+        progress: Float[Tensor, ""],
+        counted: frozenset[str] | None,
+    ) -> tuple[Float[Tensor, ""], dict[str, Float[Tensor, ""]]]:
+        """The weighted total of the `counted` terms (None: all) of one training step, and every term by name."""
+        terms = self.objective(self.embed(groups, noises), supervision, progress)
+        if counted is None:
+            return terms.total, dict(terms.values)
+        chosen = [self.objective.weight(name) * value for name, value in terms.values.items() if name in counted]
+        return torch.stack(chosen).sum(), dict(terms.values)
+
+
+def build_learner(recipe: Recipe, documents: Sequence[LabelledDocument], seed: int) -> Learner:
+    """A learner with fresh weights; feature statistics and outcome shares are those of the training documents.
+
+    Raises OutcomeAbsentError when an outcome has no training document.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = recipe.build()
+        objective = Objective(
+            width=recipe.width, priors=outcome_shares(recipe.outcomes, documents), settings=recipe.objective
+        )
+    statistics = measure_features(documents)
+    network.standardise_by(
+        audio_mean=statistics.audio_mean,
+        audio_std=statistics.audio_std,
+        text_mean=statistics.text_mean,
+        text_std=statistics.text_std,
+    )
+    return Learner(network, objective)
+
+
+def outcome_shares(
+    outcomes: Mapping[str, tuple[str, ...]], documents: Sequence[LabelledDocument]
+) -> dict[str, tuple[float, ...]]:
+    """Share of each outcome among the labelled documents, by task; raises OutcomeAbsentError for a share of 0."""
+    shares = {}
+    for task, names in outcomes.items():
+        labels = read_labels(documents, task)
+        counts = np.bincount(labels[labels >= 0], minlength=len(names))
+        absent = [name for name, count in zip(names, counts, strict=True) if not count]
+        if absent:
+            raise OutcomeAbsentError(
+                f"no training document has the outcome {', '.join(absent)} of {task}: "
+                "use fewer folds, join rare outcomes, or collect more"
+            )
+        shares[task] = tuple((counts / counts.sum()).tolist())
+    return shares
+
+
+def _concatenate(outputs: Sequence[HilbertOutput]) -> HilbertOutput:
+    if len(outputs) == 1:
+        return outputs[0]
+    return HilbertOutput(
+        audio=torch.cat([one.audio for one in outputs]),
+        text=torch.cat([one.text for one in outputs]),
+        joint=torch.cat([one.joint for one in outputs]),
+        logits={task: torch.cat([one.logits[task] for one in outputs]) for task in outputs[0].logits},
+        router_logits=torch.cat([one.router_logits for one in outputs]),
+    )

@@ -1,0 +1,1 @@
+"""Splits of a cohort: families together, nested folds."""

@@ -1,1 +1,0 @@
-"""The models that HILBERT is held against, trained on the same folds with the same budget; none of them ships."""

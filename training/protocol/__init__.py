@@ -1,0 +1,1 @@
+"""The nested cross-validation protocol, from experiment to released network."""

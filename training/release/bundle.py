@@ -1,0 +1,124 @@
+"""From a network, its calibration and its encoders to a sealed, golden-checked, documented and signed bundle."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from pydantic import JsonValue
+
+from model.bundle.bundle import Bundle, open_bundle, seal
+from model.bundle.golden import Golden, write_golden
+from model.bundle.manifest import (
+    ABOUT,
+    CALIBRATION,
+    CARD_SOURCE,
+    EVALUATION,
+    NETWORK,
+    SPEECH,
+    TEXT,
+    Calibration,
+    Manifest,
+)
+from model.bundle.signature import write_signature
+from model.encoders.description import read_description
+from model.encoders.runtime import RuntimeOptions
+from model.errors import BundleMisbehaves
+from model.export.network import export_network
+from model.features import SegmentChunk
+from model.network.hilbert import Hilbert
+from model.pipeline import Pipeline
+from model.self_test import observe, open_graphs
+from training.card.card import render_card, write_card
+
+
+class ReleaseRefusedError(ValueError):
+    """Parts that make no bundle together."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Release:
+    """What goes into a bundle."""
+
+    network: Hilbert | Path  # a trained network, or one exported before
+    calibration: Calibration
+    encoders: Path  # a folder with the exported `speech` and `text` encoders
+    manifest: Manifest
+    golden: SegmentChunk
+    card: Path  # card.yaml
+    evaluation: Path | None = None  # metrics.json; without one the card says "not evaluated"
+    about: dict[str, JsonValue] | None = None
+    key: Ed25519PrivateKey | None = None
+    threads: int = 2
+
+
+def release(parts: Release, target: Path) -> Bundle:
+    """Write the bundle `target`, check it as a service will, and open it; an older one is replaced only at the end.
+
+    Raises ReleaseRefusedError, CardError, ParityError or BundleMisbehaves, and leaves nothing behind then.
+    """
+    _refuse_misfits(parts)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=target.parent, prefix=".release-") as scratch:
+        folder = Path(scratch) / "bundle"
+        _write_documents(parts, folder)
+        _write_network(parts, folder / NETWORK)
+        _write_golden(parts, folder)
+        seal(folder, parts.manifest)
+        if parts.key is not None:
+            write_signature(folder, parts.key, datetime.now(UTC))
+        with Pipeline.open(folder, threads=parts.threads) as pipeline:
+            pipeline.warm_up()
+        if target.exists():
+            target.rename(Path(scratch) / "replaced")
+        folder.rename(target)
+    return open_bundle(target)
+
+
+def _refuse_misfits(parts: Release) -> None:
+    dims = (len(parts.calibration.audio_mean), len(parts.calibration.text_mean))
+    if dims != tuple(read_description(parts.encoders / name).dim for name in (SPEECH, TEXT)):
+        raise ReleaseRefusedError("the network was trained on features of another width than these encoders give")
+    if {task.name for task in parts.manifest.tasks} != parts.calibration.tasks.keys():
+        raise ReleaseRefusedError("the calibration is of other tasks than the manifest names")
+
+
+def _write_documents(parts: Release, folder: Path) -> None:
+    """Everything but the network, so that a wrong card is refused before the export takes its time."""
+    for name in (SPEECH, TEXT):
+        shutil.copytree(parts.encoders / name, folder / name)
+    (folder / CALIBRATION).write_text(parts.calibration.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    shutil.copyfile(parts.card, folder / CARD_SOURCE)
+    if parts.evaluation is not None:
+        shutil.copyfile(parts.evaluation, folder / EVALUATION)
+    if parts.about is not None:
+        (folder / ABOUT).write_text(json.dumps(parts.about, indent=2) + "\n", encoding="utf-8")
+    write_card(folder, render_card(folder, parts.manifest))
+
+
+def _write_network(parts: Release, file: Path) -> None:
+    if isinstance(parts.network, Path):
+        shutil.copyfile(parts.network, file)
+    else:
+        export_network(parts.network, tasks=[task.name for task in parts.manifest.tasks], file=file)
+
+
+def _write_golden(parts: Release, folder: Path) -> None:
+    """Record the behaviour of the bundle as it stands, before there is a manifest to open it by."""
+    draft = Bundle(folder=folder, digest="", manifest=parts.manifest, calibration=parts.calibration)
+    with closing(open_graphs(draft, RuntimeOptions(threads=parts.threads))) as graphs:
+        expected = observe(graphs, parts.golden)
+    answers = [answer.model_dump() for answer in expected.answers.values()]
+    if not all(np.isfinite([*answer["both"], *answer["audio"], *answer["text"]]).all() for answer in answers):
+        raise BundleMisbehaves(
+            "the network's answer to the golden recording is not a number",
+            advice="Look at the training run: weights or calibration are not finite.",
+        )
+    write_golden(folder, Golden(material=parts.golden, expected=expected))
