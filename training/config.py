@@ -14,6 +14,8 @@ from model.network.losses.settings import ObjectiveSettings
 from training.evaluation.measures import MeasureSettings
 from training.folds.nested import FoldSettings
 
+CONFIGS = Path(__file__).parent / "configs"
+
 ArmName = Literal["hilbert", "audio_only", "text_only", "early_concat", "late_fusion"]
 
 

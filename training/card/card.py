@@ -17,6 +17,8 @@ from training.card.numbers import CardError, Metrics, check_marked, look_up, ref
 from training.card.readme import write_readme
 from training.card.source import read_source
 
+DEMONSTRATION_CARD = Path(__file__).parent / "demonstration.yaml"
+
 _JSON: TypeAdapter[JsonValue] = TypeAdapter(JsonValue)
 _ABOUT = TypeAdapter(dict[str, JsonValue])
 

@@ -14,9 +14,9 @@ from training.cli.release import add_verbs as add_release_verbs
 from training.cli.run import DEFAULT_SETTINGS
 from training.cli.run import add_verbs as add_run_verbs
 from training.cohort.cohort import Role
-from training.config import TrainingSettings, load_run, load_settings
+from training.config import CONFIGS, TrainingSettings, load_run, load_settings
 
-DEMO_SETTINGS = Path(__file__).parent / "configs" / "demo.yaml"
+DEMO_SETTINGS = CONFIGS / "demo.yaml"
 
 Device = Literal["cpu", "cuda", "tensorrt", "auto"]
 

@@ -10,9 +10,10 @@ import typer
 from rich.console import Console
 
 from training.cli.run import ConfigOption, FeaturesOption, ManifestArgument, OutOption, RoleOption, refusals
+from training.config import CONFIGS
 
-SETTINGS = Path(__file__).parent / "configs" / "matrix.yaml"
-STANDINS = Path(__file__).parent / "configs" / "demo.yaml"
+SETTINGS = CONFIGS / "matrix.yaml"
+STANDINS = CONFIGS / "demo.yaml"
 NAMED = "NAME=FOLDER of an exported encoder; once for each."
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from model.export.parity import ParityReport
     from model.export.probe_material import ProbeMaterial
 
-EXAMPLES = Path(__file__).parents[1] / "examples"
+EXAMPLES = Path(__file__).parents[2] / "examples"
 
 OutOption = Annotated[Path, typer.Option("--out", file_okay=False, help="Folder to write to.")]
 ProbeOption = Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="Real material to compare on.")]

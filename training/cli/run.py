@@ -11,11 +11,12 @@ import typer
 from rich.console import Console
 
 from training.cohort.cohort import Role
+from training.config import CONFIGS
 
 if TYPE_CHECKING:
     from training.protocol.run import Runner
 
-DEFAULT_SETTINGS = Path(__file__).parent / "configs" / "default.yaml"
+DEFAULT_SETTINGS = CONFIGS / "default.yaml"
 
 ManifestArgument = Annotated[Path, typer.Argument(help="CSV or Parquet file that describes the cohort.")]
 EncodersOption = Annotated[Path, typer.Option(exists=True, help="Folder with the exported encoders speech and text.")]

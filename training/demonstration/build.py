@@ -16,6 +16,7 @@ from model.config import Settings
 from model.encoders.runtime import RuntimeOptions
 from model.export.encoder import export_encoder
 from model.scoring import Scorer
+from training.card.card import DEMONSTRATION_CARD
 from training.config import TrainingSettings
 from training.demonstration.holdout_evaluation import FreshReport, measure_fresh
 from training.protocol.experiment import Experiment
@@ -29,7 +30,6 @@ from training.synthetic.standins import make_standins
 
 NAME = "hilbert-demonstration"
 VERSION = "0.2.0"
-DEMONSTRATION_CARD = Path(__file__).parent / "card" / "demonstration.yaml"
 
 
 class DemonstrationReport(Settings):
