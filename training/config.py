@@ -173,7 +173,7 @@ class RunSettings(Settings):
 
     @model_validator(mode="after")
     def _candidates_are_told_apart(self) -> RunSettings:
-        if len({one.name for one in self.candidates}) < len(self.candidates):
+        if len({candidate.name for candidate in self.candidates}) < len(self.candidates):
             raise ValueError("two candidates have one name: give each a name of its own")
         return self
 

@@ -30,9 +30,9 @@ def test_every_item_is_filled_or_left_to_the_authors():
 
 
 def test_nothing_is_filled_in_that_is_no_item():
-    from training.report.tripod import _tell_data, _tell_methods, _tell_results
+    from training.report.tripod import _data_items, _methods_items, _results_items
 
-    told = {**_tell_data(MEASURES), **_tell_methods(EVIDENCE, MEASURES), **_tell_results(MEASURES)}
+    told = {**_data_items(MEASURES), **_methods_items(EVIDENCE, MEASURES), **_results_items(MEASURES)}
     assert set(told) <= {item.number for item in ITEMS}
 
 
