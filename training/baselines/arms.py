@@ -1,4 +1,4 @@
-"""The arms of an evaluation: what is trained, under which name, with which settings for each candidate."""
+"""The arms of an evaluation: networks, titles, and the settings of each tuning candidate."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ TASK_LOSS_ONLY = TermSwitches(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeatureDims:
-    """Widths of the encoders' features."""
+    """Feature dimensions of the speech and the text encoder."""
 
     audio: int
     text: int
@@ -46,7 +46,7 @@ class FeatureDims:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArmCandidate:
-    """One candidate of one arm, ready to be trained."""
+    """One tuning candidate of an arm, with all that training needs."""
 
     settings: CandidateSettings
     spec: LearnerSpec
@@ -55,12 +55,12 @@ class ArmCandidate:
 
 
 def arm_candidates(arm: ArmName, dims: FeatureDims, settings: RunSettings) -> tuple[ArmCandidate, ...]:
-    """What an arm tries: the same candidates for every arm, which makes the tuning budget equal."""
+    """The candidates of an arm. All arms have the same candidates, so that their tuning budget is equal."""
     return tuple(_arm_candidate(arm, candidate, dims, settings) for candidate in settings.candidates)
 
 
 def describe_network(candidate: CandidateSettings, dims: FeatureDims, settings: RunSettings) -> NetworkDescription:
-    """The HILBERT network of a candidate."""
+    """The description of a candidate's HILBERT network."""
     return NetworkDescription(
         audio_dim=dims.audio,
         text_dim=dims.text,
@@ -76,7 +76,7 @@ def _arm_candidate(
     changed = {
         name: value for name in ("learning_rate", "weight_decay") if (value := getattr(candidate, name)) is not None
     }
-    # The comparison trains for the task alone, jointly: it has no embeddings to align first.
+    # Baselines are trained on the task loss only, in one phase: they have no embeddings to align first.
     trainer = settings.trainer.model_copy(update=changed if arm == HILBERT else changed | {"mode": "joint"})
     build_network, objective = _builder(arm, candidate, dims, settings)
     return ArmCandidate(

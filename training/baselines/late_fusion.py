@@ -1,4 +1,4 @@
-"""Late fusion: calibrated log-probabilities of the audio and the text model, weighted by what inner folds choose."""
+"""Late fusion: a weighted mean of the calibrated log-probabilities of the audio and the text model."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ WEIGHTS = tuple(round(step / 20, 2) for step in range(21))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnsembleMembers:
-    """What either modality's model says of some documents: log-probabilities, and whether it had anything to read."""
+    """The two members of the ensemble: log-probabilities by each model, and whether a document has its modality."""
 
     audio: Float[np.ndarray, "document outcome"]
     text: Float[np.ndarray, "document outcome"]
@@ -26,20 +26,20 @@ class EnsembleMembers:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LateFusion:
-    """Weight of the audio model's voice, and the temperature of the mixture."""
+    """The weight of the audio model and the temperature of the fused log-probabilities."""
 
     weight: float
     temperature: float
 
 
 def fuse(members: EnsembleMembers, weight: float) -> Float[np.ndarray, "document outcome"]:
-    """Weighted mean of the log-probabilities; a document with one modality is the other model's alone."""
+    """Weighted mean of the log-probabilities. A document with one modality uses the model of that modality alone."""
     audio = np.where(members.has_text, np.where(members.has_audio, weight, 0.0), 1.0)[:, None]
     return np.asarray(audio * members.audio + (1 - audio) * members.text)
 
 
 def fit_fusion(inner: EnsembleMembers, labels: Int[np.ndarray, " document"]) -> LateFusion:
-    """The weight with the least log loss on inner predictions, each at the temperature that suits it best."""
+    """The weight with the lowest log loss on inner predictions, each weight at its own fitted temperature."""
     tried = []
     for weight in WEIGHTS:
         logits = fuse(inner, weight)
@@ -50,7 +50,7 @@ def fit_fusion(inner: EnsembleMembers, labels: Int[np.ndarray, " document"]) -> 
 
 
 def log_probabilities(logits: Float[np.ndarray, "document outcome"]) -> Float[np.ndarray, "document outcome"]:
-    """log softmax, kept finite."""
+    """Log-softmax, with probabilities clipped at 1e-12."""
     return np.asarray(np.log(np.clip(softmax(logits), 1e-12, None)))
 
 
@@ -59,7 +59,7 @@ def ensemble_members(
     text: Float[np.ndarray, "document outcome"],
     present: Mapping[str, Sequence[bool]],
 ) -> EnsembleMembers:
-    """The voices of documents from either model's calibrated logits."""
+    """The ensemble members of documents, from the calibrated logits of both models."""
     return EnsembleMembers(
         audio=log_probabilities(audio),
         text=log_probabilities(text),

@@ -1,4 +1,4 @@
-"""Attentive pooling of one modality, or of both side by side, and an MLP: early concatenation and its halves."""
+"""Baselines with attentive pooling and an MLP: audio only, text only, and early concatenation of both."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Modality = Literal["audio", "text"]
 
 
 class PooledNetwork(nn.Module):
-    """Projection, gated pooling and MLP from HILBERT's own parts, without attention across, joint space or experts."""
+    """Projection, gated pooling and MLP as in HILBERT, without cross-modal attention, joint embedding or experts."""
 
     def __init__(
         self,
@@ -52,19 +52,19 @@ class PooledNetwork(nn.Module):
         text_mean: Float[Tensor, " text_dim"],
         text_std: Float[Tensor, " text_dim"],
     ) -> None:
-        """Fix the feature statistics of the modalities that are read."""
+        """Set the feature statistics of the modalities in use."""
         statistics = {"audio": (audio_mean, audio_std), "text": (text_mean, text_std)}
         for modality, projection in self.project.items():
-            assert isinstance(projection, Projection)  # noqa: S101 - a ModuleDict forgets what it holds
+            assert isinstance(projection, Projection)  # noqa: S101 - ModuleDict has untyped values
             projection.standardise_by(*statistics[modality])
 
     def count_noise(self, audio_segments: int, text_segments: int) -> int:
-        """Random bytes a document's dropout takes in one pass."""
+        """Number of random bytes that dropout needs per document and pass."""
         segments = {"audio": audio_segments, "text": text_segments}
         return self.width * (sum(segments[modality] for modality in self.modalities) + 1)
 
     def forward(self, batch: DocumentBatch, noise: DropoutNoise | None = None) -> HilbertOutput:
-        """Logits; of the embeddings those that are read, and the hidden layer for the joint one."""
+        """Logits and the embeddings of the modalities in use; the hidden layer stands for the joint embedding."""
         pooled, present = {}, []
         for modality in self.modalities:
             pooled[modality], known = self._pool(modality, batch, noise)

@@ -13,9 +13,10 @@ from pydantic import JsonValue, TypeAdapter, ValidationError
 from model.bundle.manifest import ABOUT, CARD, CARD_SOURCE, EVALUATION, MANIFEST, README, SPEECH, TEXT, Manifest
 from model.encoders.description import read_description
 from training.card.chai import write_chai
-from training.card.numbers import CardError, Metrics, check_marked, look_up, refuse_difference
+from training.card.numbers import Metrics, check_marked, look_up, refuse_difference
 from training.card.readme import write_readme
 from training.card.source import read_source
+from training.errors import CardError
 
 DEMONSTRATION_CARD = Path(__file__).parent / "demonstration.yaml"
 

@@ -14,6 +14,8 @@ from typing import TypeAlias
 from jsonpointer import JsonPointer, JsonPointerException
 from pydantic import JsonValue
 
+from training.errors import CardError
+
 NOT_EVALUATED = "not evaluated"
 UNDEFINED = "undefined"
 NAMED = re.compile(r"\{\{\s*(?P<pointer>/[^\s|}]*)\s*(?:\|\s*(?P<form>[^\s}]+)\s*)?\}\}")
@@ -21,10 +23,6 @@ MARKED = re.compile(r'<span data-metric="(?P<pointer>[^"]*)">(?P<shown>[^<]*)</s
 PERCENT = re.compile(r"^(?P<number>.*?)\s*%$")
 
 Metrics: TypeAlias = JsonValue
-
-
-class CardError(ValueError):
-    """A card that must not be published: malformed, or a number in it is not the evaluation's."""
 
 
 def look_up(metrics: Metrics, pointer: str) -> float | int | None:
@@ -84,7 +82,7 @@ def check_marked(text: str, metrics: Metrics) -> int:
 def refuse_difference(pointer: str, shown: object, value: object) -> None:
     """Raise CardError for a number of the card that is not the evaluation's."""
     expected = UNDEFINED if value is None else value
-    raise CardError(f"{pointer}: the card says {shown}, the evaluation says {expected}")
+    raise CardError(f"{pointer}: the card says {shown}, the evaluation {expected}")
 
 
 def _agrees(shown: str, value: float | int | None) -> bool:

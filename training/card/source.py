@@ -12,7 +12,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_pascal
 
-from training.card.numbers import CardError
+from training.errors import CardError
 
 
 class CardFields(BaseModel):

@@ -1,4 +1,4 @@
-"""The verb `hilbert-train matrix`: the evaluation for each pair of a speech and a text encoder."""
+"""The verb `matrix`: evaluate every pair of a speech encoder and a text encoder."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from training.cli.run import ConfigOption, FeaturesOption, ManifestArgument, OutOption, RoleOption, refusals
+from training.cli.errors import refuse
+from training.cli.run import ConfigOption, FeaturesOption, ManifestArgument, OutOption, RoleOption
 from training.config import CONFIGS
 
 SETTINGS = CONFIGS / "matrix.yaml"
 STANDINS = CONFIGS / "demo.yaml"
-NAMED = "NAME=FOLDER of an exported encoder; once for each."
+NAMED = "NAME=FOLDER of an exported encoder; repeat the option for each."
 
 
 def add_verbs(app: typer.Typer) -> None:
-    """Put the verb into the command line."""
+    """Register the verb."""
     app.command()(matrix)
 
 
@@ -28,13 +29,14 @@ def matrix(  # noqa: PLR0913, PLR0917 - the options of a command
     speech: Annotated[list[str] | None, typer.Option(help=f"Speech encoder, {NAMED}")] = None,
     text: Annotated[list[str] | None, typer.Option(help=f"Text encoder, {NAMED}")] = None,
     at_hand: Annotated[
-        Path | None, typer.Option(exists=True, file_okay=False, help="Bundle whose encoders serve as two stand-ins.")
+        Path | None,
+        typer.Option(exists=True, file_okay=False, help="Bundle whose two encoders are used instead of stand-ins."),
     ] = None,
     config: ConfigOption = SETTINGS,
     features: FeaturesOption = None,
     role: RoleOption = None,
 ) -> None:
-    """Evaluate every pair of encoders; without --speech and --text with small stand-ins of all four architectures."""
+    """Evaluate every pair of encoders; default: small stand-ins of the four architectures."""
     from training.config import load_run, load_settings
     from training.encoder_pairs.encoders import make_encoders
     from training.encoder_pairs.evaluation import EncoderMatrixPlan, evaluate_matrix, tabulate
@@ -42,8 +44,8 @@ def matrix(  # noqa: PLR0913, PLR0917 - the options of a command
 
     console = Console()
     if bool(speech) != bool(text):
-        raise typer.BadParameter("name encoders of both kinds, or of none: --speech NAME=FOLDER --text NAME=FOLDER")
-    with refusals():
+        raise typer.BadParameter("name encoders of both kinds or of neither: --speech NAME=FOLDER --text NAME=FOLDER")
+    with refuse():
         if speech and text:
             encoders = {"speech": _read_named(speech), "text": _read_named(text)}
         else:

@@ -1,15 +1,14 @@
-"""The verbs of `hilbert-train` on a cohort: train, evaluate, and run, which does both and releases."""
+"""The verbs on a cohort: train, evaluate, and run, which does both and releases a bundle."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
+from training.cli.errors import refuse
 from training.cohort.cohort import Role
 from training.config import CONFIGS
 
@@ -20,17 +19,22 @@ DEFAULT_SETTINGS = CONFIGS / "default.yaml"
 
 ManifestArgument = Annotated[Path, typer.Argument(help="CSV or Parquet file that describes the cohort.")]
 EncodersOption = Annotated[Path, typer.Option(exists=True, help="Folder with the exported encoders speech and text.")]
-OutOption = Annotated[Path, typer.Option(file_okay=False, help="Folder of the run; a stopped run goes on there.")]
-FeaturesOption = Annotated[
-    Path | None, typer.Option(file_okay=False, help="Folder in which features are kept; default: in the run's.")
+OutOption = Annotated[
+    Path, typer.Option(file_okay=False, help="Folder of the run; an interrupted run continues there.")
 ]
-ConfigOption = Annotated[Path, typer.Option(exists=True, dir_okay=False, help="YAML file with the numbers of the run.")]
+FeaturesOption = Annotated[
+    Path | None,
+    typer.Option(file_okay=False, help="Folder of the feature cache; default: inside the folder of the run."),
+]
+ConfigOption = Annotated[
+    Path, typer.Option(exists=True, dir_okay=False, help="YAML file with the settings of the run.")
+]
 RoleOption = Annotated[Role | None, typer.Option(help="Only recordings of this role.")]
 TrackOption = Annotated[bool, typer.Option("--tensorboard", help="Also write event files for TensorBoard.")]
 
 
 def add_verbs(app: typer.Typer) -> None:
-    """Put the verbs of this module into the command line."""
+    """Register the verbs of this module."""
     app.command()(train)
     app.command()(evaluate)
     app.command()(run)
@@ -45,8 +49,8 @@ def train(  # noqa: PLR0913, PLR0917 - the options of a command
     role: RoleOption = None,
     tensorboard: TrackOption = False,
 ) -> None:
-    """Train the network for a release on a whole cohort, tuned and calibrated out of fold."""
-    with refusals():
+    """Train the network for a release on the whole cohort, tuned and calibrated out of fold."""
+    with refuse():
         runner = _runner(manifest, encoders, out, config, features, role, tensorboard)
         checkpoint = runner.train(runner.experiment())
     task = runner.settings.task
@@ -63,8 +67,8 @@ def evaluate(  # noqa: PLR0913, PLR0917 - the options of a command
     role: RoleOption = None,
     tensorboard: TrackOption = False,
 ) -> None:
-    """Evaluate HILBERT and its line-up by nested cross-validation, and write the report."""
-    with refusals():
+    """Evaluate HILBERT and the baselines by nested cross-validation, and write the report."""
+    with refuse():
         runner = _runner(manifest, encoders, out, config, features, role, tensorboard)
         measures = runner.evaluate(runner.experiment())
     for line in measures.verdict:
@@ -76,23 +80,25 @@ def run(  # noqa: PLR0913, PLR0917 - the options of a command
     manifest: ManifestArgument,
     encoders: EncodersOption,
     out: OutOption,
-    card: Annotated[Path, typer.Option(exists=True, dir_okay=False, help="The authored part of the model card, YAML.")],
+    card: Annotated[Path, typer.Option(exists=True, dir_okay=False, help="Authored part of the model card, YAML.")],
     golden_audio: Annotated[Path, typer.Option(exists=True, dir_okay=False, help="Recording for the golden check.")],
-    golden_transcript: Annotated[Path, typer.Option(exists=True, dir_okay=False, help="Its transcript.")],
+    golden_transcript: Annotated[
+        Path, typer.Option(exists=True, dir_okay=False, help="Transcript of the golden recording.")
+    ],
     name: Annotated[str, typer.Option(help="Name of the bundle.")],
     version: Annotated[str, typer.Option(help="Version of the bundle.")] = "0.1.0",
     config: ConfigOption = DEFAULT_SETTINGS,
     features: FeaturesOption = None,
     role: RoleOption = None,
     key: Annotated[
-        Path | None, typer.Option(exists=True, dir_okay=False, help="Private key to sign with; see keygen.")
+        Path | None, typer.Option(exists=True, dir_okay=False, help="Private signing key; see keygen.")
     ] = None,
     tensorboard: TrackOption = False,
 ) -> None:
-    """From a manifest to the report and a released bundle: encode, evaluate, train, release."""
+    """Encode, evaluate, train and release: from a manifest to a report and a bundle."""
     from training.cli.release import release
 
-    with refusals():
+    with refuse():
         runner = _runner(manifest, encoders, out, config, features, role, tensorboard)
         experiment = runner.experiment()
         measures = runner.evaluate(experiment)
@@ -113,35 +119,6 @@ def run(  # noqa: PLR0913, PLR0917 - the options of a command
         key=key,
         demonstration=measures.about.get("demonstration") is True,
     )
-
-
-@contextmanager
-def refusals() -> Iterator[None]:
-    """End with status 1 and the reason for what is refused, without a traceback."""
-    from training.cohort.problems import CohortError
-    from training.cohort.report import print_problems
-    from training.fit.guards import DivergedError, HeldOutDocumentError
-    from training.fit.trainer import RunMismatchError
-    from training.folds.nested import OutcomeAbsentError
-    from training.folds.splits import FamilyLeakError
-    from training.protocol.experiment import NoTrainingDocumentsError
-
-    console = Console(soft_wrap=True, highlight=False)
-    try:
-        yield
-    except CohortError as error:
-        print_problems(error.problems, console)
-        raise typer.Exit(1) from error
-    except (
-        NoTrainingDocumentsError,
-        OutcomeAbsentError,
-        DivergedError,
-        HeldOutDocumentError,
-        FamilyLeakError,
-        RunMismatchError,
-    ) as error:
-        console.print(f"{error}.", markup=False)
-        raise typer.Exit(1) from error
 
 
 def _runner(  # noqa: PLR0913, PLR0917 - the options of a command

@@ -23,11 +23,12 @@ from training.cohort.cohort import (
     CohortRow,
     unknown_outcome,
 )
-from training.cohort.problems import CohortProblem, format_lines
+from training.errors import CohortProblem
 
 FEWEST_FAMILIES = 5
 """Families an outcome needs to be in every one of five folds."""
 _MOST_MISSING = 0.5
+_SHOWN_LINES = 5
 _OF_THE_BASELINE = dict.fromkeys((AGE, SEX), "fill it in: the baseline that a model must beat rests on it")
 
 
@@ -170,6 +171,13 @@ def _groups(rows: Iterable[CohortRow], key: Callable[[CohortRow], str]) -> Itera
     for row in rows:
         groups[key(row)].append(row)
     yield from (members for name, members in groups.items() if name and len(members) > 1)
+
+
+def format_lines(lines: Sequence[int]) -> str:
+    """Line numbers for a message; of many lines, the first five."""
+    shown = ", ".join(str(line) for line in lines[:_SHOWN_LINES])
+    more = f" and {len(lines) - _SHOWN_LINES} more" if len(lines) > _SHOWN_LINES else ""
+    return f"{'line' if len(lines) == 1 else 'lines'} {shown}{more}"
 
 
 def _at(row: CohortRow, column: str, detail: str, advice: str, *, warning: bool = False) -> CohortProblem:

@@ -11,7 +11,7 @@ from typing import Literal, get_args
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from training.cohort.problems import CohortProblem, ManifestError
+from training.errors import CohortProblem, ManifestError
 
 MISSING = -1
 """Label of an outcome nobody knows: masked in the loss, never imputed."""

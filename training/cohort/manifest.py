@@ -31,8 +31,8 @@ from training.cohort.cohort import (
     CohortRow,
     Role,
 )
-from training.cohort.problems import CohortProblem, ManifestError, sort_problems
 from training.cohort.readers import ManifestLine, ManifestTable, read_csv, read_parquet, unreadable_table
+from training.errors import CohortProblem, ManifestError
 
 _PARQUET_MARK = b"PAR1"
 _EXCEL_MARKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
@@ -101,6 +101,13 @@ def write_manifest(path: Path, rows: Iterable[CohortRow], *, tasks: Sequence[str
         for row in rows:
             writer.writerow(_cells(row))
     return path
+
+
+def sort_problems(problems: Iterable[CohortProblem]) -> tuple[CohortProblem, ...]:
+    """Errors before warnings, each in the order of the manifest."""
+    return tuple(
+        sorted(problems, key=lambda problem: (problem.warning, problem.line or 0, problem.column or "", problem.detail))
+    )
 
 
 def _read_table(manifest: Path) -> ManifestTable:

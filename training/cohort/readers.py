@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from training.cohort.cohort import REQUIRED
-from training.cohort.problems import CohortProblem
+from training.errors import CohortProblem
 
 _INDEX = "__index_level_0__"
 

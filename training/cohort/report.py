@@ -10,7 +10,7 @@ from rich.text import Text
 
 from training.cohort.cohort import LABEL, ROLES, Cohort
 from training.cohort.manifest import CohortRequirements, ManifestInspection
-from training.cohort.problems import CohortProblem
+from training.errors import CohortProblem
 
 
 def print_inspection(inspection: ManifestInspection, wanted: CohortRequirements, console: Console) -> None:

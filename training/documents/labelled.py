@@ -1,4 +1,4 @@
-"""Documents with their labels, and how they are padded for the network."""
+"""Labelled documents, their feature statistics, and padding into batches."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from training.cohort.cohort import MISSING
 
 @dataclass(frozen=True, kw_only=True)
 class LabelledDocument:
-    """A recording's segment features, whose they are, and the index of the outcome of each task."""
+    """The segment features of a recording, its person and family, and the outcome index of each task."""
 
     person: str
     family: str
@@ -28,7 +28,7 @@ class LabelledDocument:
 
     @cached_property
     def digest(self) -> bytes:
-        """sha256 of all that training reads; kept, for every fold asks for it."""
+        """sha256 of everything that training reads; cached, because every fold uses it."""
         digest = hashlib.sha256(repr((self.person, self.family, sorted(self.labels.items()))).encode())
         for field in fields(self.features):
             digest.update(np.ascontiguousarray(getattr(self.features, field.name)).tobytes())
@@ -46,7 +46,7 @@ class FeatureStatistics:
 
 
 def pad_documents(features: Sequence[SegmentFeatures], *, segments: int | None = None) -> DocumentBatch:
-    """Pads segment features to the longest document, or to `segments`; a modality without a segment is not present."""
+    """Pad segment features to the longest document, or to `segments`. A modality without segments is not present."""
     times = _pad([document.times for document in features], segments)
     audio_mask, text_mask = (
         _pad([document.audio_mask for document in features], segments),
@@ -70,9 +70,9 @@ def read_labels(documents: Sequence[LabelledDocument], task: str) -> Int64[np.nd
 
 
 def measure_features(documents: Sequence[LabelledDocument]) -> FeatureStatistics:
-    """Statistics over the valid segments; pass the documents of the training fold alone.
+    """Statistics over the valid segments. Pass the documents of the training fold only.
 
-    A modality that no document has is given mean 0 and standard deviation 1.
+    A modality that no document has gets mean 0 and standard deviation 1.
     """
     audio_mean, audio_std = _mean_and_std(
         [(document.features.audio, document.features.audio_mask) for document in documents]
@@ -84,14 +84,14 @@ def measure_features(documents: Sequence[LabelledDocument]) -> FeatureStatistics
 
 
 def digest_documents(documents: Sequence[LabelledDocument]) -> str:
-    """Hexadecimal sha256 of all that training reads of the documents, in their order."""
+    """Hexadecimal sha256 of everything that training reads of the documents, in their order."""
     return hashlib.sha256(b"".join(document.digest for document in documents)).hexdigest()
 
 
 def _mean_and_std(
     streams: Sequence[tuple[Float[np.ndarray, "_ dim"], Bool[np.ndarray, " _"]]],
 ) -> tuple[Float[Tensor, " dim"], Float[Tensor, " dim"]]:
-    """Document by document, so that a large cohort is not held twice."""
+    """Computed document by document, so that a large cohort is not copied."""
     count = sum(int(mask.sum()) for _, mask in streams)
     width = streams[0][0].shape[1]
     if not count:
@@ -102,7 +102,7 @@ def _mean_and_std(
 
 
 def _pad(rows: Sequence[np.ndarray], length: int | None) -> Tensor:
-    """Arrays of different length stacked, zeros (or false) after the end; at least one position long."""
+    """Stack arrays of different length, with zeros (or false) as padding; at least one position long."""
     longest = max(1, *(len(row) for row in rows)) if length is None else length
     padded = np.zeros((len(rows), longest, *rows[0].shape[1:]), dtype=rows[0].dtype)
     for position, row in enumerate(rows):

@@ -1,7 +1,7 @@
-"""Lengths to pad documents to: few, so that steps stay few, and such that little is padding.
+"""The lengths that documents are padded to: few lengths with little padding.
 
-Documents of one length bound go through the network together. The bounds are chosen once for a cohort, so that a
-document is padded alike whichever fold it is in.
+Documents of one padded length form one group in the network. The lengths are chosen once for a cohort, so that a
+document has the same padding in every fold.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from itertools import accumulate, pairwise
 
 MIN_PADDING_GAIN = 0.05
-"""A further bound must save this share of the padded positions, for it also costs a pass of its own."""
+"""Share of the padded positions that a further length must save, because each length costs a pass of its own."""
 
 
 def choose_padded_lengths(lengths: Sequence[int], *, most: int = 4) -> tuple[int, ...]:
-    """At most `most` bounds, ascending, that hold all lengths (in segments) with the fewest padded positions."""
+    """Choose at most `most` padded lengths, ascending, that minimise the padded positions (lengths in segments)."""
     counted = sorted(Counter(max(1, length) for length in lengths).items())
     values = [length for length, _ in counted]
     below = [0, *accumulate(count for _, count in counted)]
@@ -29,7 +29,7 @@ def choose_padded_lengths(lengths: Sequence[int], *, most: int = 4) -> tuple[int
 
 
 def padded_length_index(length: int, bounds: Sequence[int]) -> int:
-    """Position of the smallest bound that holds a document of so many segments."""
+    """Index of the smallest padded length that holds a document of `length` segments."""
     return next(position for position, bound in enumerate(bounds) if length <= bound)
 
 

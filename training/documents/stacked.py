@@ -1,7 +1,7 @@
-"""Documents of several folds side by side: one tensor for all folds, padded to common shapes.
+"""The documents of several folds as tensors with the axis "fold", padded to common shapes.
 
-Folds differ by a document or two, so each group of equal length is filled up with absent documents, which no term of
-the objective counts. A document's random bytes are its own, so it meets the same chance alone and in a stack.
+Folds differ by a few documents, so each group of equal padded length is filled with absent documents, which no loss
+term counts. Random bytes are drawn per document, so a document gets the same dropout alone and in a stack.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ BATCH_FIELDS = tuple(field.name for field in fields(DocumentBatch))
 ABSENT = -1
 
 Tensors = tuple[Tensor, ...]
-"""The fields of a DocumentBatch in their order, each with the axis "fold" in front."""
+"""The fields of a DocumentBatch in their order, each with "fold" as first axis."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StackedDocuments:
-    """Documents of each fold, in groups of one padded length; along "document" the groups follow each other.
+    """The documents of each fold, in groups of one padded length; the axis "document" concatenates the groups.
 
-    `positions` gives for each place the document's index in its fold, -1 for an absent one.
+    `positions` holds the index of each document in its fold, -1 for an absent document.
     """
 
     groups: tuple[Tensors, ...]
@@ -42,11 +42,11 @@ class StackedDocuments:
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        """Places of each group."""
+        """Number of documents in each group, absent ones included."""
         return tuple(group[0].shape[1] for group in self.groups)
 
     def to(self, device: torch.device) -> StackedDocuments:
-        """The same on a device."""
+        """The same documents on a device."""
         return replace(
             self,
             groups=tuple(tuple(tensor.to(device) for tensor in group) for group in self.groups),
@@ -56,7 +56,7 @@ class StackedDocuments:
         )
 
     def restore(self, values: np.ndarray, fold: int) -> np.ndarray:
-        """Rows of one fold, "document ...", in the order in which its documents were given."""
+        """The rows of one fold, in the order in which its documents were given."""
         places = np.flatnonzero(self.positions[fold] >= 0)
         return np.asarray(values[fold][places[np.argsort(self.positions[fold][places])]])
 
@@ -64,7 +64,7 @@ class StackedDocuments:
 def stack_documents(
     folds: Sequence[Sequence[LabelledDocument]], bounds: Sequence[int], tasks: Sequence[str]
 ) -> StackedDocuments:
-    """Stack the folds' documents; `bounds` are the lengths to pad to (`training.documents.padding`)."""
+    """Stack the documents of the folds; `bounds` are the padded lengths (`training.documents.padding`)."""
     grouped = [_group(documents, bounds) for documents in folds]
     used = [g for g in range(len(bounds)) if any(groups[g] for groups in grouped)]
     sizes = [max(len(groups[g]) for groups in grouped) for g in used]
@@ -93,9 +93,10 @@ def stack_documents(
 def drop_modalities(
     documents: StackedDocuments, *, share: float, generators: Sequence[torch.Generator]
 ) -> list[tuple[Bool[Tensor, "fold document"], Bool[Tensor, "fold document"]]]:
-    """Presence of audio and text in each group, either withheld from a share of the documents that have both.
+    """Modality dropout: the presence of audio and text in each group after dropping either from a `share` of documents.
 
-    Never both at once. Every fold draws from its own generator, a number a document in the order it was given.
+    Only documents with both modalities are affected, and never both modalities at once. Every fold draws one number
+    per document from its own generator, in the order in which its documents were given.
     """
     drawn = torch.full(documents.positions.shape, 0.5)
     for fold, generator in enumerate(generators):
@@ -113,7 +114,7 @@ def drop_modalities(
 def draw_noise(
     documents: StackedDocuments, counts: Sequence[int], generators: Sequence[torch.Generator]
 ) -> tuple[UInt8[Tensor, "fold document byte"], ...]:
-    """Random bytes for each group's dropout, `counts` a document; absent documents get zeros."""
+    """Random bytes for the dropout of each group, `counts` bytes per document; absent documents get zeros."""
     noises = []
     places = np.split(documents.positions, np.cumsum(documents.sizes)[:-1], axis=1)
     for group, count, positions in zip(documents.groups, counts, places, strict=True):
@@ -158,7 +159,7 @@ def _stack_group(folds: Sequence[Sequence[LabelledDocument]], length: int, size:
 
 
 def number_ids(documents: Sequence[LabelledDocument]) -> dict[str, int]:
-    """A number for each person and family, for the objective compares ids as integers."""
+    """An integer for each person and family, because the objective compares ids as integers."""
     names = sorted({name for document in documents for name in (document.person, document.family)})
     return {name: number for number, name in enumerate(names)}
 
@@ -168,7 +169,7 @@ def _place(
     positions: Int64[np.ndarray, "fold document"],
     read: Callable[[Sequence[LabelledDocument]], Sequence[int] | np.ndarray],
 ) -> Int64[Tensor, "fold document"]:
-    """What `read` reads of each fold's documents, at their places; -1 for absent ones."""
+    """The values that `read` returns for the documents of each fold, at their positions; -1 for absent documents."""
     placed = np.full(positions.shape, ABSENT, dtype=np.int64)
     for fold, documents in enumerate(folds):
         known = positions[fold] >= 0

@@ -27,9 +27,9 @@ from model.recording.recording import Recording
 from model.segments.cutting import segment
 from model.segments.segment import Segmentation
 from training.cohort.cohort import RECORDING, TRANSCRIPT, Cohort
-from training.cohort.problems import CohortEncodingError, CohortProblem
 from training.encoding.encoded_recording import EncodedRecording
 from training.encoding.progress import track_recordings
+from training.errors import CohortEncodingError, CohortProblem
 
 CACHE_VERSION = b"1"
 """Counts up whenever the way from a file to its features changes, so that nothing made the old way is met again."""

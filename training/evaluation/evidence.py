@@ -14,13 +14,10 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from pydantic import JsonValue
 
+from training.errors import EvidenceError
 from training.evaluation.baseline import Covariates
 from training.evaluation.out_of_fold import OutOfFoldPredictions
 from training.folds.nested import OuterFold
-
-
-class EvidenceError(ValueError):
-    """Parts of a run's evidence do not belong together; the message says which."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

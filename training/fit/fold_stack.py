@@ -1,7 +1,7 @@
-"""Learners of several folds as one: their weights stacked, every operation done for all of them at once.
+"""The learners of several folds as one module: stacked weights, and every operation applied to all folds at once.
 
-`torch.func.vmap` maps the learner over the stacked weights. A stack of one is called plainly: trained one after the
-other, such stacks are the sequential loop that a larger one is held against.
+`torch.func.vmap` maps the learner over the stacked weights. A stack of one fold is called without `vmap`. Such stacks,
+trained one after the other, are the sequential loop that larger stacks are tested against.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Presence = tuple[Bool[Tensor, "fold document"], Bool[Tensor, "fold document"]]
 
 
 class FoldStack:
-    """The learners of several folds; `parameters` and `buffers` have the axis "fold" in front."""
+    """The learners of several folds. `parameters` and `buffers` have "fold" as their first axis."""
 
     def __init__(self, learners: Sequence[Learner], device: torch.device) -> None:
         parameters, buffers = stack_module_state(list(learners))
@@ -51,7 +51,7 @@ class FoldStack:
         progress: float,
         loss_terms: frozenset[str] | None,
     ) -> tuple[Float[Tensor, " fold"], Mapping[str, Float[Tensor, " fold"]]]:
-        """Each fold's weighted total and named terms of one training step."""
+        """The weighted total loss and the named terms of one training step, each with the axis "fold"."""
         at = torch.tensor(progress, device=documents.person.device)
 
         def step(
@@ -70,7 +70,7 @@ class FoldStack:
 
     @torch.no_grad()
     def logits(self, documents: StackedDocuments) -> Mapping[str, Float[np.ndarray, "fold document outcome"]]:
-        """Logits of documents without dropout, places in the order of the stacked documents."""
+        """Logits without dropout, by task, in the order of the stacked documents."""
 
         def predict(state: Weights, groups: Sequence[Tensors]) -> dict[str, Tensor]:
             output: HilbertOutput = functional_call(
@@ -82,14 +82,14 @@ class FoldStack:
         return {task: logits.cpu().numpy() for task, logits in logits_by_task.items()}
 
     def count_noise(self, segments: int) -> int:
-        """Random bytes of a document padded to so many segments."""
+        """Number of random bytes that dropout needs for a document padded to `segments` segments."""
         return self._template.network.count_noise(segments, segments)
 
     def unstack(self, weights: Weights, fold: int) -> Learner:
-        """One fold's learner with some stacked weights, on the CPU and in evaluation mode."""
+        """The learner of one fold with the given stacked weights, on the CPU and in evaluation mode."""
         learner = copy.deepcopy(self._template)
         state = {name: value[fold].detach().cpu().clone() for name, value in (weights | self.buffers).items()}
-        learner.load_state_dict(state, strict=False)  # buffers that are not part of a state are the template's
+        learner.load_state_dict(state, strict=False)  # non-persistent buffers come from the template
         return learner.eval()
 
     def _map(self, call: Callable[..., T], *stacked: object) -> T:
@@ -97,14 +97,14 @@ class FoldStack:
             single = pytree.tree_map(lambda tensor: tensor.squeeze(0), stacked)
             alone: T = pytree.tree_map(lambda tensor: tensor.unsqueeze(0), call(*single))
             return alone
-        # Of the attention kernels only the plain one can be mapped over stacked keys without a hidden loop.
+        # Only the math kernel of attention supports vmap over stacked keys without falling back to a loop.
         with sdpa_kernel(SDPBackend.MATH):
             mapped: T = vmap(call)(*stacked)
         return mapped
 
 
 class _Embedding(nn.Module):
-    """Calls `embed` where `functional_call` would call `forward`."""
+    """Exposes `Learner.embed` as `forward`, because `functional_call` calls `forward`."""
 
     def __init__(self, learner: Learner) -> None:
         super().__init__()

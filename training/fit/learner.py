@@ -1,4 +1,4 @@
-"""What one fold trains: a network together with its objective, and how both are built from settings."""
+"""The learner of a fold: a network with its objective, and how both are built."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from model.network.hilbert import HilbertOutput
 from model.network.losses.objective import Objective, Supervision
 from model.network.losses.settings import ObjectiveSettings
 from training.documents.labelled import LabelledDocument, measure_features, read_labels
-from training.folds.nested import OutcomeAbsentError
+from training.errors import OutcomeAbsentError
 
 Noise = UInt8[Tensor, "document byte"]
 
 
 class DocumentNetwork(Protocol):
-    """A network over documents: HILBERT, or one of the line-up it is compared with."""
+    """A network over documents: HILBERT, or a baseline."""
 
     def __call__(self, batch: DocumentBatch, noise: DropoutNoise | None = None) -> HilbertOutput:
         """Embeddings and logits of a batch."""
         ...
 
     def count_noise(self, audio_segments: int, text_segments: int) -> int:
-        """Random bytes a document's dropout takes in one pass."""
+        """Number of random bytes that dropout needs per document and pass."""
         ...
 
     def standardise_by(
@@ -41,23 +41,23 @@ class DocumentNetwork(Protocol):
         text_mean: Float[Tensor, " text_dim"],
         text_std: Float[Tensor, " text_dim"],
     ) -> None:
-        """Fix the feature statistics."""
+        """Set the feature statistics for standardisation."""
         ...
 
 
 class BuildNetwork(Protocol):
-    """Builds an untrained network from torch's global random stream."""
+    """Builds an untrained network; its weights are drawn from torch's global generator."""
 
     def __call__(self) -> DocumentNetwork:
-        """A fresh network."""
+        """A new network."""
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LearnerSpec:
-    """How a learner is built; equal for all folds of a stack but for their statistics and shares."""
+    """The specification of a learner. All folds of a stack share it; only statistics and outcome shares differ."""
 
-    name: str  # network and its settings in words, for the identity of a run
+    name: str  # network and settings as text, part of the identity of a run
     build: BuildNetwork
     width: int
     outcomes: Mapping[str, tuple[str, ...]]
@@ -65,7 +65,7 @@ class LearnerSpec:
 
 
 class Learner(nn.Module):
-    """Network and objective as one module, so that a stack of them is one set of stacked tensors."""
+    """Network and objective as one module, so that one set of stacked tensors holds a stack of learners."""
 
     def __init__(self, network: DocumentNetwork, objective: Objective) -> None:
         super().__init__()
@@ -73,7 +73,7 @@ class Learner(nn.Module):
         self.objective = objective
 
     def embed(self, groups: Sequence[DocumentBatch], noises: Sequence[Noise] | None = None) -> HilbertOutput:
-        """Run the network over groups of equal padded length; rows come back in the order of the groups."""
+        """Run the network on groups of documents of equal padded length; rows follow the order of the groups."""
         drawn = [None] * len(groups) if noises is None else [DropoutNoise(noise) for noise in noises]
         return _concatenate([self.network(group, noise) for group, noise in zip(groups, drawn, strict=True)])
 
@@ -94,7 +94,7 @@ class Learner(nn.Module):
 
 
 def build_learner(spec: LearnerSpec, documents: Sequence[LabelledDocument], seed: int) -> Learner:
-    """A learner with fresh weights; feature statistics and outcome shares are those of the training documents.
+    """A learner with new weights, and with feature statistics and outcome shares of the training documents.
 
     Raises OutcomeAbsentError when an outcome has no training document.
     """
@@ -117,7 +117,7 @@ def build_learner(spec: LearnerSpec, documents: Sequence[LabelledDocument], seed
 def outcome_shares(
     outcomes: Mapping[str, tuple[str, ...]], documents: Sequence[LabelledDocument]
 ) -> dict[str, tuple[float, ...]]:
-    """Share of each outcome among the labelled documents, by task; raises OutcomeAbsentError for a share of 0."""
+    """The share of each outcome among the labelled documents, by task; raises OutcomeAbsentError for a share of 0."""
     shares = {}
     for task, names in outcomes.items():
         labels = read_labels(documents, task)

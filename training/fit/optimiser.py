@@ -1,4 +1,4 @@
-"""AdamW over stacked weights: one optimiser for all folds, each fold's gradient clipped by its own norm."""
+"""AdamW on stacked weights: one optimiser for all folds, with the gradient of each fold clipped by its own norm."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from torch import Tensor
 
 from training.config import TrainerSettings
 
-MATRIX = 3  # dimensions of a weight matrix, the fold's among them
+MATRIX = 3  # number of axes of a stacked weight matrix, "fold" included
 
 
 def open_optimiser(weights: Mapping[str, Tensor], settings: TrainerSettings) -> torch.optim.AdamW:
-    """Matrices decay; biases, norms, null tokens and the temperature's theta do not."""
+    """An AdamW with weight decay on matrices only: not on biases, norms, null tokens or the temperature theta."""
     decayed = {name for name, value in weights.items() if name.endswith("weight") and value.dim() >= MATRIX}
     return torch.optim.AdamW(
         [
@@ -27,20 +27,20 @@ def open_optimiser(weights: Mapping[str, Tensor], settings: TrainerSettings) -> 
 
 
 def set_rate(optimiser: torch.optim.AdamW, rate: float) -> None:
-    """The learning rate of the next step."""
+    """Set the learning rate of the next step."""
     for group in optimiser.param_groups:
         group["lr"] = rate
 
 
 def warm_up_then_cosine(step: int, *, warmup: int, steps: int) -> float:
-    """Share of the learning rate: rises linearly over the warm-up, then falls to 0 along half a cosine."""
+    """Factor on the learning rate: linear warm-up, then half a cosine to 0."""
     if step < warmup:
         return (step + 1) / warmup
     return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warmup) / max(1, steps - warmup))))
 
 
 def clip_by_fold(weights: Iterable[Tensor], most: float) -> None:
-    """Scale each fold's gradient down to the norm `most`, all its weights together."""
+    """Scale the gradient of each fold down to the norm `most`, over all weights of the fold."""
     gradients = [weight.grad for weight in weights if weight.grad is not None]
     squares = [
         gradient.flatten(1).square().sum(dim=1) if gradient.dim() > 1 else gradient.square() for gradient in gradients
@@ -51,7 +51,7 @@ def clip_by_fold(weights: Iterable[Tensor], most: float) -> None:
 
 
 def read_moments(optimiser: torch.optim.AdamW, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """First and second moments by the weight's name, for a saved state."""
+    """First and second moments by the name of the weight, for a saved state."""
     moments = {}
     for name, weight in weights.items():
         kept = optimiser.state.get(weight)
@@ -63,7 +63,7 @@ def read_moments(optimiser: torch.optim.AdamW, weights: Mapping[str, Tensor]) ->
 def restore_moments(
     optimiser: torch.optim.AdamW, weights: Mapping[str, Tensor], moments: Mapping[str, Tensor], steps: int
 ) -> None:
-    """Put back what `read_moments` read after so many steps."""
+    """Restore the moments that `read_moments` returned after `steps` steps."""
     for name, weight in weights.items():
         if f"first/{name}" in moments:
             optimiser.state[weight] = {

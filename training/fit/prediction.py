@@ -1,4 +1,4 @@
-"""What a trained network says of documents: logits, and embeddings."""
+"""Logits and embeddings of documents by a trained network."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def predict_logits(learner: Learner, documents: Sequence[LabelledDocument], *, b
 
 @torch.inference_mode()
 def embed(learner: Learner, documents: Sequence[LabelledDocument], *, batch: int = 64) -> EmbeddedDocuments:
-    """Audio, text and joint embeddings of the documents."""
+    """Audio, text and joint embeddings, in the order of the documents."""
     outputs = list(_outputs(learner, documents, batch))
     return EmbeddedDocuments(
         audio=np.concatenate([output.audio.numpy() for output in outputs]),

@@ -1,4 +1,4 @@
-"""The state of a run on disk, whole or not at all: what a killed run goes on from, bit for bit."""
+"""The saved state of a run: written atomically, restored bit for bit."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _META = "run"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingState:
-    """Tensors by name, and everything else as JSON."""
+    """Tensors by name, and all other values as JSON."""
 
     tensors: Mapping[str, Tensor]
     meta: Mapping[str, JsonValue]
 
 
 def write_state(file: Path, state: TrainingState) -> None:
-    """Write through a neighbour and a rename, so that a kill at any moment leaves the old state or the new one."""
+    """Write to a temporary file and rename it, so that a kill at any moment leaves the old state or the new one."""
     file.parent.mkdir(parents=True, exist_ok=True)
     partial = file.with_suffix(f".{os.getpid()}.partial")
     save_file(
@@ -39,7 +39,7 @@ def write_state(file: Path, state: TrainingState) -> None:
 
 
 def read_state(file: Path) -> TrainingState | None:
-    """The state last written, or None when there is none."""
+    """Read the last state; None when there is none."""
     if not file.exists():
         return None
     with safe_open(file, framework="pt") as kept:

@@ -1,4 +1,4 @@
-"""The phases of a run: one that trains everything, or the embeddings first and the classifier on top of them."""
+"""The phases of training: one joint phase, or the embeddings first and then the classifier."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ EMBEDDING_TERMS = frozenset({"audio_to_joint", "text_to_joint", "cka", "informat
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Phase:
-    """Some steps that count some terms (None: all that are switched on) and train some weights."""
+    """A range of steps with its loss terms (None: all that are switched on) and its trainable weights."""
 
     name: str
     first: int
@@ -24,20 +24,23 @@ class Phase:
 
     @property
     def end(self) -> int:
-        """The step after its last."""
+        """The first step after the phase."""
         return self.first + self.steps
 
 
 def plan_phases(settings: TrainerSettings, switches: TermSwitches, tasks: Sequence[str]) -> tuple[Phase, ...]:
-    """Joint: one phase. Staged: contrast and structure alone, then tasks and router on embeddings kept as they are.
+    """The phases of a run. Mode `joint` has one phase; mode `staged` has two.
 
-    Raises ValueError when staged training has no embedding term to begin with.
+    Staged training first minimises the embedding terms, then trains the classifier on frozen embeddings. Raises
+    ValueError when staged training has no embedding term.
     """
     if settings.mode == "joint":
         return (Phase(name="joint", first=0, steps=settings.steps, loss_terms=None),)
     on = {name for name, wanted in _switched(switches).items() if wanted} & EMBEDDING_TERMS
     if not on:
-        raise ValueError("staged training begins with the contrast or the CKA: switch one of them on, or train jointly")
+        raise ValueError(
+            "staged training needs a contrastive term or the CKA term: switch one of them on, or train jointly"
+        )
     first = max(1, min(settings.steps - 1, round(settings.alignment_share * settings.steps)))
     return (
         Phase(name="alignment", first=0, steps=first, loss_terms=frozenset(on)),

@@ -1,4 +1,4 @@
-"""How good a network is on the documents that stop its training."""
+"""The validation score that early stopping maximises."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def stopping_score(
     outcomes: Mapping[str, tuple[str, ...]],
     criterion: Criterion,
 ) -> float:
-    """Minus the log loss, or the macro AUROC, summed over tasks: larger is better; minus infinity if undefined."""
+    """Negative log loss or macro AUROC, summed over tasks. Larger is better; minus infinity when it is undefined."""
     scores = []
     for task, probabilities in risks.items():
         labels = read_labels(documents, task)

@@ -21,6 +21,7 @@ from training.config import TrainerSettings
 from training.documents.labelled import LabelledDocument, digest_documents
 from training.documents.padding import choose_padded_lengths
 from training.documents.stacked import StackedDocuments, draw_noise, drop_modalities, stack_documents
+from training.errors import RunMismatchError
 from training.evaluation.metrics import softmax
 from training.fit.early_stopping import EarlyStopping
 from training.fit.fold_stack import FoldStack, Weights
@@ -38,10 +39,6 @@ from training.fit.resume import TrainingState, read_state, write_state
 from training.fit.run_types import EpochReport, FitOptions, FoldData, TrainedFold, TrainedStack
 from training.fit.schedule import Phase, plan_phases
 from training.fit.stopping_metric import stopping_score
-
-
-class RunMismatchError(RuntimeError):
-    """The saved state belongs to a run with other documents or settings."""
 
 
 def train_stack(spec: LearnerSpec, folds: Sequence[FoldData], options: FitOptions) -> TrainedStack:

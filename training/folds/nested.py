@@ -1,7 +1,7 @@
-"""The 25 folds: repeated, stratified by outcome, whole families together, with inner folds in every training part.
+"""Nested cross-validation folds: repeated, stratified by outcome, grouped by family, with inner folds.
 
-Everything a model is tuned by (hyper-parameters, temperature, threshold) comes from the inner folds, so that the
-outer test part has no say in what it measures (Varma and Simon 2006).
+Hyper-parameters, temperature and thresholds are chosen on inner folds only, so that the outer test part gives an
+unbiased estimate (Varma and Simon 2006).
 """
 
 from __future__ import annotations
@@ -16,17 +16,14 @@ from pydantic import Field
 from sklearn.model_selection import StratifiedGroupKFold
 
 from model.config import FrozenSettings
+from training.errors import OutcomeAbsentError
 from training.folds.splits import Split, refuse_leaks
 
 _SEEDS = 2**31
 
 
-class OutcomeAbsentError(ValueError):
-    """An outcome has nobody in some part of a fold: it could not be learnt there, or not be measured."""
-
-
 class FoldSettings(FrozenSettings):
-    """How often and into how many parts the families are dealt."""
+    """Number of repeats, outer folds and inner folds."""
 
     seed: int = 1
     repeats: int = Field(default=5, ge=1)
@@ -36,7 +33,7 @@ class FoldSettings(FrozenSettings):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OuterFold:
-    """One of the folds; `inner` splits its training part and carries the same test rows."""
+    """An outer fold. `inner` splits its training part; the inner splits carry the same test rows."""
 
     repeat: int
     number: int
@@ -47,7 +44,7 @@ class OuterFold:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartCounts:
-    """How many documents and how many of each outcome a part of a fold has."""
+    """Number of documents, and of documents of each outcome, in a part of a fold."""
 
     repeat: int
     number: int
@@ -91,10 +88,9 @@ def draw_folds(
 def check_folds(
     folds: Sequence[OuterFold], families: Sequence[str], labels: Int[np.ndarray, " document"], outcomes: Sequence[str]
 ) -> None:
-    """Refuses folds that would measure something else than they say.
+    """Check that folds neither leak families nor lack outcomes. Call it again when folds are read from a file.
 
-    Raises FamilyLeakError when a family is in two parts of a split, and OutcomeAbsentError when a part of it lacks an
-    outcome. Call it again at fit time when folds come from a file.
+    Raises FamilyLeakError when a family is in two parts of a split, OutcomeAbsentError when a part lacks an outcome.
     """
     for fold in folds:
         refuse_leaks(Split(train=fold.train, validation=(), test=fold.test), families)
@@ -112,7 +108,7 @@ def check_folds(
 def count_folds(
     folds: Sequence[OuterFold], labels: Int[np.ndarray, " document"], outcomes: Sequence[str]
 ) -> tuple[PartCounts, ...]:
-    """Documents and outcomes of every part of every fold, for the table that goes with the results."""
+    """Documents and outcomes of every part of every fold."""
     return tuple(
         PartCounts(
             repeat=fold.repeat,
@@ -137,10 +133,10 @@ def _parts(fold: OuterFold) -> Iterator[tuple[str, tuple[int, ...]]]:
 def _deal(
     rows: Int[np.ndarray, " row"], families: np.ndarray, labels: Int[np.ndarray, " document"], parts: int, seed: int
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Rows in and out of each part; scikit-learn stratifies shuffled grouped folds since 1.8."""
+    """Training and test rows of each part, by a stratified and grouped k-fold split."""
     dealer = StratifiedGroupKFold(n_splits=parts, shuffle=True, random_state=seed)
     with warnings.catch_warnings():
-        # Said of missing labels too; an outcome too rare is refused by name in check_folds.
+        # scikit-learn warns of missing labels too; check_folds refuses outcomes that are too rare, by name.
         warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)
         for inside, outside in dealer.split(rows, labels[rows], families[rows]):
             yield rows[inside], rows[outside]

@@ -1,18 +1,16 @@
-"""Parts of a cohort that must not share a family."""
+"""Splits of a cohort into parts that must not share a family."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-
-class FamilyLeakError(ValueError):
-    """A family has members in two parts of a split: what is learnt from one would be tested on the other."""
+from training.errors import FamilyLeakError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Split:
-    """Rows of a cohort by part."""
+    """The rows of a cohort, by part."""
 
     train: tuple[int, ...]
     validation: tuple[int, ...]
@@ -25,7 +23,7 @@ class Split:
 
 
 def refuse_leaks(split: Split, families: Sequence[str]) -> None:
-    """Raises FamilyLeakError when a family has members in more than one part."""
+    """Raise FamilyLeakError when a family has members in more than one part."""
     seen: dict[str, str] = {}
     leaking = 0
     for part, rows in split.parts.items():

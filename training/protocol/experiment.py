@@ -13,6 +13,7 @@ from training.cohort.cohort import Cohort
 from training.documents.labelled import LabelledDocument, digest_documents, read_labels
 from training.documents.padding import choose_padded_lengths
 from training.encoding.encoded_recording import EncodedRecording
+from training.errors import NoTrainingDocumentsError
 from training.evaluation.baseline import Covariates
 from training.evaluation.subgroups import name_age_bands
 from training.fit.guards import refuse_broken_features
@@ -21,10 +22,6 @@ from training.protocol.nested_selection import SelectionProblem
 
 CARRIER = "carrier"
 """The note of the synthetic cohort that names the modality in which an outcome is planted."""
-
-
-class NoTrainingDocumentsError(ValueError):
-    """No recording of the cohort has both features and a label of the task."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

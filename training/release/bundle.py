@@ -37,10 +37,7 @@ from model.network.hilbert import Hilbert
 from model.pipeline import Pipeline
 from model.self_test import compute_output, open_graphs
 from training.card.card import render_card, write_card
-
-
-class ReleaseRefusedError(ValueError):
-    """Parts that make no bundle together."""
+from training.errors import BundlePartsError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +59,7 @@ class ReleaseParts:
 def release(parts: ReleaseParts, target: Path) -> Bundle:
     """Write the bundle `target`, check it as a service will, and open it; an older one is replaced only at the end.
 
-    Raises ReleaseRefusedError, CardError, ParityError or SelfTestFailed, and leaves nothing behind then.
+    Raises BundlePartsError, CardError, ParityError or SelfTestFailed, and leaves nothing behind then.
     """
     _refuse_misfits(parts)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -85,9 +82,9 @@ def release(parts: ReleaseParts, target: Path) -> Bundle:
 def _refuse_misfits(parts: ReleaseParts) -> None:
     dims = (len(parts.calibration.audio_mean), len(parts.calibration.text_mean))
     if dims != tuple(read_description(parts.encoders / name).dim for name in (SPEECH, TEXT)):
-        raise ReleaseRefusedError("the network was trained on features of another width than these encoders give")
+        raise BundlePartsError("the network was trained on features of another width than these encoders give")
     if {task.name for task in parts.manifest.tasks} != parts.calibration.tasks.keys():
-        raise ReleaseRefusedError("the calibration is of other tasks than the manifest names")
+        raise BundlePartsError("the calibration is of other tasks than the manifest names")
 
 
 def _write_documents(parts: ReleaseParts, folder: Path) -> None:

@@ -15,14 +15,11 @@ from model.bundle.manifest import ABOUT, CALIBRATION, Calibration
 from model.config import AudioLimits, FrozenSettings, QualitySettings, SegmentSettings
 from model.network.checkpoint import DESCRIPTION, WEIGHTS, NetworkDescription, load, save
 from model.network.hilbert import Hilbert
+from training.errors import CheckpointError
 
 PREPARATION = "preparation.json"
 
 _ABOUT = TypeAdapter(dict[str, JsonValue])
-
-
-class CheckpointError(ValueError):
-    """A checkpoint that cannot be released."""
 
 
 class PreparationSettings(FrozenSettings):

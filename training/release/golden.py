@@ -11,14 +11,11 @@ from model.bundle.manifest import Manifest
 from model.features import SegmentChunk, SegmentMaterial, chunks
 from model.recording.reading import read_recording
 from model.segments.cutting import segment
+from training.errors import GoldenUnusableError
 
 SAMPLE_RATE = 16_000
 # Three lengths, so that padding to different buckets is exercised; together 672 kB, and under a second to encode.
 SECONDS = (10.0, 7.0, 4.0)
-
-
-class GoldenUnusableError(ValueError):
-    """A recording that no golden recording can be cut from."""
 
 
 def cut_golden(audio: Path, transcript: Path, manifest: Manifest) -> SegmentChunk:

@@ -21,6 +21,8 @@ import espeakng_loader
 import numpy as np
 from jaxtyping import Int16
 
+from training.errors import SpeechUnavailableError
+
 SAMPLE_RATE = 22050
 """Hertz at which espeak-ng speaks."""
 
@@ -32,10 +34,6 @@ _NOISE_SEED = 7
 
 _Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p)
 _one_image = Lock()
-
-
-class SpeechUnavailableError(RuntimeError):
-    """espeak-ng did not start, or does not know the voice asked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

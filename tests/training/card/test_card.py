@@ -9,8 +9,8 @@ from huggingface_hub import ModelCard
 from model.bundle.manifest import Manifest, Task
 from tests.training.card.plain import plain_card
 from training.card.card import check_bundle_card, check_card, read_card, read_metrics, render_card, write_card
-from training.card.numbers import CardError
 from training.card.source import read_source
+from training.errors import CardError
 
 ROOT = Path(__file__).parents[3]
 AUROC, LOW, HIGH = (f"/arms/0/macro_auroc/{name}" for name in ("value", "low", "high"))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from training.cohort.cohort import MISSING, Cohort, CohortRow
-from training.cohort.problems import ManifestError
+from training.errors import ManifestError
 
 
 def row(number, role=None, **rest):

@@ -2,7 +2,7 @@ import pytest
 
 from training.cohort.cohort import MISSING, CohortRow
 from training.cohort.manifest import CohortRequirements, inspect_manifest, read_cohort, write_manifest
-from training.cohort.problems import ManifestError
+from training.errors import ManifestError
 
 ROWS = (
     CohortRow(

@@ -12,9 +12,9 @@ from model.encoders.runtime import RuntimeOptions
 from tests.training.counting import CountingEncoder
 from training.cohort.cohort import Cohort
 from training.cohort.manifest import read_cohort
-from training.cohort.problems import CohortEncodingError
 from training.encoding.cohort import EncoderPair, precompute
 from training.encoding.parallel import EncodingWorkerSettings, fill_feature_store
+from training.errors import CohortEncodingError
 
 EXAMPLE = Path("examples/cohort")
 OUTCOMES = ("none", "depressive", "bipolar", "psychotic")

@@ -3,7 +3,8 @@ from dataclasses import replace
 import pytest
 
 from tests.training.fabricated import fabricate, without
-from training.evaluation.evidence import EvidenceError, check_evidence
+from training.errors import EvidenceError
+from training.evaluation.evidence import check_evidence
 
 EVIDENCE = fabricate()
 HILBERT, OTHER, *_ = EVIDENCE.arms

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from tests.training.fabricated import QUICK, fabricate, without
+from training.errors import EvidenceError
 from training.evaluation.baseline import compare_with_baseline
 from training.evaluation.comparison import COVARIATES
-from training.evaluation.evidence import EvidenceError
 from training.evaluation.measures import Measures, measure_evidence
 from training.evaluation.metrics import brier, log_loss, macro_auroc
 from training.evaluation.out_of_fold import macro_auroc_of

@@ -5,14 +5,8 @@ import pytest
 import torch
 
 from tests.training.planted import plant_document
-from training.fit.guards import (
-    DivergedError,
-    HeldOutDocumentError,
-    refuse_broken_features,
-    refuse_divergence,
-    refuse_overlap,
-)
-from training.folds.splits import FamilyLeakError
+from training.errors import DivergedError, FamilyLeakError, HeldOutDocumentError
+from training.fit.guards import refuse_broken_features, refuse_divergence, refuse_overlap
 
 
 def test_parts_of_other_families_are_accepted():

@@ -12,14 +12,12 @@ import torch
 from model.network.losses.settings import ObjectiveSettings, TermSwitches
 from tests.training.planted import BOUNDS, OUTCOMES, SPEC, TRAINER, plant_cohort, plant_document, plant_folds
 from training.documents.labelled import read_labels
+from training.errors import DivergedError, FamilyLeakError, HeldOutDocumentError, OutcomeAbsentError, RunMismatchError
 from training.evaluation.metrics import macro_auroc, softmax
-from training.fit.guards import DivergedError, HeldOutDocumentError
 from training.fit.prediction import predict_logits
 from training.fit.resume import read_state
 from training.fit.run_types import FitOptions, FoldData
-from training.fit.trainer import RunMismatchError, train_stack
-from training.folds.nested import OutcomeAbsentError
-from training.folds.splits import FamilyLeakError
+from training.fit.trainer import train_stack
 
 RUN = FitOptions(settings=TRAINER, modality_dropout=0.15, bounds=BOUNDS)
 FRESH = plant_cohort(200, 60)

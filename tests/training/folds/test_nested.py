@@ -4,8 +4,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from training.folds.nested import FoldSettings, OutcomeAbsentError, check_folds, count_folds, draw_folds
-from training.folds.splits import FamilyLeakError
+from training.errors import FamilyLeakError, OutcomeAbsentError
+from training.folds.nested import FoldSettings, check_folds, count_folds, draw_folds
 
 OUTCOMES = ("none", "depressive", "bipolar", "psychotic")
 N = 300

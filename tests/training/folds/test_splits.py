@@ -1,6 +1,7 @@
 import pytest
 
-from training.folds.splits import FamilyLeakError, Split, refuse_leaks
+from training.errors import FamilyLeakError
+from training.folds.splits import Split, refuse_leaks
 
 
 def test_a_family_across_parts_is_refused():

@@ -8,8 +8,9 @@ from model.segments.quality import RecordingFlag, RecordingQuality
 from tests.training.planted import plant_document
 from training.cohort.cohort import Cohort, CohortRow
 from training.encoding.encoded_recording import EncodedRecording
+from training.errors import NoTrainingDocumentsError
 from training.folds.nested import FoldSettings
-from training.protocol.experiment import NoTrainingDocumentsError, make_experiment, selection_problems
+from training.protocol.experiment import make_experiment, selection_problems
 
 TASKS = {"spectrum": ("none", "ill"), "sleep": ("good", "bad")}
 POOR = RecordingFlag(code="too_little_speech", hard=True, message="Too little speech.")

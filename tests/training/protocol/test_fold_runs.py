@@ -7,7 +7,7 @@ import torch
 from tests.training.planted import BOUNDS, SPEC, TRAINER, plant_cohort, plant_folds
 from training.baselines.arms import ArmCandidate
 from training.config import CandidateSettings
-from training.fit.guards import HeldOutDocumentError
+from training.errors import HeldOutDocumentError
 from training.fit.prediction import predict_logits
 from training.protocol.fold_runs import FitRequest, RunContext, fit_all, rebuild
 

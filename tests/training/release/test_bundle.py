@@ -11,8 +11,8 @@ from model.bundle.signature import Trust
 from model.errors import SelfTestFailed
 from model.pipeline import Pipeline
 from tests.training.card.plain import write_plain_card
-from training.card.numbers import CardError
-from training.release.bundle import ReleaseParts, ReleaseRefusedError, release
+from training.errors import BundlePartsError, CardError
+from training.release.bundle import ReleaseParts, release
 
 
 @pytest.fixture
@@ -80,12 +80,12 @@ def broken_by_its_card(parts, tmp_path, network):
 
 
 def broken_by_its_calibration(parts, tmp_path, network):
-    return replace(parts, calibration=parts.calibration.model_copy(update={"audio_mean": (0.0,)})), ReleaseRefusedError
+    return replace(parts, calibration=parts.calibration.model_copy(update={"audio_mean": (0.0,)})), BundlePartsError
 
 
 def broken_by_its_tasks(parts, tmp_path, network):
     tasks = (parts.manifest.tasks[0].model_copy(update={"name": "mood"}),)
-    return replace(parts, manifest=parts.manifest.model_copy(update={"tasks": tasks})), ReleaseRefusedError
+    return replace(parts, manifest=parts.manifest.model_copy(update={"tasks": tasks})), BundlePartsError
 
 
 @pytest.mark.parametrize(

@@ -6,13 +6,8 @@ import torch
 from model.bundle.manifest import Calibration, TaskCalibration
 from model.config import NetworkSettings, SegmentSettings
 from model.network.checkpoint import NetworkDescription, build
-from training.release.checkpoint import (
-    CheckpointError,
-    PreparationSettings,
-    ReleaseCheckpoint,
-    load_checkpoint,
-    save_checkpoint,
-)
+from training.errors import CheckpointError
+from training.release.checkpoint import PreparationSettings, ReleaseCheckpoint, load_checkpoint, save_checkpoint
 
 DESCRIPTION = NetworkDescription(
     audio_dim=3,

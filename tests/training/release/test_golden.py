@@ -2,7 +2,8 @@ import pytest
 
 from model.bundle.manifest import Manifest, Task
 from model.config import QualitySettings, SegmentSettings
-from training.release.golden import GoldenUnusableError, cut_golden
+from training.errors import GoldenUnusableError
+from training.release.golden import cut_golden
 
 TASK = Task(name="spectrum", outcomes=("none", "mild"))
 

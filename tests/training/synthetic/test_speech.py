@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from training.synthetic.speech import SAMPLE_RATE, SpeechUnavailableError, Voice, speak
+from training.errors import SpeechUnavailableError
+from training.synthetic.speech import SAMPLE_RATE, Voice, speak
 
 
 def test_a_phrase_sounds_the_same_whatever_was_said_before():

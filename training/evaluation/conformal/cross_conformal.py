@@ -13,10 +13,10 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from model.config import FrozenSettings
+from training.errors import TooFewCalibrationCasesError
 from training.evaluation.bootstrap import BootstrapSettings, Interval, family_ratios, family_shares
 from training.evaluation.conformal.prediction_sets import (
     ConformalThresholds,
-    TooFewCalibrationCasesError,
     fewest_cases,
     fit_class_conditional,
     fit_marginal,

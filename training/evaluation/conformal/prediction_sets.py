@@ -15,13 +15,10 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from training.errors import TooFewCalibrationCasesError
 from training.evaluation.metrics import keep_labelled
 
 _ROUNDING = 1e-9
-
-
-class TooFewCalibrationCasesError(ValueError):
-    """No finite threshold keeps the promise: the set would have to hold every outcome always."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from training.errors import TooFewCalibrationCasesError
 from training.evaluation.conformal.prediction_sets import (
-    TooFewCalibrationCasesError,
     fewest_cases,
     fit_class_conditional,
     fit_marginal,
