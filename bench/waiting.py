@@ -165,7 +165,7 @@ async def overload(service: RunningService, rate: float, seconds: float) -> None
 def _service(workers: tuple[str, ...], slots: int, longest_queue: timedelta) -> Iterator[RunningService]:
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings(
-            data_dir=Path(folder), port=0, workers=workers, concurrency=slots, longest_queue=longest_queue
+            data_dir=Path(folder), port=0, workers=workers, concurrency=slots, max_queue_wait=longest_queue
         )
         with running_service(settings, WORKER) as service:
             yield service

@@ -119,7 +119,7 @@ class Run:
 
     def _living(self) -> int:
         with self.database.reading() as session:
-            return len(living(session, self.settings.silence))
+            return len(living(session, self.settings.worker_timeout))
 
     def submit(self, count: int, audio: bytes, transcript: bytes | None = None) -> None:
         """Many assessments of one recording, in one transaction, as a batch is."""

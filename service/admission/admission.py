@@ -57,7 +57,7 @@ class Bounds:
 
 def bounds(settings: Settings) -> Bounds:
     """The bounds that the settings set."""
-    return Bounds(wait=settings.longest_queue, depth=settings.most_queued, share=settings.tenant_share)
+    return Bounds(wait=settings.max_queue_wait, depth=settings.max_queue_depth, share=settings.tenant_max_pending)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

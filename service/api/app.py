@@ -73,10 +73,10 @@ def create_app(settings: Settings, exposition: Exposition | None = None) -> Fast
 
 def open_parts(settings: Settings) -> Parts:
     """Open everything an API process needs. The database must have been migrated."""
-    database = Database(settings.database, settings.database_patience)
+    database = Database(settings.database, settings.database_retry_timeout)
     objects = open_objects(settings)
-    doorbell = Doorbell(open_celery(settings.broker, settings.visibility))
-    outlook = Outlook(database, settings.silence)
+    doorbell = Doorbell(open_celery(settings.broker, settings.broker_visibility_timeout))
+    outlook = Outlook(database, settings.worker_timeout)
     owner = f"api-{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
     return Parts(
         settings=settings,

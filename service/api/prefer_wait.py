@@ -67,7 +67,7 @@ async def preferred_wait(
 ) -> Wait:
     """The wait that the request asks for, within the limit."""
     asked = seconds_of(prefer or ())
-    longest = int(parts.settings.longest_wait.total_seconds())
+    longest = int(parts.settings.max_prefer_wait.total_seconds())
     return Wait(parts, request, response, None if asked is None else min(asked, longest))
 
 

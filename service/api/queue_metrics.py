@@ -48,7 +48,7 @@ class QueueMetrics(Collector):
     def _read(self) -> Iterator[Metric]:
         up = metrics.PART_UP.family()
         try:
-            state = read_queue(self._parts.database, self._parts.settings.silence)
+            state = read_queue(self._parts.database, self._parts.settings.worker_timeout)
         except SQLAlchemyError as error:
             log.warning("the queue could not be read for metrics", **failure_fields(error))
         else:

@@ -56,7 +56,7 @@ def run_batch(options: BatchOptions, console: Console) -> int:
 
 def _run(options: BatchOptions, console: Console) -> int:
     if options.key is None:
-        raise Stopped("Set HILBERT_KEY to an API key of the service.", os.EX_CONFIG)
+        raise Stopped("Set HILBERT_CLIENT_API_KEY to an API key of the service.", os.EX_CONFIG)
     refuse_format(options.out)
     read_manifest(options.manifest)
     client = ServiceClient(options.url, options.key, patience=options.patience, stop=threading.Event())

@@ -38,7 +38,9 @@ class Retention:
 
 def retention(settings: Settings) -> Retention:
     """What the settings say."""
-    return Retention(audio=settings.keep_audio, transcripts=settings.keep_transcripts, results=settings.keep_results)
+    return Retention(
+        audio=settings.audio_retention, transcripts=settings.transcript_retention, results=settings.result_retention
+    )
 
 
 def remove_material(

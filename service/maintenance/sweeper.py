@@ -60,13 +60,13 @@ class SweepPlan:
 def sweep_plan(settings: Settings) -> SweepPlan:
     """The plan that the settings describe."""
     return SweepPlan(
-        every=settings.sweep,
+        every=settings.sweep_interval,
         republish_after=settings.republish_after,
-        attempts=settings.attempts,
-        window=Window(stages_per_slot=settings.window, silence=settings.silence),
+        attempts=settings.stage_max_attempts,
+        window=Window(stages_per_slot=settings.publish_window, silence=settings.worker_timeout),
         retention=retention(settings),
-        keys_age=settings.idempotency_age,
-        uploads_age=settings.upload_age,
+        keys_age=settings.idempotency_ttl,
+        uploads_age=settings.upload_ttl,
         deliveries=delivery_sweep(settings),
     )
 

@@ -42,7 +42,7 @@ def tracing(settings: Settings, process: str) -> Iterator[None]:
         return
     from service.observability.span_export import close_provider, open_provider
 
-    provider = open_provider(settings.traces_url.get_secret_value(), settings.traces_share, process)
+    provider = open_provider(settings.traces_url.get_secret_value(), settings.traces_sample_ratio, process)
     with tracing_with(provider):
         try:
             yield

@@ -50,9 +50,9 @@ def delivery_sweep(settings: Settings) -> DeliverySweep:
     """The sweep that the settings describe."""
     return DeliverySweep(
         plan=retry_plan(settings),
-        keep=settings.webhook_keep,
+        keep=settings.webhook_retention,
         republish_after=settings.republish_after,
-        silence=settings.silence,
+        silence=settings.worker_timeout,
     )
 
 

@@ -181,7 +181,7 @@ class RetryPlan:
 
 def retry_plan(settings: Settings) -> RetryPlan:
     """The plan that the settings describe."""
-    return RetryPlan(waits=settings.webhook_retries, patience=settings.webhook_patience)
+    return RetryPlan(waits=settings.webhook_retries, patience=settings.webhook_disable_after)
 
 
 def delivery_lease(settings: Settings) -> timedelta:

@@ -48,7 +48,7 @@ def runtime_of(settings: Settings) -> RuntimeOptions:
     memory = settings.device_memory_mb
     return RuntimeOptions(
         threads=settings.threads,
-        linger=settings.linger.total_seconds(),
+        linger=settings.batch_max_delay.total_seconds(),
         device=settings.device,
         device_id=settings.device_id,
         device_memory=None if memory is None else memory * MEGABYTE,
@@ -64,7 +64,7 @@ def open_cache(settings: Settings) -> SegmentCache | None:
     return SegmentCache(
         settings.feature_cache,
         most_bytes=settings.feature_cache_mb * MEGABYTE,
-        age=settings.feature_cache_age.total_seconds(),
+        age=settings.feature_cache_ttl.total_seconds(),
     )
 
 

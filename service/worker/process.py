@@ -58,15 +58,16 @@ def run_worker(
         closing.callback(database.close)
         report = LoadReport(assessor)
         closing.callback(report.write)
-        app = open_celery(settings.broker, settings.visibility)
+        app = open_celery(settings.broker, settings.broker_visibility_timeout)
         objects = open_objects(settings)
         doorbell = Doorbell(app)
-        _bury_predecessors(database, settings.silence)
+        _bury_predecessors(database, settings.worker_timeout)
         presence = started(
-            closing, Presence(database, worker, assessor.model, every=settings.presence, alive=settings.alive)
+            closing,
+            Presence(database, worker, assessor.model, every=settings.worker_heartbeat_interval, alive=settings.alive),
         )
         sweeper = started(closing, Sweeper(database, objects, doorbell, sweep_plan(settings), worker.id))
-        waits = partial(_work_waits, database, doorbell, worker, assessor.model.digest, settings.silence)
+        waits = partial(_work_waits, database, doorbell, worker, assessor.model.digest, settings.worker_timeout)
         watchdog = started(closing, Watchdog(watch_limits(settings), waits))
         runner = StageRunner(
             database,
@@ -131,7 +132,7 @@ def _bury_predecessors(database: Database, silence: timedelta) -> None:
 
 def watch_limits(settings: Settings) -> Limits:
     """When a worker of these settings gives itself up."""
-    return Limits(stage=settings.stage_limit, deaf=settings.deaf_after)
+    return Limits(stage=settings.stage_timeout, deaf=settings.consumer_stall_timeout)
 
 
 def _work_waits(database: Database, doorbell: Doorbell, worker: WorkerIdentity, model: str, silence: timedelta) -> bool:

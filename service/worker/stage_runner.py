@@ -66,9 +66,9 @@ class Patience:
 def patience(settings: Settings) -> Patience:
     """The patience that the settings describe."""
     return Patience(
-        lease=settings.lease,
-        heartbeat=settings.heartbeat,
-        attempts=settings.attempts,
+        lease=settings.stage_lease,
+        heartbeat=settings.lease_renew_interval,
+        attempts=settings.stage_max_attempts,
         retry_delay=settings.retry_delay,
         retention=retention(settings),
     )

@@ -38,7 +38,7 @@ def main(
         faults = [name for name in (*ALL, *MORE_OF_THESE) if store is not None or name != "disk full"]
         plan = Plan(assessments=assessments, a_second=a_second, faults=faults, seed=seed)
         settings = {
-            "silence": "30",
+            "worker_timeout": "30",
             "webhook_allow_http": "true",
             "webhook_networks": '["127.0.0.0/8"]',
             "webhook_retries": "[1, 2, 4, 8, 15, 30, 30, 30, 30]",

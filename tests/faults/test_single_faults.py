@@ -26,8 +26,13 @@ def held(site):
 @pytest.fixture
 def hasty(open_site):
     """A site where a worker is silent after a second."""
-    times = {"lease": 2.0, "heartbeat": 0.3, "silence": 1.0, "presence": 0.2}
-    return open_site(attempts=2, **{name: timedelta(seconds=seconds) for name, seconds in times.items()})
+    times = {
+        "stage_lease": 2.0,
+        "lease_renew_interval": 0.3,
+        "worker_timeout": 1.0,
+        "worker_heartbeat_interval": 0.2,
+    }
+    return open_site(stage_max_attempts=2, **{name: timedelta(seconds=seconds) for name, seconds in times.items()})
 
 
 def test_a_worker_stopped_past_its_lease_cannot_write_when_it_wakes(hasty, tmp_path):
@@ -57,7 +62,7 @@ def test_a_killed_worker_costs_the_chunk_in_hand_and_no_other(hasty, tmp_path):
 def test_a_stage_that_kills_every_worker_fails_with_a_reason(hasty, tmp_path):
     hasty.send("a1", audio=b"deadly" + b"x" * 20)
     failed = select(AssessmentRow.failure_code)
-    for number in range(hasty.settings.attempts):
+    for number in range(hasty.settings.stage_max_attempts):
         log = tmp_path / f"{number}.log"
         with hasty.worker(REHEARSAL, lambda: True, log=log) as worker:
             assert worker.wait(90) == -signal.SIGKILL
@@ -66,7 +71,7 @@ def test_a_stage_that_kills_every_worker_fails_with_a_reason(hasty, tmp_path):
 
 
 def test_a_job_longer_than_the_visibility_timeout_runs_once(open_site, redis_url):
-    site = open_site(concurrency=2, broker_url=redis_url, visibility=timedelta(seconds=1))
+    site = open_site(concurrency=2, broker_url=redis_url, broker_visibility_timeout=timedelta(seconds=1))
     site.send("a1", audio=SLOW * 3)
     with site.worker(REHEARSAL, lambda: site.ask(STATE) == [State.SUCCEEDED]):
         pass
@@ -74,7 +79,7 @@ def test_a_job_longer_than_the_visibility_timeout_runs_once(open_site, redis_url
 
 
 def test_a_worker_that_hears_no_message_though_work_waits_ends_itself(open_site):
-    site = open_site(deaf_after=timedelta(seconds=1), republish_after=timedelta(hours=1))
+    site = open_site(consumer_stall_timeout=timedelta(seconds=1), republish_after=timedelta(hours=1))
     with site.worker(REHEARSAL, lambda: site.ask(select(WorkerRow.id))) as worker:
         site.send("a1", audio=SLOW, told=True)
         assert worker.wait(90) == os.EX_SOFTWARE

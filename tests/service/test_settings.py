@@ -62,10 +62,10 @@ def test_secrets_are_not_shown_by_repr():
 
 def test_settings_come_from_the_environment(monkeypatch):
     monkeypatch.setenv("HILBERT_PORT", "9000")
-    monkeypatch.setenv("HILBERT_LEASE", "90")
+    monkeypatch.setenv("HILBERT_STAGE_LEASE", "90")
     monkeypatch.setenv("HILBERT_WORKERS", '["prepare,score", "encode"]')
     settings = Settings()
-    assert (settings.port, settings.lease) == (9000, timedelta(seconds=90))
+    assert (settings.port, settings.stage_lease) == (9000, timedelta(seconds=90))
     assert settings.workers == ("prepare,score", "encode")
 
 
@@ -73,7 +73,7 @@ def test_a_child_reads_exactly_the_settings_of_its_parent(tmp_path):
     settings = Settings(
         data_dir=tmp_path,
         port=0,
-        lease=timedelta(seconds=7),
+        stage_lease=timedelta(seconds=7),
         peppers={1: SecretStr("x" * 40), 2: SecretStr("y" * 40)},
         database_url=SecretStr("postgresql+psycopg://u:secret@db/x"),
         workers=("prepare,score", "encode"),

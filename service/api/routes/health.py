@@ -57,7 +57,7 @@ def healthy(parts: RunningParts) -> Health:
 def _missing_workers(parts: Parts) -> list[FieldProblem]:
     try:
         with parts.database.reading() as session:
-            found = gaps(session, parts.settings.silence)
+            found = gaps(session, parts.settings.worker_timeout)
     except SQLAlchemyError:
         return [FieldProblem(location="database", reason="does not answer")]
     reasons = {f"worker.{gap.queue}": NOBODY if gap.model is None else APART for gap in found}

@@ -229,4 +229,4 @@ def _state(upload: StoredUpload, settings: Settings) -> dict[str, str]:
 
 
 def _expiry(upload: StoredUpload, settings: Settings) -> datetime | None:
-    return None if upload.used_by is not None else upload.updated_at + settings.upload_age
+    return None if upload.used_by is not None else upload.updated_at + settings.upload_ttl

@@ -147,7 +147,7 @@ def rotate_secret(
         return once.again(EMPTY)
 
     def rotate(session: Session) -> WebhookWithSecret:
-        issued = WebhookRepository(session, caller).rotate(webhook_id, parts.settings.webhook_rotation)
+        issued = WebhookRepository(session, caller).rotate(webhook_id, parts.settings.webhook_secret_overlap)
         view = webhook_with_secret(issued)
         once.complete(session, EMPTY, Answer(status=200, location=None, body=view.model_dump_json()))
         return view

@@ -116,7 +116,7 @@ def expect(answer: httpx.Response, *statuses: int) -> httpx.Response:
     answer.read()
     told = told_problem(answer)
     if answer.status_code in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
-        raise Stopped(f"{told} HILBERT_KEY holds the key that is sent.", os.EX_NOPERM)
+        raise Stopped(f"{told} HILBERT_CLIENT_API_KEY holds the key that is sent.", os.EX_NOPERM)
     if answer.is_server_error:
         raise Stopped(told, os.EX_SOFTWARE)
     raise refused(told)

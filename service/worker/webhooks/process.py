@@ -23,14 +23,16 @@ from service.worker.webhooks.sender import DeliveryRunner
 
 def run_delivering_worker(settings: Settings) -> int:
     """Serve the queue `deliver` until a signal ends the process; returns its exit status."""
-    worker = identity((DELIVER,), settings.webhook_slots)
+    worker = identity((DELIVER,), settings.webhook_concurrency)
     with ExitStack() as closing:
         database = Database(settings.database)
         closing.callback(database.close)
-        app = open_celery(settings.broker, settings.visibility)
+        app = open_celery(settings.broker, settings.broker_visibility_timeout)
         objects = open_objects(settings)
         doorbell = Doorbell(app)
-        started(closing, Presence(database, worker, None, every=settings.presence, alive=settings.alive))
+        started(
+            closing, Presence(database, worker, None, every=settings.worker_heartbeat_interval, alive=settings.alive)
+        )
         sweeper = started(closing, Sweeper(database, objects, doorbell, sweep_plan(settings), worker.id))
         watchdog = started(closing, Watchdog(watch_limits(settings), partial(_work_waits, database, doorbell)))
         runner = DeliveryRunner(

@@ -197,7 +197,7 @@ def test_nothing_is_promised_for_a_day_that_is_far(sqlite, full, caller):
 
 
 def test_the_bounds_follow_the_settings():
-    settings = Settings(longest_queue=timedelta(minutes=5), most_queued=7, tenant_share=3)
+    settings = Settings(max_queue_wait=timedelta(minutes=5), max_queue_depth=7, tenant_max_pending=3)
     assert bounds(settings) == Bounds(wait=timedelta(minutes=5), depth=7, share=3)
 
 

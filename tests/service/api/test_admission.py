@@ -15,7 +15,7 @@ WAV = b"RIFF\x00\x00\x00\x00WAVE" + b"x" * 500
 def full(api):
     """A service whose lanes hold one assessment each."""
     parts = api.client.app.state.parts
-    limits = Bounds(wait=parts.settings.longest_queue, depth=1, share=0)
+    limits = Bounds(wait=parts.settings.max_queue_wait, depth=1, share=0)
     api.client.app.state.parts = dataclasses.replace(parts, admission=Admission(parts.database, parts.outlook, limits))
     assert api.post(audio=WAV).status_code == 202
     return api

@@ -41,7 +41,7 @@ def far_api(emptied, far_database, tmp_path, join_worker):
     settings = Settings(data_dir=tmp_path, database_url=emptied)
     with TestClient(create_app(settings), raise_server_exceptions=False) as client:
         parts = client.app.state.parts
-        outlook = Outlook(far_database, settings.silence)
+        outlook = Outlook(far_database, settings.worker_timeout)
         client.app.state.parts = replace(
             parts,
             database=far_database,

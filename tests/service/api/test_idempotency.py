@@ -147,7 +147,7 @@ def client_of(url, parts):
 
 
 def test_a_hundred_at_once_with_one_key_are_one_assessment(database_url, tmp_path, listen, join_worker):
-    settings = Settings(data_dir=tmp_path, database_url=database_url, sweep=timedelta(minutes=1))
+    settings = Settings(data_dir=tmp_path, database_url=database_url, sweep_interval=timedelta(minutes=1))
     start = Barrier(AT_ONCE)
     with listen(settings) as (url, parts), client_of(url, parts) as client, ThreadPoolExecutor(AT_ONCE) as threads:
         join_worker(parts.database)

@@ -100,7 +100,7 @@ class Service:
         process = subprocess.Popen(
             (sys.executable, "-m", "service.cli.app", "batch", "--url", self.url, *map(str, arguments)),
             cwd=ROOT,
-            env={**inherited, "HILBERT_KEY": self.key, "COLUMNS": "200"},
+            env={**inherited, "HILBERT_CLIENT_API_KEY": self.key, "COLUMNS": "200"},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -130,7 +130,7 @@ class Service:
 def settings(tmp_path_factory):
     return Settings(
         data_dir=tmp_path_factory.mktemp("service"),
-        sweep=timedelta(milliseconds=100),
+        sweep_interval=timedelta(milliseconds=100),
         port=free_port(),
         transcript_limit=1000,
     )
@@ -269,7 +269,7 @@ def test_whatever_ends_the_waiting_there_is_one_batch(service, manifest, tmp_pat
 def test_a_wrong_manifest_or_key_sends_nothing(service, worker, manifest, tmp_path):
     file, out = manifest(2), tmp_path / "r.csv"
     status, printed = service.here(file, out, key="hil_wrong")
-    assert (status, "HILBERT_KEY" in printed) == (77, True)
+    assert (status, "HILBERT_CLIENT_API_KEY" in printed) == (77, True)
     assert service.here(file, out, key=None)[0] == 78
     (tmp_path / "1.wav").unlink()
     status, printed = service.here(file, out)

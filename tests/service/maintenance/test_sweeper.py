@@ -12,7 +12,7 @@ from service.storage.database import now
 from service.storage.tables import AssessmentRow, StageRow, WorkerRow
 from tests.waiting import wait_for
 
-PLAN = replace(sweep_plan(Settings(attempts=2)), every=timedelta(milliseconds=20))
+PLAN = replace(sweep_plan(Settings(stage_max_attempts=2)), every=timedelta(milliseconds=20))
 SECOND = timedelta(seconds=1)
 
 
@@ -120,7 +120,7 @@ def test_a_fresh_message_is_left_alone(database, objects, submit):
 
 
 def test_the_plan_follows_the_settings():
-    plan = sweep_plan(Settings(attempts=7, window=9))
+    plan = sweep_plan(Settings(stage_max_attempts=7, publish_window=9))
     assert (plan.attempts, plan.window.stages_per_slot) == (7, 9)
 
 

@@ -35,7 +35,7 @@ assert not [name for name in sys.modules if name.startswith(heavy)]
 def exported(share=1.0, *, parents=(None,)):
     """What a receiver gets of a span below each of these parents."""
     with TraceReceiver() as receiver:
-        with tracing(Settings(traces_url=receiver.url, traces_share=share), "test"):
+        with tracing(Settings(traces_url=receiver.url, traces_sample_ratio=share), "test"):
             for number, parent in enumerate(parents):
                 with span(f"work {number}", parent=context_of(parent), attributes={"a.b": number}):
                     pass

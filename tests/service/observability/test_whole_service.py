@@ -54,8 +54,8 @@ def seen(tmp_path_factory, rehearsal_command) -> Iterator[Seen]:
             port=0,
             metrics_port=0,
             traces_url=traces.url,
-            attempts=1,
-            sweep=timedelta(seconds=0.3),
+            stage_max_attempts=1,
+            sweep_interval=timedelta(seconds=0.3),
             webhook_allow_http=True,
             webhook_networks=("127.0.0.0/8",),
         )

@@ -223,7 +223,9 @@ def test_waits_vary_by_a_fifth_and_heed_the_receiver_up_to_a_day():
 
 
 def test_the_plans_follow_the_settings():
-    settings = Settings(webhook_retries=("1", "PT2S"), webhook_patience="60", webhook_keep="90", webhook_timeout="3")
+    settings = Settings(
+        webhook_retries=("1", "PT2S"), webhook_disable_after="60", webhook_retention="90", webhook_timeout="3"
+    )
     assert retry_plan(settings) == RetryPlan(waits=(SECOND, 2 * SECOND), patience=60 * SECOND)
     assert delivery_sweep(settings).keep == 90 * SECOND
     assert delivery_lease(settings) > 3 * SECOND

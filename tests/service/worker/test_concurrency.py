@@ -24,7 +24,7 @@ def said(number):
 def test_assessments_that_are_encoded_at_once_share_batches_and_are_answered_as_if_alone(
     open_site, small_bundle, tmp_path
 ):
-    site = open_site(bundle=small_bundle, concurrency=4, linger=timedelta(seconds=0.5))
+    site = open_site(bundle=small_bundle, concurrency=4, batch_max_delay=timedelta(seconds=0.5))
     for number, name in enumerate(NAMES, start=1):
         site.send(name, transcript=said(number))
     with site.worker(HILBERT, lambda: len(site.ask(select(AssessmentRow.state))) == len(NAMES)) as process:

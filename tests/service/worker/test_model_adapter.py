@@ -174,7 +174,7 @@ def test_a_chunk_tried_again_is_not_encoded_again_where_features_are_kept(small_
 
 def test_what_is_kept_is_deleted_in_time_and_with_the_setting(small_bundle, tmp_path):
     lasting = {"bundle": small_bundle, "data_dir": tmp_path, "threads": 1}
-    kept = Settings(**lasting, feature_cache_mb=1, feature_cache_age=timedelta(seconds=0.05))
+    kept = Settings(**lasting, feature_cache_mb=1, feature_cache_ttl=timedelta(seconds=0.05))
     (tmp_path / "scratch").mkdir()
     assessor = open_assessor(kept)
     assessor.warm_up()

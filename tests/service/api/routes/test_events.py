@@ -26,7 +26,7 @@ class Service:
     """The API on a port of its own, in a thread."""
 
     def __init__(self, settings):
-        settings = settings.model_copy(update={"port": 0, "finish": FINISH})
+        settings = settings.model_copy(update={"port": 0, "shutdown_timeout": FINISH})
         self.app = create_app(settings)
         self.server = Server(self.app, settings)
         self.thread = threading.Thread(target=self.server.run)
