@@ -199,7 +199,8 @@ def test_a_worker_that_refuses_its_settings_ends_the_start(tmp_path, rehearsal_c
 
 SERVE = """
 import sys
-from service.cli import app, serving
+from service.cli import app
+from service.embedded import serving
 original = serving.running_service
 app.running_service = lambda settings: original(settings, tuple(sys.argv[1:]))
 app.app(["serve", "--port", "0"])
