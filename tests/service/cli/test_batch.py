@@ -31,7 +31,6 @@ from service.storage.tables import AssessmentRow, BatchRow
 from tests.processes import free_port, running, stop_between_writes
 from tests.waiting import wait_for
 
-pytestmark = pytest.mark.timeout(60)
 ROOT = Path(__file__).parents[3]
 WAV = b"RIFF\x00\x00\x00\x00WAVE"
 
