@@ -33,7 +33,7 @@ from service.settings import Settings
 from service.storage.database import Database
 from service.storage.tables import AssessmentRow
 
-WORKER = (sys.executable, "-m", "tests.service.rehearsal")
+WORKER = (sys.executable, "-m", "tests.service.fake_worker")
 SEED = 20
 CHUNK_BYTES = 160
 BYTES_A_SECOND = 32_000

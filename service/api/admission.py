@@ -7,7 +7,7 @@ from typing import Annotated
 
 from fastapi import Depends, Header, Query
 
-from service.admission.admission import Admitted, Applicant
+from service.admission.admission import AdmissionGrant, Requester
 from service.api.dependencies import Authenticated, Parts, RunningParts
 from service.api.idempotency import Once, OncePerKey
 from service.api.schemas.assessments import Metadata
@@ -20,22 +20,22 @@ from service.observability.metrics import SUBMISSIONS
 
 
 class Entry:
-    """A submission on its way in, or, with `admitted` None, the repetition of one that was let in before."""
+    """A submission on its way in, or, with `grant` None, the repetition of one that was let in before."""
 
     def __init__(
-        self, parts: Parts, once: Once, applicant: Applicant, admitted: Admitted | None, lane: Priority
+        self, parts: Parts, once: Once, requester: Requester, grant: AdmissionGrant | None, lane: Priority
     ) -> None:
         self.once = once
         self._admission = parts.admission
-        self._outlook = parts.outlook
-        self._applicant = applicant
-        self._admitted = admitted
+        self._queue_positions = parts.queue_positions
+        self._requester = requester
+        self._grant = grant
         self._lane = lane
 
     @property
     def caller(self) -> Caller:
         """Who submits."""
-        return self._applicant.caller
+        return self._requester.caller
 
     def lane_of(self, metadata: Metadata) -> Priority:
         """The lane of the assessment: the address may send it to `batch`. Raises InvalidRequest for a contradiction."""
@@ -50,18 +50,18 @@ class Entry:
         """It is in the queue now."""
         SUBMISSIONS.labels(priority=assessment.priority, outcome="accepted").inc()
         self._leave(accepted=True)
-        self._outlook.arrived(assessment, self._applicant.caller.tenant)
+        self._queue_positions.add(assessment, self._requester.caller.tenant)
 
     def close(self) -> None:
         """If it was not accepted, it came to nothing."""
         self._leave(accepted=False)
 
     def _leave(self, *, accepted: bool) -> None:
-        if self._admitted is not None:
+        if self._grant is not None:
             if not accepted:
                 SUBMISSIONS.labels(priority=self._lane, outcome="refused").inc()
-            self._admission.leave(self._applicant, self._admitted, accepted=accepted)
-            self._admitted = None
+            self._admission.release(self._requester, self._grant, accepted=accepted)
+            self._grant = None
 
 
 def entry(
@@ -76,9 +76,9 @@ def entry(
 ) -> Iterator[Entry]:
     """A submission that is let in. Raises Overloaded, TooManyAssessments."""
     lane = priority or Priority.ROUTINE
-    applicant = Applicant(caller=caller, request_key=idempotency_key)
-    admitted = None if once.repeats else _let_in(parts, applicant, lane)
-    submission = Entry(parts, once, applicant, admitted, lane)
+    requester = Requester(caller=caller, request_key=idempotency_key)
+    grant = None if once.repeats else _let_in(parts, requester, lane)
+    submission = Entry(parts, once, requester, grant, lane)
     try:
         yield submission
     finally:
@@ -87,13 +87,13 @@ def entry(
 
 def refuse_full_lane(parts: Parts, caller: Caller) -> None:
     """For what joins the batch lane as a whole. Raises Overloaded while that lane is full."""
-    applicant = Applicant(caller=caller)
-    parts.admission.leave(applicant, _let_in(parts, applicant, Priority.BATCH), accepted=True)
+    requester = Requester(caller=caller)
+    parts.admission.release(requester, _let_in(parts, requester, Priority.BATCH), accepted=True)
 
 
-def _let_in(parts: Parts, applicant: Applicant, lane: Priority) -> Admitted:
+def _let_in(parts: Parts, requester: Requester, lane: Priority) -> AdmissionGrant:
     try:
-        return parts.admission.enter(applicant, lane)
+        return parts.admission.admit(requester, lane)
     except (Overloaded, TooManyAssessments):
         SUBMISSIONS.labels(priority=lane, outcome="refused").inc()
         raise

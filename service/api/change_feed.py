@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from service.admission.queue_position import Outlook, Standing
+from service.admission.queue_position import QueuePosition, QueuePositions
 from service.assessments.repository import changed_since
 from service.assessments.states import Assessment
 from service.observability.logs import failure_fields
@@ -29,7 +29,7 @@ class Change:
     """An assessment as it has become, and how it stands in the queue."""
 
     assessment: Assessment
-    standing: Standing
+    queue_position: QueuePosition
 
 
 class Feed:
@@ -71,11 +71,16 @@ class Watcher:
     """Tells every follower in this process of changes; followers have made sure that they may see theirs."""
 
     def __init__(
-        self, database: Database, outlook: Outlook, *, every: float = EVERY_SECONDS, keep_alive: float | None = None
+        self,
+        database: Database,
+        queue_positions: QueuePositions,
+        *,
+        every: float = EVERY_SECONDS,
+        keep_alive: float | None = None,
     ) -> None:
         self.keep_alive = KEEP_ALIVE_SECONDS if keep_alive is None else keep_alive
         self._database = database
-        self._outlook = outlook
+        self._queue_positions = queue_positions
         self._every = every
         self._feeds: set[Feed] = set()
         self._task: asyncio.Task[None] | None = None
@@ -138,7 +143,7 @@ class Watcher:
         return {
             assessment_id: None
             if assessment is None
-            else Change(assessment=assessment, standing=self._outlook.of(assessment))
+            else Change(assessment=assessment, queue_position=self._queue_positions.position_of(assessment))
             for assessment_id, assessment in changed.items()
         }
 

@@ -11,8 +11,8 @@ from typing import Annotated
 from fastapi import Depends, Request
 from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
 
-from service.admission.admission import Admission
-from service.admission.queue_position import Outlook
+from service.admission.admission import AdmissionController
+from service.admission.queue_position import QueuePositions
 from service.api.change_feed import Watcher
 from service.api.readiness import Readiness
 from service.auth.caller import Caller
@@ -22,7 +22,7 @@ from service.maintenance.sweeper import Sweeper
 from service.settings import Settings
 from service.storage.database import Database
 from service.storage.objects import ObjectStore
-from service.task_queue.publisher import Doorbell
+from service.task_queue.publisher import TaskPublisher
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,11 +32,11 @@ class Parts:
     settings: Settings
     database: Database
     objects: ObjectStore
-    doorbell: Doorbell
+    publisher: TaskPublisher
     sweeper: Sweeper
     keys: KeyRing
-    outlook: Outlook
-    admission: Admission
+    queue_positions: QueuePositions
+    admission: AdmissionController
     watcher: Watcher
     readiness: Readiness
 

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from service.assessments.states import Failure, StageKind, StageState, State
 from service.observability.metrics import ASSESSMENT_DURATION, ENDED, REAL_TIME_FACTOR
-from service.storage.database import now, once_committed
+from service.storage.database import after_commit, now
 from service.storage.tables import AssessmentRow, StageRow
 from service.webhooks.outbox import announce
 
@@ -41,7 +41,7 @@ def end(session: Session, row: AssessmentRow, state: State, failure: Failure | N
     )
     announce(session, row)
     seconds = (row.updated_at - row.created_at).total_seconds()
-    once_committed(
+    after_commit(
         session, partial(_count, row.task, state, priority=row.priority, seconds=seconds, audio=row.audio_seconds)
     )
     return True

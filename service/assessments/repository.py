@@ -15,7 +15,7 @@ from service.assessments.states import FINAL, Assessment, Failure, Order, Priori
 from service.auth.caller import Caller
 from service.errors.not_found import AssessmentNotFound
 from service.storage.database import now
-from service.storage.pagination import read_cursor, write_cursor
+from service.storage.pagination import decode_cursor, encode_cursor
 from service.storage.tables import AssessmentRow
 
 AT_ONCE = 500
@@ -54,7 +54,7 @@ class AssessmentRepository:
         if state is not None:
             query = query.where(AssessmentRow.state == state)
         if cursor is not None:
-            created_at, last_id = read_cursor(cursor)
+            created_at, last_id = decode_cursor(cursor)
             query = query.where(
                 or_(
                     AssessmentRow.created_at < created_at,
@@ -65,7 +65,7 @@ class AssessmentRepository:
         more = len(rows) > limit
         return Page(
             items=tuple(_assessment(row) for row in rows[:limit]),
-            next_cursor=write_cursor(rows[limit - 1].created_at, rows[limit - 1].id) if more else None,
+            next_cursor=encode_cursor(rows[limit - 1].created_at, rows[limit - 1].id) if more else None,
         )
 
     def cancel(self, assessment_id: str) -> bool:

@@ -29,7 +29,7 @@ from service.assessments.states import (
 from service.errors.tree import FenceLost
 from service.observability.metrics import TAKEN_BACK
 from service.observability.traces import current_traceparent
-from service.storage.database import now, once_committed
+from service.storage.database import after_commit, now
 from service.storage.tables import AssessmentRow, StageRow, WorkerRow
 
 
@@ -206,17 +206,19 @@ class StageRepository:
         """Whether the claim still stands; looks, without renewing it."""
         return self._session.scalar(select(StageRow.id).where(*_mine(claim))) is not None
 
-    def lost(self, silence: timedelta, limit: int) -> list[str]:
-        """Stages whose lease ran out, or whose worker was not heard of for `silence`."""
+    def lost(self, worker_timeout: timedelta, limit: int) -> list[str]:
+        """Stages whose lease ran out, or whose worker was not heard of for `worker_timeout`."""
         query = (
             select(StageRow.id)
-            .where(StageRow.state == StageState.LEASED, _lost(silence))
+            .where(StageRow.state == StageState.LEASED, _lost(worker_timeout))
             .order_by(StageRow.lease_until)
             .limit(limit)
         )
         return list(self._session.scalars(query))
 
-    def take_back(self, stage_id: str, silence: timedelta, attempts: int, failure: Failure) -> AssessmentRow | None:
+    def take_back(
+        self, stage_id: str, worker_timeout: timedelta, attempts: int, failure: Failure
+    ) -> AssessmentRow | None:
         """Make a lost stage ready again, or fail its assessment when it has used up its attempts.
 
         Returns whose stage it was; None when it was not lost any more.
@@ -226,7 +228,9 @@ class StageRepository:
         if stage is None or assessment is None:
             return None
         self._session.refresh(stage, with_for_update=True)
-        still = select(StageRow.id).where(StageRow.id == stage_id, StageRow.state == StageState.LEASED, _lost(silence))
+        still = select(StageRow.id).where(
+            StageRow.id == stage_id, StageRow.state == StageState.LEASED, _lost(worker_timeout)
+        )
         if self._session.scalar(still) is None:
             return None
         stage.lease_until = None
@@ -237,7 +241,7 @@ class StageRepository:
         else:
             stage.state = StageState.FAILED
             end(self._session, assessment, State.FAILED, failure)
-        once_committed(self._session, TAKEN_BACK.inc)
+        after_commit(self._session, TAKEN_BACK.inc)
         return assessment
 
     def _lock(self, assessment_id: str) -> AssessmentRow | None:
@@ -292,9 +296,9 @@ def _free(moment: datetime) -> ColumnElement[bool]:
     return or_(and_(StageRow.state == StageState.READY, due), overdue)
 
 
-def _lost(silence: timedelta) -> ColumnElement[bool]:
+def _lost(worker_timeout: timedelta) -> ColumnElement[bool]:
     """A dead worker is silent long before its leases run out; one that only slept meets the fence."""
-    silent = select(WorkerRow.id).where(WorkerRow.beat_at < now() - silence)
+    silent = select(WorkerRow.id).where(WorkerRow.beat_at < now() - worker_timeout)
     return or_(StageRow.lease_until < now(), StageRow.owner.in_(silent))
 
 

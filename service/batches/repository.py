@@ -18,7 +18,7 @@ from service.auth.caller import Caller
 from service.batches.states import ENDED, Batch, BatchState, LineCounts
 from service.errors.not_found import BatchNotFound
 from service.storage.database import now
-from service.storage.pagination import read_cursor, write_cursor
+from service.storage.pagination import decode_cursor, encode_cursor
 from service.storage.tables import AssessmentRow, BatchRow, StageRow, Table
 
 ROWS_AT_ONCE = 500
@@ -81,7 +81,7 @@ class BatchRepository:
         """Newest first. Raises InvalidRequest for a cursor that is none of ours."""
         query = self._own().order_by(BatchRow.created_at.desc(), BatchRow.id.desc()).limit(limit + 1)
         if cursor is not None:
-            created_at, last_id = read_cursor(cursor)
+            created_at, last_id = decode_cursor(cursor)
             query = query.where(
                 or_(
                     BatchRow.created_at < created_at,
@@ -92,7 +92,7 @@ class BatchRepository:
         last = rows[limit - 1] if len(rows) > limit else None
         return BatchPage(
             items=tuple(_batch(row) for row in rows[:limit]),
-            next_cursor=None if last is None else write_cursor(last.created_at, last.id),
+            next_cursor=None if last is None else encode_cursor(last.created_at, last.id),
         )
 
     def counts(self, batch: Batch) -> LineCounts:

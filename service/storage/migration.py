@@ -22,16 +22,16 @@ LOCK = 7_214_500_361
 LOCK_TIMEOUT = "2s"
 """A statement that waits for a table makes all later ones wait behind it; so it gives way soon and comes again."""
 LOCK_NOT_AVAILABLE = "55P03"
-PAUSE_SECONDS = 1.0
-PATIENCE = timedelta(minutes=2)
+RETRY_INTERVAL_SECONDS = 1.0
+LOCK_RETRY_TIMEOUT = timedelta(minutes=2)
 
 
-def migrate(database: Database, patience: timedelta = PATIENCE) -> None:
+def migrate(database: Database, retry_timeout: timedelta = LOCK_RETRY_TIMEOUT) -> None:
     """Run every migration that the database has not seen, all of them or none; one that is ahead is left as it is.
 
-    Raises SQLAlchemy's OperationalError when others hold what has to be changed for longer than `patience`.
+    Raises SQLAlchemy's OperationalError when others hold what has to be changed for longer than `retry_timeout`.
     """
-    deadline = monotonic() + patience.total_seconds()
+    deadline = monotonic() + retry_timeout.total_seconds()
     while True:
         try:
             _migrate(database)
@@ -39,7 +39,7 @@ def migrate(database: Database, patience: timedelta = PATIENCE) -> None:
             if getattr(error.orig, "sqlstate", None) != LOCK_NOT_AVAILABLE or monotonic() >= deadline:
                 raise
             log.warning("others are using the tables: the migration gives way and comes again")
-            sleep(PAUSE_SECONDS)
+            sleep(RETRY_INTERVAL_SECONDS)
         else:
             return
 

@@ -10,12 +10,12 @@ from service.errors.request import InvalidRequest
 from service.errors.tree import FieldProblem
 
 
-def write_cursor(created_at: datetime, item_id: str) -> str:
+def encode_cursor(created_at: datetime, item_id: str) -> str:
     """The cursor that goes on after this item."""
     return base64.urlsafe_b64encode(f"{created_at.isoformat()}|{item_id}".encode()).decode()
 
 
-def read_cursor(cursor: str) -> tuple[datetime, str]:
+def decode_cursor(cursor: str) -> tuple[datetime, str]:
     """Moment and id of the last item seen. Raises InvalidRequest for a cursor that is none of ours."""
     try:
         moment, _, last_id = base64.urlsafe_b64decode(cursor.encode()).decode().partition("|")

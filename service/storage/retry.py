@@ -15,14 +15,14 @@ from service.errors.unavailable import StorageUnavailable
 from service.observability.logs import failure_fields
 
 log = structlog.stdlib.get_logger(__name__)
-AWAY = (DBAPIError, PoolTimeout, StorageUnavailable)
+UNAVAILABLE = (DBAPIError, PoolTimeout, StorageUnavailable)
 """What a database or object store raises that does not answer, or has no room: not the fault of any stage."""
-PAUSE_SECONDS = 1.0
+RETRY_INTERVAL_SECONDS = 1.0
 
 Answer = TypeVar("Answer")
 
 
-def persevere(action: Callable[[], Answer], within: timedelta) -> Answer:
+def retry_while_unavailable(action: Callable[[], Answer], within: timedelta) -> Answer:
     """The action's answer, tried again until it has one or `within` has passed; then raises what it raised.
 
     An action may have been done and only its answer lost: so it must be guarded by a fence.
@@ -31,8 +31,8 @@ def persevere(action: Callable[[], Answer], within: timedelta) -> Answer:
     while True:
         try:
             return action()
-        except AWAY as error:
+        except UNAVAILABLE as error:
             if monotonic() >= deadline:
                 raise
             log.warning("holding on", **failure_fields(error))
-            sleep(PAUSE_SECONDS)
+            sleep(RETRY_INTERVAL_SECONDS)

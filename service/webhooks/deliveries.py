@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from service.errors.tree import FenceLost
 from service.observability.metrics import REPUBLISHED
 from service.settings import Settings
-from service.storage.database import Database, now, once_committed
+from service.storage.database import Database, after_commit, now
 from service.storage.tables import AssessmentRow, BatchRow, DeliveryAttemptRow, DeliveryRow, MessageRow, WebhookRow
 from service.task_queue.publisher import DELIVER, LOST_MESSAGE_AFTER
 from service.webhooks.states import (
@@ -30,7 +30,7 @@ from service.webhooks.states import (
     WebhookState,
     retry_plan,
 )
-from service.worker_registry import slots
+from service.worker_registry import count_slots
 
 log = structlog.stdlib.get_logger(__name__)
 AT_ONCE = 100
@@ -43,7 +43,7 @@ class DeliverySweep:
     plan: RetryPlan
     keep: timedelta
     republish_after: timedelta
-    silence: timedelta
+    worker_timeout: timedelta
 
 
 def delivery_sweep(settings: Settings) -> DeliverySweep:
@@ -52,7 +52,7 @@ def delivery_sweep(settings: Settings) -> DeliverySweep:
         plan=retry_plan(settings),
         keep=settings.webhook_retention,
         republish_after=settings.republish_after,
-        silence=settings.worker_timeout,
+        worker_timeout=settings.worker_timeout,
     )
 
 
@@ -191,7 +191,7 @@ def sweep_deliveries(database: Database, sweep: DeliverySweep) -> None:
         waiting = update(DeliveryRow).where(DeliveryRow.state == DeliveryState.PENDING)
         waiting = waiting.execution_options(synchronize_session=False)
         session.execute(waiting.where(DeliveryRow.id.in_(unheard)).values(enqueued_at=None))
-        once_committed(session, partial(REPUBLISHED.inc, len(unheard)))
+        after_commit(session, partial(REPUBLISHED.inc, len(unheard)))
         failed = {"state": DeliveryState.FAILED, "enqueued_at": None, "finished_at": moment}
         session.execute(waiting.where(DeliveryRow.id.in_(vain), _in_vain()).values(**failed))
         session.execute(delete(MessageRow).where(MessageRow.id.in_(old)))
@@ -203,7 +203,7 @@ def _unheard(session: Session, sweep: DeliverySweep, moment: datetime) -> list[s
     published = published.order_by(DeliveryRow.enqueued_at).limit(AT_ONCE)
     long_ago = session.scalars(published.where(DeliveryRow.enqueued_at < moment - sweep.republish_after)).all()
     working = session.scalar(select(func.count()).where(DeliveryRow.state == DeliveryState.LEASED)) or 0
-    idle = max(0, slots(session, DELIVER, sweep.silence) - working)
+    idle = max(0, count_slots(session, DELIVER, sweep.worker_timeout) - working)
     soon = session.scalars(published.where(DeliveryRow.enqueued_at < moment - LOST_MESSAGE_AFTER).limit(idle)).all()
     return list({*long_ago, *soon})
 

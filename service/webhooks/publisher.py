@@ -16,9 +16,9 @@ from sqlalchemy.orm import Session
 
 from service.storage.database import Database, now
 from service.storage.tables import DeliveryRow, WebhookRow
-from service.task_queue.publisher import DELIVER, Doorbell, QueueUnreachable
+from service.task_queue.publisher import DELIVER, BrokerUnreachable, TaskPublisher
 from service.webhooks.states import DeliveryState, WebhookState
-from service.worker_registry import slots
+from service.worker_registry import count_slots
 
 log = structlog.stdlib.get_logger(__name__)
 FOR_EACH_SLOT = 2
@@ -26,19 +26,19 @@ FOR_A_WEBHOOK = 2
 FOR_A_FAILING_WEBHOOK = 1
 
 
-def pump_deliveries(database: Database, doorbell: Doorbell, silence: timedelta) -> int:
+def pump_deliveries(database: Database, publisher: TaskPublisher, worker_timeout: timedelta) -> int:
     """Publish what fits into the windows; returns how many deliveries were published."""
     with database.reading() as session:  # most calls find nothing to do and need no lock
-        if not _chosen(session, now(), silence):
+        if not _chosen(session, now(), worker_timeout):
             return 0
     with database.writing() as session:
         moment = now()
-        chosen = _chosen(session, moment, silence)
+        chosen = _chosen(session, moment, worker_timeout)
         free = select(DeliveryRow.id).where(DeliveryRow.id.in_(chosen), _waiting(moment))
         held = set(session.scalars(free.with_for_update(skip_locked=True)))
         ids = [one for one in chosen if one in held]
         session.execute(update(DeliveryRow).where(DeliveryRow.id.in_(ids)).values(enqueued_at=moment))
-    return _ring(database, doorbell, ids)
+    return _ring(database, publisher, ids)
 
 
 def deliveries_wait(session: Session) -> bool:
@@ -46,12 +46,12 @@ def deliveries_wait(session: Session) -> bool:
     return session.scalar(select(DeliveryRow.id).where(_published()).limit(1)) is not None
 
 
-def _chosen(session: Session, moment: datetime, silence: timedelta) -> list[str]:
+def _chosen(session: Session, moment: datetime, worker_timeout: timedelta) -> list[str]:
     """What to publish next: each webhook's oldest before any webhook's second, those that fail last."""
     candidates = _candidates(session, moment)
     if not candidates:
         return []
-    there = max(1, slots(session, DELIVER, silence))
+    there = max(1, count_slots(session, DELIVER, worker_timeout))
     flying = _in_flight(session)
     room = there * FOR_EACH_SLOT - sum(flying.values())
     room_for_failing = max(1, there // 2) - flying.get(True, 0)
@@ -128,11 +128,11 @@ def _failing() -> ColumnElement[bool]:
     return WebhookRow.failing_since.is_not(None)
 
 
-def _ring(database: Database, doorbell: Doorbell, ids: list[str]) -> int:
+def _ring(database: Database, publisher: TaskPublisher, ids: list[str]) -> int:
     for position, delivery_id in enumerate(ids):
         try:
-            doorbell.ring(DELIVER, delivery_id)
-        except QueueUnreachable:
+            publisher.publish(DELIVER, delivery_id)
+        except BrokerUnreachable:
             log.warning("queue unreachable", queue=DELIVER, unpublished=len(ids) - position)
             with database.writing() as session:
                 session.execute(update(DeliveryRow).where(DeliveryRow.id.in_(ids[position:])).values(enqueued_at=None))

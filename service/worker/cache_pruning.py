@@ -7,22 +7,22 @@ from collections.abc import Callable
 
 from service.settings import Settings
 
-OFTEN = 10  # times in the life of an entry
-LONGEST_PAUSE = 60.0  # seconds
+PRUNES_PER_TTL = 10  # times in the life of an entry
+MAX_INTERVAL_SECONDS = 60.0  # seconds
 
 
-def forget_features(settings: Settings) -> None:
+def delete_unused_cache(settings: Settings) -> None:
     """Where no features are to be kept, delete those that an earlier worker kept."""
     if not settings.feature_cache_mb:
         settings.feature_cache.unlink(missing_ok=True)
 
 
-class Expiry:
+class CachePruner:
     """Calls `prune` at least once a minute, and ten times in `age` seconds, from a thread of its own."""
 
     def __init__(self, prune: Callable[[], None], age: float | None) -> None:
         self._prune = prune
-        self._pause = LONGEST_PAUSE if age is None else min(LONGEST_PAUSE, age / OFTEN)
+        self._pause = MAX_INTERVAL_SECONDS if age is None else min(MAX_INTERVAL_SECONDS, age / PRUNES_PER_TTL)
         self._done = threading.Event()
         self._thread: threading.Thread | None = None
 

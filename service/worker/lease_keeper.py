@@ -20,7 +20,7 @@ from service.observability.logs import failure_fields
 from service.storage.database import Database
 
 log = structlog.stdlib.get_logger(__name__)
-LOOK_EVERY_SECONDS = 1.0
+CHECK_INTERVAL_SECONDS = 1.0
 """A cancelled stage ends within the batch in hand, without as many writes."""
 
 
@@ -28,13 +28,13 @@ class LeaseKeeper:
     """Renews a claim from a thread while the block runs; one query renews and brings back a cancellation."""
 
     def __init__(
-        self, database: Database, claim: StageClaim, *, worker: str, lease: timedelta, heartbeat: timedelta
+        self, database: Database, claim: StageClaim, *, worker: str, lease: timedelta, renew_interval: timedelta
     ) -> None:
         self._database = database
         self._claim = claim
         self._worker = worker
         self._lease = lease
-        self._heartbeat = heartbeat
+        self._renew_interval = renew_interval
         self._done = threading.Event()
         self._lost = threading.Event()
         self._lock = threading.Lock()
@@ -57,7 +57,7 @@ class LeaseKeeper:
         if self._lost.is_set():
             raise FenceLost("The stage was cancelled or taken over.")
 
-    def when_lost(self, listener: Callable[[], None]) -> None:
+    def on_lost(self, listener: Callable[[], None]) -> None:
         """Call the listener, from the keeper's thread, once the stage is lost; at once when it is already."""
         with self._lock:
             lost = self._lost.is_set()
@@ -67,9 +67,9 @@ class LeaseKeeper:
             listener()
 
     def _run(self) -> None:
-        heartbeat = self._heartbeat.total_seconds()
+        heartbeat = self._renew_interval.total_seconds()
         due = monotonic() + heartbeat
-        while not self._done.wait(min(LOOK_EVERY_SECONDS, heartbeat)):
+        while not self._done.wait(min(CHECK_INTERVAL_SECONDS, heartbeat)):
             renewing = monotonic() >= due
             try:
                 held = self._renew() if renewing else self._look()

@@ -10,33 +10,33 @@ from datetime import timedelta
 
 import structlog
 
-from service.worker.model_protocol import Assessor
+from service.worker.model_protocol import AssessmentModel
 
 log = structlog.stdlib.get_logger(__name__)
-EVERY = timedelta(minutes=1)
+REPORT_INTERVAL = timedelta(minutes=1)
 DIGITS = 4
 
 
 class LoadReport:
     """Counts and seconds since the start; nothing in them is of a recording."""
 
-    def __init__(self, assessor: Assessor, *, clock: Callable[[], float] = time.monotonic) -> None:
-        self._assessor = assessor
+    def __init__(self, model: AssessmentModel, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._model = model
         self._clock = clock
         self._lock = threading.Lock()
-        self._due = clock() + EVERY.total_seconds()
+        self._due = clock() + REPORT_INTERVAL.total_seconds()
 
     def stage_done(self) -> None:
         """Write when it is time again; from any thread."""
         with self._lock:
             if self._clock() < self._due:
                 return
-            self._due = self._clock() + EVERY.total_seconds()
+            self._due = self._clock() + REPORT_INTERVAL.total_seconds()
         self.write()
 
     def write(self) -> None:
         """One line for each encoder."""
-        for load in self._assessor.load():
+        for load in self._model.load():
             log.info("encoder load", **{name: _rounded(value) for name, value in asdict(load).items()})
 
 

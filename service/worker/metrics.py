@@ -18,18 +18,18 @@ from service.observability.metrics import (
     DRIFT_WORDS,
     QUALITY_FLAGS,
 )
-from service.worker.model_protocol import Assessor
+from service.worker.model_protocol import AssessmentModel
 
 
 class BatcherMetrics(Collector):
     """Counts and seconds since the worker's start; nothing in them is of a recording."""
 
-    def __init__(self, assessor: Assessor) -> None:
-        self._assessor = assessor
+    def __init__(self, model: AssessmentModel) -> None:
+        self._model = model
 
     def collect(self) -> Iterable[Metric]:
         """The numbers of this moment, for each encoder."""
-        loads = self._assessor.load()
+        loads = self._model.load()
         for reading, values in (
             (metrics.BATCHER_FILL, [load.fill for load in loads]),
             (metrics.BATCHER_PADDING, [load.padding for load in loads]),

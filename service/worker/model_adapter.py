@@ -22,8 +22,8 @@ from model.pipeline import Document, Pipeline, Prepared
 from service.assessments.result import ModelTrace, Result
 from service.errors.tree import ConfigurationRefused, FenceLost
 from service.settings import PEM, REPOSITORY, Settings
-from service.worker.cache_pruning import Expiry
-from service.worker.model_protocol import EncoderLoad, MaterialUnusable, Preparation, PreparedChunk, WhenLost
+from service.worker.cache_pruning import CachePruner
+from service.worker.model_protocol import EncoderLoad, MaterialUnusable, OnLost, Preparation, PreparedChunk
 from service.worker_registry import LoadedModel, TaskOutcomes
 
 log = structlog.stdlib.get_logger(__name__)
@@ -32,15 +32,17 @@ MEGABYTE = 1_000_000
 EXAMPLE_KEY = REPOSITORY / "examples" / "bundle.pub"
 
 
-def open_assessor(settings: Settings) -> PipelineAssessor:
+def open_model(settings: Settings) -> PipelineModel:
     """Verify the configured bundle's signature and digests. Raises ConfigurationRefused."""
     options = runtime_of(settings)
-    with _refusals(settings.bundle):
+    with _model_errors(settings.bundle):
         refuse_missing(options)
         # A link is followed once: what it leads to later is for workers that start later.
         bundle = open_bundle(settings.bundle.expanduser().resolve(), trust_of(settings))
     cache = open_cache(settings)
-    return PipelineAssessor(Pipeline(bundle, options, cache), None if cache is None else Expiry(cache.prune, cache.age))
+    return PipelineModel(
+        Pipeline(bundle, options, cache), None if cache is None else CachePruner(cache.prune, cache.age)
+    )
 
 
 def runtime_of(settings: Settings) -> RuntimeOptions:
@@ -90,7 +92,7 @@ def _pem(entry: str) -> bytes:
 
 
 @contextmanager
-def _refusals(bundle: Path) -> Iterator[None]:
+def _model_errors(bundle: Path) -> Iterator[None]:
     """What the model refuses, as ConfigurationRefused that names the setting."""
     try:
         yield
@@ -105,15 +107,15 @@ def _refusals(bundle: Path) -> Iterator[None]:
         ) from error
 
 
-class PipelineAssessor:
+class PipelineModel:
     """Assesses with a real bundle; its graphs are loaded by `warm_up`, or when first needed."""
 
-    def __init__(self, pipeline: Pipeline, expiry: Expiry | None = None) -> None:
+    def __init__(self, pipeline: Pipeline, expiry: CachePruner | None = None) -> None:
         self._pipeline = pipeline
         self._expiry = expiry
 
     @property
-    def model(self) -> LoadedModel:
+    def loaded(self) -> LoadedModel:
         """What is loaded."""
         manifest = self._pipeline.manifest
         return LoadedModel(
@@ -132,7 +134,7 @@ class PipelineAssessor:
 
     def warm_up(self) -> None:
         """Load every graph and answer the golden recording with them. Raises ConfigurationRefused."""
-        with _refusals(self._pipeline.bundle.folder):
+        with _model_errors(self._pipeline.bundle.folder):
             self._pipeline.warm_up()
         if self._expiry is not None:
             self._expiry.start()
@@ -152,11 +154,11 @@ class PipelineAssessor:
         seconds = 0.0 if audio is None else prepared.document.segmentation.quality.duration_seconds
         return Preparation(summary=prepared.document.to_json(), seconds=seconds, chunks=_chunks(prepared))
 
-    def encode(self, chunk: bytes, when_lost: WhenLost | None = None) -> bytes:
+    def encode(self, chunk: bytes, on_lost: OnLost | None = None) -> bytes:
         """Features of a chunk, in batches with those of all threads. Raises FenceLost soon after the stage is lost."""
         cancellation = Cancellation()
-        if when_lost is not None:
-            when_lost(cancellation.cancel)
+        if on_lost is not None:
+            on_lost(cancellation.cancel)
         try:
             features = self._pipeline.encode(SegmentChunk.from_bytes(chunk), cancellation).to_bytes()
         except EncodingCancelled as error:

@@ -19,22 +19,24 @@ import structlog
 from service.observability.logs import failure_fields
 
 log = structlog.stdlib.get_logger(__name__)
-LOOKS_IN_TIME = 10
-LONGEST_PAUSE = 5.0  # seconds
+CHECKS_PER_TIMEOUT = 10
+MAX_INTERVAL_SECONDS = 5.0  # seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class WatchdogLimits:
     """`stage`: the longest a stage may take; `deaf`: how long work may wait for a worker that has nothing to do."""
 
-    stage: timedelta
-    deaf: timedelta
+    stage_timeout: timedelta
+    stall_timeout: timedelta
 
 
 class Watchdog:
     """Looks after one worker process. `work_waits` says whether a living broker holds messages for it."""
 
-    def __init__(self, limits: Limits, work_waits: Callable[[], bool], end: Callable[[int], object] = os._exit) -> None:
+    def __init__(
+        self, limits: WatchdogLimits, work_waits: Callable[[], bool], end: Callable[[int], object] = os._exit
+    ) -> None:
         self._limits = limits
         self._work_waits = work_waits
         self._end = end
@@ -67,15 +69,15 @@ class Watchdog:
                 self._heard = monotonic()
 
     def _run(self) -> None:
-        pause = min(LONGEST_PAUSE, self._limits.deaf.total_seconds() / LOOKS_IN_TIME)
+        pause = min(MAX_INTERVAL_SECONDS, self._limits.stall_timeout.total_seconds() / CHECKS_PER_TIMEOUT)
         waiting_since: float | None = None
         while not self._done.wait(pause):
             if self._overdue():
-                log.error("a stage takes too long: the worker ends", limit=self._limits.stage.total_seconds())
+                log.error("a stage takes too long: the worker ends", limit=self._limits.stage_timeout.total_seconds())
                 self._end(os.EX_SOFTWARE)
                 return
             waiting_since = (waiting_since or monotonic()) if self._idle_beside_work() else None
-            if waiting_since is not None and self._deaf(waiting_since):
+            if waiting_since is not None and self._stalled(waiting_since):
                 log.error("the worker hears no messages though work waits: it ends")
                 self._end(os.EX_SOFTWARE)
                 return
@@ -83,10 +85,10 @@ class Watchdog:
     def _overdue(self) -> bool:
         with self._lock:
             begun = min(self._begun.values(), default=None)
-        return begun is not None and monotonic() - begun > self._limits.stage.total_seconds()
+        return begun is not None and monotonic() - begun > self._limits.stage_timeout.total_seconds()
 
-    def _deaf(self, waiting_since: float) -> bool:
-        return monotonic() - max(self._heard, waiting_since) > self._limits.deaf.total_seconds()
+    def _stalled(self, waiting_since: float) -> bool:
+        return monotonic() - max(self._heard, waiting_since) > self._limits.stall_timeout.total_seconds()
 
     def _idle_beside_work(self) -> bool:
         with self._lock:

@@ -162,4 +162,6 @@ def test_each_function_that_the_method_names_exists():
 
 
 def defines(source, function):
-    return all(re.search(rf"^\s*(?:class|def|async def) {name}\b", source, re.MULTILINE) for name in function.split("."))
+    return all(
+        re.search(rf"^\s*(?:class|def|async def) {name}\b", source, re.MULTILINE) for name in function.split(".")
+    )

@@ -23,5 +23,5 @@ def test_few_small_modules_have_a_single_importer():
         and len(path.read_text().splitlines()) < SMALL_LINES
         and len(readers[".".join(path.relative_to(ROOT).with_suffix("").parts)]) == 1
     ]
-    print(f"{len(small)} modules under {SMALL_LINES} lines have a single importer:", *small, sep="\n  ")
+    print(f"{len(small)} modules under {SMALL_LINES} lines have a single importer:", *small, sep="\n  ")  # noqa: T201
     assert len(small) <= MOST_SMALL, small

@@ -78,7 +78,7 @@ def written(outcome: Outcome, workers: int) -> str:
     lines = [
         "# Faults: the report of a campaign",
         "",
-        "Written by `make faults`; made anew with it. Real Redis, PostgreSQL, API and worker processes; the rehearsal",
+        "Written by `make faults`; made anew with it. Real Redis, PostgreSQL, API and worker processes; the fake model",
         "stands in for the model, so that the time goes into the queue.",
         "",
         f"- {datetime.now(UTC):%Y-%m-%d}, commit {commit.stdout.strip()}, {platform.machine()}, {os.cpu_count()} cores",

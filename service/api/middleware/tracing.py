@@ -7,7 +7,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.api.middleware.request_id import QUIET_PATHS, method_of, route_of
-from service.observability.traces import HEADER, context_of, failed, span
+from service.observability.traces import HEADER, context_from, mark_failed, span
 
 SERVER_ERROR = 500
 
@@ -24,7 +24,7 @@ class Tracing:
             await self._app(scope, receive, send)
             return
         method = method_of(scope)
-        parent = context_of(Headers(scope=scope).get(HEADER))
+        parent = context_from(Headers(scope=scope).get(HEADER))
         attributes = {"http.request.method": method, "url.scheme": scope["scheme"]}
         with span(method, kind=SpanKind.SERVER, parent=parent, attributes=attributes) as present:
 
@@ -32,7 +32,7 @@ class Tracing:
                 if message["type"] == "http.response.start":
                     present.set_attribute("http.response.status_code", message["status"])
                     if message["status"] >= SERVER_ERROR:
-                        failed(present, str(message["status"]))
+                        mark_failed(present, str(message["status"]))
                 await send(message)
 
             try:

@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
-from service.admission.queue_position import Standing, ask_again_after
+from service.admission.queue_position import QueuePosition, poll_after_seconds
 from service.api.admission import Entered, Entry
 from service.api.dependencies import Authenticated, Parts, RequestId, RunningParts
 from service.api.intake.form import Received, refuse_announced
@@ -111,7 +111,7 @@ async def create_assessment(
     received = await receive_submission(request, assessment_id, entry.caller, parts)
     order = partial(_order, assessment_id, request_id, received)
     try:
-        assessment, standing = await run_in_threadpool(_accept, parts, entry, order, received)
+        assessment, queue_position = await run_in_threadpool(_accept, parts, entry, order, received)
     except Exception as error:
         await discard_refused(error, assessment_id, parts.objects)
         raise
@@ -119,8 +119,8 @@ async def create_assessment(
     response.headers["Location"] = assessment_path(assessment_id)
     await run_in_threadpool(entry.accepted, assessment)
     if wait.seconds is None:
-        _tell_to_wait(response, standing)
-        return view_of(assessment, None, standing)
+        _tell_to_wait(response, queue_position)
+        return view_of(assessment, None, queue_position)
     await wait.for_end(assessment)
     return await run_in_threadpool(_accepted, parts, entry.caller, assessment, response)
 
@@ -143,7 +143,7 @@ def list_assessments(
     with parts.database.reading() as session:
         page = AssessmentRepository(session, caller).page(limit=limit, cursor=cursor, state=state)
     response.headers["Cache-Control"] = "no-store"
-    items = tuple(summary_of(item, parts.outlook.of(item)) for item in page.items)
+    items = tuple(summary_of(item, parts.queue_positions.position_of(item)) for item in page.items)
     return AssessmentPage(items=items, next_cursor=page.next_cursor)
 
 
@@ -188,23 +188,23 @@ def delete_assessment(assessment_id: str, caller: Authenticated, parts: RunningP
 
 def _accept(
     parts: Parts, entry: Entry, order: Callable[[str, Priority], Order], received: Received
-) -> tuple[Assessment, Standing]:
+) -> tuple[Assessment, QueuePosition]:
     lane = entry.lane_of(received.metadata)
     model = model_for(parts.database, received.metadata.task)
 
-    parts.outlook.snapshot()  # read here if need be, not while the transaction is open
-    standing = Standing()
+    parts.queue_positions.snapshot()  # read here if need be, not while the transaction is open
+    queue_position = QueuePosition()
 
     def answered(session: Session, assessment: Assessment) -> None:
-        nonlocal standing
-        standing = parts.outlook.of(assessment)
-        body = view_of(assessment, None, standing).model_dump_json()
+        nonlocal queue_position
+        queue_position = parts.queue_positions.position_of(assessment)
+        body = view_of(assessment, None, queue_position).model_dump_json()
         answer = Answer(status=202, location=assessment_path(assessment.id), body=body)
         entry.once.complete(session, received.digest, answer)
 
     ordered = order(model.bundle, lane)
     assessment = submit(parts.database, entry.caller, ordered, uploads=received.uploads, then=answered)
-    return assessment, standing
+    return assessment, queue_position
 
 
 def _order(assessment_id: str, request_id: str, received: Received, bundle: str, lane: Priority) -> Order:
@@ -226,7 +226,7 @@ def _accepted(parts: Parts, caller: Caller, assessment: Assessment, response: Re
     try:
         return _look_up(parts, caller, assessment.id, response)
     except (SQLAlchemyError, AssessmentNotFound):
-        _tell_to_wait(response, Standing())
+        _tell_to_wait(response, QueuePosition())
         return view_of(assessment, None)
 
 
@@ -238,16 +238,16 @@ def _assessment(parts: Parts, caller: Caller, assessment_id: str) -> Assessment:
 def _look_up(parts: Parts, caller: Caller, assessment_id: str, response: Response) -> AssessmentView:
     assessment = _assessment(parts, caller, assessment_id)
     result = None if assessment.result_key is None else _stored_result(parts, assessment.result_key)
-    standing = parts.outlook.of(assessment)
+    queue_position = parts.queue_positions.position_of(assessment)
     response.headers["Cache-Control"] = "no-store"
     if not assessment.state.final:
-        _tell_to_wait(response, standing)
-    return view_of(assessment, result, standing)
+        _tell_to_wait(response, queue_position)
+    return view_of(assessment, result, queue_position)
 
 
-def _tell_to_wait(response: Response, standing: Standing) -> None:
+def _tell_to_wait(response: Response, queue_position: QueuePosition) -> None:
     response.headers["Cache-Control"] = "no-store"
-    response.headers["Retry-After"] = str(ask_again_after(standing))
+    response.headers["Retry-After"] = str(poll_after_seconds(queue_position))
 
 
 def _stored_result(parts: Parts, key: str) -> Result:

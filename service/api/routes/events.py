@@ -80,7 +80,7 @@ async def _events(parts: Parts, present: Change, *, told: bool) -> AsyncIterator
 
 def _event(change: Change) -> bytes:
     return format_sse_event(
-        data_str=summary_of(change.assessment, change.standing).model_dump_json(),
+        data_str=summary_of(change.assessment, change.queue_position).model_dump_json(),
         event="end" if change.assessment.state.final else "progress",
         id=str(change.assessment.version),
         retry=RECONNECT_MILLISECONDS,
@@ -90,7 +90,7 @@ def _event(change: Change) -> bytes:
 def _present(parts: Parts, caller: Caller, assessment_id: str) -> Change:
     with parts.database.reading() as session:
         assessment = AssessmentRepository(session, caller).get(assessment_id)
-    return Change(assessment=assessment, standing=parts.outlook.of(assessment))
+    return Change(assessment=assessment, queue_position=parts.queue_positions.position_of(assessment))
 
 
 def _version_of(event_id: str | None) -> int | None:

@@ -10,8 +10,8 @@ from service.api.openapi.problems import problems
 from service.api.schemas.assessments import Health
 from service.errors.tree import FieldProblem
 from service.errors.unavailable import NotReady
-from service.maintenance.coverage import gaps
-from service.task_queue.publisher import QueueUnreachable
+from service.maintenance.coverage import unserved_queues
+from service.task_queue.publisher import BrokerUnreachable
 
 NOBODY = "no worker is ready"
 APART = "no worker has the model that others prepare for: replace the workers of all queues"
@@ -57,7 +57,7 @@ def healthy(parts: RunningParts) -> Health:
 def _missing_workers(parts: Parts) -> list[FieldProblem]:
     try:
         with parts.database.reading() as session:
-            found = gaps(session, parts.settings.worker_timeout)
+            found = unserved_queues(session, parts.settings.worker_timeout)
     except SQLAlchemyError:
         return [FieldProblem(location="database", reason="does not answer")]
     reasons = {f"worker.{gap.queue}": NOBODY if gap.model is None else APART for gap in found}
@@ -66,7 +66,7 @@ def _missing_workers(parts: Parts) -> list[FieldProblem]:
 
 def _missing_queue(parts: Parts) -> list[FieldProblem]:
     try:
-        parts.doorbell.check()
-    except QueueUnreachable:
+        parts.publisher.check()
+    except BrokerUnreachable:
         return [FieldProblem(location="queue", reason="is not reachable")]
     return []

@@ -7,13 +7,13 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from service.admission.queue_position import Standing
+from service.admission.queue_position import QueuePosition
 from service.assessments.result import Result
 from service.assessments.states import PRINTABLE, Assessment, Failure, Priority, StageKind, State
 from service.assessments.submission import DEFAULT_TASK
 from service.worker_registry import RegisteredModel
 
-UNKNOWN = Standing()
+UNKNOWN = QueuePosition()
 EXAMPLE_ID = "3b0e7a52-6a2f-4d0c-9a46-1d1a3a5f6c58"
 STAGE_OF_STATE = {
     State.QUEUED: "queued",
@@ -160,7 +160,7 @@ class Problem(Message):
     errors: tuple[ProblemField, ...] | None = None
 
 
-def summary_fields(assessment: Assessment, standing: Standing) -> dict[str, object]:
+def summary_fields(assessment: Assessment, queue_position: QueuePosition) -> dict[str, object]:
     """The fields that summary and view share."""
     return {
         "id": assessment.id,
@@ -176,8 +176,8 @@ def summary_fields(assessment: Assessment, standing: Standing) -> dict[str, obje
                 "stage": STAGE_OF_STATE.get(assessment.state),
                 "segments_done": assessment.segments_done,
                 "segments_total": assessment.segments_total,
-                "position": standing.position,
-                "eta_seconds": standing.eta_seconds,
+                "position": queue_position.position,
+                "eta_seconds": queue_position.eta_seconds,
             }
         ),
         "error": None if assessment.failure is None else FailureView.of(assessment.failure),
@@ -185,14 +185,14 @@ def summary_fields(assessment: Assessment, standing: Standing) -> dict[str, obje
     }
 
 
-def summary_of(assessment: Assessment, standing: Standing = UNKNOWN) -> AssessmentSummary:
+def summary_of(assessment: Assessment, queue_position: QueuePosition = UNKNOWN) -> AssessmentSummary:
     """An assessment as lists show it."""
-    return AssessmentSummary.model_validate(summary_fields(assessment, standing))
+    return AssessmentSummary.model_validate(summary_fields(assessment, queue_position))
 
 
-def view_of(assessment: Assessment, result: Result | None, standing: Standing = UNKNOWN) -> AssessmentView:
+def view_of(assessment: Assessment, result: Result | None, queue_position: QueuePosition = UNKNOWN) -> AssessmentView:
     """An assessment as its own address shows it."""
-    return AssessmentView.model_validate({**summary_fields(assessment, standing), "result": result})
+    return AssessmentView.model_validate({**summary_fields(assessment, queue_position), "result": result})
 
 
 def model_view(registered: RegisteredModel) -> ModelView:

@@ -151,9 +151,9 @@ def service(settings):
 
 
 @pytest.fixture(scope="module")
-def worker(service, settings, rehearsal_command, tmp_path_factory):
+def worker(service, settings, fake_worker_command, tmp_path_factory):
     """Without it batches are taken, and wait."""
-    command = (*rehearsal_command, "--queues", "prepare,encode,score")
+    command = (*fake_worker_command, "--queues", "prepare,encode,score")
     log = tmp_path_factory.mktemp("worker") / "log"
 
     def ready():

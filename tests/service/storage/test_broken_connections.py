@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
-from service.storage.database import Database, now, once_committed
+from service.storage.database import Database, after_commit, now
 from service.storage.tables import ApiKeyRow
 from tests.wire import Break
 
@@ -42,7 +42,7 @@ def add(told):
     def add(session):
         tries.append(f"try {len(tries) + 1}")
         session.add(key(tries[-1]))
-        once_committed(session, lambda: told.append("told"))
+        after_commit(session, lambda: told.append("told"))
         return tries[-1]
 
     return add

@@ -14,7 +14,7 @@ from service.worker_registry import WorkerIdentity, register
 
 SECOND = timedelta(seconds=1)
 PLAN = RetryPlan(waits=(5 * SECOND, 300 * SECOND), patience=timedelta(days=5))
-SWEEP = DeliverySweep(plan=PLAN, keep=timedelta(days=30), republish_after=60 * SECOND, silence=30 * SECOND)
+SWEEP = DeliverySweep(plan=PLAN, keep=timedelta(days=30), republish_after=60 * SECOND, worker_timeout=30 * SECOND)
 
 
 def outcome(status=None, **fields):

@@ -3,7 +3,7 @@ from service.worker.model_protocol import EncoderLoad
 
 
 class Loaded:
-    """An assessor of which nothing is asked but its load."""
+    """An model of which nothing is asked but its load."""
 
     def load(self):
         counts = {"batches": 3, "entries": 12, "cancelled": 0, "failed": 0, "waiting": 2}

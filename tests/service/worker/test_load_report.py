@@ -5,7 +5,7 @@ from service.worker.model_protocol import EncoderLoad
 
 
 class Loaded:
-    """An assessor of which nothing is asked but its load."""
+    """An model of which nothing is asked but its load."""
 
     def load(self):
         return (

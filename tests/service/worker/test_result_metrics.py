@@ -6,11 +6,11 @@ from service.worker.metrics import count_result
 
 
 @pytest.fixture
-def result(assessor):
+def result(model):
     """A scored result with some of its quality replaced."""
 
     def result(**quality):
-        scored = assessor.score(b'{"segments": 1, "pace": 0}', [b'{"sum": 1}'], "spectrum")
+        scored = model.score(b'{"segments": 1, "pace": 0}', [b'{"sum": 1}'], "spectrum")
         return scored.model_copy(update={"quality": scored.quality.model_copy(update=quality)})
 
     return result

@@ -43,7 +43,7 @@ class Service:
         return self.app.state.parts
 
     def keep_alive(self, seconds):
-        watcher = Watcher(self.parts.database, self.parts.outlook, every=0.05, keep_alive=seconds)
+        watcher = Watcher(self.parts.database, self.parts.queue_positions, every=0.05, keep_alive=seconds)
         self.app.state.parts = dataclasses.replace(self.parts, watcher=watcher)
 
     def events(self, assessment_id="a1", **headers):

@@ -22,7 +22,7 @@ from service.assessments.result import (
 )
 from service.settings import Settings
 from service.worker.main import start_worker
-from service.worker.model_protocol import EncoderLoad, MaterialUnusable, Preparation, PreparedChunk, WhenLost
+from service.worker.model_protocol import EncoderLoad, MaterialUnusable, OnLost, Preparation, PreparedChunk
 from service.worker_registry import LoadedModel, TaskOutcomes
 
 SEGMENT_BYTES = 10
@@ -33,7 +33,7 @@ PACE = re.compile(rb"pace=(\d+)")
 OUTCOMES = ("none", "mild", "severe")
 
 
-class RehearsalAssessor:
+class FakeModel:
     """Answers from the bytes. Words in the audio steer it: `unreadable`, `silence`, `slow`, `broken`, `deadly`,
     `pace=80`.
 
@@ -46,7 +46,7 @@ class RehearsalAssessor:
         self.warm = False
 
     @property
-    def model(self) -> LoadedModel:
+    def loaded(self) -> LoadedModel:
         return LoadedModel(
             bundle="rehearsal",
             version="1",
@@ -91,7 +91,7 @@ class RehearsalAssessor:
         summary = json.dumps({"segments": segments, "pace": pace}).encode()
         return Preparation(summary=summary, seconds=seconds, chunks=_chunks(segments, material, pace))
 
-    def encode(self, chunk: bytes, when_lost: WhenLost | None = None) -> bytes:
+    def encode(self, chunk: bytes, on_lost: OnLost | None = None) -> bytes:
         request = json.loads(chunk)
         if request["deadly"]:
             os.kill(os.getpid(), signal.SIGKILL)
@@ -166,14 +166,14 @@ def _contributions() -> Contributions:
     )
 
 
-def open_rehearsal(settings: Settings) -> RehearsalAssessor:
+def open_fake_model(settings: Settings) -> FakeModel:
     """A bundle's folder named `of-...` stands for another model."""
     name = settings.bundle.name
-    return RehearsalAssessor(f"sha256:{name}") if name.startswith("of-") else RehearsalAssessor()
+    return FakeModel(f"sha256:{name}") if name.startswith("of-") else FakeModel()
 
 
 def worker(queues: str = typer.Option(), parent_pid: int | None = typer.Option(None)) -> None:
-    raise typer.Exit(start_worker(Settings(), queues, parent_pid, open_rehearsal))
+    raise typer.Exit(start_worker(Settings(), queues, parent_pid, open_fake_model))
 
 
 if __name__ == "__main__":
