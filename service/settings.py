@@ -95,17 +95,17 @@ def available_cores() -> int:
 
 def read_renamed(values: Mapping[str, str]) -> dict[str, Any]:
     """Values that stand under an old name (`HILBERT_LEASE`), by the field that reads them today. Warns of each."""
-    present = {name.lower().removeprefix("hilbert_"): value for name, value in values.items() if _has_prefix(name)}
+    present = {
+        name.lower().removeprefix("hilbert_"): value
+        for name, value in values.items()
+        if name.lower().startswith("hilbert_")
+    }
     for old in sorted(present.keys() & RENAMED):
         message = (
             f"HILBERT_{old.upper()} is now HILBERT_{RENAMED[old].upper()}; release 0.3 no longer reads the old name"
         )
         warnings.warn(message, FutureWarning, stacklevel=2)
     return {RENAMED[old]: present[old] for old in present.keys() & RENAMED}
-
-
-def _has_prefix(name: str) -> bool:
-    return name.lower().startswith("hilbert_")
 
 
 class StorageSettings(BaseModel):
@@ -399,9 +399,11 @@ class Settings(
         environment = os.environ  # noqa: TID251 - this is the one place
         sources = [init_settings, env_settings, InitSettingsSource(settings_cls, read_renamed(environment))]
         if (folder := environment.get(SECRETS_DIR)) is not None:
-            files = {path.name: path.read_text().strip() for path in Path(folder).glob("*") if _has_prefix(path.name)}
+            old = [path for name in RENAMED if (path := Path(folder, f"hilbert_{name}")).is_file()]
             sources.append(SecretsSettingsSource(settings_cls, secrets_dir=folder))
-            sources.append(InitSettingsSource(settings_cls, read_renamed(files)))
+            sources.append(
+                InitSettingsSource(settings_cls, read_renamed({path.name: path.read_text().strip() for path in old}))
+            )
         return tuple(sources)
 
     @field_validator("secrets_dir")

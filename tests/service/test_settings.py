@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from service.settings import Settings, available_cores
+from service.settings import RENAMED, Settings, available_cores
 
 ROOT = Path(__file__).resolve().parents[2]
 PRODUCTION = {
@@ -80,7 +80,7 @@ def test_a_child_reads_exactly_the_settings_of_its_parent(tmp_path):
         threads=1,
     )
     code = "import json, sys; from service.settings import Settings; s = Settings(); "
-    code += "json.dump([s.port, s.lease.total_seconds(), s.database, s.workers, s.threads, str(s.folder), "
+    code += "json.dump([s.port, s.stage_lease.total_seconds(), s.database, s.workers, s.threads, str(s.folder), "
     code += "{v: p.get_secret_value() for v, p in s.peppers.items()}], sys.stdout)"
     done = subprocess.run(
         (sys.executable, "-c", code), env=settings.child_environment(), cwd=ROOT, capture_output=True, check=True
@@ -151,6 +151,41 @@ def test_a_secret_that_cannot_be_read_is_refused_without_being_shown(tmp_path):
     assert "peppers" in done.stderr
     assert "hunter2" not in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("old", sorted(RENAMED))
+def test_an_old_name_is_read_with_a_warning_that_names_the_new_one(old, monkeypatch):
+    field = RENAMED[old]
+    value = {float: "0.5", int: "7"}.get(Settings.model_fields[field].annotation, "61")
+    monkeypatch.setenv(f"HILBERT_{field.upper()}", value)
+    expected = Settings()
+    monkeypatch.delenv(f"HILBERT_{field.upper()}")
+    monkeypatch.setenv(f"HILBERT_{old.upper()}", value)
+    with pytest.warns(FutureWarning, match=f"HILBERT_{old.upper()} is now HILBERT_{field.upper()};"):
+        assert Settings() == expected
+    assert getattr(expected, field) != Settings.model_fields[field].default
+
+
+def test_a_new_name_wins_over_its_old_one(monkeypatch):
+    monkeypatch.setenv("HILBERT_LEASE", "7")
+    monkeypatch.setenv("HILBERT_STAGE_LEASE", "8")
+    with pytest.warns(FutureWarning, match="HILBERT_STAGE_LEASE"):
+        assert Settings().stage_lease == timedelta(seconds=8)
+
+
+def test_a_secret_is_read_from_a_file_of_its_old_name(tmp_path, monkeypatch):
+    (tmp_path / "hilbert_key").write_text("hil_secret\n")
+    (tmp_path / "hilbert_sweep").mkdir()
+    monkeypatch.setenv("HILBERT_SECRETS_DIR", str(tmp_path))
+    with pytest.warns(FutureWarning, match="HILBERT_KEY is now HILBERT_CLIENT_API_KEY") as warned:
+        assert Settings().client_api_key == SecretStr("hil_secret")
+    assert "hil_secret" not in str(warned[0].message)
+
+
+def test_a_command_tells_of_an_old_name(tmp_path):
+    done = hilbert_with(HILBERT_DATA_DIR=str(tmp_path), HILBERT_LEASE="50")
+    assert done.returncode == 0
+    assert "HILBERT_LEASE is now HILBERT_STAGE_LEASE" in done.stderr
 
 
 def hilbert_with(**environment):
