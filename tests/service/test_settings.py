@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import subprocess
 import sys
 from datetime import timedelta
@@ -164,6 +165,13 @@ def test_an_old_name_is_read_with_a_warning_that_names_the_new_one(old, monkeypa
     with pytest.warns(FutureWarning, match=f"HILBERT_{old.upper()} is now HILBERT_{field.upper()};"):
         assert Settings() == expected
     assert getattr(expected, field) != Settings.model_fields[field].default
+
+
+def test_the_upgrade_page_lists_each_renamed_setting():
+    rows = re.findall(
+        r"^\| `HILBERT_(\w+)` \| `HILBERT_(\w+)` \|$", (ROOT / "docs/upgrade.md").read_text(), re.MULTILINE
+    )
+    assert {old.lower(): new.lower() for old, new in rows} == RENAMED
 
 
 def test_a_new_name_wins_over_its_old_one(monkeypatch):
