@@ -14,6 +14,7 @@ from service.auth.caller import Caller
 from service.errors.request import IdempotencyInFlight
 from service.storage.conflicts import insert_into
 from service.storage.database import Database, now
+from service.storage.lease import is_expired, is_owned_by
 from service.storage.tables import IdempotencyRow
 
 LONGEST_ROUTE = 128
@@ -44,7 +45,7 @@ class Hold:
     tenant: str
     key: str
     route: str
-    holder: str
+    owner: str
 
 
 def begin(database: Database, caller: Caller, key: str, route: str, lease: timedelta) -> Hold | Earlier:
@@ -52,7 +53,7 @@ def begin(database: Database, caller: Caller, key: str, route: str, lease: timed
     earlier = database.read(lambda session: _earlier(session, caller.tenant, key))  # most repetitions need no lock
     if earlier is not None:
         return earlier
-    hold = Hold(tenant=caller.tenant, key=key, route=_bounded(route), holder=str(uuid.uuid4()))
+    hold = Hold(tenant=caller.tenant, key=key, route=_bounded(route), owner=str(uuid.uuid4()))
 
     def take(session: Session) -> Hold | Earlier:
         if _take(session, hold, lease):
@@ -70,7 +71,7 @@ def renew(database: Database, hold: Hold, lease: timedelta) -> bool:
     renewal = (
         update(IdempotencyRow)
         .where(*_mine(hold))
-        .values(held_until=now() + lease)
+        .values(lease_until=now() + lease)
         .returning(IdempotencyRow.key)
         .execution_options(synchronize_session=False)
     )
@@ -104,7 +105,7 @@ def forget_keys(database: Database, age: timedelta) -> int:
             delete(IdempotencyRow)
             .where(
                 IdempotencyRow.created_at < moment - age,
-                or_(IdempotencyRow.status.is_not(None), IdempotencyRow.held_until < moment),
+                or_(IdempotencyRow.status.is_not(None), is_expired(IdempotencyRow, moment)),
             )
             .returning(IdempotencyRow.key)
             .execution_options(synchronize_session=False)
@@ -119,14 +120,19 @@ def same_route(earlier: Earlier, route: str) -> bool:
 
 def _take(session: Session, hold: Hold, lease: timedelta) -> bool:
     moment = now()
-    held = {"route": hold.route, "holder": hold.holder, "held_until": moment + lease, "created_at": moment}
+    held = {
+        IdempotencyRow.route: hold.route,
+        IdempotencyRow.owner: hold.owner,
+        IdempotencyRow.lease_until: moment + lease,
+        IdempotencyRow.created_at: moment,
+    }
     taken = session.scalars(
         insert_into(session, IdempotencyRow)
-        .values(tenant=hold.tenant, key=hold.key, **held)
+        .values({IdempotencyRow.tenant: hold.tenant, IdempotencyRow.key: hold.key, **held})
         .on_conflict_do_update(
             index_elements=[IdempotencyRow.tenant, IdempotencyRow.key],
             set_=held,
-            where=(IdempotencyRow.status.is_(None)) & (IdempotencyRow.held_until < moment),
+            where=IdempotencyRow.status.is_(None) & is_expired(IdempotencyRow, moment),
         )
         .returning(IdempotencyRow.key)
     ).all()
@@ -142,7 +148,7 @@ def _earlier(session: Session, tenant: str, key: str) -> Earlier | None:
     if row.status is not None:
         answer = Answer(status=row.status, location=row.location, body=row.body)
         return Earlier(route=row.route, digest=row.digest or "", answer=answer)
-    if row.held_until >= now():
+    if row.lease_until >= now():
         raise IdempotencyInFlight("The first request with this key has not been answered yet.")
     return None
 
@@ -151,7 +157,7 @@ def _mine(hold: Hold) -> tuple[ColumnElement[bool], ...]:
     return (
         IdempotencyRow.tenant == hold.tenant,
         IdempotencyRow.key == hold.key,
-        IdempotencyRow.holder == hold.holder,
+        is_owned_by(IdempotencyRow, hold.owner),
         IdempotencyRow.status.is_(None),
     )
 

@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from service.assessments.lifecycle import changed, end, start_over
@@ -30,6 +30,7 @@ from service.errors.tree import FenceLost
 from service.observability.metrics import TAKEN_BACK
 from service.observability.traces import current_traceparent
 from service.storage.database import after_commit, now
+from service.storage.lease import is_claimable, is_claimed, is_expired
 from service.storage.tables import AssessmentRow, StageRow, WorkerRow
 
 
@@ -72,7 +73,11 @@ class StageRepository:
         moment, ready_at = now(), _ready_at(stage)
         claimed = self._session.execute(
             update(StageRow)
-            .where(StageRow.id == stage_id, StageRow.attempt < attempts, _free(moment))
+            .where(
+                StageRow.id == stage_id,
+                StageRow.attempt < attempts,
+                is_claimable(StageRow, StageState.READY, moment),
+            )
             .values(
                 state=StageState.LEASED,
                 fence=StageRow.fence + 1,
@@ -113,7 +118,7 @@ class StageRepository:
         """Extend the lease; False when the stage was cancelled or taken over: stop working on it."""
         renewed = self._session.scalars(
             update(StageRow)
-            .where(*_mine(claim))
+            .where(is_claimed(StageRow, claim.stage_id, claim.fence))
             .values(lease_until=now() + lease)
             .returning(StageRow.id)
             .execution_options(synchronize_session=False)
@@ -204,7 +209,10 @@ class StageRepository:
 
     def holds(self, claim: StageClaim) -> bool:
         """Whether the claim still stands; looks, without renewing it."""
-        return self._session.scalar(select(StageRow.id).where(*_mine(claim))) is not None
+        return (
+            self._session.scalar(select(StageRow.id).where(is_claimed(StageRow, claim.stage_id, claim.fence)))
+            is not None
+        )
 
     def lost(self, worker_timeout: timedelta, limit: int) -> list[str]:
         """Stages whose lease ran out, or whose worker was not heard of for `worker_timeout`."""
@@ -269,7 +277,7 @@ class StageRepository:
     def _guarded(self, claim: StageClaim, **values: object) -> None:
         written = self._session.scalars(
             update(StageRow)
-            .where(*_mine(claim))
+            .where(is_claimed(StageRow, claim.stage_id, claim.fence))
             .values(**values)
             .returning(StageRow.id)
             .execution_options(synchronize_session=False)
@@ -289,22 +297,7 @@ def _ready_at(stage: StageRow) -> datetime:
     )
 
 
-def _free(moment: datetime) -> ColumnElement[bool]:
-    """Ready and due, or held by nobody any more."""
-    due = or_(StageRow.not_before.is_(None), StageRow.not_before <= moment)
-    overdue = and_(StageRow.state == StageState.LEASED, StageRow.lease_until < moment)
-    return or_(and_(StageRow.state == StageState.READY, due), overdue)
-
-
 def _lost(worker_timeout: timedelta) -> ColumnElement[bool]:
     """A dead worker is silent long before its leases run out; one that only slept meets the fence."""
     silent = select(WorkerRow.id).where(WorkerRow.beat_at < now() - worker_timeout)
-    return or_(StageRow.lease_until < now(), StageRow.owner.in_(silent))
-
-
-def _mine(claim: StageClaim) -> tuple[ColumnElement[bool], ...]:
-    return (
-        StageRow.id == claim.stage_id,
-        StageRow.fence == claim.fence,
-        StageRow.state == StageState.LEASED,
-    )
+    return or_(is_expired(StageRow, now()), StageRow.owner.in_(silent))

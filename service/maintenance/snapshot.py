@@ -8,11 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import case, func, or_, select, text
+from sqlalchemy import case, func, select, text
 from sqlalchemy.orm import Session
 
 from service.assessments.states import FINAL, Priority, StageKind, StageState, State
 from service.storage.database import Database, now
+from service.storage.lease import is_due
 from service.storage.tables import AssessmentRow, DeliveryRow, StageRow
 from service.webhooks.states import DeliveryState
 from service.worker_registry import LiveWorker, LoadedModel, live_workers, registered_models
@@ -75,8 +76,9 @@ def read_snapshot(database: Database, worker_timeout: timedelta, at_most: timede
 
 
 def _stages(session: Session, moment: datetime) -> tuple[StageCount, ...]:
-    due = or_(StageRow.not_before.is_(None), StageRow.not_before <= moment)
-    state = case((StageRow.state == StageState.LEASED, StageState.LEASED), (due, StageState.READY), else_=DELAYED)
+    leased = StageRow.state == StageState.LEASED
+    due = is_due(StageRow, moment)
+    state = case((leased, StageState.LEASED), (due, StageState.READY), else_=DELAYED)
     since = case(
         (StageRow.not_before > StageRow.created_at, StageRow.not_before),
         (StageRow.claimed_at > StageRow.created_at, StageRow.claimed_at),
@@ -97,7 +99,7 @@ def _stages(session: Session, moment: datetime) -> tuple[StageCount, ...]:
 
 
 def _deliveries(session: Session, moment: datetime) -> tuple[StateCount, ...]:
-    due = or_(DeliveryRow.not_before.is_(None), DeliveryRow.not_before <= moment)
+    due = is_due(DeliveryRow, moment)
     leased = DeliveryRow.state == DeliveryState.LEASED
     state = case((leased, StageState.LEASED), (due, StageState.READY), else_=DELAYED)
     since = case(

@@ -1,12 +1,11 @@
-"""What keeps jobs moving when a message, a worker or a process is lost.
+"""The sweeper: publishes stages, and repairs the queue after a message, a worker or a process is lost.
 
-Every process runs a sweeper thread. Each publishes stages when woken; the one that leads also looks, every
-few seconds, for leases that ran out, messages nobody took up and material that should be gone.
+Every process runs a sweeper thread. Each one publishes stages and deliveries when woken. One of them at a time is the
+leader, which also looks every few seconds for expired leases, messages that no worker claimed and data to delete.
 """
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass
 from datetime import timedelta
 from time import monotonic
@@ -29,12 +28,14 @@ from service.maintenance.retention import (
 from service.maintenance.upload_expiry import expire_uploads
 from service.observability.logs import failure_fields
 from service.observability.metrics import SWEEPS
+from service.periodic_thread import PeriodicThread
 from service.queue.model_replacement import restart_without_model
 from service.queue.publisher import PublishWindow, publish_stages
 from service.queue.redelivery import requeue_unclaimed
 from service.settings import Settings
 from service.storage.conflicts import insert_into
 from service.storage.database import Database, now
+from service.storage.lease import is_expired, is_owned_by
 from service.storage.objects import ObjectStore
 from service.storage.tables import LeadershipRow
 from service.task_queue.publisher import TaskPublisher
@@ -47,11 +48,15 @@ ROLE = "sweeper"
 MAX_ROWS = 100
 ORPHANED_AFTER = timedelta(hours=1)
 CLEANUP_INTERVAL = timedelta(minutes=1)
+LEADERSHIP_INTERVALS = 4
+"""Sweeps that a leader may miss before another process takes over."""
+STOP_TIMEOUT = timedelta(seconds=5)
+"""How long the end of a process waits for a sweep in progress; sweeps may be cut off anywhere and repeated."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SweepPlan:
-    """How often and how patiently to sweep."""
+    """The sweeper's interval, timeouts and limits."""
 
     interval: timedelta
     republish_after: timedelta
@@ -64,7 +69,7 @@ class SweepPlan:
 
 
 def sweep_plan(settings: Settings) -> SweepPlan:
-    """The plan that the settings describe."""
+    """The plan from the settings."""
     return SweepPlan(
         interval=settings.sweep_interval,
         republish_after=settings.republish_after,
@@ -78,7 +83,7 @@ def sweep_plan(settings: Settings) -> SweepPlan:
 
 
 def acquire_leadership(database: Database, owner: str, lease: timedelta) -> bool:
-    """Become, or stay, the one sweeper; False while another one leads."""
+    """Become or stay the leader for one lease; False while another process leads."""
     moment = now()
     values = {"role": ROLE, "owner": owner, "lease_until": moment + lease}
     with database.writing() as session:
@@ -87,18 +92,19 @@ def acquire_leadership(database: Database, owner: str, lease: timedelta) -> bool
             statement.on_conflict_do_update(
                 index_elements=[LeadershipRow.role],
                 set_={"owner": owner, "lease_until": moment + lease},
-                where=or_(LeadershipRow.owner == owner, LeadershipRow.lease_until < moment),
+                where=or_(is_owned_by(LeadershipRow, owner), is_expired(LeadershipRow, moment)),
             ).returning(LeadershipRow.owner)
         ).all()
     return bool(taken)
 
 
 def sweep(database: Database, objects: ObjectStore, plan: SweepPlan) -> None:
-    """Put right whatever was lost; safe to run at any time and twice."""
+    """Repair what was lost. Idempotent: safe at any time, and in two processes at once."""
     worker_timeout = plan.window.worker_timeout
     with database.reading() as session:
         lost = StageRepository(session, ROLE).lost(worker_timeout, MAX_ROWS)
     for stage_id in lost:
+        # One transaction for each stage: they lock different assessments, and a short one delays no worker.
         with database.writing() as session:
             of = StageRepository(session, ROLE).take_back(stage_id, worker_timeout, plan.attempts, WORKERS_LOST)
         if of is not None:
@@ -113,7 +119,7 @@ def sweep(database: Database, objects: ObjectStore, plan: SweepPlan) -> None:
 
 
 def clean_up(database: Database, objects: ObjectStore, plan: SweepPlan) -> None:
-    """Remove what has outlived its time; safe to run at any time and twice."""
+    """Delete data whose retention is over. Idempotent: safe at any time, and in two processes at once."""
     while erase_expired_assessments(database, objects, plan.retention) == MAX_ROWS:
         pass
     erase_expired_batches(database, plan.retention)
@@ -123,7 +129,7 @@ def clean_up(database: Database, objects: ObjectStore, plan: SweepPlan) -> None:
 
 
 class Sweeper:
-    """The thread of one process that pumps when woken and sweeps while it leads."""
+    """The sweeper thread of one process."""
 
     def __init__(
         self, database: Database, objects: ObjectStore, publisher: TaskPublisher, plan: SweepPlan, owner: str
@@ -133,43 +139,38 @@ class Sweeper:
         self._publisher = publisher
         self._plan = plan
         self._owner = owner
-        self._wake = threading.Event()
-        self._stopping = False
+        self._next_sweep = monotonic() + plan.interval.total_seconds()
         self._next_cleanup = monotonic()
-        self._thread = threading.Thread(target=self._run, name="sweeper", daemon=True)
+        self._thread = PeriodicThread("sweeper", self._run_once, self._until_sweep, join_timeout=STOP_TIMEOUT)
 
     def start(self) -> None:
-        """Begin."""
+        """Start the thread; the first sweep follows after one interval."""
+        self._next_sweep = monotonic() + self._plan.interval.total_seconds()
         self._thread.start()
 
     def wake(self) -> None:
-        """There is something to publish; returns at once."""
-        self._wake.set()
+        """Publish what is ready now; returns at once."""
+        self._thread.wake()
 
     def stop(self) -> None:
-        """End and wait for the thread."""
-        self._stopping = True
-        self._wake.set()
-        self._thread.join(timeout=5)
+        """Stop the thread."""
+        self._thread.stop()
 
-    def _run(self) -> None:
-        every = self._plan.interval.total_seconds()
-        next_sweep = monotonic() + every
-        while not self._stopping:
-            self._wake.wait(max(0.0, next_sweep - monotonic()))
-            self._wake.clear()
-            if self._stopping:
-                return
-            due = monotonic() >= next_sweep
-            if due:
-                next_sweep = monotonic() + every
-            self._run_once(due)
+    def _until_sweep(self) -> float:
+        # Measured from the last sweep, so that wake-ups, which only publish, never put a sweep off.
+        return max(0.0, self._next_sweep - monotonic())
 
-    def _clean_up(self) -> None:
-        """What nobody waits for, once a minute."""
-        if monotonic() >= self._next_cleanup:
-            self._next_cleanup = monotonic() + CLEANUP_INTERVAL.total_seconds()
-            clean_up(self._database, self._objects, self._plan)
+    def _run_once(self) -> None:
+        due = monotonic() >= self._next_sweep
+        if due:
+            self._next_sweep = monotonic() + self._plan.interval.total_seconds()
+        try:
+            if due and acquire_leadership(self._database, self._owner, LEADERSHIP_INTERVALS * self._plan.interval):
+                self._sweep()
+            publish_stages(self._database, self._publisher, self._plan.window)
+            pump_deliveries(self._database, self._publisher, self._plan.window.worker_timeout)
+        except Exception as error:  # the thread must outlive every error: nothing else would publish in this process
+            log.warning("sweep failed", **failure_fields(error))
 
     def _sweep(self) -> None:
         outcome = "failed"
@@ -180,11 +181,8 @@ class Sweeper:
         finally:
             SWEEPS.labels(outcome=outcome).inc()
 
-    def _run_once(self, due: bool) -> None:
-        try:
-            if due and acquire_leadership(self._database, self._owner, 4 * self._plan.interval):
-                self._sweep()
-            publish_stages(self._database, self._publisher, self._plan.window)
-            pump_deliveries(self._database, self._publisher, self._plan.window.worker_timeout)
-        except Exception as error:  # the thread must outlive whatever one turn meets
-            log.warning("sweep failed", **failure_fields(error))
+    def _clean_up(self) -> None:
+        """Delete expired data once a minute: nobody waits for it, and its queries read more rows than a sweep's."""
+        if monotonic() >= self._next_cleanup:
+            self._next_cleanup = monotonic() + CLEANUP_INTERVAL.total_seconds()
+            clean_up(self._database, self._objects, self._plan)

@@ -7,6 +7,7 @@ from datetime import timedelta
 from sqlalchemy import ColumnElement, delete, exists, or_, select
 
 from service.storage.database import Database, now
+from service.storage.lease import is_free
 from service.storage.objects import ObjectStore, upload_key
 from service.storage.tables import AssessmentRow, BatchRow, UploadRow
 
@@ -22,7 +23,7 @@ def expire_uploads(database: Database, objects: ObjectStore, age: timedelta) -> 
     moment = now()
     aged = (
         UploadRow.updated_at < moment - age,
-        or_(UploadRow.held_until.is_(None), UploadRow.held_until < moment),
+        is_free(UploadRow, moment),
         ~_in_use(),
     )
     with database.writing() as session:

@@ -17,6 +17,7 @@ from sqlalchemy import ColumnElement, and_, case, func, or_, select
 from sqlalchemy.orm import Session
 
 from service.assessments.states import Priority, StageKind, StageState
+from service.storage.lease import is_due
 from service.storage.tables import AssessmentRow, StageRow
 from service.worker_registry import LiveWorker
 
@@ -113,7 +114,7 @@ def fetch_claimable(
     query = (
         select(StageRow.id)
         .join(AssessmentRow, AssessmentRow.id == StageRow.assessment_id)
-        .where(known, _due(moment), model_matches(model))
+        .where(known, is_due(StageRow, moment), model_matches(model))
         .order_by(
             case((AssessmentRow.priority == Priority.ROUTINE, 0), else_=1),
             case({str(kind): place for place, kind in enumerate(LATEST_FIRST)}, value=StageRow.kind),
@@ -129,7 +130,7 @@ def fetch_claimable(
 
 def _unpublished(lane: StageLane, moment: datetime) -> tuple[ColumnElement[bool], ...]:
     ready = (StageRow.kind == lane.kind, StageRow.state == StageState.READY, StageRow.enqueued_at.is_(None))
-    return *ready, *_in_lane(lane), _due(moment)
+    return *ready, *_in_lane(lane), is_due(StageRow, moment)
 
 
 def _in_lane(lane: StageLane) -> tuple[ColumnElement[bool], ...]:
@@ -139,7 +140,3 @@ def _in_lane(lane: StageLane) -> tuple[ColumnElement[bool], ...]:
 
 def _published(kind: StageKind) -> tuple[ColumnElement[bool], ...]:
     return StageRow.kind == kind, StageRow.state == StageState.READY, StageRow.enqueued_at.is_not(None)
-
-
-def _due(moment: datetime) -> ColumnElement[bool]:
-    return or_(StageRow.not_before.is_(None), StageRow.not_before <= moment)

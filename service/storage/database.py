@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import random
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from time import monotonic, sleep
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Dialect, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
+
+from service.storage.retry import RetryTerms, retry
 
 READING = "hilbert_reading"
 COMMITTED = "hilbert_committed"
@@ -25,7 +25,6 @@ MIN_POOL_TIMEOUT = timedelta(seconds=10)
 RETRY_INTERVAL_SECONDS = 0.2
 IDLE_IN_TRANSACTION_TIMEOUT = timedelta(minutes=1)
 """In a transaction, between two statements. Whose host has died falls silent with locks that nobody else gets."""
-RANDOM = random.SystemRandom()
 NO_RETRY = timedelta(0)
 Value = TypeVar("Value")
 
@@ -104,12 +103,15 @@ class Database:
 
     def _was_committed(self, number: str, broken: DBAPIError) -> bool:
         """Whether the transaction was committed; one that has not ended yet is waited for. Raises what broke."""
-        deadline = monotonic() + self._retry_timeout.total_seconds()
-        while (status := self.read(partial(_transaction_status, number))) not in FINAL_STATUSES:
-            if monotonic() >= deadline:
+
+        def final_status() -> bool:
+            status = self.read(partial(_transaction_status, number))
+            if status not in FINAL_STATUSES:
                 raise broken
-            sleep(RETRY_INTERVAL_SECONDS)
-        return FINAL_STATUSES[status]
+            return FINAL_STATUSES[status]
+
+        terms = RetryTerms(timeout=self._retry_timeout, interval=RETRY_INTERVAL_SECONDS)
+        return retry(final_status, terms, lambda error: error is broken)
 
     def ping(self) -> None:
         """Raise SQLAlchemy's error if the database does not answer."""
@@ -161,14 +163,10 @@ def _open_server(url: str, retry_timeout: timedelta) -> Engine:
 
     @event.listens_for(engine, "do_connect")
     def connect(dialect: Dialect, _record: object, arguments: list[Any], options: dict[str, Any]) -> Any:
-        deadline = monotonic() + retry_timeout.total_seconds()
-        while True:
-            try:
-                return dialect.connect(*arguments, **options)
-            except dialect.loaded_dbapi.OperationalError:
-                if monotonic() >= deadline:
-                    raise
-            sleep(RETRY_INTERVAL_SECONDS * RANDOM.uniform(0.5, 1.5))  # not all at once
+        # All processes lose a restarting server at the same moment: jitter keeps them from coming back together.
+        terms = RetryTerms(timeout=retry_timeout, interval=RETRY_INTERVAL_SECONDS, jitter=0.5)
+        refused = dialect.loaded_dbapi.OperationalError
+        return retry(partial(dialect.connect, *arguments, **options), terms, lambda error: isinstance(error, refused))
 
     @event.listens_for(engine, "connect")
     def bound(connection: Any, _record: object) -> None:
@@ -204,14 +202,10 @@ def _open_sqlite(url: str) -> Engine:
 
 
 def _switch_to_wal(connection: Any) -> None:
-    """Ask for the write-ahead log; several processes that open a new file at once do not wait but fail, so retry."""
-    deadline = monotonic() + BUSY_TIMEOUT_MS / 1000
-    while True:
-        try:
-            connection.execute("PRAGMA journal_mode=WAL")
-        except sqlite3.OperationalError:
-            if monotonic() > deadline:
-                raise
-            sleep(WAL_RETRY_INTERVAL_SECONDS)
-        else:
-            return
+    """Switch to the write-ahead log.
+
+    SQLite ignores the busy timeout here: of several processes that open a new file at once, all but one fail at once.
+    """
+    terms = RetryTerms(timeout=timedelta(milliseconds=BUSY_TIMEOUT_MS), interval=WAL_RETRY_INTERVAL_SECONDS)
+    switch = partial(connection.execute, "PRAGMA journal_mode=WAL")
+    retry(switch, terms, lambda error: isinstance(error, sqlite3.OperationalError))

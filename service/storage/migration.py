@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
-from time import monotonic, sleep
 
 import structlog
 from alembic import command
@@ -15,6 +15,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import OperationalError
 
 from service.storage.database import Database
+from service.storage.retry import RetryTerms, retry
 
 log = structlog.stdlib.get_logger(__name__)
 LOCK = 7_214_500_361
@@ -31,23 +32,22 @@ def migrate(database: Database, retry_timeout: timedelta = LOCK_RETRY_TIMEOUT) -
 
     Raises SQLAlchemy's OperationalError when others hold what has to be changed for longer than `retry_timeout`.
     """
-    deadline = monotonic() + retry_timeout.total_seconds()
-    while True:
-        try:
-            _migrate(database)
-        except OperationalError as error:
-            if getattr(error.orig, "sqlstate", None) != LOCK_NOT_AVAILABLE or monotonic() >= deadline:
-                raise
-            log.warning("others are using the tables: the migration gives way and comes again")
-            sleep(RETRY_INTERVAL_SECONDS)
-        else:
-            return
+    terms = RetryTerms(timeout=retry_timeout, interval=RETRY_INTERVAL_SECONDS)
+    retry(partial(_migrate, database), terms, _is_lock_timeout, _log_lock_timeout)
 
 
 def is_behind(database: Database) -> bool:
     """Whether the database lacks a migration that this code knows."""
     with database.engine.connect() as connection:
         return _is_behind(connection)
+
+
+def _is_lock_timeout(error: Exception) -> bool:
+    return isinstance(error, OperationalError) and getattr(error.orig, "sqlstate", None) == LOCK_NOT_AVAILABLE
+
+
+def _log_lock_timeout(_error: Exception) -> None:
+    log.warning("migration waits for tables that are in use")
 
 
 def _migrate(database: Database) -> None:

@@ -15,6 +15,7 @@ from service.auth.caller import Caller
 from service.errors.not_found import UploadNotFound
 from service.errors.request import UploadIncomplete, UploadLocked, UploadOffsetConflict, UploadUsed
 from service.storage.database import Database, now
+from service.storage.lease import is_owned_by
 from service.storage.objects import part_key, upload_key
 from service.storage.tables import UploadRow
 
@@ -49,7 +50,7 @@ class UploadHold:
     """The right of one request to write from `offset` on; `fence` is higher than that of all before it."""
 
     upload_id: str
-    holder: str
+    owner: str
     fence: int
     offset: int
     length: int
@@ -131,34 +132,34 @@ class UploadRepository:
         moment = now()
         if row.used_by is not None:
             raise UploadUsed("The upload was used and no longer changes.")
-        if row.holder is not None and row.held_until is not None and row.held_until > moment:
+        if row.owner is not None and row.lease_until is not None and row.lease_until > moment:
             locked = UploadLocked("Another request is writing to this upload.")
-            locked.retry_after = ceil((row.held_until - moment).total_seconds())
+            locked.retry_after = ceil((row.lease_until - moment).total_seconds())
             raise locked
         if row.offset != offset:
             raise UploadOffsetConflict("The bytes sent do not begin where the stored ones end.")
-        row.holder, row.held_until = str(uuid.uuid4()), moment + lease
+        row.owner, row.lease_until = str(uuid.uuid4()), moment + lease
         row.fence += 1
-        return UploadHold(upload_id=row.id, holder=row.holder, fence=row.fence, offset=row.offset, length=row.length)
+        return UploadHold(upload_id=row.id, owner=row.owner, fence=row.fence, offset=row.offset, length=row.length)
 
     def renew(self, hold: UploadHold, lease: timedelta) -> bool:
         """Hold on for another lease; False when the upload was taken over or is gone."""
-        return self._change(hold, held_until=now() + lease)
+        return self._change(hold, lease_until=now() + lease)
 
     def advance(self, hold: UploadHold, offset: int, lease: timedelta) -> UploadHold:
         """All bytes up to an offset are in the object store. Raises UploadLocked, UploadNotFound."""
         moment = now()
-        self._require(hold, offset=offset, updated_at=moment, held_until=moment + lease)
+        self._require(hold, offset=offset, updated_at=moment, lease_until=moment + lease)
         return replace(hold, offset=offset)
 
     def finish(self, hold: UploadHold, sha256: str) -> None:
         """All bytes are there, and this is their digest. Raises UploadLocked, UploadNotFound."""
         moment = now()
-        self._require(hold, sha256=sha256, completed_at=moment, updated_at=moment, holder=None, held_until=None)
+        self._require(hold, sha256=sha256, completed_at=moment, updated_at=moment, owner=None, lease_until=None)
 
     def release(self, hold: UploadHold) -> None:
         """Let others write; nothing happens where another request has taken over."""
-        self._change(hold, holder=None, held_until=None)
+        self._change(hold, owner=None, lease_until=None)
 
     def delete(self, upload_id: str) -> None:
         """Forget an upload; its objects are the caller's to delete, afterwards. Raises UploadNotFound, UploadUsed."""
@@ -186,7 +187,7 @@ class UploadRepository:
         return (
             UploadRow.id == hold.upload_id,
             UploadRow.tenant == self._caller.tenant,
-            UploadRow.holder == hold.holder,
+            is_owned_by(UploadRow, hold.owner),
             UploadRow.offset == hold.offset,
         )
 

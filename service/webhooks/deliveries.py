@@ -11,13 +11,14 @@ from datetime import datetime, timedelta
 from functools import partial
 
 import structlog
-from sqlalchemy import ColumnElement, and_, delete, func, or_, select, union_all, update
+from sqlalchemy import ColumnElement, and_, delete, func, select, union_all, update
 from sqlalchemy.orm import Session
 
 from service.errors.tree import FenceLost
 from service.observability.metrics import REPUBLISHED
 from service.settings import Settings
 from service.storage.database import Database, after_commit, now
+from service.storage.lease import is_claimable, is_claimed, is_expired
 from service.storage.tables import AssessmentRow, BatchRow, DeliveryAttemptRow, DeliveryRow, MessageRow, WebhookRow
 from service.task_queue.publisher import DELIVER, LOST_MESSAGE_AFTER
 from service.webhooks.states import (
@@ -68,7 +69,12 @@ class DeliveryRepository:
         moment = now()
         claimed = self._session.execute(
             update(DeliveryRow)
-            .where(DeliveryRow.id == delivery_id, DeliveryRow.attempt < attempts, _free(moment), _listening())
+            .where(
+                DeliveryRow.id == delivery_id,
+                DeliveryRow.attempt < attempts,
+                is_claimable(DeliveryRow, DeliveryState.PENDING, moment),
+                _listening(),
+            )
             .values(
                 state=DeliveryState.LEASED,
                 fence=DeliveryRow.fence + 1,
@@ -123,7 +129,7 @@ class DeliveryRepository:
         """Deliveries whose worker has gone silent."""
         query = (
             select(DeliveryRow.id)
-            .where(DeliveryRow.state == DeliveryState.LEASED, DeliveryRow.lease_until < now())
+            .where(DeliveryRow.state == DeliveryState.LEASED, is_expired(DeliveryRow, now()))
             .order_by(DeliveryRow.lease_until)
             .limit(limit)
         )
@@ -157,11 +163,7 @@ class DeliveryRepository:
     def _guarded(self, claim: DeliveryClaim, **values: object) -> None:
         written = self._session.scalars(
             update(DeliveryRow)
-            .where(
-                DeliveryRow.id == claim.delivery_id,
-                DeliveryRow.fence == claim.fence,
-                DeliveryRow.state == DeliveryState.LEASED,
-            )
+            .where(is_claimed(DeliveryRow, claim.delivery_id, claim.fence))
             .values(**values)
             .returning(DeliveryRow.id)
             .execution_options(synchronize_session=False)
@@ -210,14 +212,6 @@ def _unheard(session: Session, sweep: DeliverySweep, moment: datetime) -> list[s
 
 def _in_vain() -> ColumnElement[bool]:
     return and_(DeliveryRow.state == DeliveryState.PENDING, ~_listening())
-
-
-def _free(moment: datetime) -> ColumnElement[bool]:
-    due = or_(DeliveryRow.not_before.is_(None), DeliveryRow.not_before <= moment)
-    return or_(
-        and_(DeliveryRow.state == DeliveryState.PENDING, due),
-        and_(DeliveryRow.state == DeliveryState.LEASED, DeliveryRow.lease_until < moment),
-    )
 
 
 def _listening() -> ColumnElement[bool]:

@@ -15,6 +15,7 @@ from sqlalchemy import ColumnElement, Row, and_, case, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from service.storage.database import Database, now
+from service.storage.lease import is_due
 from service.storage.tables import DeliveryRow, WebhookRow
 from service.task_queue.publisher import DELIVER, BrokerUnreachable, TaskPublisher
 from service.webhooks.states import DeliveryState, WebhookState
@@ -112,7 +113,7 @@ def _waiting(moment: datetime) -> ColumnElement[bool]:
     return and_(
         DeliveryRow.state == DeliveryState.PENDING,
         DeliveryRow.enqueued_at.is_(None),
-        or_(DeliveryRow.not_before.is_(None), DeliveryRow.not_before <= moment),
+        is_due(DeliveryRow, moment),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from datetime import timedelta
 from pathlib import Path
 
 import structlog
@@ -21,14 +22,17 @@ from model.features import SegmentChunk, SegmentFeatures
 from model.pipeline import Document, Pipeline, Prepared
 from service.assessments.result import ModelTrace, Result
 from service.errors.tree import ConfigurationRefused, FenceLost
+from service.periodic_thread import PeriodicThread
 from service.settings import PEM, REPOSITORY, Settings
-from service.worker.cache_pruning import CachePruner
 from service.worker.model_protocol import EncoderLoad, MaterialUnusable, OnLost, Preparation, PreparedChunk
 from service.worker_registry import LoadedModel, TaskOutcomes
 
 log = structlog.stdlib.get_logger(__name__)
 
 MEGABYTE = 1_000_000
+PRUNES_PER_TTL = 10
+"""So an entry outlives its time to live by a tenth of it at most."""
+MAX_PRUNE_INTERVAL = timedelta(minutes=1)
 EXAMPLE_KEY = REPOSITORY / "examples" / "bundle.pub"
 
 
@@ -40,9 +44,7 @@ def open_model(settings: Settings) -> PipelineModel:
         # A link is followed once: what it leads to later is for workers that start later.
         bundle = open_bundle(settings.bundle.expanduser().resolve(), trust_of(settings))
     cache = open_cache(settings)
-    return PipelineModel(
-        Pipeline(bundle, options, cache), None if cache is None else CachePruner(cache.prune, cache.age)
-    )
+    return PipelineModel(Pipeline(bundle, options, cache), None if cache is None else pruning_thread(cache))
 
 
 def runtime_of(settings: Settings) -> RuntimeOptions:
@@ -68,6 +70,13 @@ def open_cache(settings: Settings) -> SegmentCache | None:
         most_bytes=settings.feature_cache_mb * MEGABYTE,
         age=settings.feature_cache_ttl.total_seconds(),
     )
+
+
+def pruning_thread(cache: SegmentCache) -> PeriodicThread:
+    """A thread that deletes expired entries, also while no stage reads or writes the cache."""
+    longest = MAX_PRUNE_INTERVAL.total_seconds()
+    seconds = longest if cache.age is None else min(longest, cache.age / PRUNES_PER_TTL)
+    return PeriodicThread("cache pruning", cache.prune, timedelta(seconds=seconds))
 
 
 def trust_of(settings: Settings) -> Trust:
@@ -110,9 +119,9 @@ def _model_errors(bundle: Path) -> Iterator[None]:
 class PipelineModel:
     """Assesses with a real bundle; its graphs are loaded by `warm_up`, or when first needed."""
 
-    def __init__(self, pipeline: Pipeline, expiry: CachePruner | None = None) -> None:
+    def __init__(self, pipeline: Pipeline, pruning: PeriodicThread | None = None) -> None:
         self._pipeline = pipeline
-        self._expiry = expiry
+        self._pruning = pruning
 
     @property
     def loaded(self) -> LoadedModel:
@@ -136,13 +145,13 @@ class PipelineModel:
         """Load every graph and answer the golden recording with them. Raises ConfigurationRefused."""
         with _model_errors(self._pipeline.bundle.folder):
             self._pipeline.warm_up()
-        if self._expiry is not None:
-            self._expiry.start()
+        if self._pruning is not None:
+            self._pruning.start()
 
     def close(self) -> None:
         """End the encoders' threads and give back what the graphs hold."""
-        if self._expiry is not None:
-            self._expiry.stop()
+        if self._pruning is not None:
+            self._pruning.stop()
         self._pipeline.close()
 
     def prepare(self, audio: Path | None, transcript: bytes | None, scratch: Path) -> Preparation:

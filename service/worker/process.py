@@ -28,11 +28,9 @@ from service.settings import Settings
 from service.storage.database import Database, now
 from service.storage.objects import open_objects
 from service.task_queue.publisher import BrokerUnreachable, TaskPublisher, open_celery
-from service.worker.cache_pruning import delete_unused_cache
 from service.worker.consumer import register_tasks, run_stages, stop_requested
 from service.worker.heartbeat import Heartbeat
-from service.worker.load_report import LoadReport
-from service.worker.metrics import BatcherMetrics
+from service.worker.metrics import BatcherMetrics, LoadReport
 from service.worker.model_protocol import AssessmentModel
 from service.worker.stage_runner import StageRunner, stage_retry_policy
 from service.worker.watchdog import Watchdog, WatchdogLimits
@@ -103,13 +101,13 @@ def _serve(consumer: WorkController) -> int:
     return int(consumer.exitcode or 0)
 
 
-class _Thread(Protocol):
+class _Startable(Protocol):
     def start(self) -> None: ...
 
     def stop(self) -> None: ...
 
 
-Started = TypeVar("Started", bound=_Thread)
+Started = TypeVar("Started", bound=_Startable)
 
 
 def start_until_closed(closing: ExitStack, thread: Started) -> Started:
@@ -195,6 +193,12 @@ def _log_graphs(model: ModelTrace) -> None:
         log.info(
             "a graph is loaded", graph=name, provider=graph.provider, device=graph.device, precision=graph.precision
         )
+
+
+def delete_unused_cache(settings: Settings) -> None:
+    """Delete the feature cache of an earlier worker when the settings keep no features."""
+    if not settings.feature_cache_mb:
+        settings.feature_cache.unlink(missing_ok=True)
 
 
 def _scratch_folder(folder: Path) -> Path:

@@ -117,7 +117,7 @@ def test_what_only_looked_is_repeated_whatever_became_of_it(far_database, wire, 
 
 
 def test_locks_of_one_that_fell_silent_are_given_up(emptied, names, monkeypatch):
-    monkeypatch.setattr("service.storage.database.LONGEST_PAUSE", timedelta(seconds=0.5))
+    monkeypatch.setattr("service.storage.database.IDLE_IN_TRANSACTION_TIMEOUT", timedelta(seconds=0.5))
     silent, other = Database(emptied), Database(emptied)
 
     def fall_silent():

@@ -73,7 +73,7 @@ def test_the_thread_ends_with_the_block(sqlite, submit):
         claim = StageRepository(session, "w1").claim(session.scalars(select(StageRow.id)).one(), LEASE, 5)
     with keeper(sqlite, claim) as lease:
         pass
-    assert not lease._thread.is_alive()
+    assert not lease._thread._thread.is_alive()
 
 
 def test_a_database_that_stumbles_does_not_end_the_lease(sqlite, submit):

@@ -15,9 +15,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from service.cli.assess import assess_file, assess_material
 from service.errors.tree import ConfigurationRefused, FenceLost
 from service.settings import REPOSITORY, Settings
-from service.worker.cache_pruning import delete_unused_cache
 from service.worker.model_adapter import open_model, runtime_of
 from service.worker.model_protocol import MaterialUnusable
+from service.worker.process import delete_unused_cache
 
 WORDS = b"I slept badly this week. We went for a walk by the river. Work was fine, thank you. Not much, really."
 
