@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from service.admission.simulation import Pool, Waiting, finishes, in_order, place_cost, pools_of
 from service.admission.throughput import Pace, measure
-from service.assessments.states import FINAL, Assessment, Priority, StageKind, StageState, State
+from service.assessments.states import FINAL_STATES, Assessment, Priority, StageKind, StageState, State
 from service.storage.database import Database, now
 from service.storage.tables import AssessmentRow, ReservationRow, StageRow
 from service.worker_registry import living
@@ -216,7 +216,7 @@ def _waiting(session: Session, moment: datetime) -> list[Waiting]:
             AssessmentRow.audio_seconds,
             AssessmentRow.segments_done,
             AssessmentRow.segments_total,
-        ).where(AssessmentRow.state.in_([state for state in State if state not in FINAL]))
+        ).where(AssessmentRow.state.in_([state for state in State if state not in FINAL_STATES]))
     ).all()
     spent = _spent(session, moment)
     return [

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import case, func, or_, select, text
 from sqlalchemy.orm import Session
 
-from service.assessments.states import FINAL, Priority, StageKind, StageState, State
+from service.assessments.states import FINAL_STATES, Priority, StageKind, StageState, State
 from service.storage.database import Database, now
 from service.storage.tables import AssessmentRow, DeliveryRow, StageRow
 from service.webhooks.states import DeliveryState
@@ -20,7 +20,7 @@ from service.worker_registry import LivingWorker, LoadedModel, living, registere
 DELAYED = "delayed"
 """Ready, but to be tried again only later."""
 AT_MOST = timedelta(seconds=5)
-OPEN = tuple(state for state in State if state not in FINAL)
+OPEN = tuple(state for state in State if state not in FINAL_STATES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

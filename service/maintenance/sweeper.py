@@ -16,8 +16,8 @@ from sqlalchemy import or_
 
 from service.assessments.stages import StageRepository
 from service.assessments.states import WORKERS_LOST
-from service.batches.lifecycle import finish_batches
-from service.idempotency import forget_keys
+from service.batches.lifecycle import advance_batches
+from service.idempotency import delete_expired_keys
 from service.maintenance.orphans import remove_orphans
 from service.maintenance.retention import Retention, erase_old, erase_old_batches, remove_material, retention
 from service.maintenance.upload_expiry import expire_uploads
@@ -33,7 +33,7 @@ from service.storage.objects import ObjectStore
 from service.storage.tables import LeadershipRow
 from service.task_queue.publisher import Doorbell
 from service.webhooks.deliveries import DeliverySweep, delivery_sweep, sweep_deliveries
-from service.webhooks.publisher import pump_deliveries
+from service.webhooks.publisher import publish_deliveries
 from service.worker_registry import forget_lost
 
 log = structlog.stdlib.get_logger(__name__)
@@ -91,10 +91,10 @@ def sweep(database: Database, objects: ObjectStore, plan: SweepPlan) -> None:
     """Put right whatever was lost; safe to run at any time and twice."""
     silence = plan.window.silence
     with database.reading() as session:
-        lost = StageRepository(session, ROLE).lost(silence, AT_ONCE)
+        lost = StageRepository(session, ROLE).stalled(silence, AT_ONCE)
     for stage_id in lost:
         with database.writing() as session:
-            of = StageRepository(session, ROLE).take_back(stage_id, silence, plan.attempts, WORKERS_LOST)
+            of = StageRepository(session, ROLE).reclaim(stage_id, silence, plan.attempts, WORKERS_LOST)
         if of is not None:
             log.warning("a stage lost its worker", stage=stage_id, assessment=of.id, request_id=of.request_id)
     with database.writing() as session:
@@ -103,7 +103,7 @@ def sweep(database: Database, objects: ObjectStore, plan: SweepPlan) -> None:
     send_back_stranded(database, silence)
     sweep_deliveries(database, plan.deliveries)
     remove_material(database, objects, plan.retention)
-    finish_batches(database, objects)
+    advance_batches(database, objects)
 
 
 def tidy(database: Database, objects: ObjectStore, plan: SweepPlan) -> None:
@@ -111,7 +111,7 @@ def tidy(database: Database, objects: ObjectStore, plan: SweepPlan) -> None:
     while erase_old(database, objects, plan.retention) == AT_ONCE:
         pass
     erase_old_batches(database, plan.retention)
-    forget_keys(database, plan.keys_age)
+    delete_expired_keys(database, plan.keys_age)
     expire_uploads(database, objects, plan.uploads_age)
     remove_orphans(database, objects, ORPHANED_AFTER)
 
@@ -179,6 +179,6 @@ class Sweeper:
             if due and lead(self._database, self._owner, 4 * self._plan.every):
                 self._sweep()
             pump(self._database, self._doorbell, self._plan.window)
-            pump_deliveries(self._database, self._doorbell, self._plan.window.silence)
+            publish_deliveries(self._database, self._doorbell, self._plan.window.silence)
         except Exception as error:  # the thread must outlive whatever one turn meets
             log.warning("sweep failed", **failure_fields(error))

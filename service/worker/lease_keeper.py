@@ -88,7 +88,7 @@ class LeaseKeeper:
 
     def _look(self) -> bool:
         with self._database.reading() as session:
-            return StageRepository(session, self._worker).holds(self._claim)
+            return StageRepository(session, self._worker).is_held(self._claim)
 
     def _lose(self) -> None:
         with self._lock:

@@ -230,7 +230,7 @@ class StageRunner:
         if claim.kind == StageKind.PREPARE:
             return self._give_up_or_back(claim, WORK_LOST)
         try:
-            again = self._write(lambda stages: stages.start_over(claim, self._patience.attempts))
+            again = self._write(lambda stages: stages.restart(claim, self._patience.attempts))
         except FenceLost:
             self._clear_after(claim)
             return StageOutcome.LOST
@@ -240,7 +240,7 @@ class StageRunner:
         delay = self._patience.delay_after(claim.attempt)
         try:
             if claim.attempt < self._patience.attempts:
-                self._write(lambda stages: stages.give_back(claim, delay))
+                self._write(lambda stages: stages.retry(claim, delay))
                 return StageOutcome.FAILED
             self._write(lambda stages: stages.fail(claim, failure))
         except FenceLost:
@@ -251,7 +251,7 @@ class StageRunner:
     def _excuse(self, claim: StageClaim) -> None:
         """Not the stage's fault, so it does not count: tried again until what it needs is back."""
         try:
-            self._write(lambda stages: stages.give_back(claim, self._patience.retry_delay, counted=False))
+            self._write(lambda stages: stages.retry(claim, self._patience.retry_delay, counted=False))
         except FenceLost:
             self._clear_after(claim)
 

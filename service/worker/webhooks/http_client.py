@@ -22,8 +22,8 @@ from typing import Any
 import httpcore
 
 from service.errors.request import WebhookUrlRefused
-from service.webhooks.states import Trouble
-from service.webhooks.url_policy import Address, Destination, Destinations
+from service.webhooks.states import AttemptError
+from service.webhooks.url_policy import Address, UrlPolicy, WebhookEndpoint
 
 Resolve = Callable[[str, int], Sequence[str]]
 AGENT = "hilbert-webhooks/1"
@@ -32,7 +32,7 @@ AGENT = "hilbert-webhooks/1"
 class SendingFailed(Exception):
     """No answer came; `trouble` says why in one word."""
 
-    def __init__(self, trouble: Trouble) -> None:
+    def __init__(self, trouble: AttemptError) -> None:
         super().__init__(trouble)
         self.trouble = trouble
 
@@ -63,7 +63,7 @@ class GuardedClient:
 
     def __init__(
         self,
-        allowed: Destinations,
+        allowed: UrlPolicy,
         *,
         timeout: timedelta,
         resolve: Resolve = resolve_name,
@@ -78,32 +78,32 @@ class GuardedClient:
         """Send once, and read the status and nothing more. Raises SendingFailed."""
         deadline = Deadline(self._timeout)
         try:
-            destination = self._allowed.read(url)
+            destination = self._allowed.parse(url)
         except WebhookUrlRefused:
-            raise SendingFailed(Trouble.URL_REFUSED) from None
+            raise SendingFailed(AttemptError.URL_REFUSED) from None
         try:
             network = Pinned(self._addresses(destination, deadline), deadline)
             return self._send(destination, network, body, headers)
         except httpcore.TimeoutException:
-            raise SendingFailed(Trouble.TIMEOUT) from None
+            raise SendingFailed(AttemptError.TIMEOUT) from None
         except httpcore.ProtocolError:
-            raise SendingFailed(Trouble.PROTOCOL) from None
+            raise SendingFailed(AttemptError.PROTOCOL) from None
         except httpcore.NetworkError as error:
             tls = isinstance(error.__cause__, ssl.SSLError)
-            raise SendingFailed(Trouble.TLS if tls else Trouble.CONNECTION) from None
+            raise SendingFailed(AttemptError.TLS if tls else AttemptError.CONNECTION) from None
 
-    def _addresses(self, destination: Destination, deadline: Deadline) -> list[Address]:
+    def _addresses(self, destination: WebhookEndpoint, deadline: Deadline) -> list[Address]:
         """All of a name's addresses; one that is not allowed spoils the others."""
         if destination.address is not None:
             return [destination.address]
         addresses = [ip_address(text) for text in _within(deadline, self._resolve, destination.host, destination.port)]
         if not addresses:
-            raise SendingFailed(Trouble.NAME_NOT_RESOLVED)
+            raise SendingFailed(AttemptError.NAME_NOT_RESOLVED)
         if not all(map(self._allowed.permits, addresses)):
-            raise SendingFailed(Trouble.ADDRESS_REFUSED)
+            raise SendingFailed(AttemptError.ADDRESS_REFUSED)
         return addresses
 
-    def _send(self, destination: Destination, network: Pinned, body: bytes, headers: Mapping[str, str]) -> Answer:
+    def _send(self, destination: WebhookEndpoint, network: Pinned, body: bytes, headers: Mapping[str, str]) -> Answer:
         origin = (destination.scheme.encode(), destination.host.encode(), destination.port)
         own = {"Host": destination.authority, "User-Agent": AGENT, "Connection": "close"}
         length = {"Content-Length": str(len(body))}
@@ -212,7 +212,7 @@ def _within(deadline: Deadline, resolve: Resolve, host: str, port: int) -> Seque
     try:
         return answers.get(timeout=deadline.left())
     except Empty:
-        raise SendingFailed(Trouble.TIMEOUT) from None
+        raise SendingFailed(AttemptError.TIMEOUT) from None
 
 
 def _header(response: httpcore.Response, wanted: bytes) -> str | None:
