@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Select, update
 
 from service.assessments.repository import AssessmentRepository
-from service.assessments.states import Order, Priority
+from service.assessments.states import NewAssessment, Priority
 from service.auth.caller import Caller
 from service.settings import REPOSITORY, Settings
 from service.storage.database import Database, now
@@ -31,10 +31,10 @@ def stored_order(
     audio: bytes | None,
     transcript: bytes | None,
     priority: Priority = Priority.ROUTINE,
-) -> Order:
+) -> NewAssessment:
     """An order whose material is in the object store."""
     keys = [None if part is None else objects.put(material_prefix(name), part) for part in (audio, transcript)]
-    return Order(
+    return NewAssessment(
         id=name,
         task="spectrum",
         reference=None,

@@ -15,7 +15,7 @@ from sqlalchemy import func, select, text
 
 from bench.scaled.accounts import Account, account
 from service.assessments.repository import AssessmentRepository
-from service.assessments.states import FINAL, Order, Priority
+from service.assessments.states import FINAL_STATES, NewAssessment, Priority
 from service.auth.caller import Caller
 from service.settings import REPOSITORY, Settings
 from service.storage.database import Database
@@ -129,7 +129,7 @@ class Run:
             for order in orders:
                 repository.add(order)
 
-    def _order(self, audio: bytes, transcript: bytes | None) -> Order:
+    def _order(self, audio: bytes, transcript: bytes | None) -> NewAssessment:
         name = str(uuid.uuid4())
         return stored_order(self.objects, name, audio=audio, transcript=transcript, priority=Priority.BATCH)
 
@@ -138,7 +138,7 @@ class Run:
         wait_for(lambda: self._unfinished() == 0, seconds=LONGEST_RUN_SECONDS, every=0.5)
 
     def _unfinished(self) -> int:
-        unfinished = select(func.count()).select_from(AssessmentRow).where(AssessmentRow.state.not_in(FINAL))
+        unfinished = select(func.count()).select_from(AssessmentRow).where(AssessmentRow.state.not_in(FINAL_STATES))
         with self.database.reading() as session:
             return session.scalar(unfinished) or 0
 

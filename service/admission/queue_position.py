@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from service.admission.simulation import PendingAssessment, SlotPool, added_wait, claim_order, finish_times, slot_pools
 from service.admission.throughput import Throughput, measure_throughput
-from service.assessments.states import FINAL, Assessment, Priority, StageKind, StageState, State
+from service.assessments.states import FINAL_STATES, Assessment, Priority, StageKind, StageState, State
 from service.storage.database import Database, now
 from service.storage.tables import AssessmentRow, ReservationRow, StageRow
 from service.worker_registry import live_workers
@@ -216,7 +216,7 @@ def _pending_assessments(session: Session, moment: datetime) -> list[PendingAsse
             AssessmentRow.audio_seconds,
             AssessmentRow.segments_done,
             AssessmentRow.segments_total,
-        ).where(AssessmentRow.state.in_([state for state in State if state not in FINAL]))
+        ).where(AssessmentRow.state.in_([state for state in State if state not in FINAL_STATES]))
     ).all()
     spent = _seconds_spent(session, moment)
     return [

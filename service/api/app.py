@@ -14,19 +14,19 @@ from starlette.concurrency import run_in_threadpool
 
 from service.admission.admission import AdmissionController, admission_limits
 from service.admission.queue_position import QueuePositions
-from service.api.change_feed import Watcher
-from service.api.dependencies import Parts, authenticated
+from service.api.change_feed import ChangeFeed
+from service.api.dependencies import Components, authenticated
 from service.api.error_handlers import install_error_handlers
-from service.api.middleware.metrics import Measuring
-from service.api.middleware.request_id import PREFIX, Correlation
-from service.api.middleware.retry_reads import SecondTry
-from service.api.middleware.tracing import Tracing
-from service.api.openapi.problems import describe
+from service.api.middleware.metrics import MetricsMiddleware
+from service.api.middleware.request_id import API_PREFIX, RequestIdMiddleware
+from service.api.middleware.retry_reads import RetryReadsMiddleware
+from service.api.middleware.tracing import TracingMiddleware
+from service.api.openapi.problems import extend_openapi
 from service.api.queue_metrics import QueueMetrics
 from service.api.readiness import Readiness
 from service.api.routes import assessments, batches, events, health, models, uploads, webhooks
 from service.assessments.result import NOTICE
-from service.auth.keys import KeyRing
+from service.auth.keys import ApiKeyRepository
 from service.auth.peppers import load_peppers
 from service.maintenance.sweeper import Sweeper, sweep_plan
 from service.observability.exposition import MetricsServer
@@ -55,11 +55,16 @@ def create_app(settings: Settings, exposition: MetricsServer | None = None) -> F
         redoc_url=None,
         telemetry=NO_TELEMETRY,
     )
-    for middleware in (SecondTry, Correlation, Tracing, Measuring):  # the last one added sees a request first
+    for middleware in (
+        RetryReadsMiddleware,
+        RequestIdMiddleware,
+        TracingMiddleware,
+        MetricsMiddleware,
+    ):  # the last one added sees a request first
         app.add_middleware(middleware)
     install_error_handlers(app)
     app.include_router(health.router)
-    guarded = APIRouter(prefix=PREFIX, dependencies=[Depends(authenticated)])
+    guarded = APIRouter(prefix=API_PREFIX, dependencies=[Depends(authenticated)])
     guarded.include_router(assessments.router)
     guarded.include_router(batches.router)
     guarded.include_router(events.router)
@@ -67,27 +72,27 @@ def create_app(settings: Settings, exposition: MetricsServer | None = None) -> F
     guarded.include_router(uploads.router)
     guarded.include_router(webhooks.router)
     app.include_router(guarded)
-    app.openapi = describe(app)  # type: ignore[method-assign]
+    app.openapi = extend_openapi(app)  # type: ignore[method-assign]
     return app
 
 
-def open_parts(settings: Settings) -> Parts:
+def open_components(settings: Settings) -> Components:
     """Open everything an API process needs. The database must have been migrated."""
     database = Database(settings.database, settings.database_retry_timeout)
     objects = open_objects(settings)
     publisher = TaskPublisher(open_celery(settings.broker, settings.broker_visibility_timeout))
     queue_positions = QueuePositions(database, settings.worker_timeout)
     owner = f"api-{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
-    return Parts(
+    return Components(
         settings=settings,
         database=database,
         objects=objects,
         publisher=publisher,
         sweeper=Sweeper(database, objects, publisher, sweep_plan(settings), owner),
-        keys=KeyRing(database, load_peppers(settings)),
+        api_keys=ApiKeyRepository(database, load_peppers(settings)),
         queue_positions=queue_positions,
         admission=AdmissionController(database, queue_positions, admission_limits(settings)),
-        watcher=Watcher(database, queue_positions),
+        change_feed=ChangeFeed(database, queue_positions),
         readiness=Readiness(database),
     )
 
@@ -96,18 +101,18 @@ def _lifespan(settings: Settings, exposition: MetricsServer) -> Callable[[FastAP
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         with tracing(settings, "api"):  # here, for after this uvicorn ends its process by the signal that it got
-            parts = await run_in_threadpool(open_parts, settings)
-            app.state.parts = parts
-            parts.sweeper.start()
-            parts.readiness.start()
+            components = await run_in_threadpool(open_components, settings)
+            app.state.components = components
+            components.sweeper.start()
+            components.readiness.start()
             try:
-                with exposition.collecting(QueueMetrics(parts)):
+                with exposition.collecting(QueueMetrics(components)):
                     yield
             finally:
-                parts.watcher.close()
-                await run_in_threadpool(parts.readiness.stop)
-                await run_in_threadpool(parts.sweeper.stop)
-                parts.publisher.close()
-                parts.database.close()
+                components.change_feed.close()
+                await run_in_threadpool(components.readiness.stop)
+                await run_in_threadpool(components.sweeper.stop)
+                components.publisher.close()
+                components.database.close()
 
     return lifespan

@@ -8,16 +8,16 @@ from datetime import datetime
 from sqlalchemy import Select, delete, select
 from sqlalchemy.orm import Session
 
-from service.assessments.lifecycle import end
+from service.assessments.lifecycle import finish
 from service.assessments.stages import new_stage
-from service.assessments.states import FINAL, Assessment, Failure, Order, Priority, StageKind, State
+from service.assessments.states import FINAL_STATES, Assessment, Failure, NewAssessment, Priority, StageKind, State
 from service.auth.caller import Caller
 from service.errors.not_found import AssessmentNotFound
 from service.storage.database import now
 from service.storage.pagination import Page, PageRequest, fetch_page
 from service.storage.tables import AssessmentRow
 
-AT_ONCE = 500
+IDS_PER_QUERY = 500
 
 
 class AssessmentRepository:
@@ -27,9 +27,9 @@ class AssessmentRepository:
         self._session = session
         self._caller = caller
 
-    def add(self, order: Order) -> Assessment:
+    def add(self, order: NewAssessment) -> Assessment:
         """Insert the assessment and its first stage; both or neither, with the session's transaction."""
-        row = AssessmentRow(**assessment_values(order, self._caller.tenant, now()))
+        row = AssessmentRow(**assessment_columns(order, self._caller.tenant, now()))
         self._session.add(row)
         self._session.flush()
         self._session.add(new_stage(order.id, StageKind.PREPARE, 0))
@@ -47,7 +47,7 @@ class AssessmentRepository:
 
     def cancel(self, assessment_id: str) -> bool:
         """End an unfinished assessment as cancelled, together with its stages; False when it had ended."""
-        return end(self._session, self._row(assessment_id, lock=True), State.CANCELLED)
+        return finish(self._session, self._row(assessment_id, lock=True), State.CANCELLED)
 
     def erase(self, assessment_id: str) -> None:
         """Remove the rows of a finished assessment. Raises AssessmentNotFound."""
@@ -56,7 +56,7 @@ class AssessmentRepository:
             .where(
                 AssessmentRow.id == assessment_id,
                 AssessmentRow.tenant == self._caller.tenant,
-                AssessmentRow.state.in_(FINAL),
+                AssessmentRow.state.in_(FINAL_STATES),
             )
             .returning(AssessmentRow.id)
         ).all()
@@ -74,7 +74,7 @@ class AssessmentRepository:
         return row
 
 
-def assessment_values(order: Order, tenant: str, moment: datetime) -> dict[str, object]:
+def assessment_columns(order: NewAssessment, tenant: str, moment: datetime) -> dict[str, object]:
     """The columns of an order that was just taken."""
     return {
         "id": order.id,
@@ -92,9 +92,9 @@ def assessment_values(order: Order, tenant: str, moment: datetime) -> dict[str, 
         "segments_done": 0,
         "version": 1,
         "audio_seconds": order.audio_seconds,
-        "batch_id": None if order.place is None else order.place.batch_id,
-        "batch_line": None if order.place is None else order.place.line,
-        "custom_id": None if order.place is None else order.place.custom_id,
+        "batch_id": None if order.batch_position is None else order.batch_position.batch_id,
+        "batch_line": None if order.batch_position is None else order.batch_position.line,
+        "custom_id": None if order.batch_position is None else order.batch_position.custom_id,
     }
 
 
@@ -105,8 +105,8 @@ def changed_since(session: Session, known: Mapping[str, int]) -> dict[str, Asses
     """
     changed: dict[str, Assessment | None] = {}
     ids = list(known)
-    for start in range(0, len(ids), AT_ONCE):
-        some = ids[start : start + AT_ONCE]
+    for start in range(0, len(ids), IDS_PER_QUERY):
+        some = ids[start : start + IDS_PER_QUERY]
         query = select(AssessmentRow.id, AssessmentRow.version).where(AssessmentRow.id.in_(some))
         versions = {row.id: row.version for row in session.execute(query)}
         stale = [one for one in some if one in versions and versions[one] > known[one]]

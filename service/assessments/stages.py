@@ -13,9 +13,9 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, func, or_, select, update
 from sqlalchemy.orm import Session
 
-from service.assessments.lifecycle import changed, end, start_over
+from service.assessments.lifecycle import finish, record_change, restart
 from service.assessments.states import (
-    FINAL,
+    FINAL_STATES,
     WORK_LOST,
     Failure,
     Priority,
@@ -68,7 +68,12 @@ class StageRepository:
         """Take a stage that is ready, or whose lease has run out; None when it is not to be had."""
         stage = self._session.get(StageRow, stage_id)
         assessment = None if stage is None else self._lock(stage.assessment_id)
-        if stage is None or assessment is None or assessment.state in FINAL or not self._fits(assessment):
+        if (
+            stage is None
+            or assessment is None
+            or assessment.state in FINAL_STATES
+            or not self._model_matches(assessment)
+        ):
             return None
         moment, ready_at = now(), _ready_at(stage)
         claimed = self._session.execute(
@@ -94,7 +99,7 @@ class StageRepository:
         kind, index, fence, attempt, input_key = claimed
         if kind == StageKind.PREPARE and assessment.state == State.QUEUED:
             assessment.state = State.PREPARING
-            changed(assessment)
+            record_change(assessment)
         return StageClaim(
             stage_id=stage_id,
             assessment_id=assessment.id,
@@ -132,7 +137,7 @@ class StageRepository:
 
         `seconds` is how long the recording is, now that it has been decoded.
         """
-        assessment = self._complete(claim, summary_key)
+        assessment = self._complete_stage(claim, summary_key)
         assessment.audio_seconds = seconds
         assessment.segments_total = sum(chunk.segments for chunk in chunks)
         assessment.state = State.ENCODING if chunks else State.SCORING
@@ -144,7 +149,7 @@ class StageRepository:
 
     def complete_encode(self, claim: StageClaim, features_key: str) -> None:
         """Done with a chunk; the last one brings the score stage. Raises FenceLost."""
-        assessment = self._complete(claim, features_key)
+        assessment = self._complete_stage(claim, features_key)
         encodes = (StageRow.assessment_id == claim.assessment_id, StageRow.kind == StageKind.ENCODE)
         done = (*encodes, StageRow.state == StageState.DONE)
         assessment.segments_done = self._session.scalar(select(func.sum(StageRow.segments)).where(*done)) or 0
@@ -157,9 +162,9 @@ class StageRepository:
 
     def complete_assessment(self, claim: StageClaim, result_key: str, *, scored: bool) -> None:
         """The result is stored and the assessment ends. Raises FenceLost."""
-        assessment = self._complete(claim, result_key)
+        assessment = self._complete_stage(claim, result_key)
         assessment.result_key = result_key
-        end(self._session, assessment, State.SUCCEEDED if scored else State.ABSTAINED)
+        finish(self._session, assessment, State.SUCCEEDED if scored else State.ABSTAINED)
 
     def score_inputs(self, claim: StageClaim) -> ScoreInputs:
         """What the stages before left for scoring."""
@@ -172,9 +177,9 @@ class StageRepository:
         features = tuple(row.output_key for row in rows if row.kind == StageKind.ENCODE)
         return ScoreInputs(summary_key=summary, feature_keys=features)
 
-    def give_back(self, claim: StageClaim, delay: timedelta, *, counted: bool = True) -> None:
+    def retry(self, claim: StageClaim, delay: timedelta, *, counted: bool = True) -> None:
         """After an error: let the stage be tried again once the delay is over. Raises FenceLost."""
-        self._guarded(
+        self._write_fenced(
             claim,
             state=StageState.READY,
             owner=None,
@@ -187,34 +192,34 @@ class StageRepository:
     def fail(self, claim: StageClaim, failure: Failure) -> None:
         """Give up: the stage and its assessment fail, the other stages are dropped. Raises FenceLost."""
         assessment = self._lock(claim.assessment_id)
-        self._guarded(claim, state=StageState.FAILED, lease_until=None)
+        self._write_fenced(claim, state=StageState.FAILED, lease_until=None)
         if assessment is not None:
-            end(self._session, assessment, State.FAILED, failure)
+            finish(self._session, assessment, State.FAILED, failure)
 
-    def start_over(self, claim: StageClaim, attempts: int) -> bool:
+    def restart(self, claim: StageClaim, attempts: int) -> bool:
         """What the stages before had left is gone: prepare it anew. False when that was done so often that it fails.
 
         Raises FenceLost.
         """
         assessment = self._lock(claim.assessment_id)
-        self._guarded(claim, state=StageState.FAILED, lease_until=None)
-        if assessment is None or assessment.state in FINAL:
+        self._write_fenced(claim, state=StageState.FAILED, lease_until=None)
+        if assessment is None or assessment.state in FINAL_STATES:
             raise FenceLost("The assessment has ended.")
         own = (StageRow.assessment_id == assessment.id, StageRow.kind == StageKind.PREPARE)
         spent = self._session.scalars(select(StageRow.attempt).where(*own)).one()
         if spent >= attempts:
-            end(self._session, assessment, State.FAILED, WORK_LOST)
+            finish(self._session, assessment, State.FAILED, WORK_LOST)
             return False
-        return start_over(self._session, assessment, WORK_LOST, attempt=spent)
+        return restart(self._session, assessment, WORK_LOST, attempt=spent)
 
-    def holds(self, claim: StageClaim) -> bool:
+    def is_held(self, claim: StageClaim) -> bool:
         """Whether the claim still stands; looks, without renewing it."""
         return (
             self._session.scalar(select(StageRow.id).where(is_claimed(StageRow, claim.stage_id, claim.fence)))
             is not None
         )
 
-    def lost(self, worker_timeout: timedelta, limit: int) -> list[str]:
+    def stalled(self, worker_timeout: timedelta, limit: int) -> list[str]:
         """Stages whose lease ran out, or whose worker was not heard of for `worker_timeout`."""
         query = (
             select(StageRow.id)
@@ -224,7 +229,7 @@ class StageRepository:
         )
         return list(self._session.scalars(query))
 
-    def take_back(
+    def reclaim(
         self, stage_id: str, worker_timeout: timedelta, attempts: int, failure: Failure
     ) -> AssessmentRow | None:
         """Make a lost stage ready again, or fail its assessment when it has used up its attempts.
@@ -248,7 +253,7 @@ class StageRepository:
             stage.state = StageState.READY
         else:
             stage.state = StageState.FAILED
-            end(self._session, assessment, State.FAILED, failure)
+            finish(self._session, assessment, State.FAILED, failure)
         after_commit(self._session, TAKEN_BACK.inc)
         return assessment
 
@@ -260,21 +265,21 @@ class StageRepository:
             .execution_options(populate_existing=True)
         ).one_or_none()
 
-    def _complete(self, claim: StageClaim, output_key: str) -> AssessmentRow:
+    def _complete_stage(self, claim: StageClaim, output_key: str) -> AssessmentRow:
         assessment = self._lock(claim.assessment_id)
-        if assessment is None or assessment.state in FINAL:
+        if assessment is None or assessment.state in FINAL_STATES:
             raise FenceLost("The assessment has ended.")
-        if not self._fits(assessment):
+        if not self._model_matches(assessment):
             raise FenceLost("The assessment goes on with another model.")
-        self._guarded(claim, state=StageState.DONE, output_key=output_key, lease_until=None, finished_at=now())
+        self._write_fenced(claim, state=StageState.DONE, output_key=output_key, lease_until=None, finished_at=now())
         assessment.model_digest = self._model
-        changed(assessment)
+        record_change(assessment)
         return assessment
 
-    def _fits(self, assessment: AssessmentRow) -> bool:
+    def _model_matches(self, assessment: AssessmentRow) -> bool:
         return assessment.model_digest in (None, self._model)
 
-    def _guarded(self, claim: StageClaim, **values: object) -> None:
+    def _write_fenced(self, claim: StageClaim, **values: object) -> None:
         written = self._session.scalars(
             update(StageRow)
             .where(is_claimed(StageRow, claim.stage_id, claim.fence))

@@ -21,8 +21,8 @@ from service.errors.tree import Unauthenticated
 from service.storage.database import Database, now
 from service.storage.tables import ApiKeyRow
 
-VISIBLE = string.ascii_lowercase + string.digits
-PATTERN = re.compile(r"hil_([a-z0-9]{8})_[A-Za-z0-9_-]{43}")
+VISIBLE_CHARACTERS = string.ascii_lowercase + string.digits
+KEY_PATTERN = re.compile(r"hil_([a-z0-9]{8})_[A-Za-z0-9_-]{43}")
 REFUSAL = "No valid API key came with the request."
 
 
@@ -48,7 +48,7 @@ class IssuedKey:
         return f"IssuedKey(id={self.id!r})"
 
 
-class KeyRing:
+class ApiKeyRepository:
     """All keys of this service."""
 
     def __init__(self, database: Database, peppers: Peppers) -> None:
@@ -57,7 +57,7 @@ class KeyRing:
 
     def issue(self, *, name: str, tenant: str) -> IssuedKey:
         """Make a key for a tenant."""
-        visible = "".join(secrets.choice(VISIBLE) for _ in range(8))
+        visible = "".join(secrets.choice(VISIBLE_CHARACTERS) for _ in range(8))
         secret = f"hil_{visible}_{secrets.token_urlsafe(32)}"
         version = self._peppers.current
         with self._database.writing() as session:
@@ -76,7 +76,7 @@ class KeyRing:
 
     def verify(self, secret: str) -> Caller:
         """The caller who holds this key. Raises Unauthenticated, without saying what was wrong."""
-        match = PATTERN.fullmatch(secret)
+        match = KEY_PATTERN.fullmatch(secret)
         if match is None:
             raise Unauthenticated(REFUSAL)
         key_id = match.group(1)

@@ -38,10 +38,10 @@ def load_peppers(settings: Settings) -> Peppers:
         return Peppers(
             by_version={version: secret.get_secret_value().encode() for version, secret in settings.peppers.items()}
         )
-    return Peppers(by_version={1: _generated_pepper(settings.folder / "pepper")})
+    return Peppers(by_version={1: _read_or_create_pepper(settings.folder / "pepper")})
 
 
-def _generated_pepper(path: Path) -> bytes:
+def _read_or_create_pepper(path: Path) -> bytes:
     """Read the pepper file, or make it whole under another name: two processes that start agree on one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     if not path.exists():

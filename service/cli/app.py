@@ -18,8 +18,8 @@ from pydantic_settings import SettingsError
 from rich.console import Console
 from rich.table import Table
 
-from service.auth.keys import KeyRing
-from service.cli.bundle_shelf import BundleShelf
+from service.auth.keys import ApiKeyRepository
+from service.cli.bundle_shelf import BundleStore
 from service.embedded.serving import RunningService, running_service, wait_for_signal
 from service.errors.request import UnknownTask
 from service.errors.tree import ConfigurationRefused
@@ -75,19 +75,19 @@ def serve(
 ) -> None:
     """Start API, workers and sweeper on this machine, and stop them on Ctrl-C."""
     settings = read_settings(host=host, port=port, data_dir=data_dir, bundle=bundle)
-    signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGTERM, raise_interrupt)
     console = Console()
     console.print("Starting HILBERT ...")
     try:
         with running_service(settings) as service:
-            console.print(_welcome(service), soft_wrap=True, highlight=False)
+            console.print(_startup_message(service), soft_wrap=True, highlight=False)
             wait_for_signal(service)
             console.print("Stopping ...")
             signal.signal(signal.SIGINT, signal.SIG_IGN)
     except KeyboardInterrupt:
         console.print("Stopped before it was ready.")
     except ConfigurationRefused as error:
-        _refuse(error.detail)
+        exit_with(error.detail)
 
 
 @app.command()
@@ -121,7 +121,7 @@ def api(
             server = Server(create_app(settings, exposition), settings)
             server.run(sockets=None if listen_fd is None else [socket.socket(fileno=listen_fd)])
     except ConfigurationRefused as error:
-        _refuse(error.detail)
+        exit_with(error.detail)
 
 
 @app.command()
@@ -171,7 +171,7 @@ def revoke_key(
 ) -> None:
     """End a key's use at once."""
     if not _key_ring().revoke(key_id):
-        _refuse("There is no such key in use; `hilbert keys list` shows all of them.")
+        exit_with("There is no such key in use; `hilbert keys list` shows all of them.")
     Console().print(f"Key {key_id} is revoked.")
 
 
@@ -186,7 +186,7 @@ def verify_bundle(
     try:
         usable = bundle.verify_bundle(settings.bundle, settings, Console(soft_wrap=True))
     except ConfigurationRefused as error:
-        _refuse(error.detail)
+        exit_with(error.detail)
     raise typer.Exit(0 if usable else 1)
 
 
@@ -202,7 +202,7 @@ def show_bundle(
     try:
         bundle.show_bundle(settings.bundle, settings, Console(soft_wrap=True))
     except ConfigurationRefused as error:
-        _refuse(error.detail)
+        exit_with(error.detail)
     except BundleError as error:
         Console(stderr=True, soft_wrap=True).print(f"{error.detail}. {error.advice}", markup=False)
         raise typer.Exit(1) from error
@@ -222,9 +222,9 @@ def install_bundle(
 
     settings = read_settings()
     found = Console(stderr=True, soft_wrap=True)
-    with _refusing():
+    with exit_on_refusal():
         stream = sys.stdin.buffer if source == "-" else Path(source)
-        typer.echo(BundleShelf(shelf).install(stream, lambda folder: usable(folder, settings, found)))
+        typer.echo(BundleStore(shelf).install(stream, lambda folder: usable(folder, settings, found)))
 
 
 @bundle_app.command("activate")
@@ -232,21 +232,21 @@ def activate_bundle(
     name: Annotated[str, typer.Argument(help="Its name, as `bundle list` shows it.")], shelf: Shelf = SHELF
 ) -> None:
     """Let workers that start from now on load this bundle."""
-    with _refusing():
-        BundleShelf(shelf).activate(name)
+    with exit_on_refusal():
+        BundleStore(shelf).activate(name)
 
 
 @bundle_app.command("rollback")
 def roll_back_bundle(shelf: Shelf = SHELF) -> None:
     """Let workers that start from now on load the bundle that was active before; print its name."""
-    with _refusing():
-        typer.echo(BundleShelf(shelf).roll_back())
+    with exit_on_refusal():
+        typer.echo(BundleStore(shelf).roll_back())
 
 
 @bundle_app.command("list")
 def list_bundles(shelf: Shelf = SHELF) -> None:
     """List the installed bundles, which one is current and which was before."""
-    for bundle in BundleShelf(shelf).bundles():
+    for bundle in BundleStore(shelf).bundles():
         typer.echo(f"{bundle.name}{'  current' * bundle.current}{'  previous' * bundle.previous}")
 
 
@@ -263,7 +263,7 @@ def assess(
     try:
         result = assess_file(read_settings(), file, transcript, task)
     except (ConfigurationRefused, UnknownTask) as error:
-        _refuse(error.detail)
+        exit_with(error.detail)
     if as_json:
         typer.echo(result.model_dump_json(indent=2))
         return
@@ -286,13 +286,13 @@ def batch(
     from service.cli.batch import BatchOptions, run_batch
 
     settings = read_settings()
-    signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGTERM, raise_interrupt)
     options = BatchOptions(
         manifest=manifest,
         out=out,
         url=url.rstrip("/"),
         key=None if settings.client_api_key is None else settings.client_api_key.get_secret_value(),
-        patience=timedelta(seconds=patience),
+        retry_timeout=timedelta(seconds=patience),
         cancel_on_interrupt=cancel_on_interrupt,
     )
     raise typer.Exit(run_batch(options, Console()))
@@ -314,9 +314,9 @@ def read_settings(**overrides: object) -> Settings:
         reasons = [
             f"{'.'.join(map(str, problem['loc'])) or 'settings'}: {problem['msg']}" for problem in error.errors()
         ]
-        _refuse("\n".join(reasons))
+        exit_with("\n".join(reasons))
     except SettingsError as error:  # names the setting and not what it holds
-        _refuse(f"{error}: it has to be JSON.")
+        exit_with(f"{error}: it has to be JSON.")
 
 
 def _open_model(settings: Settings) -> AssessmentModel:
@@ -327,15 +327,15 @@ def _open_model(settings: Settings) -> AssessmentModel:
 
 
 @contextmanager
-def _refusing() -> Iterator[None]:
+def exit_on_refusal() -> Iterator[None]:
     """What is refused ends the command with its reason."""
     try:
         yield
     except ConfigurationRefused as error:
-        _refuse(error.detail)
+        exit_with(error.detail)
 
 
-def _key_ring() -> KeyRing:
+def _key_ring() -> ApiKeyRepository:
     from service.auth.peppers import load_peppers
     from service.storage.database import Database
     from service.storage.migration import migrate as migrate_database
@@ -343,10 +343,10 @@ def _key_ring() -> KeyRing:
     settings = read_settings()
     database = Database(settings.database)
     migrate_database(database)
-    return KeyRing(database, load_peppers(settings))
+    return ApiKeyRepository(database, load_peppers(settings))
 
 
-def _welcome(service: RunningService) -> str:
+def _startup_message(service: RunningService) -> str:
     key = "hilbert keys create NAME  makes another one"
     if service.first_key is not None:
         key = f"[bold]{service.first_key}[/bold]  (shown this once)"
@@ -361,11 +361,13 @@ def _welcome(service: RunningService) -> str:
     )
 
 
-def _interrupt(_number: int, _frame: object) -> None:
+def raise_interrupt(_number: int, _frame: object) -> None:
+    """Signal handler: raise KeyboardInterrupt, as SIGINT does."""
     raise KeyboardInterrupt
 
 
-def _refuse(reason: str) -> Never:
+def exit_with(reason: str) -> Never:
+    """Print the reason on standard error and exit with EX_CONFIG."""
     Console(stderr=True, soft_wrap=True).print(reason, markup=False, highlight=False)
     raise typer.Exit(os.EX_CONFIG)
 

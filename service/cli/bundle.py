@@ -39,7 +39,7 @@ def show_bundle(folder: Path, settings: Settings, console: Console) -> None:
     """Print what a bundle says of itself; raises BundleError when its files or signature are not in order."""
     bundle = open_bundle(folder, Trust(keys=trust_of(settings).keys))
     table = _table()
-    for name, value in _facts(bundle):
+    for name, value in _description_rows(bundle):
         table.add_row(name, value)
     console.print(table)
 
@@ -54,7 +54,7 @@ def _table() -> Table:
 def _check(folder: Path, trust: Trust, settings: Settings, table: Table) -> None:
     bundle = open_bundle(folder, trust)
     table.add_row("bundle", f"{bundle.manifest.name} {bundle.manifest.version}, sha256 {bundle.digest}")
-    table.add_row("signature", _signed(bundle))
+    table.add_row("signature", _signature_text(bundle))
     table.add_row("files", f"{len(bundle.manifest.files)}, each with the digest in the manifest, and no other")
     with Pipeline(bundle, runtime_of(settings)) as pipeline:
         found = pipeline.warm_up()
@@ -71,12 +71,12 @@ def _differences(found: Deviation) -> Iterator[tuple[str, float, float]]:
     yield "contributions", found.contributions, CONTRIBUTION_TOLERANCE
 
 
-def _facts(bundle: Bundle) -> Iterator[tuple[str, str]]:
+def _description_rows(bundle: Bundle) -> Iterator[tuple[str, str]]:
     manifest = bundle.manifest
     yield "bundle", f"{manifest.name} {manifest.version}"
     yield "released", "not said" if manifest.released is None else manifest.released.isoformat()
     yield "digest", f"sha256 {bundle.digest}"
-    yield "signature", _signed(bundle)
+    yield "signature", _signature_text(bundle)
     if manifest.demonstration:
         yield "demonstration", "trained on synthetic speech only; its numbers say nothing about any person"
     for task in manifest.tasks:
@@ -88,7 +88,7 @@ def _facts(bundle: Bundle) -> Iterator[tuple[str, str]]:
         yield path, f"{(bundle.folder / path).stat().st_size / MEGABYTE:.3f} MB"
 
 
-def _signed(bundle: Bundle) -> str:
+def _signature_text(bundle: Bundle) -> str:
     if bundle.signature is None:
         return "none"
     trusted = "trusted" if bundle.signed_by else "not among the trusted keys"

@@ -23,7 +23,7 @@ CURRENT, PREVIOUS = "current", "previous"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ShelvedBundle:
+class InstalledBundle:
     """A bundle on the shelf; its name is the beginning of its digest, unless it came with the image."""
 
     name: str
@@ -31,7 +31,7 @@ class ShelvedBundle:
     previous: bool
 
 
-class BundleShelf:
+class BundleStore:
     """A folder of bundles. Every verb may be repeated, and leaves what was there when it fails."""
 
     def __init__(self, folder: Path) -> None:
@@ -44,8 +44,8 @@ class BundleShelf:
         """
         with tempfile.TemporaryDirectory(prefix=".partial-", dir=self._folder) as partial:
             arriving = Path(partial) / "bundle"
-            _fetch(source, arriving)
-            name = _name(arriving)
+            _copy_source(source, arriving)
+            name = _bundle_name(arriving)
             if not usable(arriving):
                 raise ConfigurationRefused("The bundle is refused, and was not installed.")
             if not (self._folder / name).exists():
@@ -73,12 +73,12 @@ class BundleShelf:
         self.activate(before)
         return before
 
-    def bundles(self) -> list[ShelvedBundle]:
+    def bundles(self) -> list[InstalledBundle]:
         """All of them, by name."""
         current, previous = self._target(CURRENT), self._target(PREVIOUS)
         names = [path.parent.name for path in sorted(self._folder.glob(f"[!.]*/{MANIFEST}"))]
         return [
-            ShelvedBundle(name=name, current=name == current, previous=name == previous)
+            InstalledBundle(name=name, current=name == current, previous=name == previous)
             for name in names
             if name not in (CURRENT, PREVIOUS)
         ]
@@ -94,7 +94,7 @@ class BundleShelf:
             fresh.replace(self._folder / link)
 
 
-def _fetch(source: Path | IO[bytes], target: Path) -> None:
+def _copy_source(source: Path | IO[bytes], target: Path) -> None:
     try:
         if isinstance(source, Path):
             shutil.copytree(source, target)
@@ -120,7 +120,7 @@ def _unpack(archive: tarfile.TarFile, member: tarfile.TarInfo, target: Path) -> 
             shutil.copyfileobj(content, file)
 
 
-def _name(folder: Path) -> str:
+def _bundle_name(folder: Path) -> str:
     manifest = folder / MANIFEST
     if not manifest.is_file():
         raise ConfigurationRefused(f"This is no bundle: it holds no {MANIFEST}.")

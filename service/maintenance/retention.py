@@ -11,9 +11,9 @@ from typing import Any
 from sqlalchemy import Row, Select, and_, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
-from service.assessments.states import FINAL
-from service.batches.lifecycle import withdraw_line
-from service.batches.states import ENDED, BatchState
+from service.assessments.states import FINAL_STATES
+from service.batches.lifecycle import invalidate_files
+from service.batches.states import FINAL_BATCH_STATES, BatchState
 from service.settings import Settings
 from service.storage.database import Database, now
 from service.storage.objects import ObjectStore, assessment_prefix, work_prefix
@@ -68,7 +68,7 @@ def remove_material(
             words.label("words_due"),
             AssessmentRow.transcript_key,
         )
-        .where(AssessmentRow.state.in_(FINAL), or_(AssessmentRow.work_removed_at.is_(None), audio, words))
+        .where(AssessmentRow.state.in_(FINAL_STATES), or_(AssessmentRow.work_removed_at.is_(None), audio, words))
         .order_by(AssessmentRow.finished_at)
         .limit(MAX_ROWS)
     )
@@ -125,7 +125,7 @@ def erase_expired_assessments(database: Database, objects: ObjectStore, kept: Re
     """Erase assessments whose results are kept no longer, with all their objects; returns how many."""
     if kept.results is None:
         return 0
-    old = (AssessmentRow.state.in_(FINAL), AssessmentRow.finished_at < now() - kept.results)
+    old = (AssessmentRow.state.in_(FINAL_STATES), AssessmentRow.finished_at < now() - kept.results)
     with database.reading() as session:
         rows = session.execute(select(AssessmentRow.id, AssessmentRow.batch_id).where(*old).limit(MAX_ROWS)).all()
     ids = [row.id for row in rows]
@@ -135,7 +135,7 @@ def erase_expired_assessments(database: Database, objects: ObjectStore, kept: Re
         with database.writing() as session:
             session.execute(delete(AssessmentRow).where(AssessmentRow.id.in_(ids), *old))
     for batch_id in {row.batch_id for row in rows} - {None}:
-        withdraw_line(database, objects, batch_id)
+        invalidate_files(database, objects, batch_id)
     return len(ids)
 
 
@@ -143,6 +143,6 @@ def erase_expired_batches(database: Database, kept: Retention) -> None:
     """Let batches go that ended longer ago than results are kept; the sweeper erases what is left of them."""
     if kept.results is None:
         return
-    old = (BatchRow.state.in_(ENDED), BatchRow.finished_at < now() - kept.results)
+    old = (BatchRow.state.in_(FINAL_BATCH_STATES), BatchRow.finished_at < now() - kept.results)
     with database.writing() as session:
         session.execute(update(BatchRow).where(*old).values(state=BatchState.ERASING, updated_at=now()))

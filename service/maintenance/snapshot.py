@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import case, func, select, text
 from sqlalchemy.orm import Session
 
-from service.assessments.states import FINAL, Priority, StageKind, StageState, State
+from service.assessments.states import FINAL_STATES, Priority, StageKind, StageState, State
 from service.storage.database import Database, now
 from service.storage.lease import is_due
 from service.storage.tables import AssessmentRow, DeliveryRow, StageRow
@@ -21,7 +21,7 @@ from service.worker_registry import LiveWorker, LoadedModel, live_workers, regis
 DELAYED = "delayed"
 """Ready, but to be tried again only later."""
 QUERY_TIMEOUT = timedelta(seconds=5)
-OPEN = tuple(state for state in State if state not in FINAL)
+OPEN = tuple(state for state in State if state not in FINAL_STATES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,8 +15,8 @@ from sqlalchemy import or_
 
 from service.assessments.stages import StageRepository
 from service.assessments.states import WORKERS_LOST
-from service.batches.lifecycle import finish_batches
-from service.idempotency import forget_keys
+from service.batches.lifecycle import advance_batches
+from service.idempotency import delete_expired_keys
 from service.maintenance.orphans import remove_orphans
 from service.maintenance.retention import (
     Retention,
@@ -40,7 +40,7 @@ from service.storage.objects import ObjectStore
 from service.storage.tables import LeadershipRow
 from service.task_queue.publisher import TaskPublisher
 from service.webhooks.deliveries import DeliverySweep, delivery_sweep, sweep_deliveries
-from service.webhooks.publisher import pump_deliveries
+from service.webhooks.publisher import publish_deliveries
 from service.worker_registry import delete_lost_workers
 
 log = structlog.stdlib.get_logger(__name__)
@@ -102,11 +102,11 @@ def sweep(database: Database, objects: ObjectStore, plan: SweepPlan) -> None:
     """Repair what was lost. Idempotent: safe at any time, and in two processes at once."""
     worker_timeout = plan.window.worker_timeout
     with database.reading() as session:
-        lost = StageRepository(session, ROLE).lost(worker_timeout, MAX_ROWS)
+        lost = StageRepository(session, ROLE).stalled(worker_timeout, MAX_ROWS)
     for stage_id in lost:
         # One transaction for each stage: they lock different assessments, and a short one delays no worker.
         with database.writing() as session:
-            of = StageRepository(session, ROLE).take_back(stage_id, worker_timeout, plan.attempts, WORKERS_LOST)
+            of = StageRepository(session, ROLE).reclaim(stage_id, worker_timeout, plan.attempts, WORKERS_LOST)
         if of is not None:
             log.warning("a stage lost its worker", stage=stage_id, assessment=of.id, request_id=of.request_id)
     with database.writing() as session:
@@ -115,7 +115,7 @@ def sweep(database: Database, objects: ObjectStore, plan: SweepPlan) -> None:
     restart_without_model(database, worker_timeout)
     sweep_deliveries(database, plan.deliveries)
     remove_material(database, objects, plan.retention)
-    finish_batches(database, objects)
+    advance_batches(database, objects)
 
 
 def clean_up(database: Database, objects: ObjectStore, plan: SweepPlan) -> None:
@@ -123,7 +123,7 @@ def clean_up(database: Database, objects: ObjectStore, plan: SweepPlan) -> None:
     while erase_expired_assessments(database, objects, plan.retention) == MAX_ROWS:
         pass
     erase_expired_batches(database, plan.retention)
-    forget_keys(database, plan.idempotency_ttl)
+    delete_expired_keys(database, plan.idempotency_ttl)
     expire_uploads(database, objects, plan.upload_ttl)
     remove_orphans(database, objects, ORPHANED_AFTER)
 
@@ -168,7 +168,7 @@ class Sweeper:
             if due and acquire_leadership(self._database, self._owner, LEADERSHIP_INTERVALS * self._plan.interval):
                 self._sweep()
             publish_stages(self._database, self._publisher, self._plan.window)
-            pump_deliveries(self._database, self._publisher, self._plan.window.worker_timeout)
+            publish_deliveries(self._database, self._publisher, self._plan.window.worker_timeout)
         except Exception as error:  # the thread must outlive every error: nothing else would publish in this process
             log.warning("sweep failed", **failure_fields(error))
 

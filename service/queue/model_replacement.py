@@ -12,7 +12,7 @@ import structlog
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from service.assessments.lifecycle import start_over
+from service.assessments.lifecycle import restart
 from service.assessments.states import Failure, StageKind, State
 from service.storage.database import Database, now
 from service.storage.tables import AssessmentRow, ModelRow
@@ -69,5 +69,5 @@ def _restart(session: Session, assessment_id: str, loaded: set[str | None]) -> N
     if row is None or row.state not in STARTED or row.model_digest in loaded:
         return
     model = row.model_digest
-    if start_over(session, row, MATERIAL_REMOVED):
+    if restart(session, row, MATERIAL_REMOVED):
         log.warning("an assessment begins again: no worker has its model any more", assessment=row.id, model=model)

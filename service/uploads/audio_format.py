@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from service.errors.request import AudioEmpty, AudioUnsupported, TranscriptEmpty, TranscriptNotUtf8
 
-HEAD_BYTES = 4096
+HEADER_BYTES = 4096
 """How much of a file's beginning is looked at."""
-SNIFFED_BYTES = 12
+MIN_SNIFF_BYTES = 12
 ADTS_SYNC = 0xFFF0
 LAYER_SYNC = (0xFFE2, 0xFFE4)
 """The sync word with the layer bits of III and II; bits outside the mask are version and protection."""
@@ -31,7 +31,7 @@ def looks_like_audio(head: bytes) -> bool:
 
 def _mpeg_frame(head: bytes) -> bool:
     """An MPEG layer II or III frame, or AAC in ADTS; a UTF-16 byte order mark (layer I) is neither."""
-    if len(head) < SNIFFED_BYTES:
+    if len(head) < MIN_SNIFF_BYTES:
         return False
     bits = int.from_bytes(head[:2], "big")
     return bits & 0xFFF6 == ADTS_SYNC or bits & 0xFFE6 in LAYER_SYNC

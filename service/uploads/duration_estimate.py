@@ -12,14 +12,14 @@ TYPICAL_BITRATES = (
     (b"RF64", 256_000),
 )
 """Bits a second of speech, by the first bytes: Opus in Ogg and WebM, FLAC, and WAV of 16 bits at 16 kHz."""
-COMPRESSED = 96_000
+DEFAULT_BITRATE = 96_000
 """Everything else: MP3, AAC, M4A."""
 UNKNOWN_LENGTH = 0xFFFFFFFF
 FORMAT_BYTES = 16
 STREAMINFO_END = 26
 
 
-def guess_seconds(head: bytes, size: int) -> float:
+def estimate_duration(head: bytes, size: int) -> float:
     """Seconds of audio in a file of `size` bytes that begins with `head` (4 KiB do).
 
     Exact for PCM WAV, and for FLAC that says how many samples it holds; else a guess from what speech usually takes
@@ -28,7 +28,7 @@ def guess_seconds(head: bytes, size: int) -> float:
     exact = _wav_seconds(head, size) or _flac_seconds(head)
     if exact is not None:
         return exact
-    bitrate = next((rate for magic, rate in TYPICAL_BITRATES if head.startswith(magic)), COMPRESSED)
+    bitrate = next((rate for magic, rate in TYPICAL_BITRATES if head.startswith(magic)), DEFAULT_BITRATE)
     return 8 * size / bitrate
 
 

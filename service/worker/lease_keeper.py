@@ -90,7 +90,7 @@ class LeaseKeeper:
 
     def _holds(self) -> bool:
         with self._database.reading() as session:
-            return StageRepository(session, self._worker).holds(self._claim)
+            return StageRepository(session, self._worker).is_held(self._claim)
 
     def _notify_lost(self) -> None:
         # Listeners run outside of the lock: one of them may call `on_lost` or wait for another thread that does.

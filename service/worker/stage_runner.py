@@ -232,7 +232,7 @@ class StageRunner:
         if claim.kind == StageKind.PREPARE:
             return self._give_up_or_back(claim, WORK_LOST)
         try:
-            again = self._write(lambda stages: stages.start_over(claim, self._retry.attempts))
+            again = self._write(lambda stages: stages.restart(claim, self._retry.attempts))
         except FenceLost:
             self._clear_after(claim)
             return StageOutcome.LOST
@@ -242,7 +242,7 @@ class StageRunner:
         delay = self._retry.delay_after(claim.attempt)
         try:
             if claim.attempt < self._retry.attempts:
-                self._write(lambda stages: stages.give_back(claim, delay))
+                self._write(lambda stages: stages.retry(claim, delay))
                 return StageOutcome.FAILED
             self._write(lambda stages: stages.fail(claim, failure))
         except FenceLost:
@@ -253,7 +253,7 @@ class StageRunner:
     def _excuse(self, claim: StageClaim) -> None:
         """Not the stage's fault, so it does not count: tried again until what it needs is back."""
         try:
-            self._write(lambda stages: stages.give_back(claim, self._retry.retry_delay, counted=False))
+            self._write(lambda stages: stages.retry(claim, self._retry.retry_delay, counted=False))
         except FenceLost:
             self._clear_after(claim)
 

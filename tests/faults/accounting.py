@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import func, select
 
 from service.assessments.result import Result
-from service.assessments.states import FINAL, StageKind, StageState
+from service.assessments.states import FINAL_STATES, StageKind, StageState
 from service.storage.objects import assessment_prefix
 from service.storage.tables import AssessmentRow, DeliveryRow, MessageRow, StageRow
 from tests.faults.load import Accepted
@@ -46,7 +46,7 @@ def wait_until_settled(site: Site) -> None:
     seen, since = None, time.monotonic()
     while time.monotonic() - since < STUCK_SECONDS:
         with site.database.reading() as session:
-            open_ones = session.scalar(select(func.count()).where(AssessmentRow.state.not_in(FINAL)))
+            open_ones = session.scalar(select(func.count()).where(AssessmentRow.state.not_in(FINAL_STATES)))
             fences = session.scalar(select(func.sum(StageRow.fence))) or 0
             undelivered = session.scalar(select(func.count()).where(DeliveryRow.finished_at.is_(None)))
             attempts = session.scalar(select(func.sum(DeliveryRow.attempt))) or 0
@@ -86,7 +86,7 @@ def _done(kind: StageKind):
 def _account_for_one(site: Site, account: Account, one: Accepted, row: AssessmentRow | None) -> None:
     if row is None:
         account.lost.append(one.id)
-    elif row.state not in FINAL:
+    elif row.state not in FINAL_STATES:
         account.stuck.append(one.id)
     elif row.state != "succeeded":
         account.failed.append(one.id)

@@ -17,7 +17,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from sqlalchemy import delete, text
 
 from service.assessments.repository import AssessmentRepository
-from service.assessments.states import Order, Priority
+from service.assessments.states import NewAssessment, Priority
 from service.auth.caller import Caller
 from service.observability.metrics import REGISTRY
 from service.observability.traces import use_provider
@@ -143,7 +143,7 @@ def submit(caller):
     """Submit an assessment straight into a database."""
 
     def submit(database, assessment_id="a1", *, by=caller, priority=Priority.ROUTINE, audio_key=None):
-        order = Order(
+        order = NewAssessment(
             id=assessment_id,
             task="spectrum",
             reference=None,

@@ -6,20 +6,17 @@ import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
-import structlog
 from starlette.requests import Request
 
 from service.errors.request import BodyStalled
 
-log = structlog.stdlib.get_logger(__name__)
 
-
-async def body_of(request: Request, patience: timedelta) -> AsyncIterator[bytes]:
+async def read_body(request: Request, timeout: timedelta) -> AsyncIterator[bytes]:
     """The body as it comes. Raises BodyStalled when nothing came for so long, ClientDisconnect."""
     chunks = request.stream()
     while True:
         try:
-            async with asyncio.timeout(patience.total_seconds()):
+            async with asyncio.timeout(timeout.total_seconds()):
                 chunk = await anext(chunks)
         except StopAsyncIteration:
             return

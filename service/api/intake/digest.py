@@ -7,7 +7,7 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import suppress
 
-from service.api.intake.multipart import Part
+from service.api.intake.multipart import FormPart
 
 
 def json_digest(content: bytes) -> str:
@@ -17,13 +17,13 @@ def json_digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-class FormDigest:
+class FormHasher:
     """Digest of what a form means: names and contents of its parts, whatever their order and the boundary."""
 
     def __init__(self) -> None:
         self._parts: list[tuple[str, str]] = []
 
-    async def through(self, part: Part) -> AsyncIterator[bytes]:
+    async def hashing(self, part: FormPart) -> AsyncIterator[bytes]:
         """The part's chunks as they come; read them to the end."""
         hasher = hashlib.sha256()
         async for chunk in part.chunks:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from urllib.parse import parse_qsl
 
-from service.api.intake.multipart import Part
+from service.api.intake.multipart import FormPart
 from service.errors.request import MalformedUpload, TooLarge
 
 CONTENT_TYPE = "application/x-www-form-urlencoded"
-MOST_FIELDS = 10
-BYTEWISE = "latin-1"
+MAX_FIELDS = 10
+BYTE_ENCODING = "latin-1"
 """One character a byte: whether the text is UTF-8 is judged elsewhere, as for any transcript."""
 
 
@@ -21,7 +21,7 @@ class UrlencodedForm:
         self._body = body
         self._limit = limit
 
-    async def parts(self) -> AsyncIterator[Part]:
+    async def parts(self) -> AsyncIterator[FormPart]:
         """Raises MalformedUpload, TooLarge."""
         content = bytearray()
         async for chunk in self._body:
@@ -30,13 +30,13 @@ class UrlencodedForm:
                 raise TooLarge(f"The form is larger than {self._limit} bytes.")
         try:
             fields = parse_qsl(
-                content.decode(BYTEWISE), keep_blank_values=True, max_num_fields=MOST_FIELDS, encoding=BYTEWISE
+                content.decode(BYTE_ENCODING), keep_blank_values=True, max_num_fields=MAX_FIELDS, encoding=BYTE_ENCODING
             )
         except ValueError:
             raise MalformedUpload("The form has too many fields.") from None
         for name, value in fields:
-            yield Part(name=name, chunks=_whole(value.encode(BYTEWISE)))
+            yield FormPart(name=name, chunks=_single_chunk(value.encode(BYTE_ENCODING)))
 
 
-async def _whole(value: bytes) -> AsyncIterator[bytes]:
+async def _single_chunk(value: bytes) -> AsyncIterator[bytes]:
     yield value

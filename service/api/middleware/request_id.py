@@ -16,16 +16,16 @@ from service.errors.tree import InternalError
 from service.observability.logs import failure_fields
 
 log = structlog.stdlib.get_logger(__name__)
-HARMLESS = re.compile(r"[A-Za-z0-9._:-]{1,64}")
-QUIET_PATHS = ("/livez", "/readyz", "/healthz")
-PREFIX = "/v1"
-UNKNOWN = "unknown"
-METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
+CLIENT_ID_PATTERN = re.compile(r"[A-Za-z0-9._:-]{1,64}")
+PROBE_PATHS = ("/livez", "/readyz", "/healthz")
+API_PREFIX = "/v1"
+UNKNOWN_ROUTE = "unknown"
+KNOWN_METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
 OTHER_METHOD = "_OTHER"
 """What OpenTelemetry calls every method that is none of the known ones."""
 
 
-class Correlation:
+class RequestIdMiddleware:
     """ASGI middleware: request id in and out, one log line a request, and no exception leaves it."""
 
     def __init__(self, app: ASGIApp) -> None:
@@ -56,7 +56,7 @@ class Correlation:
                 if not status:
                     response = problem_response(Request(scope), InternalError("An unexpected error happened."))
                     await response(scope, receive, send_with_id)
-            if scope["path"] not in QUIET_PATHS:
+            if scope["path"] not in PROBE_PATHS:
                 _log_request(scope, status, perf_counter() - started)
 
 
@@ -64,20 +64,20 @@ def route_of(scope: Scope) -> str:
     """The template of the route that took the request; nothing that the client wrote."""
     path = getattr(scope.get("route"), "path", None)
     if not isinstance(path, str):
-        return UNKNOWN
+        return UNKNOWN_ROUTE
     # A route knows nothing of the router that it is part of.
-    under = scope["path"].startswith(f"{PREFIX}/") and not path.startswith(f"{PREFIX}/")
-    return f"{PREFIX}{path}" if under else path
+    under = scope["path"].startswith(f"{API_PREFIX}/") and not path.startswith(f"{API_PREFIX}/")
+    return f"{API_PREFIX}{path}" if under else path
 
 
 def method_of(scope: Scope) -> str:
     """The method of a request, or the word for one that does not exist."""
-    return scope["method"] if scope["method"] in METHODS else OTHER_METHOD
+    return scope["method"] if scope["method"] in KNOWN_METHODS else OTHER_METHOD
 
 
 def _request_id(headers: Headers) -> str:
     given = headers.get("x-request-id", "")
-    return given if HARMLESS.fullmatch(given) else str(uuid.uuid4())
+    return given if CLIENT_ID_PATTERN.fullmatch(given) else str(uuid.uuid4())
 
 
 def _log_request(scope: Scope, status: int, seconds: float) -> None:

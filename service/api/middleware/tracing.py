@@ -6,13 +6,13 @@ from opentelemetry.trace import SpanKind
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.api.middleware.request_id import QUIET_PATHS, method_of, route_of
+from service.api.middleware.request_id import PROBE_PATHS, method_of, route_of
 from service.observability.traces import HEADER, context_from, mark_failed, span
 
 SERVER_ERROR = 500
 
 
-class Tracing:
+class TracingMiddleware:
     """Of a request: its method, its route and its status; no address, no path, no header."""
 
     def __init__(self, app: ASGIApp) -> None:
@@ -20,7 +20,7 @@ class Tracing:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        if scope["type"] != "http" or scope["path"] in QUIET_PATHS:
+        if scope["type"] != "http" or scope["path"] in PROBE_PATHS:
             await self._app(scope, receive, send)
             return
         method = method_of(scope)

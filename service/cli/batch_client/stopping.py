@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 
-class Stopped(Exception):
+class BatchCommandError(Exception):
     """Told to the user as it is; `status` is the command's exit status."""
 
     def __init__(self, message: str, status: int) -> None:
@@ -14,16 +14,16 @@ class Stopped(Exception):
         self.status = status
 
 
-def refused(message: str) -> Stopped:
+def invalid_input(message: str) -> BatchCommandError:
     """Something that the user gave has to be corrected first."""
-    return Stopped(message, os.EX_DATAERR)
+    return BatchCommandError(message, os.EX_DATAERR)
 
 
-def unreachable(message: str) -> Stopped:
+def unreachable(message: str) -> BatchCommandError:
     """The service was not there for as long as we wait."""
-    return Stopped(message, os.EX_UNAVAILABLE)
+    return BatchCommandError(message, os.EX_UNAVAILABLE)
 
 
-def busy(message: str) -> Stopped:
+def busy(message: str) -> BatchCommandError:
     """The service was there, but took nothing for as long as we wait."""
-    return Stopped(message, os.EX_TEMPFAIL)
+    return BatchCommandError(message, os.EX_TEMPFAIL)

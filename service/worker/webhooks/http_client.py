@@ -22,8 +22,8 @@ from typing import Any
 import httpcore
 
 from service.errors.request import WebhookUrlRefused
-from service.webhooks.states import Trouble
-from service.webhooks.url_policy import Address, Destination, Destinations
+from service.webhooks.states import AttemptError
+from service.webhooks.url_policy import Address, UrlPolicy, WebhookEndpoint
 
 Resolve = Callable[[str, int], Sequence[str]]
 USER_AGENT = "hilbert-webhooks/1"
@@ -32,7 +32,7 @@ USER_AGENT = "hilbert-webhooks/1"
 class SendFailed(Exception):
     """No answer came; `trouble` says why in one word."""
 
-    def __init__(self, trouble: Trouble) -> None:
+    def __init__(self, trouble: AttemptError) -> None:
         super().__init__(trouble)
         self.trouble = trouble
 
@@ -63,7 +63,7 @@ class WebhookClient:
 
     def __init__(
         self,
-        allowed: Destinations,
+        allowed: UrlPolicy,
         *,
         timeout: timedelta,
         resolve: Resolve = resolve_name,
@@ -78,21 +78,21 @@ class WebhookClient:
         """Send once, and read the status and nothing more. Raises SendingFailed."""
         deadline = Deadline(self._timeout)
         try:
-            destination = self._allowed.read(url)
+            destination = self._allowed.parse(url)
         except WebhookUrlRefused:
-            raise SendFailed(Trouble.URL_REFUSED) from None
+            raise SendFailed(AttemptError.URL_REFUSED) from None
         try:
             network = PinnedBackend(self._addresses(destination, deadline), deadline)
             return self._send(destination, network, body, headers)
         except httpcore.TimeoutException:
-            raise SendFailed(Trouble.TIMEOUT) from None
+            raise SendFailed(AttemptError.TIMEOUT) from None
         except httpcore.ProtocolError:
-            raise SendFailed(Trouble.PROTOCOL) from None
+            raise SendFailed(AttemptError.PROTOCOL) from None
         except httpcore.NetworkError as error:
             tls = isinstance(error.__cause__, ssl.SSLError)
-            raise SendFailed(Trouble.TLS if tls else Trouble.CONNECTION) from None
+            raise SendFailed(AttemptError.TLS if tls else AttemptError.CONNECTION) from None
 
-    def _addresses(self, destination: Destination, deadline: Deadline) -> list[Address]:
+    def _addresses(self, destination: WebhookEndpoint, deadline: Deadline) -> list[Address]:
         """All of a name's addresses; one that is not allowed spoils the others."""
         if destination.address is not None:
             return [destination.address]
@@ -100,13 +100,13 @@ class WebhookClient:
             ip_address(text) for text in _resolve_within(deadline, self._resolve, destination.host, destination.port)
         ]
         if not addresses:
-            raise SendFailed(Trouble.NAME_NOT_RESOLVED)
+            raise SendFailed(AttemptError.NAME_NOT_RESOLVED)
         if not all(map(self._allowed.permits, addresses)):
-            raise SendFailed(Trouble.ADDRESS_REFUSED)
+            raise SendFailed(AttemptError.ADDRESS_REFUSED)
         return addresses
 
     def _send(
-        self, destination: Destination, network: PinnedBackend, body: bytes, headers: Mapping[str, str]
+        self, destination: WebhookEndpoint, network: PinnedBackend, body: bytes, headers: Mapping[str, str]
     ) -> WebhookResponse:
         origin = (destination.scheme.encode(), destination.host.encode(), destination.port)
         own = {"Host": destination.authority, "User-Agent": USER_AGENT, "Connection": "close"}
@@ -218,7 +218,7 @@ def _resolve_within(deadline: Deadline, resolve: Resolve, host: str, port: int) 
     try:
         return answers.get(timeout=deadline.left())
     except Empty:
-        raise SendFailed(Trouble.TIMEOUT) from None
+        raise SendFailed(AttemptError.TIMEOUT) from None
 
 
 def _header(response: httpcore.Response, wanted: bytes) -> str | None:

@@ -10,9 +10,9 @@ from service.settings import Settings
 from service.storage.database import Database
 from service.storage.objects import open_objects
 from service.task_queue.publisher import DELIVER, BrokerUnreachable, TaskPublisher, open_celery
-from service.webhooks.publisher import deliveries_wait
-from service.webhooks.states import delivery_lease, retry_plan
-from service.webhooks.url_policy import destinations
+from service.webhooks.publisher import has_unclaimed_deliveries
+from service.webhooks.states import delivery_lease, delivery_retry_policy
+from service.webhooks.url_policy import webhook_url_policy
 from service.worker.consumer import register_tasks
 from service.worker.heartbeat import Heartbeat
 from service.worker.process import open_consumer, report_ready, start_until_closed, watchdog_limits, worker_identity
@@ -39,9 +39,9 @@ def run_webhook_worker(settings: Settings) -> int:
         )
         runner = WebhookSender(
             database,
-            WebhookClient(destinations(settings), timeout=settings.webhook_timeout),
+            WebhookClient(webhook_url_policy(settings), timeout=settings.webhook_timeout),
             worker=worker.id,
-            plan=retry_plan(settings),
+            plan=delivery_retry_policy(settings),
             lease=delivery_lease(settings),
         )
 
@@ -60,7 +60,7 @@ def run_webhook_worker(settings: Settings) -> int:
 def _work_is_waiting(database: Database, publisher: TaskPublisher) -> bool:
     """Whether deliveries were published that nobody has taken, and the broker answers."""
     with database.reading() as session:
-        if not deliveries_wait(session):
+        if not has_unclaimed_deliveries(session):
             return False
     try:
         publisher.check()

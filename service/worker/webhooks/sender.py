@@ -22,13 +22,20 @@ from service.storage.retry import retry_while_unavailable
 from service.task_queue.publisher import DELIVER
 from service.webhooks.deliveries import DeliveryRepository
 from service.webhooks.signing import signed_headers
-from service.webhooks.states import RECORDING, DeliveryClaim, DeliveryState, Outcome, RetryPlan, Trouble
+from service.webhooks.states import (
+    RECORD_TIMEOUT,
+    AttemptError,
+    AttemptResult,
+    DeliveryClaim,
+    DeliveryRetryPolicy,
+    DeliveryState,
+)
 from service.worker.webhooks.http_client import SendFailed, WebhookClient, WebhookResponse
 
 log = structlog.stdlib.get_logger(__name__)
 REDIRECTS = range(300, 400)
 RETRY_AFTER_STATUSES = (429, 503)
-BLOCKED = (Trouble.URL_REFUSED, Trouble.ADDRESS_REFUSED)
+BLOCKED = (AttemptError.URL_REFUSED, AttemptError.ADDRESS_REFUSED)
 """Where nothing was sent to: this service does not want to."""
 UNRECORDED = "unrecorded"
 
@@ -37,7 +44,7 @@ class WebhookSender:
     """Makes attempts, one in each thread that asks; holds nothing of any of them."""
 
     def __init__(
-        self, database: Database, client: WebhookClient, *, worker: str, plan: RetryPlan, lease: timedelta
+        self, database: Database, client: WebhookClient, *, worker: str, plan: DeliveryRetryPolicy, lease: timedelta
     ) -> None:
         self._database = database
         self._client = client
@@ -71,7 +78,7 @@ class WebhookSender:
             with span("POST", kind=SpanKind.CLIENT, attributes={"http.request.method": "POST"}) as present:
                 outcome = self._send(claim)
                 _record_outcome(present, outcome)
-            state = retry_while_unavailable(partial(self._record, claim, outcome), RECORDING)
+            state = retry_while_unavailable(partial(self._record, claim, outcome), RECORD_TIMEOUT)
             WEBHOOK_ATTEMPTS.labels(outcome=outcome_label(outcome)).inc()
             WEBHOOK_DURATION.observe(outcome.seconds)
             log.info(
@@ -89,12 +96,12 @@ class WebhookSender:
             WEBHOOK_ATTEMPTS.labels(outcome=UNRECORDED).inc()
             log.error("delivery not recorded", attempt=claim.attempt, **failure_fields(error))
 
-    def _record(self, claim: DeliveryClaim, outcome: Outcome) -> DeliveryState:
+    def _record(self, claim: DeliveryClaim, outcome: AttemptResult) -> DeliveryState:
         return self._database.write(
             lambda session: DeliveryRepository(session, self._worker).record(claim, outcome, self._plan)
         )
 
-    def _send(self, claim: DeliveryClaim) -> Outcome:
+    def _send(self, claim: DeliveryClaim) -> AttemptResult:
         moment, started = now(), monotonic()
         body = claim.payload.encode()
         headers = {
@@ -104,17 +111,17 @@ class WebhookSender:
         try:
             answer = self._client.post(claim.url, body, headers)
         except SendFailed as failed:
-            return Outcome(at=moment, seconds=monotonic() - started, error=failed.trouble)
-        return Outcome(
+            return AttemptResult(at=moment, seconds=monotonic() - started, error=failed.trouble)
+        return AttemptResult(
             at=moment,
             seconds=monotonic() - started,
             status=answer.status,
-            error=Trouble.REDIRECT if answer.status in REDIRECTS else None,
+            error=AttemptError.REDIRECT if answer.status in REDIRECTS else None,
             retry_after=parse_retry_after(answer, moment),
         )
 
 
-def outcome_label(outcome: Outcome) -> str:
+def outcome_label(outcome: AttemptResult) -> str:
     """What came of an attempt, as metrics call it."""
     if outcome.delivered:
         return "delivered"
@@ -123,7 +130,7 @@ def outcome_label(outcome: Outcome) -> str:
     return "blocked" if outcome.error in BLOCKED else "unreachable"
 
 
-def _record_outcome(present: Span, outcome: Outcome) -> None:
+def _record_outcome(present: Span, outcome: AttemptResult) -> None:
     if outcome.status is not None:
         present.set_attribute("http.response.status_code", outcome.status)
     if not outcome.delivered:

@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import update
 
 from service.admission.queue_position import QueuePosition, QueuePositions, poll_after_seconds
-from service.assessments.lifecycle import end
+from service.assessments.lifecycle import finish
 from service.assessments.repository import AssessmentRepository
 from service.assessments.states import Priority, State
 from service.storage.database import now
@@ -78,7 +78,7 @@ def test_an_ended_assessment_stands_nowhere(database, submit, measured, join_wor
     measured(database)
     submit(database, "a")
     with database.writing() as session:
-        end(session, session.get(AssessmentRow, "a"), State.CANCELLED)
+        finish(session, session.get(AssessmentRow, "a"), State.CANCELLED)
     assert look("a") == [QueuePosition()]
 
 

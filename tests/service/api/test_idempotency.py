@@ -10,7 +10,7 @@ import httpx
 import pytest
 from sqlalchemy import select, update
 
-from service.api.idempotency import read_key
+from service.api.idempotency import parse_key
 from service.api.intake.digest import json_digest
 from service.errors.request import IdempotencyKeyInvalid
 from service.settings import Settings
@@ -50,7 +50,7 @@ def assessments(database):
     ],
 )
 def test_a_key_may_be_quoted_or_bare(header, key):
-    assert read_key(header) == key
+    assert parse_key(header) == key
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_a_key_may_be_quoted_or_bare(header, key):
 )
 def test_anything_else_is_no_key(header):
     with pytest.raises(IdempotencyKeyInvalid):
-        read_key(header)
+        parse_key(header)
 
 
 def test_the_header_is_checked_before_anything_else(api):
@@ -141,7 +141,7 @@ def send(client):
 
 
 def client_of(url, parts):
-    headers = {"Authorization": f"Bearer {parts.keys.issue(name='a', tenant='t').secret}"}
+    headers = {"Authorization": f"Bearer {parts.api_keys.issue(name='a', tenant='t').secret}"}
     limits = httpx.Limits(max_connections=AT_ONCE)
     return httpx.Client(base_url=url, headers=headers, limits=limits, trust_env=False, timeout=60)
 

@@ -2,8 +2,8 @@ import time
 
 import pytest
 
-from service.api.prefer_wait import seconds_of
-from service.assessments.lifecycle import end
+from service.api.prefer_wait import parse_wait
+from service.assessments import lifecycle
 from service.assessments.states import State
 from service.storage.tables import AssessmentRow
 from tests.service.api.background import soon
@@ -31,12 +31,12 @@ WAV = b"RIFF\x00\x00\x00\x00WAVE" + b"x" * 500
     ],
 )
 def test_the_first_wait_counts_and_what_makes_no_sense_is_ignored(preferences, seconds):
-    assert seconds_of(preferences) == seconds
+    assert parse_wait(preferences) == seconds
 
 
 def finish(api, assessment_id):
     with api.database.writing() as session:
-        end(session, session.get(AssessmentRow, assessment_id), State.CANCELLED)
+        lifecycle.finish(session, session.get(AssessmentRow, assessment_id), State.CANCELLED)
 
 
 def timed(call):
@@ -56,7 +56,7 @@ def test_a_look_that_may_wait_answers_at_the_end(api):
     assert (response.status_code, response.json()["state"]) == (200, "cancelled")
     assert response.headers["preference-applied"] == "wait=20"
     assert 0.3 < seconds < 10
-    assert api.client.app.state.parts.watcher.followers == 0
+    assert api.client.app.state.components.change_feed.subscribers == 0
 
 
 def test_after_its_seconds_the_answer_is_what_there_is(api):
@@ -104,10 +104,10 @@ def test_waiting_holds_no_thread(api):
     waiting = [soon(0, look, api, sent, "wait=30") for _ in range(60)]
     for one in waiting:
         one.__enter__()
-    watcher = api.client.app.state.parts.watcher
-    wait_for(lambda: watcher.followers == 60)
-    assert (api.get(f"/v1/assessments/{sent}").status_code, watcher.followers) == (200, 60)
+    watcher = api.client.app.state.components.change_feed
+    wait_for(lambda: watcher.subscribers == 60)
+    assert (api.get(f"/v1/assessments/{sent}").status_code, watcher.subscribers) == (200, 60)
     finish(api, sent)
     for one in waiting:
         one.__exit__(None, None, None)
-    assert watcher.followers == 0
+    assert watcher.subscribers == 0

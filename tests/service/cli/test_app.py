@@ -5,7 +5,7 @@ import re
 import pytest
 from typer.testing import CliRunner
 
-from service.auth.keys import KeyRing
+from service.auth.keys import ApiKeyRepository
 from service.auth.peppers import load_peppers
 from service.cli import app as command_line
 from service.cli.app import app, read_settings
@@ -27,7 +27,7 @@ def hilbert(tmp_path, monkeypatch):
 @pytest.fixture
 def ring(tmp_path):
     database = Database(Settings(data_dir=tmp_path / "data").database)
-    yield KeyRing(database, load_peppers(Settings(data_dir=tmp_path / "data")))
+    yield ApiKeyRepository(database, load_peppers(Settings(data_dir=tmp_path / "data")))
     database.close()
 
 
@@ -75,9 +75,9 @@ def test_the_command_line_wins_over_the_environment(monkeypatch):
 
 
 def test_a_second_serve_on_the_same_folder_is_refused(hilbert, tmp_path):
-    from service.embedded.supervisor import FolderLock
+    from service.embedded.supervisor import DataFolderLock
 
-    with FolderLock(tmp_path / "data"):
+    with DataFolderLock(tmp_path / "data"):
         done = hilbert("serve", "--port", "0")
     assert done.exit_code == os.EX_CONFIG
     assert "HILBERT_DATA_DIR" in done.output

@@ -21,7 +21,7 @@ from rich.console import Console
 from sqlalchemy import func, select
 
 from service.api.app import create_app
-from service.auth.keys import KeyRing
+from service.auth.keys import ApiKeyRepository
 from service.auth.peppers import load_peppers
 from service.cli.batch import BatchOptions, run_batch
 from service.settings import Settings
@@ -120,7 +120,7 @@ class Service:
         """The same in this process, which saves a start: exit status and what was printed."""
         printed = io.StringIO()
         settings = {"url": self.url, "key": self.key, "cancel_on_interrupt": False, **options}
-        chosen = BatchOptions(manifest=manifest, out=out, patience=timedelta(seconds=0.1), **settings)
+        chosen = BatchOptions(manifest=manifest, out=out, retry_timeout=timedelta(seconds=0.1), **settings)
         status = run_batch(chosen, Console(file=printed, width=200))
         return status, printed.getvalue()
 
@@ -139,7 +139,7 @@ def settings(tmp_path_factory):
 def service(settings):
     database = Database(settings.database)
     migrate(database)
-    key = KeyRing(database, load_peppers(settings)).issue(name="test", tenant="default").secret
+    key = ApiKeyRepository(database, load_peppers(settings)).issue(name="test", tenant="default").secret
     network = Network(create_app(settings))
     server = uvicorn.Server(uvicorn.Config(network, port=settings.port, log_config=None, timeout_graceful_shutdown=1))
     thread = threading.Thread(target=server.run)

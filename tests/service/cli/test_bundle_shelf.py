@@ -3,7 +3,7 @@ import tarfile
 
 import pytest
 
-from service.cli.bundle_shelf import BundleShelf
+from service.cli.bundle_shelf import BundleStore
 from service.errors.tree import ConfigurationRefused
 
 
@@ -17,7 +17,7 @@ def shelf(tmp_path):
     (tmp_path / "shelf" / "demonstration").mkdir(parents=True)
     (tmp_path / "shelf" / "demonstration" / "manifest.json").write_text("{}")
     (tmp_path / "shelf" / "current").symlink_to("demonstration")
-    return BundleShelf(tmp_path / "shelf")
+    return BundleStore(tmp_path / "shelf")
 
 
 @pytest.fixture

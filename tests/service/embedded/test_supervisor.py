@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from service.embedded import supervisor as module
-from service.embedded.supervisor import FolderLock, Program, Supervisor
+from service.embedded.supervisor import DataFolderLock, Program, Supervisor
 from service.errors.tree import ConfigurationRefused
 from tests.waiting import wait_for
 
@@ -70,7 +70,7 @@ def test_a_child_that_refuses_is_not_started_again_and_says_why(tmp_path):
 
         def refused():
             try:
-                supervisor.check()
+                supervisor.raise_if_refused()
             except ConfigurationRefused as error:
                 return error.detail
             return None
@@ -90,7 +90,7 @@ def test_a_child_that_does_not_listen_is_killed_after_the_grace(tmp_path):
 
 
 def test_a_long_log_is_put_aside(tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "LOG_LIMIT", 10)
+    monkeypatch.setattr(module, "MAX_LOG_BYTES", 10)
     (tmp_path / "logs").mkdir()
     (tmp_path / "logs" / "p0.log").write_text("x" * 11)
     with supervise(tmp_path, SLEEPER) as supervisor:
@@ -99,13 +99,13 @@ def test_a_long_log_is_put_aside(tmp_path, monkeypatch):
 
 
 def test_a_folder_has_one_supervisor(tmp_path):
-    with FolderLock(tmp_path / "data"), pytest.raises(ConfigurationRefused, match=str(os.getpid())):
-        FolderLock(tmp_path / "data").__enter__()
+    with DataFolderLock(tmp_path / "data"), pytest.raises(ConfigurationRefused, match=str(os.getpid())):
+        DataFolderLock(tmp_path / "data").__enter__()
 
 
 def test_a_folder_is_free_again_afterwards(tmp_path):
     for _ in range(2):
-        with FolderLock(tmp_path / "data"):
+        with DataFolderLock(tmp_path / "data"):
             assert (tmp_path / "data" / "lock").read_text() == str(os.getpid())
 
 

@@ -30,7 +30,7 @@ def upload(database, objects, caller):
         writer.close()
         if used_by is not None:
             with database.writing() as session:
-                UploadRepository(session, caller).take(upload_id, used_by)
+                UploadRepository(session, caller).claim(upload_id, used_by)
         return upload_id
 
     return upload

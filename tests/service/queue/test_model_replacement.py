@@ -157,7 +157,7 @@ def test_without_its_material_it_fails_with_a_reason(database, begun, join_worke
 
 
 def test_what_an_idle_worker_cannot_take_is_not_published_again_for_it(database, begun, join_worker):
-    write(database, "give_back", begun[1], timedelta(0))
+    write(database, "retry", begun[1], timedelta(0))
     go(database, begun[0])
     join_worker(database, "w-new")
     with database.writing() as session:

@@ -11,10 +11,10 @@ from pydantic import SecretStr
 from sqlalchemy import MetaData, inspect, select, text
 
 from service.assessments.repository import AssessmentRepository
-from service.auth.keys import KeyRing
+from service.auth.keys import ApiKeyRepository
 from service.auth.peppers import load_peppers
 from service.batches.repository import BatchRepository
-from service.idempotency import begin
+from service.idempotency import acquire_key
 from service.settings import Settings
 from service.storage.database import Database
 from service.storage.migration import is_behind, migrate
@@ -59,14 +59,14 @@ def test_everything_can_be_read_after_the_migration(old, caller):
         assert assessments.get("a-failed").failure.code == "internal_error"
         assert BatchRepository(session, caller).get("b-finished").state == "finished"
         assert [webhook.url for webhook in WebhookRepository(session, caller).all()] == ["https://clinic.example/hook"]
-    assert begin(database, caller, "key-1", "POST /v1/assessments", timedelta(seconds=1)).answer.status == 202
+    assert acquire_key(database, caller, "key-1", "POST /v1/assessments", timedelta(seconds=1)).answer.status == 202
 
 
 def test_keys_go_on_working(old):
     database, expected = old
     migrate(database)
     settings = Settings(peppers={1: SecretStr(expected["pepper"])})
-    assert KeyRing(database, load_peppers(settings)).verify(expected["key"]).tenant == "ward-a"
+    assert ApiKeyRepository(database, load_peppers(settings)).verify(expected["key"]).tenant == "ward-a"
 
 
 def test_what_was_waiting_is_worked_off(old, objects, model, tmp_path, caller):

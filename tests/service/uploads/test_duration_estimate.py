@@ -4,7 +4,7 @@ import wave
 
 import pytest
 
-from service.uploads.duration_estimate import guess_seconds
+from service.uploads.duration_estimate import estimate_duration
 
 
 def wav(seconds=2, rate=16_000, channels=1, width=2):
@@ -20,27 +20,27 @@ def wav(seconds=2, rate=16_000, channels=1, width=2):
 @pytest.mark.parametrize(("rate", "channels", "width"), [(16_000, 1, 2), (44_100, 2, 2), (48_000, 1, 3)])
 def test_wav_says_how_long_it_is(rate, channels, width):
     content = wav(2, rate, channels, width)
-    assert guess_seconds(content[:4096], len(content)) == 2
+    assert estimate_duration(content[:4096], len(content)) == 2
 
 
 def test_chunks_before_the_data_are_passed_over():
     content = wav()
     position = content.index(b"data")
     listed = content[:position] + b"LIST" + struct.pack("<I", 5) + b"INFOx\x00" + content[position:]
-    assert guess_seconds(listed[:4096], len(listed)) == 2
+    assert estimate_duration(listed[:4096], len(listed)) == 2
 
 
 @pytest.mark.parametrize("announced", [0, 0xFFFFFFFF, 10**9])
 def test_a_wav_that_does_not_know_its_length_has_that_of_the_file(announced):
     content = bytearray(wav())
     struct.pack_into("<I", content, 40, announced)
-    assert guess_seconds(bytes(content[:4096]), len(content)) == 2
+    assert estimate_duration(bytes(content[:4096]), len(content)) == 2
 
 
 def test_flac_says_how_long_it_is():
     packed = (44_100 << 44) | (1 << 41) | (15 << 36) | (44_100 * 90)
     head = b"fLaC\x00\x00\x00\x22" + b"\x00" * 10 + packed.to_bytes(8, "big")
-    assert guess_seconds(head, 5_000_000) == 90
+    assert estimate_duration(head, 5_000_000) == 90
 
 
 @pytest.mark.parametrize(
@@ -56,8 +56,8 @@ def test_flac_says_how_long_it_is():
     ],
 )
 def test_the_rest_is_guessed_from_the_size(head, seconds):
-    assert guess_seconds(head, 6_000_000) == pytest.approx(seconds)
+    assert estimate_duration(head, 6_000_000) == pytest.approx(seconds)
 
 
 def test_an_empty_file_has_no_seconds():
-    assert guess_seconds(b"", 0) == 0
+    assert estimate_duration(b"", 0) == 0

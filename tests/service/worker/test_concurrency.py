@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import func, select
 
 from service.assessments.result import Result
-from service.assessments.states import FINAL, StageState
+from service.assessments.states import FINAL_STATES, StageState
 from service.storage.tables import AssessmentRow, StageRow, WorkerRow
 from service.worker.model_adapter import open_model
 from tests.waiting import wait_for
@@ -28,7 +28,7 @@ def test_assessments_that_are_encoded_at_once_share_batches_and_are_answered_as_
     for number, name in enumerate(NAMES, start=1):
         site.send(name, transcript=said(number))
     with site.worker(HILBERT, lambda: len(site.ask(select(AssessmentRow.state))) == len(NAMES)) as process:
-        wait_for(lambda: set(site.ask(select(AssessmentRow.state))) <= set(FINAL))
+        wait_for(lambda: set(site.ask(select(AssessmentRow.state))) <= set(FINAL_STATES))
         process.send_signal(signal.SIGTERM)
         assert process.wait(90) == 0
     (load,) = [line for line in site.lines("encoder load") if line["encoder"] == "text"]
@@ -73,4 +73,4 @@ def test_a_worker_that_is_told_to_stop_ends_what_it_works_on(
     assert site.ask(select(WorkerRow.id)) == []
     assert site.lines("stage lost") == site.lines("stage failed") == []
     assert len([line for line in site.lines("stage done") if line["stage"] == "encode"]) >= several
-    assert not set(site.ask(select(AssessmentRow.state))) & set(FINAL)
+    assert not set(site.ask(select(AssessmentRow.state))) & set(FINAL_STATES)

@@ -6,7 +6,7 @@ import pytest
 from opentelemetry.trace import StatusCode
 from sqlalchemy import select, update
 
-from service.assessments.states import BatchPlace, Order, Priority, StageState
+from service.assessments.states import BatchPosition, NewAssessment, Priority, StageState
 from service.batches.repository import BatchRepository
 from service.errors.unavailable import StorageUnavailable
 from service.maintenance.retention import retention
@@ -42,11 +42,11 @@ class Bench:
         key = self.objects.put(material_prefix("a1"), audio)
         order = {"task": "spectrum", "reference": None, "priority": Priority.BATCH, "bundle": "b", "request_id": "r1"}
         orders = [
-            Order(
+            NewAssessment(
                 id=name,
                 audio_key=key,
                 transcript_key=None,
-                place=BatchPlace(batch_id="b1", line=line, custom_id=name),
+                batch_position=BatchPosition(batch_id="b1", line=line, custom_id=name),
                 **order,
             )
             for line, name in enumerate(("a1", "a2"), start=1)

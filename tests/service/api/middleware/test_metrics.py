@@ -43,7 +43,7 @@ def test_a_stream_is_measured_to_its_end(settings, listen, join_worker, counted,
     with listen(settings) as (url, parts):
         join_worker(parts.database)
         submit(parts.database)
-        headers = {"Authorization": f"Bearer {parts.keys.issue(name='a', tenant='ward-a').secret}"}
+        headers = {"Authorization": f"Bearer {parts.api_keys.issue(name='a', tenant='ward-a').secret}"}
         labels = ("GET", "/v1/assessments/{assessment_id}/events", 200)
         with (
             httpx.Client(base_url=url, headers=headers, trust_env=False) as client,

@@ -14,13 +14,13 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from service.webhooks.states import Trouble
-from service.webhooks.url_policy import Destinations
+from service.webhooks.states import AttemptError
+from service.webhooks.url_policy import UrlPolicy
 from service.worker.webhooks.http_client import SendFailed, WebhookClient, resolve_name, trust_store
 from tests.receiver import Receiver
 
-LOCAL = Destinations(allow_http=True, networks=(ip_network("127.0.0.0/8"), ip_network("::1/128")))
-STRICT = Destinations(allow_http=True)
+LOCAL = UrlPolicy(allow_http=True, networks=(ip_network("127.0.0.0/8"), ip_network("::1/128")))
+STRICT = UrlPolicy(allow_http=True)
 SHORT = timedelta(seconds=0.4)
 LONG = timedelta(seconds=10)
 AUTHORITIES = trust_store()
@@ -75,7 +75,8 @@ def test_a_name_that_leads_inside_is_not_connected_to():
     with Receiver() as receiver:
         names = Names(["127.0.0.1"])
         assert (
-            trouble(client(STRICT, resolve=names), f"http://evil.example:{receiver.port}/") == Trouble.ADDRESS_REFUSED
+            trouble(client(STRICT, resolve=names), f"http://evil.example:{receiver.port}/")
+            == AttemptError.ADDRESS_REFUSED
         )
     assert receiver.requests == []
 
@@ -83,7 +84,7 @@ def test_a_name_that_leads_inside_is_not_connected_to():
 @pytest.mark.parametrize("inside", ["127.0.0.1", "::ffff:127.0.0.1", "169.254.169.254", "64:ff9b::7f00:1", "fe80::1%1"])
 def test_one_address_inside_spoils_the_public_ones(inside):
     names = Names(["93.184.215.14", inside])
-    assert trouble(client(STRICT, resolve=names), "https://evil.example/") == Trouble.ADDRESS_REFUSED
+    assert trouble(client(STRICT, resolve=names), "https://evil.example/") == AttemptError.ADDRESS_REFUSED
 
 
 def test_a_name_that_changes_its_answer_is_asked_once_and_the_checked_address_is_used():
@@ -92,30 +93,32 @@ def test_a_name_that_changes_its_answer_is_asked_once_and_the_checked_address_is
         answer = client(resolve=names).post(f"http://rebinding.example:{receiver.port}/", b"{}", {})
         assert (answer.status, names.asked) == (204, [("rebinding.example", receiver.port)])
         assert receiver.requests[0].headers["host"] == f"rebinding.example:{receiver.port}"
-        assert trouble(client(resolve=names), f"http://rebinding.example:{receiver.port}/") == Trouble.ADDRESS_REFUSED
+        assert (
+            trouble(client(resolve=names), f"http://rebinding.example:{receiver.port}/") == AttemptError.ADDRESS_REFUSED
+        )
 
 
 def test_a_stored_url_that_is_no_longer_allowed_is_not_sent_to():
-    assert trouble(client(Destinations()), "http://clinic.example/") == Trouble.URL_REFUSED
-    assert trouble(client(Destinations()), "https://127.0.0.1/") == Trouble.URL_REFUSED
+    assert trouble(client(UrlPolicy()), "http://clinic.example/") == AttemptError.URL_REFUSED
+    assert trouble(client(UrlPolicy()), "https://127.0.0.1/") == AttemptError.URL_REFUSED
 
 
 @pytest.mark.parametrize("odd", ["0x7f.1", "2130706433", "0177.0.0.1", "127.1"])
 def test_what_the_system_reads_as_a_loopback_address_never_reaches_it(odd):
     assert resolve_name(odd, 80) == ["127.0.0.1"]
-    assert trouble(client(STRICT), f"http://{odd}/") == Trouble.URL_REFUSED
+    assert trouble(client(STRICT), f"http://{odd}/") == AttemptError.URL_REFUSED
 
 
 def test_a_name_without_an_address_is_told():
     def unknown(host, port):
         raise socket.gaierror
 
-    assert trouble(client(resolve=unknown), "https://nowhere.example/") == Trouble.NAME_NOT_RESOLVED
-    assert trouble(client(resolve=Names([])), "https://nowhere.example/") == Trouble.NAME_NOT_RESOLVED
+    assert trouble(client(resolve=unknown), "https://nowhere.example/") == AttemptError.NAME_NOT_RESOLVED
+    assert trouble(client(resolve=Names([])), "https://nowhere.example/") == AttemptError.NAME_NOT_RESOLVED
 
 
 def test_a_closed_port_is_told(closed_port):
-    assert trouble(client(), f"http://127.0.0.1:{closed_port}/") == Trouble.CONNECTION
+    assert trouble(client(), f"http://127.0.0.1:{closed_port}/") == AttemptError.CONNECTION
 
 
 def test_the_next_address_is_tried_when_one_does_not_answer():
@@ -134,7 +137,7 @@ def test_a_receiver_that_hangs_costs_the_time_out_and_no_more():
     with Receiver(hangs=True) as receiver:
         seconds = took(lambda: trouble(client(timeout=SHORT), receiver.url))
     assert 0.3 < seconds < 15
-    assert trouble(client(timeout=SHORT, resolve=lambda *_: sleep(2)), "https://slow.example/") == Trouble.TIMEOUT
+    assert trouble(client(timeout=SHORT, resolve=lambda *_: sleep(2)), "https://slow.example/") == AttemptError.TIMEOUT
 
 
 @contextmanager
@@ -192,7 +195,7 @@ def test_a_receiver_that_dribbles_is_left_when_the_time_is_up():
 
 def test_no_end_of_headers_is_read():
     with raw_server(flood_of_headers) as url:
-        assert trouble(client(), url) == Trouble.PROTOCOL
+        assert trouble(client(), url) == AttemptError.PROTOCOL
 
 
 def test_a_body_without_end_is_not_read():
@@ -202,7 +205,7 @@ def test_a_body_without_end_is_not_read():
 
 def test_what_is_no_http_is_told():
     with raw_server(nonsense) as url:
-        assert trouble(client(), url) == Trouble.PROTOCOL
+        assert trouble(client(), url) == AttemptError.PROTOCOL
 
 
 @pytest.fixture(scope="module")
@@ -242,11 +245,11 @@ def test_over_tls_the_certificate_is_the_names_though_the_address_is_connected_t
     trusting = ssl.create_default_context(cafile=certificate)
     sender = client(resolve=lambda *_: ["127.0.0.1"], authorities=trusting)
     assert sender.post(f"https://receiver.example:{secure_receiver.port}/", b"{}", {}).status == 204
-    assert trouble(sender, f"https://other.example:{secure_receiver.port}/") == Trouble.TLS
-    assert trouble(sender, f"https://127.0.0.1:{secure_receiver.port}/") == Trouble.TLS
+    assert trouble(sender, f"https://other.example:{secure_receiver.port}/") == AttemptError.TLS
+    assert trouble(sender, f"https://127.0.0.1:{secure_receiver.port}/") == AttemptError.TLS
 
 
 def test_a_certificate_that_nobody_known_has_signed_is_refused(secure_receiver):
     sender = client(resolve=lambda *_: ["127.0.0.1"])
-    assert trouble(sender, f"https://receiver.example:{secure_receiver.port}/") == Trouble.TLS
+    assert trouble(sender, f"https://receiver.example:{secure_receiver.port}/") == AttemptError.TLS
     assert secure_receiver.requests == []

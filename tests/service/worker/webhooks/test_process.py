@@ -11,7 +11,7 @@ from sqlalchemy import select, update
 from standardwebhooks import Webhook
 
 from service.assessments.repository import AssessmentRepository
-from service.assessments.states import Order, Priority
+from service.assessments.states import NewAssessment, Priority
 from service.auth.caller import Caller
 from service.settings import REPOSITORY, Settings
 from service.storage.database import Database, now
@@ -40,7 +40,7 @@ class Site:
 
     def end(self, name):
         """An assessment that ends, which every webhook is told of."""
-        order = Order(
+        order = NewAssessment(
             id=name,
             task="spectrum",
             reference=None,

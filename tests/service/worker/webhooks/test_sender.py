@@ -11,15 +11,15 @@ from standardwebhooks import Webhook
 from service.observability.traces import span
 from service.storage.tables import DeliveryAttemptRow, DeliveryRow, WebhookRow
 from service.webhooks.repository import WebhookRepository
-from service.webhooks.states import RetryPlan
-from service.webhooks.url_policy import Destinations
+from service.webhooks.states import DeliveryRetryPolicy
+from service.webhooks.url_policy import UrlPolicy
 from service.worker.webhooks.http_client import WebhookClient, WebhookResponse
 from service.worker.webhooks.sender import WebhookSender, parse_retry_after
 from tests.receiver import Receiver
 
 SECOND = timedelta(seconds=1)
-PLAN = RetryPlan(waits=(SECOND, SECOND), patience=timedelta(days=5))
-LOCAL = Destinations(allow_http=True, networks=(ip_network("127.0.0.0/8"),))
+PLAN = DeliveryRetryPolicy(waits=(SECOND, SECOND), disable_after=timedelta(days=5))
+LOCAL = UrlPolicy(allow_http=True, networks=(ip_network("127.0.0.0/8"),))
 
 
 @pytest.fixture
