@@ -6,6 +6,7 @@ import pytest
 import typer
 
 from model.errors import ModelError
+from service.errors import not_found, request, unavailable
 from service.errors.tree import ServiceError
 from service.settings import Settings
 

@@ -30,8 +30,8 @@ class Breaking:
 @pytest.fixture
 def breaking(api):
     state = api.client.app.state
-    state.parts = replace(state.parts, database=Breaking(state.parts.database, 0))
-    return state.parts.database
+    state.components = replace(state.components, database=Breaking(state.components.database, 0))
+    return state.components.database
 
 
 def test_a_reading_request_whose_connection_broke_is_answered(api, breaking):
