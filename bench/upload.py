@@ -24,8 +24,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from service.auth.keys import ApiKeyRepository
-from service.auth.peppers import load_peppers
+from service.auth.keys import ApiKeyRepository, load_peppers
 from service.settings import Settings
 from service.storage.database import Database
 from service.storage.migration import migrate

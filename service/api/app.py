@@ -17,17 +17,19 @@ from service.admission.queue_position import QueuePositions
 from service.api.change_feed import ChangeFeed
 from service.api.dependencies import Components, authenticated
 from service.api.error_handlers import install_error_handlers
-from service.api.middleware.metrics import MetricsMiddleware
-from service.api.middleware.request_id import API_PREFIX, RequestIdMiddleware
-from service.api.middleware.retry_reads import RetryReadsMiddleware
-from service.api.middleware.tracing import TracingMiddleware
+from service.api.middleware import (
+    API_PREFIX,
+    MetricsMiddleware,
+    RequestIdMiddleware,
+    RetryReadsMiddleware,
+    TracingMiddleware,
+)
 from service.api.openapi.problems import extend_openapi
 from service.api.queue_metrics import QueueMetrics
 from service.api.readiness import Readiness
 from service.api.routes import assessments, batches, events, health, models, uploads, webhooks
 from service.assessments.result import NOTICE
-from service.auth.keys import ApiKeyRepository
-from service.auth.peppers import load_peppers
+from service.auth.keys import ApiKeyRepository, load_peppers
 from service.maintenance.sweeper import Sweeper, sweep_plan
 from service.observability.exposition import MetricsServer
 from service.observability.traces import tracing

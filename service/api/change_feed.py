@@ -114,7 +114,7 @@ class ChangeFeed:
 
     async def _run(self) -> None:
         try:
-            while self._subscriptions and not self._closed:
+            while self.subscribers and not self._closed:
                 await asyncio.sleep(self._poll_seconds)
                 await self._poll()
         finally:

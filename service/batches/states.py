@@ -33,11 +33,6 @@ class LineCounts:
     total: int
 
     @property
-    def finished(self) -> int:
-        """Lines that will not change any more."""
-        return self.succeeded + self.abstained + self.failed + self.cancelled
-
-    @property
     def unfinished(self) -> int:
         """Lines still to be done."""
         return self.queued + self.running

@@ -16,11 +16,11 @@ import httpx
 from rich.console import Console
 
 from service.cli.batch_client.client import ServiceClient, StopRequested, describe_problem, expect
-from service.cli.batch_client.following import upload_bar, wait_for_batch
+from service.cli.batch_client.errors import BatchCommandError, invalid_input
 from service.cli.batch_client.journal import FileKey, Journal
 from service.cli.batch_client.manifest import ManifestEntry, read_manifest
+from service.cli.batch_client.progress import upload_bar, wait_for_batch
 from service.cli.batch_client.results import ResultRow, check_output, result_row, write_results
-from service.cli.batch_client.stopping import BatchCommandError, invalid_input
 from service.cli.batch_client.uploading import Uploader, manifest_files
 
 INTERRUPTED_STATUS = 130

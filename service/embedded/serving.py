@@ -15,8 +15,7 @@ from time import monotonic, sleep
 
 from sqlalchemy.exc import OperationalError
 
-from service.auth.keys import ApiKeyRepository
-from service.auth.peppers import load_peppers
+from service.auth.keys import ApiKeyRepository, load_peppers
 from service.embedded.supervisor import DataFolderLock, Program, Supervisor
 from service.errors.tree import ConfigurationRefused
 from service.settings import REPOSITORY, Settings

@@ -15,8 +15,7 @@ from service.batches.manifest import BatchProblems, LineReader, MemberFields, Up
 from service.batches.states import BatchLine, StoredLine
 from service.errors.request import BatchUnreadable, BatchUnsupported
 from service.storage.objects import ObjectStore, assessment_prefix, material_prefix
-from service.uploads.audio_format import HEADER_BYTES, looks_like_audio
-from service.uploads.duration_estimate import estimate_duration
+from service.uploads.audio_format import HEADER_BYTES, estimate_duration, looks_like_audio
 
 JSON_LINES_TYPES = ("application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines")
 TAR_TYPES = ("application/x-tar", "application/tar")

@@ -1,29 +1,33 @@
-"""The material of an assessment in a form, checked at the door and streamed into the object store."""
+"""A submission as a form: its parts are checked as they arrive and streamed into the object store."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
+from urllib.parse import parse_qsl
 
 from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
 from service.api.intake.body import read_body
-from service.api.intake.digest import FormHasher
 from service.api.intake.multipart import FormPart, MultipartForm
-from service.api.intake.urlencoded import CONTENT_TYPE, UrlencodedForm
 from service.api.schemas.assessments import Metadata
-from service.errors.request import InvalidRequest, MaterialMissing, TooLarge
+from service.errors.request import InvalidRequest, MalformedUpload, MaterialMissing, TooLarge
 from service.errors.tree import FieldProblem
 from service.settings import Settings
 from service.storage.objects import ObjectStore, material_prefix
-from service.uploads.audio_format import HEADER_BYTES, require_audio, require_transcript
-from service.uploads.duration_estimate import estimate_duration
+from service.uploads.audio_format import HEADER_BYTES, estimate_duration, require_audio, require_transcript
 
 METADATA_LIMIT = 16_384
 DEFAULT_METADATA = Metadata()
 KNOWN_PARTS = ("audio", "transcript", "metadata")
+URLENCODED = "application/x-www-form-urlencoded"
+MAX_FIELDS = 10
+BYTE_ENCODING = "latin-1"
+"""Maps each byte to one character and back, so that decoding cannot fail before the transcript itself is checked."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -36,13 +40,6 @@ class ReceivedSubmission:
     audio_seconds: float | None = None
     uploads: tuple[str, ...] = ()
     digest: str = ""
-
-
-def refuse_oversized(request: Request, settings: Settings) -> None:
-    """Refuse a body that announces too much before any of it is read. Raises TooLarge."""
-    announced = request.headers.get("content-length", "")
-    if announced.isdigit() and int(announced) > settings.upload_limit:
-        raise TooLarge(f"The request is larger than {settings.upload_limit} bytes.")
 
 
 async def receive_form(
@@ -105,11 +102,58 @@ class AudioStream:
             yield chunk
 
 
+class UrlencodedForm:
+    """The fields of an urlencoded body of at most `limit` bytes, in the shape of a multipart form's parts."""
+
+    def __init__(self, body: AsyncIterator[bytes], limit: int) -> None:
+        self._body = body
+        self._limit = limit
+
+    async def parts(self) -> AsyncIterator[FormPart]:
+        """Every field as a part. Raises MalformedUpload, TooLarge."""
+        content = bytearray()
+        async for chunk in self._body:
+            content += chunk
+            if len(content) > self._limit:
+                raise TooLarge(f"The form is larger than {self._limit} bytes.")
+        try:
+            fields = parse_qsl(
+                content.decode(BYTE_ENCODING), keep_blank_values=True, max_num_fields=MAX_FIELDS, encoding=BYTE_ENCODING
+            )
+        except ValueError:
+            raise MalformedUpload("The form has too many fields.") from None
+        for name, value in fields:
+            yield FormPart(name=name, chunks=_single_chunk(value.encode(BYTE_ENCODING)))
+
+
+async def _single_chunk(value: bytes) -> AsyncIterator[bytes]:
+    yield value
+
+
+class FormHasher:
+    """The digest of a form's content: names and contents of its parts, whatever their order and the boundary."""
+
+    def __init__(self) -> None:
+        self._digests: list[tuple[str, str]] = []
+
+    async def hashing(self, part: FormPart) -> AsyncIterator[bytes]:
+        """The part's chunks as they arrive; the part counts once it has been read to its end."""
+        hasher = hashlib.sha256()
+        async for chunk in part.chunks:
+            hasher.update(chunk)
+            yield chunk
+        self._digests.append((part.name, hasher.hexdigest()))
+
+    def hexdigest(self) -> str:
+        """SHA-256 over all parts that were read."""
+        return hashlib.sha256(json.dumps(sorted(self._digests)).encode()).hexdigest()
+
+
 def _open_form(request: Request, settings: Settings) -> MultipartForm | UrlencodedForm:
     """The form in the shape it came in; without a type it is taken for one without files."""
-    content_type = request.headers.get("content-type", CONTENT_TYPE)
+    content_type = request.headers.get("content-type", URLENCODED)
     body = read_body(request, settings.request_lease)
-    if content_type.startswith(CONTENT_TYPE):
+    if content_type.startswith(URLENCODED):
         # A byte of text takes up to three in this encoding.
         return UrlencodedForm(body, 3 * (settings.transcript_limit + METADATA_LIMIT))
     return MultipartForm(body, content_type, settings.upload_limit)

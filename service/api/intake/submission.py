@@ -7,11 +7,9 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 
 from service.api.dependencies import Components
-from service.api.intake.body import read_body
-from service.api.intake.digest import json_digest
+from service.api.intake.body import json_digest, read_body
 from service.api.intake.form import METADATA_LIMIT, ReceivedSubmission, hash_form, receive_form
-from service.api.schemas.assessments import Metadata
-from service.api.schemas.submission import Submission
+from service.api.schemas.assessments import Metadata, Submission
 from service.auth.caller import Caller
 from service.errors.request import InvalidRequest, MalformedUpload, TooLarge
 from service.errors.tree import FieldProblem, ServiceError

@@ -9,8 +9,7 @@ from fastapi import FastAPI
 from pydantic.json_schema import models_json_schema
 
 from service.api.openapi.examples import json_content
-from service.api.schemas.assessments import EXAMPLE_ID, Message, Metadata, Problem
-from service.api.schemas.submission import Submission
+from service.api.schemas.assessments import EXAMPLE_ID, Message, Metadata, Problem, Submission
 from service.errors.tree import ServiceError
 
 Responses = dict[int | str, dict[str, Any]]

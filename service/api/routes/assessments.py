@@ -15,7 +15,8 @@ from starlette.concurrency import run_in_threadpool
 from service.admission.queue_position import QueuePosition, poll_after_seconds
 from service.api.admission import AdmittedSubmission, AdmittedSubmissionDep
 from service.api.dependencies import CallerDep, Components, ComponentsDep, RequestIdDep
-from service.api.intake.form import ReceivedSubmission, refuse_oversized
+from service.api.intake.body import refuse_oversized
+from service.api.intake.form import ReceivedSubmission
 from service.api.intake.submission import discard_if_refused, hash_submission, receive_submission
 from service.api.openapi.examples import ASSESSMENT_PAGE, QUEUED_ASSESSMENT, SUCCEEDED_ASSESSMENT
 from service.api.openapi.problems import SUBMISSION_REQUEST_BODY, problem_responses, responses
@@ -103,7 +104,7 @@ async def create_assessment(
     request_id: RequestIdDep,
 ) -> AssessmentView | Response:
     """Send audio, a transcript, or both, or name uploads; the answer says where to look for the result."""
-    refuse_oversized(request, components.settings)
+    refuse_oversized(request, components.settings.upload_limit, "request")
     if submission.idempotency.is_replay:
         return submission.idempotency.replay(await hash_submission(request, components.settings))
     await run_in_threadpool(require_models, components.database)

@@ -18,7 +18,7 @@ from service.api.admission import require_batch_capacity
 from service.api.dependencies import CallerDep, Components, ComponentsDep, RequestIdDep
 from service.api.idempotency import IdempotentRequestDep
 from service.api.intake.batch import BatchLimits, HashedBody, TarBatchReader, is_archive, read_lines
-from service.api.intake.body import read_body
+from service.api.intake.body import read_body, refuse_oversized
 from service.api.openapi.batches import BATCH_EXAMPLE, BATCH_PAGE_EXAMPLE, BATCH_REQUEST_BODY, JSON_LINES_RESPONSES
 from service.api.openapi.problems import problem_responses, responses
 from service.api.schemas.batches import BatchPageView, BatchView, batch_path, batch_view
@@ -95,7 +95,7 @@ async def create_batch(
 ) -> BatchView | Response:
     """One assessment a line, by uploads or in a tar; all lines are accepted, or none."""
     archive, batch_id, limits = is_archive(request), str(uuid.uuid4()), _batch_limits(components)
-    _refuse_oversized(request, limits)
+    refuse_oversized(request, limits.archive, "batch")
     body = HashedBody(read_body(request, components.settings.request_lease))
     if idempotency.is_replay:
         return idempotency.replay(await body.read_digest())
@@ -223,12 +223,6 @@ def _store_response(
 ) -> None:
     body = _batch_view(BatchRepository(session, caller), batch).model_dump_json()
     idempotency.complete(session, digest, StoredResponse(status=202, location=batch_path(batch.id), body=body))
-
-
-def _refuse_oversized(request: Request, limits: BatchLimits) -> None:
-    announced = request.headers.get("content-length", "")
-    if announced.isdigit() and int(announced) > limits.archive:
-        raise TooLarge(f"The batch is larger than {limits.archive} bytes.")
 
 
 def _batch_limits(components: Components) -> BatchLimits:

@@ -11,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 
 from service.api.dependencies import CallerDep, Components, ComponentsDep
 from service.api.idempotency import IdempotentRequestDep
-from service.api.intake.digest import json_digest
+from service.api.intake.body import json_digest
 from service.api.intake.upload import write_upload_body
 from service.api.openapi.examples import CREATED_AT, DIGEST
 from service.api.openapi.problems import UPLOAD_REQUEST_BODY, problem_responses, responses

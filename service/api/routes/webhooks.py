@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from service.api.dependencies import CallerDep, Components, ComponentsDep
 from service.api.idempotency import IdempotentRequest, IdempotentRequestDep
-from service.api.intake.digest import json_digest
+from service.api.intake.body import json_digest
 from service.api.openapi.problems import problem_responses, responses
 from service.api.openapi.webhooks import DELIVERY_LIST, ISSUED_WEBHOOK, PENDING_DELIVERY, WEBHOOK_EXAMPLE, WEBHOOK_LIST
 from service.api.schemas.webhooks import (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from service.admission.queue_position import QueuePosition
 from service.assessments.result import Result
@@ -43,6 +43,32 @@ class Metadata(Message):
         examples=["visit-0042"],
     )
     priority: Priority = Field(default=Priority.ROUTINE, description="`batch` waits behind `routine`")
+
+
+class UploadReference(Message):
+    """A complete upload."""
+
+    upload: str = Field(min_length=1, max_length=64, description="its id", examples=[EXAMPLE_ID])
+
+
+class TranscriptReference(Message):
+    """A transcript: a complete upload, or the text itself."""
+
+    upload: str | None = Field(default=None, min_length=1, max_length=64, description="id of an upload")
+    text: str | None = Field(default=None, description="plain text, WebVTT, SRT or JSON utterances")
+
+    @model_validator(mode="after")
+    def _require_either(self) -> Self:
+        if (self.upload is None) == (self.text is None):
+            raise ValueError("either an upload or a text")
+        return self
+
+
+class Submission(Metadata):
+    """A submission as JSON, which refers to uploads instead of carrying files."""
+
+    audio: UploadReference | None = None
+    transcript: TranscriptReference | None = None
 
 
 class Progress(Message):

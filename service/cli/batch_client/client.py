@@ -11,7 +11,7 @@ from time import monotonic
 
 import httpx
 
-from service.cli.batch_client.stopping import BatchCommandError, busy, invalid_input, unreachable
+from service.cli.batch_client.errors import BatchCommandError, busy, invalid_input, unreachable
 
 MIN_WAIT = 0.5
 RANDOM = random.SystemRandom()

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from service.cli.batch_client.stopping import BatchCommandError, invalid_input
+from service.cli.batch_client.errors import BatchCommandError, invalid_input
 
 FileKey = tuple[int, str]
 

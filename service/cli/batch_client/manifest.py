@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from service.cli.batch_client.stopping import invalid_input
+from service.cli.batch_client.errors import invalid_input
 
 COLUMNS = ("custom_id", "id", "audio", "transcript", "task", "reference")
 MAX_LENGTHS = {"custom_id": 128, "task": 64, "reference": 64}

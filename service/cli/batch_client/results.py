@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from service.cli.batch_client.stopping import BatchCommandError, invalid_input
+from service.cli.batch_client.errors import BatchCommandError, invalid_input
 
 ResultRow = dict[str, str | float | None]
 FORMATS = (".parquet", ".csv", ".jsonl")

@@ -11,9 +11,9 @@ from pathlib import Path
 import httpx
 
 from service.cli.batch_client.client import GONE_STATUSES, ServiceClient, expect, is_retryable
+from service.cli.batch_client.errors import invalid_input
 from service.cli.batch_client.journal import FileKey, Journal, JournalUpload
 from service.cli.batch_client.manifest import ManifestEntry
-from service.cli.batch_client.stopping import invalid_input
 
 TUS_HEADERS = {"Tus-Resumable": "1.0.0"}
 CHUNK_BYTES = 8_000_000

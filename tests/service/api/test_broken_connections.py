@@ -11,8 +11,7 @@ from service.admission.queue_position import QueuePositions
 from service.api.app import create_app
 from service.assessments.lifecycle import finish
 from service.assessments.states import State
-from service.auth.keys import ApiKeyRepository
-from service.auth.peppers import load_peppers
+from service.auth.keys import ApiKeyRepository, load_peppers
 from service.batches.states import BatchState
 from service.settings import Settings
 from service.storage.tables import (

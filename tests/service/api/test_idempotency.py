@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import select, update
 
 from service.api.idempotency import parse_key
-from service.api.intake.digest import json_digest
+from service.api.intake.body import json_digest
 from service.errors.request import IdempotencyKeyInvalid
 from service.settings import Settings
 from service.storage.database import now

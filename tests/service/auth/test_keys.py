@@ -4,8 +4,7 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import select
 
-from service.auth.keys import ApiKeyRepository
-from service.auth.peppers import Peppers, load_peppers
+from service.auth.keys import ApiKeyRepository, Peppers, load_peppers
 from service.errors.tree import Unauthenticated
 from service.settings import Settings
 from service.storage.tables import ApiKeyRow

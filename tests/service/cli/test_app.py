@@ -5,11 +5,11 @@ import re
 import pytest
 from typer.testing import CliRunner
 
-from service.auth.keys import ApiKeyRepository
-from service.auth.peppers import load_peppers
+from service.auth.keys import ApiKeyRepository, load_peppers
 from service.cli import app as command_line
-from service.cli.app import app, read_settings
+from service.cli.app import app
 from service.cli.assess import assess_material
+from service.cli.settings import read_settings
 from service.errors.request import UnknownTask
 from service.errors.tree import Unauthenticated
 from service.settings import Settings

@@ -21,8 +21,7 @@ from rich.console import Console
 from sqlalchemy import func, select
 
 from service.api.app import create_app
-from service.auth.keys import ApiKeyRepository
-from service.auth.peppers import load_peppers
+from service.auth.keys import ApiKeyRepository, load_peppers
 from service.cli.batch import BatchOptions, run_batch
 from service.settings import Settings
 from service.storage.database import Database

@@ -11,8 +11,7 @@ from pydantic import SecretStr
 from sqlalchemy import MetaData, inspect, select, text
 
 from service.assessments.repository import AssessmentRepository
-from service.auth.keys import ApiKeyRepository
-from service.auth.peppers import load_peppers
+from service.auth.keys import ApiKeyRepository, load_peppers
 from service.batches.repository import BatchRepository
 from service.idempotency import acquire_key
 from service.settings import Settings

@@ -1,7 +1,7 @@
 import pytest
 
+from service.cli.batch_client.errors import BatchCommandError
 from service.cli.batch_client.journal import Journal, JournalUpload
-from service.cli.batch_client.stopping import BatchCommandError
 
 SENT = JournalUpload(upload="u1", size=3, modified=7)
 

@@ -1,7 +1,7 @@
 import pytest
 
+from service.cli.batch_client.errors import BatchCommandError
 from service.cli.batch_client.manifest import read_manifest
-from service.cli.batch_client.stopping import BatchCommandError
 
 
 @pytest.fixture

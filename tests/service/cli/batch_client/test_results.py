@@ -5,8 +5,8 @@ import pyarrow.parquet
 import pytest
 
 from service.api.openapi.examples import RESULT
+from service.cli.batch_client.errors import BatchCommandError
 from service.cli.batch_client.results import check_output, result_row, write_results
-from service.cli.batch_client.stopping import BatchCommandError
 
 SCORED = {
     "custom_id": "ü1",

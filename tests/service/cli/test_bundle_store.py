@@ -3,7 +3,7 @@ import tarfile
 
 import pytest
 
-from service.cli.bundle_shelf import BundleStore
+from service.cli.bundle_store import BundleStore
 from service.errors.tree import ConfigurationRefused
 
 

@@ -7,7 +7,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from service.cli.app import app
-from service.cli.bundle import show_bundle, verify_bundle
+from service.cli.bundle_report import show_bundle, verify_bundle
 from service.settings import REPOSITORY, Settings
 
 

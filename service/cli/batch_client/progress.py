@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from service.cli.batch_client.client import GONE_STATUSES, ServiceClient, StopRequested, expect, retry_after_seconds
-from service.cli.batch_client.stopping import invalid_input
+from service.cli.batch_client.errors import invalid_input
 
 FINAL_STATES = ("finished", "cancelled")
 SHOWN_COUNTS = ("running", "succeeded", "abstained", "failed", "cancelled")

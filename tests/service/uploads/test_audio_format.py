@@ -4,7 +4,7 @@ import wave
 
 import pytest
 
-from service.uploads.duration_estimate import estimate_duration
+from service.uploads.audio_format import estimate_duration
 
 
 def wav(seconds=2, rate=16_000, channels=1, width=2):
