@@ -104,9 +104,8 @@ def read_renamed(values: Mapping[str, str]) -> dict[str, Any]:
         message = (
             f"HILBERT_{old.upper()} is now HILBERT_{RENAMED[old].upper()}; release 0.3 no longer reads the old name"
         )
-        warnings.warn_explicit(
-            message, FutureWarning, "HILBERT settings", 0
-        )  # the place in the code tells an operator nothing
+        # A place in the code would tell an operator nothing.
+        warnings.warn_explicit(message, FutureWarning, "HILBERT settings", 0)
     return {RENAMED[old]: present[old] for old in present.keys() & RENAMED}
 
 
