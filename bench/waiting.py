@@ -54,7 +54,7 @@ class Followed:
 
     id: str
     sent_at: float
-    looks: list[tuple[float, float | None]] = field(default_factory=list)
+    reports: list[tuple[float, float | None]] = field(default_factory=list)
     ended_at: float | None = None
 
     @property
@@ -65,10 +65,10 @@ class Followed:
     def error_at(self, share: float) -> float | None:
         """How far off the expectation was when this share of its time had passed, as a share of what was left."""
         moment = self.sent_at + share * self.took
-        known = [(at, eta) for at, eta in self.looks if eta is not None and self.ended_at and at < self.ended_at]
+        known = [(at, eta) for at, eta in self.reports if eta is not None and self.ended_at and at < self.ended_at]
         if not known or self.ended_at is None:
             return None
-        at, eta = min(known, key=lambda look: abs(look[0] - moment))
+        at, eta = min(known, key=lambda report: abs(report[0] - moment))
         return abs(eta - (self.ended_at - at)) / (self.ended_at - at)
 
 
@@ -134,7 +134,7 @@ async def overload(service: RunningService, rate: float, seconds: float) -> None
             clients.append(Client(key=str(uuid.uuid4()) if len(clients) % 2 else None))
             tasks.append(asyncio.create_task(_obey(http, clients[-1], chance.choice(CHUNKS))))
             await asyncio.sleep(chance.expovariate(rate))
-        await asyncio.gather(*tasks)
+        await asyncio.gather_predictions(*tasks)
     table = Table(
         "clients",
         "sent",
@@ -196,7 +196,7 @@ async def _send(http: httpx.AsyncClient, service: RunningService, chunks: int) -
     body = response.json()
     one = Followed(id=body["id"], sent_at=sent_at)
     if not _guess(service, body["id"], chunks):
-        one.looks.append((time.time(), body["progress"]["eta_seconds"]))
+        one.reports.append((time.time(), body["progress"]["eta_seconds"]))
     return one
 
 
@@ -221,7 +221,7 @@ async def _look(http: httpx.AsyncClient, followed: dict[str, Followed]) -> None:
             one = followed.get(item["id"])
             if one is None or one.ended_at is not None:
                 continue
-            one.looks.append((time.time(), item["progress"]["eta_seconds"]))
+            one.reports.append((time.time(), item["progress"]["eta_seconds"]))
             if item["finished_at"] is not None:
                 one.ended_at = datetime.fromisoformat(item["finished_at"]).astimezone(UTC).timestamp()
 

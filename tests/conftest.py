@@ -178,7 +178,7 @@ def small_bundle(encoders: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
     from model.bundle.manifest import Calibration, Manifest, Task, TaskCalibration
     from model.features import SegmentChunk, SegmentMaterial
     from model.network.hilbert import Hilbert
-    from training.release.bundle import Release, release
+    from training.release.bundle import ReleaseParts, release
 
     folder = tmp_path_factory.mktemp("bundles") / "small"
     torch.manual_seed(0)
@@ -194,7 +194,7 @@ def small_bundle(encoders: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
         text_mean=(0.1,) * 24,
     )
     task = Task(name="spectrum", outcomes=("none", "mild", "severe"))
-    parts = Release(
+    parts = ReleaseParts(
         network=network,
         calibration=calibration,
         encoders=encoders,

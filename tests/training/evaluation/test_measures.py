@@ -12,7 +12,7 @@ from training.evaluation.metrics import brier, log_loss, macro_auroc
 from training.evaluation.out_of_fold import macro_auroc_of
 
 EVIDENCE = fabricate()
-FOUND = EVIDENCE.arms[0].found
+FOUND = EVIDENCE.arms[0].predictions
 
 
 @pytest.fixture(scope="module")
@@ -75,14 +75,14 @@ def test_the_covariates_are_beaten_and_an_arm_does_not_beat_itself():
 def test_a_difference_is_paired_on_the_same_families(measures):
     late = EVIDENCE.arms[4]
     (found,) = [one for one in measures.line_up.comparisons if one.name == "late_fusion"]
-    assert found.macro_auroc == compare_with_baseline(FOUND, late.found, QUICK.bootstrap).interval
+    assert found.macro_auroc == compare_with_baseline(FOUND, late.predictions, QUICK.bootstrap).interval
     everybody = np.arange(60)
-    alone = macro_auroc_of(FOUND)(everybody) - macro_auroc_of(late.found)(everybody)
+    alone = macro_auroc_of(FOUND)(everybody) - macro_auroc_of(late.predictions)(everybody)
     assert found.macro_auroc.value == pytest.approx(alone)
 
 
 def test_the_worse_one_is_called_worse():
-    turned = (EVIDENCE.arms[1], replace(EVIDENCE.arms[0], found=_oracle()))
+    turned = (EVIDENCE.arms[1], replace(EVIDENCE.arms[0], predictions=_oracle()))
     comparison = measure_evidence(replace(EVIDENCE, arms=turned), QUICK).line_up.comparisons[0]
     assert comparison.shown == "worse"
 
@@ -105,7 +105,7 @@ def test_the_verdict_says_what_the_numbers_say(measures):
 
 def test_a_model_that_guesses_gets_a_verdict_of_nothing_shown():
     chance = np.random.default_rng(0).dirichlet([30, 13, 7], size=(2, 60))
-    arm = replace(EVIDENCE.arms[0], found=replace(FOUND, probabilities=chance))
+    arm = replace(EVIDENCE.arms[0], predictions=replace(FOUND, probabilities=chance))
     auroc, comparison, risks, _ = measure_evidence(replace(EVIDENCE, arms=(arm,)), QUICK).verdict
     assert "not shown to be above chance" in auroc
     assert comparison.startswith("Better than the covariates alone: not shown")
@@ -137,7 +137,7 @@ def test_what_was_not_measured_is_absent_and_not_0():
 def test_documents_without_a_label_are_tested_and_not_measured():
     labels = EVIDENCE.labels.copy()
     labels[:3] = -1
-    arms = tuple(replace(arm, found=replace(arm.found, labels=labels)) for arm in EVIDENCE.arms[:1])
+    arms = tuple(replace(arm, predictions=replace(arm.predictions, labels=labels)) for arm in EVIDENCE.arms[:1])
     found = measure_evidence(replace(EVIDENCE, arms=arms, labels=labels), QUICK)
     assert (found.counts.tested, found.counts.labelled) == (60, 57)
     assert found.discrimination.by_outcome[0].cases + found.discrimination.by_outcome[0].others == 57

@@ -41,9 +41,9 @@ def test_every_item_is_filled_or_left_to_the_authors(filled, real):
 
 
 def test_nothing_is_filled_in_that_is_no_item(measures):
-    from training.report.tripod import _tell_data, _tell_methods, _tell_results
+    from training.report.tripod import _data_items, _methods_items, _results_items
 
-    told = {**_tell_data(measures), **_tell_methods(EVIDENCE, measures), **_tell_results(measures)}
+    told = {**_data_items(measures), **_methods_items(EVIDENCE, measures), **_results_items(measures)}
     assert set(told) <= {item.number for item in ITEMS}
 
 

@@ -11,13 +11,13 @@ from training.evaluation.bootstrap import Interval
 from training.evaluation.comparison import COVARIATES
 from training.evaluation.measures import Measures
 from training.evaluation.number_format import write_interval
-from training.report.content import Figure, Paragraph, Section, Table, count, estimate, number
+from training.report.content import Figure, Paragraph, ReportTable, Section, count, estimate, number
 from training.report.drawing import INK, MUTED, SERIES, draw
 
 _SHOWN = {"better": "yes", "worse": "no, worse", "neither": "not shown"}
 
 
-def tell_line_up(measures: Measures) -> Section:
+def render_model_comparison(measures: Measures) -> Section:
     """What it was compared with, on the same documents, folds and resamples."""
     arms, comparisons = measures.line_up.arms, measures.line_up.comparisons
     first = arms[0].title
@@ -31,7 +31,7 @@ def tell_line_up(measures: Measures) -> Section:
                 "not beat it has shown no use of voice or words."
             ),
             _draw(measures),
-            Table(
+            ReportTable(
                 caption="Each model by itself; log loss in nats and Brier score, lower is better. Tried: candidates in "
                 "its tuning; taken: how many folds took which.",
                 head=("Model", "Macro AUROC", "Log loss", "Brier score", "Tried", "Taken", "Seconds"),
@@ -42,19 +42,24 @@ def tell_line_up(measures: Measures) -> Section:
                         estimate(arm.log_loss),
                         estimate(arm.brier),
                         count(arm.candidates),
-                        _tell_chosen(arm.chosen),
+                        _render_chosen(arm.chosen),
                         number(arm.seconds, 0),
                     )
                     for arm in arms
                 ),
             ),
-            Table(
+            ReportTable(
                 caption=f"{first} less each other model, paired: both read on the same resampled families, so that "
                 "what they share cancels. Not adjusted for being several comparisons.",
                 head=("Less", "Macro AUROC (above 0 better)", "Log loss (below 0 better)", f"{first} better?"),
                 rows=tuple(
-                    (one.title, estimate(one.macro_auroc, 3), estimate(one.log_loss, 3), _SHOWN[one.shown])
-                    for one in comparisons
+                    (
+                        comparison.title,
+                        estimate(comparison.macro_auroc, 3),
+                        estimate(comparison.log_loss, 3),
+                        _SHOWN[comparison.shown],
+                    )
+                    for comparison in comparisons
                 ),
             ),
         ),
@@ -81,13 +86,13 @@ def draw_forest(
         axes.set_xlabel(axis)
         axes.set_title(title, loc="left")
 
-    said = "; ".join(f"{label} {write_interval(found) if found else 'not measured'}" for label, found in rows)
+    said = "; ".join(f"{label} {write_interval(interval) if interval else 'not measured'}" for label, interval in rows)
     return draw(paint, name=name, alt=f"{title}: {said}", size=(4.4, 0.9 + 0.27 * len(rows)))
 
 
 def _draw(measures: Measures) -> Figure:
     arms = measures.line_up.arms
-    closest = [one for one in measures.line_up.comparisons if one.name != COVARIATES]
+    closest = [comparison for comparison in measures.line_up.comparisons if comparison.name != COVARIATES]
     panels = [
         draw_forest(
             [(arm.title, arm.macro_auroc) for arm in arms],
@@ -100,7 +105,7 @@ def _draw(measures: Measures) -> Figure:
     if closest:
         panels.append(
             draw_forest(
-                [(f"less {one.title}", one.macro_auroc) for one in closest],
+                [(f"less {comparison.title}", comparison.macro_auroc) for comparison in closest],
                 name="forest-differences",
                 axis="difference in macro AUROC",
                 line=0.0,
@@ -119,5 +124,5 @@ def _draw(measures: Measures) -> Figure:
     )
 
 
-def _tell_chosen(chosen: Mapping[str, int]) -> Markup:
+def _render_chosen(chosen: Mapping[str, int]) -> Markup:
     return Markup(", ").join(Markup("{} ({})").format(label, count(folds)) for label, folds in chosen.items())
