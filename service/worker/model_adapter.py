@@ -23,7 +23,8 @@ from model.pipeline import Document, Pipeline, Prepared
 from service.assessments.result import ModelTrace, Result
 from service.errors.tree import ConfigurationRefused, FenceLost
 from service.periodic_thread import PeriodicThread
-from service.settings import PEM, REPOSITORY, Settings
+from service.setting_groups import REPOSITORY
+from service.settings import PEM, Settings
 from service.worker.model_protocol import EncoderLoad, MaterialUnusable, OnLost, Preparation, PreparedChunk
 from service.worker_registry import LoadedModel, TaskOutcomes
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import psycopg
 import redis
 
-from service.settings import REPOSITORY
+from service.setting_groups import REPOSITORY
 from service.storage.database import Database
 from service.storage.objects import ObjectStore
 from tests.processes import running

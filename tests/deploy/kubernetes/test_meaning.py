@@ -8,7 +8,8 @@ from itertools import chain
 import yaml
 from pydantic import TypeAdapter
 
-from service.settings import Duration, Settings
+from service.setting_groups import Duration
+from service.settings import Settings
 from service.task_queue.publisher import QUEUES
 from tests.deploy.kubernetes.overlays import KUBERNETES
 

@@ -17,7 +17,8 @@ from service.observability.traces import (
     span,
     tracing,
 )
-from service.settings import REPOSITORY, Settings
+from service.setting_groups import REPOSITORY
+from service.settings import Settings
 from tests.otlp import TraceReceiver
 from tests.receiver import Receiver
 from tests.waiting import wait_for

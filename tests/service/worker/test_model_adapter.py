@@ -14,7 +14,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from service.cli.assess import assess_file, assess_material
 from service.errors.tree import ConfigurationRefused, FenceLost
-from service.settings import REPOSITORY, Settings
+from service.setting_groups import REPOSITORY
+from service.settings import Settings
 from service.worker.model_adapter import open_model, runtime_of
 from service.worker.model_protocol import MaterialUnusable
 from service.worker.process import delete_unused_cache

@@ -6,7 +6,8 @@ import pytest
 import structlog
 
 from service.errors.tree import ConfigurationRefused
-from service.settings import REPOSITORY, Settings
+from service.setting_groups import REPOSITORY
+from service.settings import Settings
 from service.worker.main import known_queues, start_worker
 from service.worker.process import _log_signature, _scratch_folder
 

@@ -13,7 +13,8 @@ from standardwebhooks import Webhook
 from service.assessments.repository import AssessmentRepository
 from service.assessments.states import NewAssessment, Priority
 from service.auth.caller import Caller
-from service.settings import REPOSITORY, Settings
+from service.setting_groups import REPOSITORY
+from service.settings import Settings
 from service.storage.database import Database, now
 from service.storage.tables import DeliveryRow, WorkerRow
 from service.webhooks.repository import WebhookRepository
