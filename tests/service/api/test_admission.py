@@ -15,7 +15,7 @@ WAV = b"RIFF\x00\x00\x00\x00WAVE" + b"x" * 500
 def full(api):
     """A service whose lanes hold one assessment each."""
     parts = api.client.app.state.parts
-    limits = AdmissionLimits(wait=parts.settings.longest_queue, depth=1, share=0)
+    limits = AdmissionLimits(max_wait=parts.settings.longest_queue, max_depth=1, tenant_share=0)
     api.client.app.state.parts = dataclasses.replace(
         parts, admission=AdmissionController(parts.database, parts.queue_positions, limits)
     )
