@@ -10,7 +10,7 @@
     │   ├── BundleInvalid             manifest missing, malformed or of another version
     │   ├── BundleTampered            a file differs from its digest, or the manifest from what was signed
     │   ├── BundleUntrusted           unsigned, or signed by a key that is not trusted
-    │   └── BundleMisbehaves          answers otherwise here than where it was released
+    │   └── SelfTestFailed          answers otherwise here than where it was released
     ├── EncodingError             segments that were handed to an encoder and not encoded
     │   ├── EncodingCancelled         nobody waits for them any more
     │   ├── EncoderBusy               too much waited already, for too long
@@ -101,7 +101,7 @@ class BundleUntrusted(BundleError):
     advice = "Install a bundle signed by a trusted key, or trust the key that signed this one if it is known to you."
 
 
-class BundleMisbehaves(BundleError):
+class SelfTestFailed(BundleError):
     """Its golden recording is not answered as it was at release."""
 
     code = "bundle_misbehaves"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from datetime import timedelta
 from pathlib import Path
 
@@ -140,7 +140,7 @@ class PipelineModel:
     @property
     def trace(self) -> ModelTrace:
         """The provenance that results carry."""
-        return ModelTrace.model_validate(asdict(self._pipeline.trace))
+        return ModelTrace.model_validate(asdict(self._pipeline.provenance))
 
     def warm_up(self) -> None:
         """Load every graph and check it on the golden recording. Raises ConfigurationRefused."""
@@ -185,23 +185,13 @@ class PipelineModel:
 
     def load(self) -> tuple[EncoderLoad, ...]:
         """The counters of each encoder."""
-        return tuple(_load(str(name), found) for name, found in self._pipeline.statistics().items())
+        return tuple(_load(str(name), statistics) for name, statistics in self._pipeline.statistics().items())
 
 
-def _load(name: str, found: BatchingStatistics) -> EncoderLoad:
-    return EncoderLoad(
-        encoder=name,
-        batches=found.batches,
-        entries=found.entries,
-        cancelled=found.cancelled,
-        failed=found.failed,
-        padding=found.padding,
-        fill=found.fill,
-        waiting=found.waiting,
-        busy_seconds=found.busy_seconds,
-        wait_p50=found.wait_p50,
-        wait_p95=found.wait_p95,
-    )
+def _load(name: str, statistics: BatchingStatistics) -> EncoderLoad:
+    """The part of the statistics that the service declares, by its own field names."""
+    shared = {field.name: getattr(statistics, field.name) for field in fields(EncoderLoad) if field.name != "encoder"}
+    return EncoderLoad(encoder=name, **shared)
 
 
 def _chunks(prepared: Prepared) -> Iterator[PreparedChunk]:
