@@ -109,13 +109,13 @@ def finish_times(
     """Seconds until each assessment finishes, in the given order. Changes `busy_seconds` of the pools.
 
     The first `MAX_SIMULATED_STAGES` stages are simulated one by one. Behind them the exact order of single stages makes
-    no visible difference, and work is treated as a fluid that all slots of a pool share.
+    no visible difference, and work is treated as a steady flow that all slots of a pool share.
     """
     needed = [remaining_stages(assessment, throughput) for assessment in ordered]
-    fluid = [_fluid_finish(own, pools) for own in needed]
+    steady = [_steady_rate_finish(own, pools) for own in needed]
     simulated = _count_simulated(needed)
     exact = QueueSimulation(ordered[:simulated], needed[:simulated], pools).run()
-    return [*exact, *fluid[simulated:]]
+    return [*exact, *steady[simulated:]]
 
 
 def added_wait(throughput: Throughput, pools: Mapping[StageKind, SlotPool], seconds: float | None = None) -> float:
@@ -133,8 +133,8 @@ def added_wait(throughput: Throughput, pools: Mapping[StageKind, SlotPool], seco
     return max(by_pool.values())
 
 
-def _fluid_finish(own: Sequence[StageGroup], pools: Mapping[StageKind, SlotPool]) -> float:
-    """Seconds until the last group is done, with the pools shared like a fluid."""
+def _steady_rate_finish(own: Sequence[StageGroup], pools: Mapping[StageKind, SlotPool]) -> float:
+    """Seconds until the last group is done, with the pools shared as by a steady flow of work."""
     at, met = 0.0, set[SlotPool]()
     for group in own:
         pool = pools[group.kind]
