@@ -24,8 +24,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from service.auth.keys import KeyRing
-from service.auth.peppers import load_peppers
+from service.auth.keys import ApiKeyRepository, load_peppers
 from service.settings import Settings
 from service.storage.database import Database
 from service.storage.migration import migrate
@@ -131,7 +130,7 @@ def api(folder: Path, size: int) -> Iterator[tuple[int, int, str]]:
     migrate(database)
     with database.writing() as session:
         register(session, WorkerIdentity(id="bench", queues=("prepare",)), MODEL)
-    secret = KeyRing(database, load_peppers(settings)).issue(name="bench", tenant="bench").secret
+    secret = ApiKeyRepository(database, load_peppers(settings)).issue(name="bench", tenant="bench").secret
     database.close()
     command = (sys.executable, "-m", "service.cli.app", "api")
     with (folder / "api.log").open("wb") as log:

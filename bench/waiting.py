@@ -33,7 +33,7 @@ from service.settings import Settings
 from service.storage.database import Database
 from service.storage.tables import AssessmentRow
 
-WORKER = (sys.executable, "-m", "tests.service.rehearsal")
+WORKER = (sys.executable, "-m", "tests.service.fake_worker")
 SEED = 20
 CHUNK_BYTES = 160
 BYTES_A_SECOND = 32_000
@@ -162,10 +162,10 @@ async def overload(service: RunningService, rate: float, seconds: float) -> None
 
 
 @contextmanager
-def _service(workers: tuple[str, ...], slots: int, longest_queue: timedelta) -> Iterator[RunningService]:
+def _service(workers: tuple[str, ...], slots: int, max_queue_wait: timedelta) -> Iterator[RunningService]:
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings(
-            data_dir=Path(folder), port=0, workers=workers, concurrency=slots, longest_queue=longest_queue
+            data_dir=Path(folder), port=0, workers=workers, concurrency=slots, max_queue_wait=max_queue_wait
         )
         with running_service(settings, WORKER) as service:
             yield service

@@ -17,7 +17,7 @@
     │   └── EncoderClosed             the encoder was closed
     ├── DeviceUnavailable         the wanted GPU, or ONNX Runtime's support of it, is not there
     ├── SigningKeyUnusable        no Ed25519 key of the kind that is needed
-    ├── UnknownTask               the bundle predicts no such task
+    ├── TaskNotInBundle           the bundle predicts no such task
     ├── UnsupportedEncoder        an architecture that cannot be exported
     ├── CheckpointUnreadable      an encoder's checkpoint that is not there, or lacks a part
     └── ParityError               an exported graph disagrees with torch
@@ -155,7 +155,7 @@ class SigningKeyUnusable(ModelError):
     advice = "`hilbert-train keygen` makes a pair: the private half signs, the public half (.pub) is what others trust."
 
 
-class UnknownTask(ModelError):
+class TaskNotInBundle(ModelError):
     """The bundle predicts no such task."""
 
     code = "unknown_task"

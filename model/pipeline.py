@@ -152,7 +152,7 @@ class Pipeline:
         return cls(open_bundle(folder, trust), RuntimeOptions(threads=threads))
 
     def assess(self, *, audio: Path | None, transcript: bytes | None, scratch: Path, task: str) -> ScoringResult:
-        """Assess one recording; raises RecordingError for unusable material, UnknownTask."""
+        """Assess one recording; raises RecordingError for unusable material, TaskNotInBundle."""
         prepared = self.prepare(audio=audio, transcript=transcript, scratch=scratch)
         features = [self.encode(chunk) for chunk in prepared.chunks()]
         return self.score(prepared.document, features, task)
@@ -176,7 +176,7 @@ class Pipeline:
     def score(self, document: Document, features: Sequence[SegmentFeatures], task: str) -> ScoringResult:
         """Score a document from the features of all its chunks, in any order.
 
-        Raises UnknownTask, and BundleInvalid when the document was prepared for another bundle.
+        Raises TaskNotInBundle, and BundleInvalid when the document was prepared for another bundle.
         """
         known = self.bundle.task(task)
         if document.bundle_digest != self.bundle.digest:

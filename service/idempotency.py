@@ -14,13 +14,14 @@ from service.auth.caller import Caller
 from service.errors.request import IdempotencyInFlight
 from service.storage.conflicts import insert_into
 from service.storage.database import Database, now
+from service.storage.lease import is_expired, is_owned_by
 from service.storage.tables import IdempotencyRow
 
-LONGEST_ROUTE = 128
+MAX_ROUTE_LENGTH = 128
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class StoredResponse:
     """What a client was told: the status, where to look, and the body as JSON."""
 
     status: int
@@ -29,35 +30,39 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Earlier:
+class CompletedRequest:
     """A request that was answered before under the same key."""
 
     route: str
     digest: str
-    answer: Answer
+    answer: StoredResponse
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Hold:
+class KeyLease:
     """The right of one request to complete a key."""
 
     tenant: str
     key: str
     route: str
-    holder: str
+    owner: str
 
 
-def begin(database: Database, caller: Caller, key: str, route: str, lease: timedelta) -> Hold | Earlier:
+def acquire_key(
+    database: Database, caller: Caller, key: str, route: str, lease: timedelta
+) -> KeyLease | CompletedRequest:
     """Take the key for a lease, or find the answer it has already. Raises IdempotencyInFlight."""
-    earlier = database.read(lambda session: _earlier(session, caller.tenant, key))  # most repetitions need no lock
+    earlier = database.read(
+        lambda session: _find_completed(session, caller.tenant, key)
+    )  # most repetitions need no lock
     if earlier is not None:
         return earlier
-    hold = Hold(tenant=caller.tenant, key=key, route=_bounded(route), holder=str(uuid.uuid4()))
+    hold = KeyLease(tenant=caller.tenant, key=key, route=_bounded_route(route), owner=str(uuid.uuid4()))
 
-    def take(session: Session) -> Hold | Earlier:
-        if _take(session, hold, lease):
+    def take(session: Session) -> KeyLease | CompletedRequest:
+        if _insert_lease(session, hold, lease):
             return hold
-        found = _earlier(session, caller.tenant, key)
+        found = _find_completed(session, caller.tenant, key)
         if found is None:  # freed at this very moment
             raise IdempotencyInFlight("The first request with this key has not been answered yet.")
         return found
@@ -65,19 +70,19 @@ def begin(database: Database, caller: Caller, key: str, route: str, lease: timed
     return database.write(take)
 
 
-def renew(database: Database, hold: Hold, lease: timedelta) -> bool:
+def renew_key(database: Database, hold: KeyLease, lease: timedelta) -> bool:
     """Hold on for another lease; False when another request has taken the key over."""
     renewal = (
         update(IdempotencyRow)
         .where(*_mine(hold))
-        .values(held_until=now() + lease)
+        .values(lease_until=now() + lease)
         .returning(IdempotencyRow.key)
         .execution_options(synchronize_session=False)
     )
     return bool(database.write(lambda session: session.scalars(renewal).all()))
 
 
-def complete(session: Session, hold: Hold, digest: str, answer: Answer) -> None:
+def complete_key(session: Session, hold: KeyLease, digest: str, answer: StoredResponse) -> None:
     """Keep the answer, in the transaction of what it tells of. Raises IdempotencyInFlight when taken over."""
     completed = session.scalars(
         update(IdempotencyRow)
@@ -90,13 +95,13 @@ def complete(session: Session, hold: Hold, digest: str, answer: Answer) -> None:
         raise IdempotencyInFlight("The request took too long, and another one with its key has begun.")
 
 
-def free(database: Database, hold: Hold) -> None:
+def release_key(database: Database, hold: KeyLease) -> None:
     """Give the key back, unless it has its answer or another request holds it."""
     freeing = delete(IdempotencyRow).where(*_mine(hold)).execution_options(synchronize_session=False)
     database.write(lambda session: session.execute(freeing))
 
 
-def forget_keys(database: Database, age: timedelta) -> int:
+def delete_expired_keys(database: Database, age: timedelta) -> int:
     """Delete keys first seen longer ago than `age`, but for those a request still holds; returns how many."""
     moment = now()
     with database.writing() as session:
@@ -104,7 +109,7 @@ def forget_keys(database: Database, age: timedelta) -> int:
             delete(IdempotencyRow)
             .where(
                 IdempotencyRow.created_at < moment - age,
-                or_(IdempotencyRow.status.is_not(None), IdempotencyRow.held_until < moment),
+                or_(IdempotencyRow.status.is_not(None), is_expired(IdempotencyRow, moment)),
             )
             .returning(IdempotencyRow.key)
             .execution_options(synchronize_session=False)
@@ -112,49 +117,54 @@ def forget_keys(database: Database, age: timedelta) -> int:
     return len(forgotten)
 
 
-def same_route(earlier: Earlier, route: str) -> bool:
+def is_same_route(earlier: CompletedRequest, route: str) -> bool:
     """Whether the earlier request went to this route."""
-    return earlier.route == _bounded(route)
+    return earlier.route == _bounded_route(route)
 
 
-def _take(session: Session, hold: Hold, lease: timedelta) -> bool:
+def _insert_lease(session: Session, hold: KeyLease, lease: timedelta) -> bool:
     moment = now()
-    held = {"route": hold.route, "holder": hold.holder, "held_until": moment + lease, "created_at": moment}
+    held = {
+        IdempotencyRow.route: hold.route,
+        IdempotencyRow.owner: hold.owner,
+        IdempotencyRow.lease_until: moment + lease,
+        IdempotencyRow.created_at: moment,
+    }
     taken = session.scalars(
         insert_into(session, IdempotencyRow)
-        .values(tenant=hold.tenant, key=hold.key, **held)
+        .values({IdempotencyRow.tenant: hold.tenant, IdempotencyRow.key: hold.key, **held})
         .on_conflict_do_update(
             index_elements=[IdempotencyRow.tenant, IdempotencyRow.key],
             set_=held,
-            where=(IdempotencyRow.status.is_(None)) & (IdempotencyRow.held_until < moment),
+            where=IdempotencyRow.status.is_(None) & is_expired(IdempotencyRow, moment),
         )
         .returning(IdempotencyRow.key)
     ).all()
     return bool(taken)
 
 
-def _earlier(session: Session, tenant: str, key: str) -> Earlier | None:
+def _find_completed(session: Session, tenant: str, key: str) -> CompletedRequest | None:
     row = session.scalars(
         select(IdempotencyRow).where(IdempotencyRow.tenant == tenant, IdempotencyRow.key == key)
     ).one_or_none()
     if row is None:
         return None
     if row.status is not None:
-        answer = Answer(status=row.status, location=row.location, body=row.body)
-        return Earlier(route=row.route, digest=row.digest or "", answer=answer)
-    if row.held_until >= now():
+        answer = StoredResponse(status=row.status, location=row.location, body=row.body)
+        return CompletedRequest(route=row.route, digest=row.digest or "", answer=answer)
+    if row.lease_until >= now():
         raise IdempotencyInFlight("The first request with this key has not been answered yet.")
     return None
 
 
-def _mine(hold: Hold) -> tuple[ColumnElement[bool], ...]:
+def _mine(hold: KeyLease) -> tuple[ColumnElement[bool], ...]:
     return (
         IdempotencyRow.tenant == hold.tenant,
         IdempotencyRow.key == hold.key,
-        IdempotencyRow.holder == hold.holder,
+        is_owned_by(IdempotencyRow, hold.owner),
         IdempotencyRow.status.is_(None),
     )
 
 
-def _bounded(route: str) -> str:
-    return route if len(route) <= LONGEST_ROUTE else hashlib.sha256(route.encode()).hexdigest()
+def _bounded_route(route: str) -> str:
+    return route if len(route) <= MAX_ROUTE_LENGTH else hashlib.sha256(route.encode()).hexdigest()

@@ -11,8 +11,10 @@ import pytest
 from hypothesis import HealthCheck, settings
 from jaxtyping import install_import_hook
 
+from tests.chance import give_threads_their_own_generators
 from tests.sharing import made_once
 
+give_threads_their_own_generators()
 install_import_hook("model", "beartype.beartype")
 
 # How long an example takes says more about the machine than about the code.

@@ -11,9 +11,10 @@ import pytest
 from sqlalchemy import Select, update
 
 from service.assessments.repository import AssessmentRepository
-from service.assessments.states import Order, Priority
+from service.assessments.states import NewAssessment, Priority
 from service.auth.caller import Caller
-from service.settings import REPOSITORY, Settings
+from service.setting_groups import REPOSITORY
+from service.settings import Settings
 from service.storage.database import Database, now
 from service.storage.migration import migrate
 from service.storage.objects import ObjectStore, material_prefix
@@ -31,10 +32,10 @@ def stored_order(
     audio: bytes | None,
     transcript: bytes | None,
     priority: Priority = Priority.ROUTINE,
-) -> Order:
+) -> NewAssessment:
     """An order whose material is in the object store."""
     keys = [None if part is None else objects.put(material_prefix(name), part) for part in (audio, transcript)]
-    return Order(
+    return NewAssessment(
         id=name,
         task="spectrum",
         reference=None,
@@ -50,7 +51,7 @@ class WorkSite:
     """A data folder, what is submitted to it, and the worker that serves it."""
 
     def __init__(self, folder: Path, **settings: object) -> None:
-        self.settings = Settings(data_dir=folder, threads=1, sweep=timedelta(seconds=0.2), **settings)
+        self.settings = Settings(data_dir=folder, threads=1, sweep_interval=timedelta(seconds=0.2), **settings)
         self.settings.folder.mkdir()
         self.database = Database(self.settings.database)
         migrate(self.database)
@@ -58,13 +59,13 @@ class WorkSite:
         self.log = folder / "worker.log"
 
     def send(
-        self, name: str, *, audio: bytes | None = None, transcript: bytes | None = None, told: bool = False
+        self, name: str, *, audio: bytes | None = None, transcript: bytes | None = None, published: bool = False
     ) -> None:
-        """Submit an assessment; `told` says that workers were told of it, though the message is lost."""
+        """Submit an assessment; `published` marks its stage as published, though no message was sent."""
         order = stored_order(self.objects, name, audio=audio, transcript=transcript)
         with self.database.writing() as session:
             AssessmentRepository(session, CALLER).add(order)
-            if told:
+            if published:
                 session.execute(update(StageRow).values(enqueued_at=now()))
 
     def worker(

@@ -15,14 +15,15 @@ from sqlalchemy import func, select, text
 
 from bench.scaled.accounts import Account, account
 from service.assessments.repository import AssessmentRepository
-from service.assessments.states import FINAL, Order, Priority
+from service.assessments.states import FINAL_STATES, NewAssessment, Priority
 from service.auth.caller import Caller
-from service.settings import REPOSITORY, Settings
+from service.setting_groups import REPOSITORY
+from service.settings import Settings
 from service.storage.database import Database
 from service.storage.migration import migrate
 from service.storage.objects import ObjectStore
 from service.storage.tables import AssessmentRow, StageRow
-from service.worker_registry import living
+from service.worker_registry import live_workers
 from tests.processes import running
 from tests.servers import postgresql_server, redis_server
 from tests.waiting import wait_for
@@ -30,7 +31,7 @@ from tests.worksite import stored_order
 
 ALL = "prepare,encode,score"
 REAL = (sys.executable, "-m", "service.cli.app", "worker")
-REHEARSED = (sys.executable, "-m", "tests.service.rehearsal")
+FAKE_WORKER = (sys.executable, "-m", "tests.service.fake_worker")
 CALLER = Caller(key_id="aaaaaaaa", tenant="bench")
 LONGEST_RUN_SECONDS = 1800
 
@@ -119,7 +120,7 @@ class Run:
 
     def _living(self) -> int:
         with self.database.reading() as session:
-            return len(living(session, self.settings.silence))
+            return len(live_workers(session, self.settings.worker_timeout))
 
     def submit(self, count: int, audio: bytes, transcript: bytes | None = None) -> None:
         """Many assessments of one recording, in one transaction, as a batch is."""
@@ -129,7 +130,7 @@ class Run:
             for order in orders:
                 repository.add(order)
 
-    def _order(self, audio: bytes, transcript: bytes | None) -> Order:
+    def _order(self, audio: bytes, transcript: bytes | None) -> NewAssessment:
         name = str(uuid.uuid4())
         return stored_order(self.objects, name, audio=audio, transcript=transcript, priority=Priority.BATCH)
 
@@ -138,7 +139,7 @@ class Run:
         wait_for(lambda: self._unfinished() == 0, seconds=LONGEST_RUN_SECONDS, every=0.5)
 
     def _unfinished(self) -> int:
-        unfinished = select(func.count()).select_from(AssessmentRow).where(AssessmentRow.state.not_in(FINAL))
+        unfinished = select(func.count()).select_from(AssessmentRow).where(AssessmentRow.state.not_in(FINAL_STATES))
         with self.database.reading() as session:
             return session.scalar(unfinished) or 0
 

@@ -1,8 +1,9 @@
-"""Who may submit now, and when the others may: a place is promised to each client that is sent away.
+"""Admission control: which submissions are accepted now, and when refused clients may come back.
 
-A queue longer than anybody wants to wait for helps nobody. So routine submissions are refused while those before them
-would take too long; each refused client gets the moment at which there will be room for it, spaced by what was
-promised before, and is let in when it comes back then. Who comes anew gets only room that nobody was promised.
+A queue that takes longer than anybody wants to wait helps nobody. So routine submissions are refused while the work
+ahead of them would take too long. Each refused client gets a reservation: a moment at which there will be room for it,
+after the reservations made before, and it is admitted when it comes back then. New clients are admitted only into
+capacity that is not reserved.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from math import ceil
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
-from service.admission.queue_position import Outlook, Snapshot
+from service.admission.queue_position import PositionSnapshot, QueuePositions
 from service.assessments.states import Priority
 from service.auth.caller import Caller
 from service.errors.unavailable import Overloaded, TooManyAssessments
@@ -28,55 +29,59 @@ from service.settings import Settings
 from service.storage.database import Database, now
 from service.storage.tables import ReservationRow
 
-EARLY = timedelta(seconds=1)
-"""Clocks and rounding: a request with a key of its own that comes so much too early is in time. Of requests that share
-an API key nobody knows which one was promised the place: there the first to come when it is due has it, and the time
-in which another one could take it is to be short."""
-GRACE = timedelta(seconds=60)
-"""A promised place that nobody takes for so long is given away."""
-FARTHEST = timedelta(hours=1)
-"""Nothing is promised for later than this."""
-MOST_FOR_ONE_KEY = 1_000
-JITTER = 0.1
-CHANCE = random.SystemRandom()
-MOST_JITTER = 20.0
-IDLE_SECONDS = 60.0
-IDLE_STAGES = 10.0
-COME_BACK_SECONDS = 60
-UNKNOWN_EACH = 1.0
+EARLY_TOLERANCE = timedelta(seconds=1)
+"""A request with a key of its own may come this much too early, for clocks and rounding. Requests that share an API key
+may not: the first one to come takes the reservation, and this would lengthen the time in which the wrong one can."""
+RESERVATION_GRACE = timedelta(seconds=60)
+"""How long a reservation is kept after it is due; then its capacity is free again."""
+MAX_RESERVATION_DELAY = timedelta(hours=1)
+"""Nothing is reserved further ahead than this: the estimate would be worthless by then."""
+MAX_RESERVATIONS_PER_KEY = 1_000
+RETRY_JITTER = 0.1
+"""Share of a delay that jitter may add, so that refused clients do not come back together."""
+RANDOM = random.SystemRandom()
+MAX_JITTER_SECONDS = 20.0
+MIN_IDLE_SECONDS = 60.0
+IDLE_STAGE_DURATIONS = 10.0
+"""Workers count as stalled when ready stages have waited this many times the longest stage, and `MIN_IDLE_SECONDS`."""
+IDLE_RETRY_AFTER_SECONDS = 60
+DEFAULT_SECONDS_PER_ASSESSMENT = 1.0
+"""Used to space reservations until stages have been measured."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bounds:
-    """How long the queue may become; `share` is the most of one tenant, 0 for no bound."""
+class AdmissionLimits:
+    """Bounds of the queue: longest wait, most assessments of a lane, most of a tenant; 0 leaves tenants unbounded."""
 
-    wait: timedelta
-    depth: int
-    share: int
+    max_wait: timedelta
+    max_depth: int
+    tenant_share: int
 
 
-def bounds(settings: Settings) -> Bounds:
-    """The bounds that the settings set."""
-    return Bounds(wait=settings.longest_queue, depth=settings.most_queued, share=settings.tenant_share)
+def admission_limits(settings: Settings) -> AdmissionLimits:
+    """The limits from the settings."""
+    return AdmissionLimits(
+        max_wait=settings.max_queue_wait, max_depth=settings.max_queue_depth, tenant_share=settings.tenant_max_pending
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Applicant:
-    """Who wants to submit: by the key that it gave this one request, else by its API key."""
+class Requester:
+    """Who submits: identified by the Idempotency-Key of the request, or without one by the API key."""
 
     caller: Caller
     request_key: str | None = None
 
     @property
     def identity(self) -> str:
-        """A digest, so that nothing a client made up is kept."""
+        """A digest of the identifying key: clients may put personal data into an Idempotency-Key."""
         named = f"key {self.caller.key_id}" if self.request_key is None else f"request {self.request_key}"
         return hashlib.sha256(named.encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Promise:
-    """A place that was promised."""
+class Reservation:
+    """Capacity for one submission, from `due_at` on."""
 
     tenant: str
     identity: str
@@ -84,157 +89,166 @@ class Promise:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Admitted:
-    """The right to submit once; `promise` was redeemed for it, if there was one."""
+class AdmissionGrant:
+    """The right to submit once, and the reservation that was redeemed for it, if any."""
 
-    promise: Promise | None = None
+    reservation: Reservation | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Delay:
-    """Seconds until there is room; `own` when it is the tenant's own share that is used up."""
+class AdmissionDelay:
+    """Seconds until there is room, 0 or less for room now; `by_share` when the tenant's own share is what is full."""
 
     seconds: float
-    own: bool
+    by_share: bool
 
 
-class Admission:
-    """The door of one API process; made for many threads."""
+class AdmissionController:
+    """Admission control of one API process; thread-safe."""
 
-    def __init__(self, database: Database, outlook: Outlook, limits: Bounds) -> None:
+    def __init__(self, database: Database, queue_positions: QueuePositions, limits: AdmissionLimits) -> None:
         self._database = database
-        self._outlook = outlook
+        self._queue_positions = queue_positions
         self._limits = limits
         self._lock = threading.Lock()
-        self._inside: dict[str, int] = {}
+        self._in_progress: dict[str, int] = {}
 
     @property
-    def inside(self) -> int:
-        """How many submissions are on their way in."""
+    def in_progress(self) -> int:
+        """Submissions that were admitted and are not released yet."""
         with self._lock:
-            return sum(self._inside.values())
+            return sum(self._in_progress.values())
 
-    def enter(self, applicant: Applicant, lane: Priority) -> Admitted:
-        """Let a submission in, which has to `leave` afterwards. Raises Overloaded, TooManyAssessments."""
-        snapshot = self._outlook.snapshot()
+    def admit(self, requester: Requester, lane: Priority) -> AdmissionGrant:
+        """Admit a submission; it has to be released afterwards. Raises Overloaded, TooManyAssessments."""
+        snapshot = self._queue_positions.snapshot()
         if lane == Priority.BATCH:
-            self._refuse_deep(snapshot)
-            admitted = Admitted()
+            self._refuse_full_batch_lane(snapshot)
+            grant = AdmissionGrant()
         else:
-            _refuse_idle(snapshot)
-            calm = not snapshot.promised and self._delay(snapshot, applicant.caller.tenant, 0, 0).seconds <= 0
-            admitted = Admitted() if calm else self._decide(snapshot, applicant)
-        self._count(applicant.caller.tenant, 1)
-        return admitted
+            _refuse_without_workers(snapshot)
+            # The usual case needs no transaction: there is room, and no reservation to respect or redeem.
+            has_room = not snapshot.reserved and self._delay(snapshot, requester.caller.tenant, 0, 0).seconds <= 0
+            grant = AdmissionGrant() if has_room else self._decide(snapshot, requester)
+        self._change_in_progress(requester.caller.tenant, 1)
+        return grant
 
-    def leave(self, applicant: Applicant, admitted: Admitted, *, accepted: bool) -> None:
-        """The submission is over; one that came to nothing gets its promise back."""
-        self._count(applicant.caller.tenant, -1)
-        if accepted or admitted.promise is None:
+    def release(self, requester: Requester, grant: AdmissionGrant, *, accepted: bool) -> None:
+        """End an admitted submission; a redeemed reservation is restored when the submission was not accepted."""
+        self._change_in_progress(requester.caller.tenant, -1)
+        if accepted or grant.reservation is None:
             return
-        promise, expires_at = admitted.promise, now() + GRACE
-        self._database.write(lambda session: session.add(_row(promise, expires_at)))
+        reservation, expires_at = grant.reservation, now() + RESERVATION_GRACE
+        self._database.write(lambda session: session.add(_reservation_row(reservation, expires_at)))
 
-    def _refuse_deep(self, snapshot: Snapshot) -> None:
+    def _refuse_full_batch_lane(self, snapshot: PositionSnapshot) -> None:
         depth = snapshot.lanes[Priority.BATCH].depth
-        if depth >= self._limits.depth:
+        if depth >= self._limits.max_depth:
             ADMISSION_REFUSED.labels(reason="lane_full").inc()
-            seconds = (depth - self._limits.depth + 1) * (snapshot.each() or UNKNOWN_EACH)
-            raise Overloaded("The batch lane is full.", retry_after=_spread(seconds))
+            seconds_each = snapshot.seconds_per_assessment() or DEFAULT_SECONDS_PER_ASSESSMENT
+            seconds = (depth - self._limits.max_depth + 1) * seconds_each
+            raise Overloaded("The batch lane is full.", retry_after=_with_jitter(seconds))
 
-    def _decide(self, snapshot: Snapshot, applicant: Applicant) -> Admitted:
-        decision = self._database.write(partial(self._decision, snapshot, applicant))
-        if isinstance(decision, Admitted):
+    def _decide(self, snapshot: PositionSnapshot, requester: Requester) -> AdmissionGrant:
+        # The transaction returns the refusal instead of raising it: an exception would roll its reservation back.
+        decision = self._database.write(partial(self._decide_in, snapshot, requester))
+        if isinstance(decision, AdmissionGrant):
             return decision
         too_many = isinstance(decision, TooManyAssessments)
         ADMISSION_REFUSED.labels(reason="share_used" if too_many else "queue_long").inc()
         raise decision
 
-    def _decision(
-        self, snapshot: Snapshot, applicant: Applicant, session: Session
-    ) -> Admitted | Overloaded | TooManyAssessments:
-        """Redeem a promise that is due, take free room, or get a promise and be refused."""
-        tenant, identity, moment = applicant.caller.tenant, applicant.identity, now()
-        early = EARLY if applicant.request_key is not None else timedelta(0)
+    def _decide_in(
+        self, snapshot: PositionSnapshot, requester: Requester, session: Session
+    ) -> AdmissionGrant | Overloaded | TooManyAssessments:
+        """Redeem a reservation that is due, or take free capacity, or refuse and make a reservation."""
+        tenant, identity, moment = requester.caller.tenant, requester.identity, now()
+        early = EARLY_TOLERANCE if requester.request_key is not None else timedelta(0)
         if (due := _redeem(session, tenant, identity, moment, early)) is not None:
-            return Admitted(promise=due)
-        held = _held(session, tenant, identity)
-        if held and applicant.request_key is not None:
-            return _refusal(ceil((held[0] - moment).total_seconds()), own=False)
-        promised, own = _promised(session, tenant, moment)
-        delay = self._delay(snapshot, tenant, promised, own)
+            return AdmissionGrant(reservation=due)
+        held = _reserved_for_requester(session, tenant, identity)
+        if held and requester.request_key is not None:
+            return _refusal(ceil((held[0] - moment).total_seconds()), by_share=False)
+        reserved, own = _count_reservations(session, tenant, moment)
+        delay = self._delay(snapshot, tenant, reserved, own)
         if delay.seconds <= 0:
-            return Admitted()
-        seconds = _spread(min(delay.seconds, FARTHEST.total_seconds()))
-        if self._may_promise(delay, promised, len(held)):
+            return AdmissionGrant()
+        seconds = _with_jitter(min(delay.seconds, MAX_RESERVATION_DELAY.total_seconds()))
+        if self._may_reserve(delay, reserved, len(held)):
             due_at = moment + timedelta(seconds=seconds)
-            promise = Promise(tenant=tenant, identity=identity, due_at=due_at)
-            session.add(_row(promise, due_at + GRACE))
-        return _refusal(seconds, own=delay.own)
+            reservation = Reservation(tenant=tenant, identity=identity, due_at=due_at)
+            session.add(_reservation_row(reservation, due_at + RESERVATION_GRACE))
+        return _refusal(seconds, by_share=delay.by_share)
 
-    def _may_promise(self, delay: Delay, promised: int, held: int) -> bool:
-        near = delay.seconds <= FARTHEST.total_seconds()
-        return near and promised < self._limits.depth and held < MOST_FOR_ONE_KEY
+    def _may_reserve(self, delay: AdmissionDelay, reserved: int, held: int) -> bool:
+        near = delay.seconds <= MAX_RESERVATION_DELAY.total_seconds()
+        return near and reserved < self._limits.max_depth and held < MAX_RESERVATIONS_PER_KEY
 
-    def _delay(self, snapshot: Snapshot, tenant: str, promised: int, own: int) -> Delay:
-        """Until there is room for one more besides so many promises, of which some are the tenant's own."""
-        line, known = snapshot.lanes[Priority.ROUTINE], snapshot.each()
-        each = known or UNKNOWN_EACH
-        inside, own_inside = self._counts(tenant)
-        ahead = promised + inside + 1
-        by_depth = (line.depth + ahead - self._limits.depth) * each
-        wait = max(0.0, (line.wait or 0.0) - snapshot.age())
-        by_wait = wait + ahead * each - self._limits.wait.total_seconds() if known else 0.0
+    def _delay(self, snapshot: PositionSnapshot, tenant: str, reserved: int, own: int) -> AdmissionDelay:
+        """Delay of one more submission behind `reserved` reservations, `own` of them of the same tenant.
+
+        The delay is the longest of those by the depth of the lane, its wait, and the tenant's share. Submissions in
+        progress count like reservations: they are admitted and not in the snapshot yet.
+        """
+        lane, known = snapshot.lanes[Priority.ROUTINE], snapshot.seconds_per_assessment()
+        seconds_each = known or DEFAULT_SECONDS_PER_ASSESSMENT
+        in_progress, own_in_progress = self._counts_in_progress(tenant)
+        ahead = reserved + in_progress + 1
+        by_depth = (lane.depth + ahead - self._limits.max_depth) * seconds_each
+        wait = max(0.0, (lane.drain_seconds or 0.0) - snapshot.age())
+        by_wait = wait + ahead * seconds_each - self._limits.max_wait.total_seconds() if known else 0.0
         seconds = max(by_depth, by_wait)
-        ends = line.tenants.get(tenant, [])
-        too_many = len(ends) + own + own_inside + 1 - self._limits.share
-        if not self._limits.share or too_many <= 0:
-            return Delay(seconds=seconds, own=False)
-        by_share = max(0.0, _end_of(sorted(ends), too_many, each) - snapshot.age()) + each
-        return Delay(seconds=max(seconds, by_share), own=by_share >= seconds)
+        finishes = lane.finishes_by_tenant.get(tenant, [])
+        too_many = len(finishes) + own + own_in_progress + 1 - self._limits.tenant_share
+        if not self._limits.tenant_share or too_many <= 0:
+            return AdmissionDelay(seconds=seconds, by_share=False)
+        nth = _finish_of_nth(sorted(finishes), too_many, seconds_each)
+        by_share = max(0.0, nth - snapshot.age()) + seconds_each
+        return AdmissionDelay(seconds=max(seconds, by_share), by_share=by_share >= seconds)
 
-    def _count(self, tenant: str, change: int) -> None:
+    def _change_in_progress(self, tenant: str, change: int) -> None:
         with self._lock:
-            self._inside[tenant] = self._inside.get(tenant, 0) + change
-            if not self._inside[tenant]:
-                del self._inside[tenant]
+            self._in_progress[tenant] = self._in_progress.get(tenant, 0) + change
+            if not self._in_progress[tenant]:
+                del self._in_progress[tenant]
 
-    def _counts(self, tenant: str) -> tuple[int, int]:
+    def _counts_in_progress(self, tenant: str) -> tuple[int, int]:
+        """Submissions in progress: of all tenants, and of this one."""
         with self._lock:
-            return sum(self._inside.values()), self._inside.get(tenant, 0)
+            return sum(self._in_progress.values()), self._in_progress.get(tenant, 0)
 
 
-def _refuse_idle(snapshot: Snapshot) -> None:
-    """Refuse when the oldest stages have waited far longer than stages take, and nobody has taken any."""
-    longest = 0.0 if snapshot.pace is None else snapshot.pace.longest
-    if snapshot.idle > max(IDLE_SECONDS, IDLE_STAGES * longest):
+def _refuse_without_workers(snapshot: PositionSnapshot) -> None:
+    """Refuse while ready stages have waited far longer than a stage takes and no worker has claimed one."""
+    longest = 0.0 if snapshot.throughput is None else snapshot.throughput.longest_stage_seconds
+    if snapshot.idle_seconds > max(MIN_IDLE_SECONDS, IDLE_STAGE_DURATIONS * longest):
         ADMISSION_REFUSED.labels(reason="nobody_works").inc()
         raise Overloaded(
-            f"No worker has taken up any work for {snapshot.idle:.0f} seconds.",
-            retry_after=_spread(COME_BACK_SECONDS),
+            f"No worker has claimed a stage for {snapshot.idle_seconds:.0f} seconds.",
+            retry_after=_with_jitter(IDLE_RETRY_AFTER_SECONDS),
         )
 
 
-def _refusal(seconds: int, *, own: bool) -> Overloaded | TooManyAssessments:
-    if own:
-        return TooManyAssessments("As many assessments are waiting as may at once.", retry_after=max(1, seconds))
-    return Overloaded("The queue is as long as it may be.", retry_after=max(1, seconds))
+def _refusal(seconds: int, *, by_share: bool) -> Overloaded | TooManyAssessments:
+    if by_share:
+        return TooManyAssessments("The tenant already has its share of the queue.", retry_after=max(1, seconds))
+    return Overloaded("The queue is full.", retry_after=max(1, seconds))
 
 
-def _spread(seconds: float) -> int:
-    """Whole seconds, never fewer; a little later for some, so that not all come at once."""
-    return max(1, ceil(seconds + CHANCE.uniform(0, min(MOST_JITTER, JITTER * seconds))))
+def _with_jitter(seconds: float) -> int:
+    """Whole seconds, at least these, and a little more at random."""
+    return max(1, ceil(seconds + RANDOM.uniform(0, min(MAX_JITTER_SECONDS, RETRY_JITTER * seconds))))
 
 
-def _end_of(ends: list[float], number: int, each: float) -> float:
-    """When so many of the tenant's assessments will be done, counting those promised behind the last."""
-    if number <= len(ends):
-        return ends[number - 1]
-    return (ends[-1] if ends else 0.0) + (number - len(ends)) * each
+def _finish_of_nth(finishes: list[float], number: int, seconds_each: float) -> float:
+    """Seconds until the tenant's nth assessment ends; beyond the last one, reservations follow at `seconds_each`."""
+    if number <= len(finishes):
+        return finishes[number - 1]
+    return (finishes[-1] if finishes else 0.0) + (number - len(finishes)) * seconds_each
 
 
-def _redeem(session: Session, tenant: str, identity: str, moment: datetime, early: timedelta) -> Promise | None:
-    """Take the earliest promise that is due; it is gone afterwards, and so is what nobody came for."""
+def _redeem(session: Session, tenant: str, identity: str, moment: datetime, early: timedelta) -> Reservation | None:
+    """Delete and return the earliest reservation that is due; expired ones of everybody are deleted as well."""
     session.execute(delete(ReservationRow).where(ReservationRow.expires_at <= moment))
     row = session.scalars(
         select(ReservationRow)
@@ -245,16 +259,17 @@ def _redeem(session: Session, tenant: str, identity: str, moment: datetime, earl
         )
         .order_by(ReservationRow.due_at)
         .limit(1)
+        # Requests that share an API key come at the same time: each takes another reservation instead of waiting.
         .with_for_update(skip_locked=True)
     ).one_or_none()
     if row is None:
         return None
     session.delete(row)
-    return Promise(tenant=tenant, identity=identity, due_at=row.due_at)
+    return Reservation(tenant=tenant, identity=identity, due_at=row.due_at)
 
 
-def _held(session: Session, tenant: str, identity: str) -> list[datetime]:
-    """When the places are due that this client was promised, the next one first."""
+def _reserved_for_requester(session: Session, tenant: str, identity: str) -> list[datetime]:
+    """When the requester's reservations are due, the next one first."""
     return list(
         session.scalars(
             select(ReservationRow.due_at)
@@ -264,22 +279,22 @@ def _held(session: Session, tenant: str, identity: str) -> list[datetime]:
     )
 
 
-def _promised(session: Session, tenant: str, moment: datetime) -> tuple[int, int]:
-    """How many places are promised in all, and to this tenant."""
+def _count_reservations(session: Session, tenant: str, moment: datetime) -> tuple[int, int]:
+    """Reservations that have not expired: of all tenants, and of this one."""
     counts = (
         select(ReservationRow.tenant, func.count())
         .where(ReservationRow.expires_at > moment)
         .group_by(ReservationRow.tenant)
     )
-    by_tenant = {holder: count for holder, count in session.execute(counts)}  # noqa: C416 - a result is no mapping
+    by_tenant = {name: count for name, count in session.execute(counts)}  # noqa: C416 - a result is no mapping
     return sum(by_tenant.values()), by_tenant.get(tenant, 0)
 
 
-def _row(promise: Promise, expires_at: datetime) -> ReservationRow:
+def _reservation_row(reservation: Reservation, expires_at: datetime) -> ReservationRow:
     return ReservationRow(
         id=str(uuid.uuid4()),
-        tenant=promise.tenant,
-        identity=promise.identity,
-        due_at=promise.due_at,
+        tenant=reservation.tenant,
+        identity=reservation.identity,
+        due_at=reservation.due_at,
         expires_at=expires_at,
     )

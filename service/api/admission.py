@@ -7,9 +7,9 @@ from typing import Annotated
 
 from fastapi import Depends, Header, Query
 
-from service.admission.admission import Admitted, Applicant
-from service.api.dependencies import Authenticated, Parts, RunningParts
-from service.api.idempotency import Once, OncePerKey
+from service.admission.admission import AdmissionGrant, Requester
+from service.api.dependencies import CallerDep, Components, ComponentsDep
+from service.api.idempotency import IdempotentRequest, IdempotentRequestDep
 from service.api.schemas.assessments import Metadata
 from service.assessments.states import Assessment, Priority
 from service.auth.caller import Caller
@@ -19,84 +19,91 @@ from service.errors.unavailable import Overloaded, TooManyAssessments
 from service.observability.metrics import SUBMISSIONS
 
 
-class Entry:
-    """A submission on its way in, or, with `admitted` None, the repetition of one that was let in before."""
+class AdmittedSubmission:
+    """A submission on its way in, or, with `grant` None, the repetition of one that was let in before."""
 
     def __init__(
-        self, parts: Parts, once: Once, applicant: Applicant, admitted: Admitted | None, lane: Priority
+        self,
+        components: Components,
+        idempotency: IdempotentRequest,
+        requester: Requester,
+        grant: AdmissionGrant | None,
+        priority: Priority,
     ) -> None:
-        self.once = once
-        self._admission = parts.admission
-        self._outlook = parts.outlook
-        self._applicant = applicant
-        self._admitted = admitted
-        self._lane = lane
+        self.idempotency = idempotency
+        self._admission = components.admission
+        self._queue_positions = components.queue_positions
+        self._requester = requester
+        self._grant = grant
+        self._priority = priority
 
     @property
     def caller(self) -> Caller:
         """Who submits."""
-        return self._applicant.caller
+        return self._requester.caller
 
-    def lane_of(self, metadata: Metadata) -> Priority:
-        """The lane of the assessment: the address may send it to `batch`. Raises InvalidRequest for a contradiction."""
-        if self._lane == Priority.ROUTINE:
+    def priority_of(self, metadata: Metadata) -> Priority:
+        """The priority of the assessment, which the query may set to `batch`. Raises InvalidRequest if both differ."""
+        if self._priority == Priority.ROUTINE:
             return metadata.priority
-        if "priority" in metadata.model_fields_set and metadata.priority != self._lane:
+        if "priority" in metadata.model_fields_set and metadata.priority != self._priority:
             problem = FieldProblem(location="metadata.priority", reason="differs from the one in the address")
             raise InvalidRequest("The request names two priorities.", fields=(problem,))
-        return self._lane
+        return self._priority
 
-    def accepted(self, assessment: Assessment) -> None:
+    def mark_accepted(self, assessment: Assessment) -> None:
         """It is in the queue now."""
         SUBMISSIONS.labels(priority=assessment.priority, outcome="accepted").inc()
-        self._leave(accepted=True)
-        self._outlook.arrived(assessment, self._applicant.caller.tenant)
+        self._release(accepted=True)
+        self._queue_positions.add(assessment, self._requester.caller.tenant)
 
     def close(self) -> None:
         """If it was not accepted, it came to nothing."""
-        self._leave(accepted=False)
+        self._release(accepted=False)
 
-    def _leave(self, *, accepted: bool) -> None:
-        if self._admitted is not None:
+    def _release(self, *, accepted: bool) -> None:
+        if self._grant is not None:
             if not accepted:
-                SUBMISSIONS.labels(priority=self._lane, outcome="refused").inc()
-            self._admission.leave(self._applicant, self._admitted, accepted=accepted)
-            self._admitted = None
+                SUBMISSIONS.labels(priority=self._priority, outcome="refused").inc()
+            self._admission.release(self._requester, self._grant, accepted=accepted)
+            self._grant = None
 
 
-def entry(
-    caller: Authenticated,
-    parts: RunningParts,
-    once: OncePerKey,
+def admit_submission(
+    caller: CallerDep,
+    components: ComponentsDep,
+    idempotency: IdempotentRequestDep,
     priority: Annotated[
         Priority | None,
-        Query(description="`batch` is told here, before the body, to be let in while only the routine lane is full"),
+        Query(
+            description="`batch` is told here, before the body, to be let in while only the routine priority is full"
+        ),
     ] = None,
     idempotency_key: Annotated[str | None, Header(include_in_schema=False)] = None,
-) -> Iterator[Entry]:
+) -> Iterator[AdmittedSubmission]:
     """A submission that is let in. Raises Overloaded, TooManyAssessments."""
-    lane = priority or Priority.ROUTINE
-    applicant = Applicant(caller=caller, request_key=idempotency_key)
-    admitted = None if once.repeats else _let_in(parts, applicant, lane)
-    submission = Entry(parts, once, applicant, admitted, lane)
+    priority = priority or Priority.ROUTINE
+    requester = Requester(caller=caller, request_key=idempotency_key)
+    grant = None if idempotency.is_replay else _admit(components, requester, priority)
+    submission = AdmittedSubmission(components, idempotency, requester, grant, priority)
     try:
         yield submission
     finally:
         submission.close()
 
 
-def refuse_full_lane(parts: Parts, caller: Caller) -> None:
-    """For what joins the batch lane as a whole. Raises Overloaded while that lane is full."""
-    applicant = Applicant(caller=caller)
-    parts.admission.leave(applicant, _let_in(parts, applicant, Priority.BATCH), accepted=True)
+def require_batch_capacity(components: Components, caller: Caller) -> None:
+    """For what joins the batch priority as a whole. Raises Overloaded while that priority is full."""
+    requester = Requester(caller=caller)
+    components.admission.release(requester, _admit(components, requester, Priority.BATCH), accepted=True)
 
 
-def _let_in(parts: Parts, applicant: Applicant, lane: Priority) -> Admitted:
+def _admit(components: Components, requester: Requester, priority: Priority) -> AdmissionGrant:
     try:
-        return parts.admission.enter(applicant, lane)
+        return components.admission.admit(requester, priority)
     except (Overloaded, TooManyAssessments):
-        SUBMISSIONS.labels(priority=lane, outcome="refused").inc()
+        SUBMISSIONS.labels(priority=priority, outcome="refused").inc()
         raise
 
 
-Entered = Annotated[Entry, Depends(entry, scope="function")]
+AdmittedSubmissionDep = Annotated[AdmittedSubmission, Depends(admit_submission, scope="function")]

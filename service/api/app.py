@@ -12,36 +12,38 @@ from fastapi import APIRouter, Depends, FastAPI
 from fastapi.telemetry import TelemetryConfig
 from starlette.concurrency import run_in_threadpool
 
-from service.admission.admission import Admission, bounds
-from service.admission.queue_position import Outlook
-from service.api.change_feed import Watcher
-from service.api.dependencies import Parts, authenticated
+from service.admission.admission import AdmissionController, admission_limits
+from service.admission.queue_position import QueuePositions
+from service.api.change_feed import ChangeFeed
+from service.api.dependencies import Components, authenticated
 from service.api.error_handlers import install_error_handlers
-from service.api.middleware.metrics import Measuring
-from service.api.middleware.request_id import PREFIX, Correlation
-from service.api.middleware.retry_reads import SecondTry
-from service.api.middleware.tracing import Tracing
-from service.api.openapi.problems import describe
+from service.api.middleware import (
+    API_PREFIX,
+    MetricsMiddleware,
+    RequestIdMiddleware,
+    RetryReadsMiddleware,
+    TracingMiddleware,
+)
+from service.api.openapi.problems import extend_openapi
 from service.api.queue_metrics import QueueMetrics
 from service.api.readiness import Readiness
 from service.api.routes import assessments, batches, events, health, models, uploads, webhooks
 from service.assessments.result import NOTICE
-from service.auth.keys import KeyRing
-from service.auth.peppers import load_peppers
+from service.auth.keys import ApiKeyRepository, load_peppers
 from service.maintenance.sweeper import Sweeper, sweep_plan
-from service.observability.exposition import Exposition
+from service.observability.exposition import MetricsServer
 from service.observability.traces import tracing
 from service.observability.version import service_version
 from service.settings import Settings
 from service.storage.database import Database
 from service.storage.objects import open_objects
-from service.task_queue.publisher import Doorbell, open_celery
+from service.task_queue.publisher import TaskPublisher, open_celery
 
 NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
 """FastAPI's own, on by default, would put paths, queries and the messages of errors into spans and logs."""
 
 
-def create_app(settings: Settings, exposition: Exposition | None = None) -> FastAPI:
+def create_app(settings: Settings, exposition: MetricsServer | None = None) -> FastAPI:
     """The application; its parts are opened when it starts and closed when it ends.
 
     Meanwhile the state of the queue can be read where the process exposes its metrics.
@@ -51,15 +53,20 @@ def create_app(settings: Settings, exposition: Exposition | None = None) -> Fast
         version=service_version(),
         summary="A calibrated, explained risk estimate from a long recording and its transcript.",
         description=NOTICE,
-        lifespan=_lifespan(settings, exposition or Exposition(settings.metrics_host, None)),
+        lifespan=_lifespan(settings, exposition or MetricsServer(settings.metrics_host, None)),
         redoc_url=None,
         telemetry=NO_TELEMETRY,
     )
-    for middleware in (SecondTry, Correlation, Tracing, Measuring):  # the last one added sees a request first
+    for middleware in (
+        RetryReadsMiddleware,
+        RequestIdMiddleware,
+        TracingMiddleware,
+        MetricsMiddleware,
+    ):  # the last one added sees a request first
         app.add_middleware(middleware)
     install_error_handlers(app)
     app.include_router(health.router)
-    guarded = APIRouter(prefix=PREFIX, dependencies=[Depends(authenticated)])
+    guarded = APIRouter(prefix=API_PREFIX, dependencies=[Depends(authenticated)])
     guarded.include_router(assessments.router)
     guarded.include_router(batches.router)
     guarded.include_router(events.router)
@@ -67,47 +74,47 @@ def create_app(settings: Settings, exposition: Exposition | None = None) -> Fast
     guarded.include_router(uploads.router)
     guarded.include_router(webhooks.router)
     app.include_router(guarded)
-    app.openapi = describe(app)  # type: ignore[method-assign]
+    app.openapi = extend_openapi(app)  # type: ignore[method-assign]
     return app
 
 
-def open_parts(settings: Settings) -> Parts:
+def open_components(settings: Settings) -> Components:
     """Open everything an API process needs. The database must have been migrated."""
-    database = Database(settings.database, settings.database_patience)
+    database = Database(settings.database, settings.database_retry_timeout)
     objects = open_objects(settings)
-    doorbell = Doorbell(open_celery(settings.broker, settings.visibility))
-    outlook = Outlook(database, settings.silence)
+    publisher = TaskPublisher(open_celery(settings.broker, settings.broker_visibility_timeout))
+    queue_positions = QueuePositions(database, settings.worker_timeout)
     owner = f"api-{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
-    return Parts(
+    return Components(
         settings=settings,
         database=database,
         objects=objects,
-        doorbell=doorbell,
-        sweeper=Sweeper(database, objects, doorbell, sweep_plan(settings), owner),
-        keys=KeyRing(database, load_peppers(settings)),
-        outlook=outlook,
-        admission=Admission(database, outlook, bounds(settings)),
-        watcher=Watcher(database, outlook),
+        publisher=publisher,
+        sweeper=Sweeper(database, objects, publisher, sweep_plan(settings), owner),
+        api_keys=ApiKeyRepository(database, load_peppers(settings)),
+        queue_positions=queue_positions,
+        admission=AdmissionController(database, queue_positions, admission_limits(settings)),
+        change_feed=ChangeFeed(database, queue_positions),
         readiness=Readiness(database),
     )
 
 
-def _lifespan(settings: Settings, exposition: Exposition) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+def _lifespan(settings: Settings, exposition: MetricsServer) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         with tracing(settings, "api"):  # here, for after this uvicorn ends its process by the signal that it got
-            parts = await run_in_threadpool(open_parts, settings)
-            app.state.parts = parts
-            parts.sweeper.start()
-            parts.readiness.start()
+            components = await run_in_threadpool(open_components, settings)
+            app.state.components = components
+            components.sweeper.start()
+            components.readiness.start()
             try:
-                with exposition.asking(QueueMetrics(parts)):
+                with exposition.collecting(QueueMetrics(components)):
                     yield
             finally:
-                parts.watcher.close()
-                await run_in_threadpool(parts.readiness.stop)
-                await run_in_threadpool(parts.sweeper.stop)
-                parts.doorbell.close()
-                parts.database.close()
+                components.change_feed.close()
+                await run_in_threadpool(components.readiness.stop)
+                await run_in_threadpool(components.sweeper.stop)
+                components.publisher.close()
+                components.database.close()
 
     return lifespan

@@ -11,33 +11,33 @@ from typing import Annotated
 from fastapi import Depends, Request
 from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
 
-from service.admission.admission import Admission
-from service.admission.queue_position import Outlook
-from service.api.change_feed import Watcher
+from service.admission.admission import AdmissionController
+from service.admission.queue_position import QueuePositions
+from service.api.change_feed import ChangeFeed
 from service.api.readiness import Readiness
 from service.auth.caller import Caller
-from service.auth.keys import KeyRing
+from service.auth.keys import ApiKeyRepository
 from service.errors.tree import Unauthenticated
 from service.maintenance.sweeper import Sweeper
 from service.settings import Settings
 from service.storage.database import Database
 from service.storage.objects import ObjectStore
-from service.task_queue.publisher import Doorbell
+from service.task_queue.publisher import TaskPublisher
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Parts:
+class Components:
     """What one API process holds open."""
 
     settings: Settings
     database: Database
     objects: ObjectStore
-    doorbell: Doorbell
+    publisher: TaskPublisher
     sweeper: Sweeper
-    keys: KeyRing
-    outlook: Outlook
-    admission: Admission
-    watcher: Watcher
+    api_keys: ApiKeyRepository
+    queue_positions: QueuePositions
+    admission: AdmissionController
+    change_feed: ChangeFeed
     readiness: Readiness
 
 
@@ -45,16 +45,16 @@ bearer = HTTPBearer(auto_error=False, description="An API key: `hil_...`")
 api_key_header = APIKeyHeader(name="X-API-Key", auto_error=False, description="The same key, for other clients")
 
 
-async def running_parts(request: Request) -> Parts:
+async def running_components(request: Request) -> Components:
     """The parts that the application opened at its start."""
-    parts = request.app.state.parts
-    if not isinstance(parts, Parts):
+    components = request.app.state.components
+    if not isinstance(components, Components):
         raise TypeError("the application has not started")
-    return parts
+    return components
 
 
 def authenticated(
-    parts: Annotated[Parts, Depends(running_parts)],
+    components: Annotated[Components, Depends(running_components)],
     authorization: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)],
     api_key: Annotated[str | None, Depends(api_key_header)],
 ) -> Caller:
@@ -62,7 +62,7 @@ def authenticated(
     secret = api_key if authorization is None else authorization.credentials
     if not secret:
         raise Unauthenticated("No API key came with the request.")
-    return parts.keys.verify(secret)
+    return components.api_keys.verify(secret)
 
 
 async def request_id(request: Request) -> str:
@@ -70,6 +70,6 @@ async def request_id(request: Request) -> str:
     return str(request.state.request_id)
 
 
-RunningParts = Annotated[Parts, Depends(running_parts)]
-Authenticated = Annotated[Caller, Depends(authenticated)]
-RequestId = Annotated[str, Depends(request_id)]
+ComponentsDep = Annotated[Components, Depends(running_components)]
+CallerDep = Annotated[Caller, Depends(authenticated)]
+RequestIdDep = Annotated[str, Depends(request_id)]

@@ -22,7 +22,7 @@ from service.errors.tree import (
 )
 from service.errors.unavailable import DatabaseUnavailable
 
-MEDIA_TYPE = "application/problem+json"
+PROBLEM_MEDIA_TYPE = "application/problem+json"
 HTTP_ERRORS: dict[int, ServiceError] = {
     404: NotFound("There is nothing at this path."),
     405: MethodNotAllowed("The path does not take this method."),
@@ -38,7 +38,7 @@ def install_error_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     def on_invalid(request: Request, error: RequestValidationError) -> JSONResponse:
-        return problem_response(request, _invalid(error))
+        return problem_response(request, _validation_error(error))
 
     @app.exception_handler(HTTPException)
     def on_http_error(request: Request, error: HTTPException) -> JSONResponse:
@@ -50,7 +50,7 @@ def install_error_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(SQLAlchemyError)
     def on_database_error(request: Request, error: SQLAlchemyError) -> JSONResponse:
-        note_lost(request, error)
+        mark_connection_lost(request, error)
         return problem_response(request, _database_error(error))
 
 
@@ -77,11 +77,11 @@ def problem_response(request: Request, error: ServiceError) -> JSONResponse:
         problem.model_dump(mode="json", exclude_none=True),
         status_code=error.status,
         headers=headers,
-        media_type=MEDIA_TYPE,
+        media_type=PROBLEM_MEDIA_TYPE,
     )
 
 
-def _invalid(error: RequestValidationError) -> InvalidRequest:
+def _validation_error(error: RequestValidationError) -> InvalidRequest:
     """Where and what kind only: pydantic's messages and inputs may hold what the client sent."""
     fields = tuple(
         FieldProblem(location=".".join(map(str, problem["loc"])), reason=problem["type"]) for problem in error.errors()
@@ -95,10 +95,10 @@ def _database_error(error: SQLAlchemyError) -> ServiceError:
     return InternalError("An unexpected error happened.")
 
 
-LOST = "database_lost"
+CONNECTION_LOST = "database_lost"
 
 
-def note_lost(request: Request, error: SQLAlchemyError) -> None:
+def mark_connection_lost(request: Request, error: SQLAlchemyError) -> None:
     """Let the middleware know that the answer tells of a connection that broke."""
     if isinstance(error, DBAPIError) and error.connection_invalidated:
-        setattr(request.state, LOST, True)
+        setattr(request.state, CONNECTION_LOST, True)

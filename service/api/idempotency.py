@@ -1,20 +1,23 @@
-"""`Idempotency-Key` for any POST: a route takes `OncePerKey` and asks it twice.
+"""`Idempotency-Key` for any POST: a route takes `IdempotentRequestDep` and asks it twice.
 
     @router.post("", status_code=201, response_model=ThingView)
-    def create(body: NewThing, response: Response, caller: Authenticated, parts: RunningParts, once: OncePerKey):
+    def create(
+        body: NewThing, caller: CallerDep, components: ComponentsDep, idempotency: IdempotentRequestDep
+    ) -> ThingView | Response:
         digest = json_digest(body.model_dump_json().encode())
-        if once.repeats:
-            return once.again(digest)
+        if idempotency.is_replay:
+            return idempotency.replay(digest)
 
         def add(session: Session) -> ThingView:
             view = ...
-            once.complete(session, digest, Answer(status=201, location=..., body=view.model_dump_json()))
+            response = StoredResponse(status=201, location=..., body=view.model_dump_json())
+            idempotency.complete(session, digest, response)
             return view
 
-        return parts.database.write(add)
+        return components.database.write(add)
 
-`complete` comes last in the transaction that creates the thing. A handler that raises, or never completes, frees the
-key. Without the header, nothing repeats and `complete` does nothing.
+`complete` comes last in the transaction that creates the resource. A handler that raises, or never completes, releases
+the key. Without the header no request is a replay, and `complete` stores nothing.
 """
 
 from __future__ import annotations
@@ -29,102 +32,111 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
-from service.api.dependencies import Authenticated, Parts, RunningParts
-from service.api.lease_renewal import renewing
+from service.api.dependencies import CallerDep, Components, ComponentsDep
+from service.api.lease_renewal import renew_lease
 from service.errors.request import IdempotencyKeyInvalid, IdempotencyKeyReused
-from service.idempotency import Answer, Earlier, Hold, begin, complete, free, renew, same_route
+from service.idempotency import (
+    CompletedRequest,
+    KeyLease,
+    StoredResponse,
+    acquire_key,
+    complete_key,
+    is_same_route,
+    release_key,
+    renew_key,
+)
 from service.observability.logs import failure_fields
 
 log = structlog.stdlib.get_logger(__name__)
-LONGEST_KEY = 255
-REPLAYED = "Idempotency-Replayed"
-DESCRIPTION = (
+MAX_KEY_LENGTH = 255
+REPLAYED_HEADER = "Idempotency-Replayed"
+KEY_DESCRIPTION = (
     "1 to 255 printable characters of your choice, a new one for each new request. The same request sent again with "
     "it, also at the same time or much later, has no further effect and gets the first one's answer."
 )
 
 
-class Once:
+class IdempotentRequest:
     """One POST: at work under its key, a repetition of an earlier one, or without a key."""
 
-    def __init__(self, route: str, begun: Hold | Earlier | None = None) -> None:
+    def __init__(self, route: str, begun: KeyLease | CompletedRequest | None = None) -> None:
         self._route = route
-        self._hold = begun if isinstance(begun, Hold) else None
-        self._earlier = begun if isinstance(begun, Earlier) else None
+        self._hold = begun if isinstance(begun, KeyLease) else None
+        self._earlier = begun if isinstance(begun, CompletedRequest) else None
         self.completed = False
 
     @property
-    def repeats(self) -> bool:
-        """Whether a request with this key was answered before: read the body, store nothing, call `again`."""
+    def is_replay(self) -> bool:
+        """Whether a request with this key was answered before: read the body, store nothing, call `replay`."""
         return self._earlier is not None
 
-    def again(self, digest: str) -> Response:
+    def replay(self, digest: str) -> Response:
         """The answer of the first request. Raises IdempotencyKeyReused when that was another request."""
         earlier = self._earlier
-        if earlier is None or earlier.digest != digest or not same_route(earlier, self._route):
+        if earlier is None or earlier.digest != digest or not is_same_route(earlier, self._route):
             raise IdempotencyKeyReused("The key came with another request before.")
-        headers = {REPLAYED: "true", "Cache-Control": "no-store"}
+        headers = {REPLAYED_HEADER: "true", "Cache-Control": "no-store"}
         if earlier.answer.location is not None:
             headers["Location"] = earlier.answer.location
         body = earlier.answer.body
         media_type = None if body is None else "application/json"
         return Response(body, status_code=earlier.answer.status, headers=headers, media_type=media_type)
 
-    def complete(self, session: Session, digest: str, answer: Answer) -> None:
+    def complete(self, session: Session, digest: str, answer: StoredResponse) -> None:
         """Keep the answer for repetitions. Raises IdempotencyInFlight when another request has the key by now."""
         if self._hold is not None:
-            complete(session, self._hold, digest, answer)
+            complete_key(session, self._hold, digest, answer)
         self.completed = True
 
 
-async def once_per_key(
+async def idempotent_request(
     request: Request,
-    caller: Authenticated,
-    parts: RunningParts,
-    idempotency_key: Annotated[str | None, Header(description=DESCRIPTION)] = None,
-) -> AsyncIterator[Once]:
+    caller: CallerDep,
+    components: ComponentsDep,
+    idempotency_key: Annotated[str | None, Header(description=KEY_DESCRIPTION)] = None,
+) -> AsyncIterator[IdempotentRequest]:
     """Hold the key of the header until the route has ended. Raises IdempotencyKeyInvalid, IdempotencyInFlight."""
     route = f"{request.method} {request.url.path}"
     if idempotency_key is None:
-        yield Once(route)
+        yield IdempotentRequest(route)
         return
-    lease = parts.settings.request_lease
-    begun = await run_in_threadpool(begin, parts.database, caller, read_key(idempotency_key), route, lease)
-    once = Once(route, begun)
-    if isinstance(begun, Earlier):
-        yield once
+    lease = components.settings.request_lease
+    begun = await run_in_threadpool(acquire_key, components.database, caller, parse_key(idempotency_key), route, lease)
+    idempotency = IdempotentRequest(route, begun)
+    if isinstance(begun, CompletedRequest):
+        yield idempotency
         return
     try:
-        async with renewing(partial(renew, parts.database, begun, lease), lease):
-            yield once
+        async with renew_lease(partial(renew_key, components.database, begun, lease), lease):
+            yield idempotency
     except BaseException:
-        await _free(parts, begun)
+        await _release(components, begun)
         raise
-    if not once.completed:
-        await _free(parts, begun)
+    if not idempotency.completed:
+        await _release(components, begun)
 
 
-OncePerKey = Annotated[Once, Depends(once_per_key, scope="function")]
+IdempotentRequestDep = Annotated[IdempotentRequest, Depends(idempotent_request, scope="function")]
 
 
-async def _free(parts: Parts, hold: Hold) -> None:
+async def _release(components: Components, hold: KeyLease) -> None:
     try:
-        await run_in_threadpool(free, parts.database, hold)
+        await run_in_threadpool(release_key, components.database, hold)
     except SQLAlchemyError as error:  # the lease frees it then
         log.warning("idempotency key not freed", **failure_fields(error))
 
 
-def read_key(header: str) -> str:
+def parse_key(header: str) -> str:
     """The key of a header: a string of RFC 8941, or the same without quotes. Raises IdempotencyKeyInvalid."""
     key = header.strip()
     if key.startswith('"'):
-        key = _unquoted(key)
-    if not 1 <= len(key) <= LONGEST_KEY or not key.isascii() or not key.isprintable():
+        key = _unquote(key)
+    if not 1 <= len(key) <= MAX_KEY_LENGTH or not key.isascii() or not key.isprintable():
         raise IdempotencyKeyInvalid("The Idempotency-Key is not 1 to 255 printable ASCII characters.")
     return key
 
 
-def _unquoted(quoted: str) -> str:
+def _unquote(quoted: str) -> str:
     key, escaped = "", False
     for position, character in enumerate(quoted[1:], start=1):
         if escaped and character not in '"\\':

@@ -14,13 +14,13 @@ from starlette.concurrency import run_in_threadpool
 from service.observability.logs import failure_fields
 
 log = structlog.stdlib.get_logger(__name__)
-RENEWALS = 3  # in the time of a lease
+RENEWALS_PER_LEASE = 3  # in the time of a lease
 
 
 @asynccontextmanager
-async def renewing(renew: Callable[[], bool], lease: timedelta) -> AsyncIterator[None]:
+async def renew_lease(renew: Callable[[], bool], lease: timedelta) -> AsyncIterator[None]:
     """Call `renew` from a thread, three times in a lease, until the block ends or it says False."""
-    task = asyncio.create_task(_renew(renew, lease.total_seconds() / RENEWALS))
+    task = asyncio.create_task(_renew_until_lost(renew, lease.total_seconds() / RENEWALS_PER_LEASE))
     try:
         yield
     finally:
@@ -29,7 +29,7 @@ async def renewing(renew: Callable[[], bool], lease: timedelta) -> AsyncIterator
             await task
 
 
-async def _renew(renew: Callable[[], bool], pause: float) -> None:
+async def _renew_until_lost(renew: Callable[[], bool], pause: float) -> None:
     held = True
     while held:
         await asyncio.sleep(pause)

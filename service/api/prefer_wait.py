@@ -11,33 +11,33 @@ from fastapi import Depends, Header
 from starlette.requests import Request
 from starlette.responses import Response
 
-from service.api.dependencies import Parts, RunningParts
+from service.api.dependencies import Components, ComponentsDep
 from service.assessments.states import Assessment
 
-WAIT = re.compile(r'\s*wait\s*=\s*(?:"(\d{1,9})"|(\d{1,9}))\s*(?:;.*)?', re.IGNORECASE)
-ANY_WAIT = re.compile(r"\s*wait\s*(?:[=;].*)?", re.IGNORECASE)
-LOOK_FOR_CLIENT_SECONDS = 1.0
+WAIT_PATTERN = re.compile(r'\s*wait\s*=\s*(?:"(\d{1,9})"|(\d{1,9}))\s*(?:;.*)?', re.IGNORECASE)
+ANY_WAIT_PATTERN = re.compile(r"\s*wait\s*(?:[=;].*)?", re.IGNORECASE)
+DISCONNECT_CHECK_SECONDS = 1.0
 
 
-def seconds_of(preferences: Sequence[str]) -> int | None:
+def parse_wait(preferences: Sequence[str]) -> int | None:
     """The seconds that `wait` asks for; None without it, or where it makes no sense. Of several the first counts."""
     for preference in ",".join(preferences).split(","):
-        if ANY_WAIT.fullmatch(preference):
-            found = WAIT.fullmatch(preference)
+        if ANY_WAIT_PATTERN.fullmatch(preference):
+            found = WAIT_PATTERN.fullmatch(preference)
             return None if found is None else int(found.group(1) or found.group(2))
     return None
 
 
-class Wait:
+class PreferWait:
     """How long this request may wait, `seconds`; None when it does not want to."""
 
-    def __init__(self, parts: Parts, request: Request, response: Response, seconds: int | None) -> None:
-        self._parts = parts
+    def __init__(self, components: Components, request: Request, response: Response, seconds: int | None) -> None:
+        self._components = components
         self._request = request
         self._response = response
         self.seconds = seconds
 
-    async def for_end(self, assessment: Assessment) -> None:
+    async def until_final(self, assessment: Assessment) -> None:
         """Return when it has ended or is erased, the seconds are over, or the client has gone."""
         if self.seconds is None:
             return
@@ -45,16 +45,16 @@ class Wait:
         if assessment.state.final:
             return
         deadline = asyncio.get_running_loop().time() + self.seconds
-        with self._parts.watcher.follow(assessment.id, assessment.version) as feed:
-            while (left := deadline - asyncio.get_running_loop().time()) > 0 and not feed.closed:
-                change = await feed.next(min(left, LOOK_FOR_CLIENT_SECONDS))
+        with self._components.change_feed.subscribe(assessment.id, assessment.version) as subscription:
+            while (left := deadline - asyncio.get_running_loop().time()) > 0 and not subscription.closed:
+                change = await subscription.next(min(left, DISCONNECT_CHECK_SECONDS))
                 ended = change is not None and change.assessment.state.final
                 if ended or await self._request.is_disconnected():
                     return
 
 
-async def preferred_wait(
-    parts: RunningParts,
+async def prefer_wait(
+    components: ComponentsDep,
     request: Request,
     response: Response,
     prefer: Annotated[
@@ -64,11 +64,11 @@ async def preferred_wait(
             examples=["wait=30"],
         ),
     ] = None,
-) -> Wait:
+) -> PreferWait:
     """The wait that the request asks for, within the limit."""
-    asked = seconds_of(prefer or ())
-    longest = int(parts.settings.longest_wait.total_seconds())
-    return Wait(parts, request, response, None if asked is None else min(asked, longest))
+    asked = parse_wait(prefer or ())
+    longest = int(components.settings.max_prefer_wait.total_seconds())
+    return PreferWait(components, request, response, None if asked is None else min(asked, longest))
 
 
-PreferredWait = Annotated[Wait, Depends(preferred_wait)]
+PreferWaitDep = Annotated[PreferWait, Depends(prefer_wait)]

@@ -1,6 +1,6 @@
 """The state of the queue and of the service's parts as metrics, looked up when somebody asks for them.
 
-It happens in the thread of whoever asks, never in the event loop, and for all who ask within two seconds once.
+It happens in the thread of whoever asks, never in the event loop, and for all who ask within two seconds idempotency.
 """
 
 from __future__ import annotations
@@ -14,24 +14,24 @@ from prometheus_client import Metric
 from prometheus_client.registry import Collector
 from sqlalchemy.exc import SQLAlchemyError
 
-from service.api.dependencies import Parts
+from service.api.dependencies import Components
 from service.assessments.states import Priority, StageKind, StageState
 from service.errors.unavailable import StorageUnavailable
-from service.maintenance.snapshot import OPEN, QueueState, read_queue
+from service.maintenance.snapshot import OPEN, QueueSnapshot, read_snapshot
 from service.observability import metrics
 from service.observability.logs import failure_fields
-from service.task_queue.publisher import QUEUES, QueueUnreachable
+from service.task_queue.publisher import QUEUES, BrokerUnreachable
 
 log = structlog.stdlib.get_logger(__name__)
-FRESH_SECONDS = 2.0
+CACHE_SECONDS = 2.0
 DIGEST_LENGTH = 12
 
 
 class QueueMetrics(Collector):
     """What this API's database, broker and object store say; without the database only that it does not answer."""
 
-    def __init__(self, parts: Parts, *, clock: Callable[[], float] = monotonic) -> None:
-        self._parts = parts
+    def __init__(self, components: Components, *, clock: Callable[[], float] = monotonic) -> None:
+        self._components = components
         self._clock = clock
         self._lock = threading.Lock()
         self._read_at = float("-inf")
@@ -40,7 +40,7 @@ class QueueMetrics(Collector):
     def collect(self) -> Iterable[Metric]:
         """Metrics that are two seconds old at most."""
         with self._lock:
-            if self._clock() - self._read_at >= FRESH_SECONDS:
+            if self._clock() - self._read_at >= CACHE_SECONDS:
                 self._families = list(self._read())
                 self._read_at = self._clock()
             return self._families
@@ -48,34 +48,34 @@ class QueueMetrics(Collector):
     def _read(self) -> Iterator[Metric]:
         up = metrics.PART_UP.family()
         try:
-            state = read_queue(self._parts.database, self._parts.settings.silence)
+            state = read_snapshot(self._components.database, self._components.settings.worker_timeout)
         except SQLAlchemyError as error:
             log.warning("the queue could not be read for metrics", **failure_fields(error))
         else:
-            yield from families(state)
+            yield from metric_families(state)
             up.add_metric(["database"], 1)
         if not up.samples:
             up.add_metric(["database"], 0)
-        up.add_metric(["queue"], _answers(self._parts.doorbell.check, QueueUnreachable))
-        up.add_metric(["object_store"], _answers(self._parts.objects.check, StorageUnavailable))
+        up.add_metric(["queue"], _reachable(self._components.publisher.check, BrokerUnreachable))
+        up.add_metric(["object_store"], _reachable(self._components.objects.check, StorageUnavailable))
         yield up
 
 
-def families(state: QueueState) -> Iterator[Metric]:
+def metric_families(state: QueueSnapshot) -> Iterator[Metric]:
     """The metrics of a state; what there is none of is 0, so that nothing appears out of nowhere."""
-    yield from _of_stages(state)
-    yield from _of_deliveries(state)
-    yield _of_assessments(state)
-    yield from _of_workers(state)
-    yield _of_models(state)
+    yield from _stage_metrics(state)
+    yield from _delivery_metrics(state)
+    yield _assessment_metrics(state)
+    yield from _worker_metrics(state)
+    yield _model_metrics(state)
 
 
-def _of_stages(state: QueueState) -> Iterator[Metric]:
+def _stage_metrics(state: QueueSnapshot) -> Iterator[Metric]:
     counts = {(line.kind, line.priority, line.state): line for line in state.stages}
     stages, oldest = metrics.QUEUE_STAGES.family(), metrics.QUEUE_OLDEST.family()
     for kind in StageKind:
         for priority in Priority:
-            for stands in metrics.STANDS:
+            for stands in metrics.QUEUE_STATES:
                 line = counts.get((kind, priority, stands))
                 stages.add_metric([kind, priority, stands], 0 if line is None else line.count)
             ready = counts.get((kind, priority, StageState.READY))
@@ -84,17 +84,17 @@ def _of_stages(state: QueueState) -> Iterator[Metric]:
     yield oldest
 
 
-def _of_deliveries(state: QueueState) -> Iterator[Metric]:
+def _delivery_metrics(state: QueueSnapshot) -> Iterator[Metric]:
     lines = {line.state: line for line in state.deliveries}
     deliveries, oldest = metrics.DELIVERIES.family(), metrics.DELIVERIES_OLDEST.family()
-    for stands in metrics.STANDS:
+    for stands in metrics.QUEUE_STATES:
         deliveries.add_metric([stands], 0 if stands not in lines else lines[stands].count)
     oldest.add_metric([], 0 if StageState.READY not in lines else lines[StageState.READY].oldest)
     yield deliveries
     yield oldest
 
 
-def _of_assessments(state: QueueState) -> Metric:
+def _assessment_metrics(state: QueueSnapshot) -> Metric:
     counts = {(line.state, line.priority): line.count for line in state.unfinished}
     unfinished = metrics.UNFINISHED.family()
     for stands in OPEN:
@@ -103,7 +103,7 @@ def _of_assessments(state: QueueState) -> Metric:
     return unfinished
 
 
-def _of_workers(state: QueueState) -> Iterator[Metric]:
+def _worker_metrics(state: QueueSnapshot) -> Iterator[Metric]:
     workers, slots = metrics.WORKERS.family(), metrics.WORKER_SLOTS.family()
     for queue in QUEUES:
         serving = [worker for worker in state.workers if queue in worker.queues]
@@ -113,7 +113,7 @@ def _of_workers(state: QueueState) -> Iterator[Metric]:
     yield slots
 
 
-def _of_models(state: QueueState) -> Metric:
+def _model_metrics(state: QueueSnapshot) -> Metric:
     models = metrics.MODEL.family()
     for model in state.models:
         digest = model.digest.removeprefix("sha256:")[:DIGEST_LENGTH]
@@ -121,7 +121,7 @@ def _of_models(state: QueueState) -> Metric:
     return models
 
 
-def _answers(check: Callable[[], None], silent: type[Exception]) -> int:
+def _reachable(check: Callable[[], None], silent: type[Exception]) -> int:
     try:
         check()
     except silent:

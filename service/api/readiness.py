@@ -1,34 +1,38 @@
 """Whether this process takes requests: what a load balancer asks, of each process by itself.
 
 Parts that all processes share (the queue, workers, a database that restarts) do not count: were they to, every process
-would be taken out at once, and nobody would be left to say what is missing.
+would be taken out at idempotency, and nobody would be left to say what is missing.
 """
 
 from __future__ import annotations
 
 import threading
+from datetime import timedelta
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from service.errors.tree import FieldProblem
 from service.observability.logs import failure_fields
+from service.periodic_thread import PeriodicThread
 from service.storage.database import Database
 from service.storage.migration import is_behind
 
 log = structlog.stdlib.get_logger(__name__)
-LOOK_AGAIN_SECONDS = 0.5
+RETRY_SECONDS = 0.5
 
 
 class Readiness:
-    """Ready once the database has been met with the tables this code needs, until the process begins to stop."""
+    """Ready idempotency the database has been met with the tables this code needs, until the process begins to stop."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._met = threading.Event()
-        self._done = threading.Event()
+        self._database_ready = threading.Event()
         self._draining = False
-        self._thread = threading.Thread(target=self._run, name="readiness", daemon=True)
+        interval = timedelta(seconds=RETRY_SECONDS)
+        self._thread = PeriodicThread(
+            "readiness", self._look, interval, run_at_start=True, join_timeout=timedelta(seconds=5)
+        )
 
     def start(self) -> None:
         """Look for the database, until it is there."""
@@ -36,8 +40,7 @@ class Readiness:
 
     def stop(self) -> None:
         """End and wait for the thread."""
-        self._done.set()
-        self._thread.join(timeout=5)
+        self._thread.stop()
 
     def drain(self) -> None:
         """From now on the process sends load balancers away; it still answers whoever comes."""
@@ -47,17 +50,17 @@ class Readiness:
         """Why it is not ready; looks at nothing outside the process."""
         if self._draining:
             return [FieldProblem(location="process", reason="is stopping")]
-        if not self._met.is_set():
+        if not self._database_ready.is_set():
             return [FieldProblem(location="database", reason="was not met yet with the tables that this version needs")]
         return []
 
-    def _run(self) -> None:
-        while not self._done.is_set():
-            try:
-                if not is_behind(self._database):
-                    self._met.set()
-                    return
-                log.warning("the database has not been migrated")
-            except SQLAlchemyError as error:
-                log.warning("the database does not answer", **failure_fields(error))
-            self._done.wait(LOOK_AGAIN_SECONDS)
+    def _look(self) -> bool:
+        """Look for the database once; True, which ends the thread, when it has been met."""
+        try:
+            if not is_behind(self._database):
+                self._database_ready.set()
+                return True
+            log.warning("the database has not been migrated")
+        except SQLAlchemyError as error:
+            log.warning("the database does not answer", **failure_fields(error))
+        return False

@@ -13,12 +13,12 @@ import structlog
 import uvicorn
 from fastapi import FastAPI
 
-from service.api.dependencies import Parts
+from service.api.dependencies import Components
 from service.settings import Settings
 
 log = structlog.stdlib.get_logger(__name__)
 TICK_SECONDS = 0.1
-LAST_ARRIVALS_SECONDS = 1.0
+LATE_REQUEST_SECONDS = 1.0
 """Whoever was let in at the last moment sends its request within this."""
 
 
@@ -28,7 +28,7 @@ class Server(uvicorn.Server):
     SIGTERM: for `drain` the process takes requests as before, but `/readyz` sends load balancers away and every answer
     closes its connection, so that none is left idle. Then it takes no more. Whatever follows assessments is ended, for
     it would not end by itself; what else is under way has `finish` to end. SIGINT does not drain, and a second signal
-    ends the process at once.
+    ends the process at idempotency.
     """
 
     def __init__(self, app: FastAPI, settings: Settings) -> None:
@@ -40,11 +40,11 @@ class Server(uvicorn.Server):
                 log_config=None,
                 access_log=False,
                 server_header=False,
-                timeout_graceful_shutdown=ceil(settings.finish.total_seconds()),
+                timeout_graceful_shutdown=ceil(settings.shutdown_timeout.total_seconds()),
             )
         )
         self._app = app
-        self._drain_seconds = settings.drain.total_seconds()
+        self._drain_seconds = settings.drain_delay.total_seconds()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Note a signal."""
@@ -56,12 +56,12 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop in order."""
-        parts = getattr(self._app.state, "parts", None)
-        if isinstance(parts, Parts):
-            parts.readiness.drain()
+        components = getattr(self._app.state, "components", None)
+        if isinstance(components, Components):
+            components.readiness.drain()
             await self._drain()
-            await self._close_doors(sockets or [])
-            parts.watcher.close()
+            await self._stop_accepting(sockets or [])
+            components.change_feed.close()
         await super().shutdown(sockets)
 
     async def _drain(self) -> None:
@@ -72,13 +72,13 @@ class Server(uvicorn.Server):
             await self.on_tick(0)  # which gives every new answer its headers
             await asyncio.sleep(TICK_SECONDS)
 
-    async def _close_doors(self, sockets: list[socket.socket]) -> None:
+    async def _stop_accepting(self, sockets: list[socket.socket]) -> None:
         """Take no more connections, and let those answer that came in just before: they may not have asked yet."""
         if not self._drain_seconds or self.force_exit:
             return
         await asyncio.sleep(0)  # who is waiting at the door comes in first
         for server in self.servers:
             server.close()
-        for door in sockets:
-            door.close()
-        await asyncio.sleep(LAST_ARRIVALS_SECONDS)
+        for listener in sockets:
+            listener.close()
+        await asyncio.sleep(LATE_REQUEST_SECONDS)

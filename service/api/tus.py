@@ -13,7 +13,7 @@ from typing import Annotated, Any
 from fastapi import Depends, Header, Request, Response
 from fastapi.routing import APIRoute
 
-from service.api.dependencies import RunningParts
+from service.api.dependencies import ComponentsDep
 from service.errors.request import TooLarge, UploadHeaderInvalid, UploadTypeUnsupported, UploadVersionUnsupported
 from service.errors.tree import ServiceError
 
@@ -21,13 +21,13 @@ VERSION = "1.0.0"
 EXTENSIONS = "creation,creation-with-upload,termination,expiration,checksum"
 ALGORITHMS = {"sha256": hashlib.sha256, "sha1": hashlib.sha1}
 """sha1 because the protocol asks every server for it, and some clients know no other."""
-BODY = "application/offset+octet-stream"
-DIGITS = 15
-SPEAKING = {"Tus-Resumable": VERSION, "Cache-Control": "no-store"}
+UPLOAD_CONTENT_TYPE = "application/offset+octet-stream"
+MAX_DIGITS = 15
+RESPONSE_HEADERS = {"Tus-Resumable": VERSION, "Cache-Control": "no-store"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Checksum:
+class UploadChecksum:
     """What the bytes of one request must add up to."""
 
     algorithm: str
@@ -49,11 +49,11 @@ class TusRoute(APIRoute):
             try:
                 response = await handle(request)
             except ServiceError as error:
-                error.headers.update(SPEAKING)
+                error.headers.update(RESPONSE_HEADERS)
                 if isinstance(error, UploadVersionUnsupported):
                     error.headers["Tus-Version"] = VERSION
                 raise
-            for name, value in SPEAKING.items():
+            for name, value in RESPONSE_HEADERS.items():
                 response.headers[name] = value
             return response
 
@@ -70,22 +70,22 @@ def require_version(
 
 def require_body_type(request: Request) -> None:
     """Raises UploadTypeUnsupported."""
-    if not announces_body(request):
-        raise UploadTypeUnsupported(f"The request's content type is not {BODY}.")
+    if not has_upload_body(request):
+        raise UploadTypeUnsupported(f"The request's content type is not {UPLOAD_CONTENT_TYPE}.")
 
 
-def announces_body(request: Request) -> bool:
+def has_upload_body(request: Request) -> bool:
     """Whether the body holds bytes of the file."""
-    return request.headers.get("content-type", "").partition(";")[0].strip().lower() == BODY
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower() == UPLOAD_CONTENT_TYPE
 
 
 def read_length(
-    parts: RunningParts,
+    components: ComponentsDep,
     upload_length: Annotated[str | None, Header(description="bytes that the whole file holds")] = None,
 ) -> int:
     """`Upload-Length`. Raises UploadHeaderInvalid, TooLarge."""
-    length = _number("Upload-Length", upload_length)
-    limit = parts.settings.upload_limit
+    length = _parse_bytes("Upload-Length", upload_length)
+    limit = components.settings.upload_limit
     if length > limit:
         raise TooLarge(f"The upload is larger than {limit} bytes.")
     return length
@@ -95,14 +95,14 @@ def read_offset(
     upload_offset: Annotated[str | None, Header(description="place in the file of the first byte sent")] = None,
 ) -> int:
     """`Upload-Offset`. Raises UploadHeaderInvalid."""
-    return _number("Upload-Offset", upload_offset)
+    return _parse_bytes("Upload-Offset", upload_offset)
 
 
 def read_checksum(
     upload_checksum: Annotated[
         str | None, Header(description="`sha256` or `sha1`, a space, and the digest of the bytes sent in base64")
     ] = None,
-) -> Checksum | None:
+) -> UploadChecksum | None:
     """`Upload-Checksum`, where there is one. Raises UploadHeaderInvalid."""
     if upload_checksum is None:
         return None
@@ -113,12 +113,12 @@ def read_checksum(
         digest = base64.b64decode(encoded, validate=True)
     except ValueError:
         raise UploadHeaderInvalid("Upload-Checksum is not an algorithm and a digest in base64.") from None
-    return Checksum(algorithm=algorithm, digest=digest)
+    return UploadChecksum(algorithm=algorithm, digest=digest)
 
 
-Length = Annotated[int, Depends(read_length)]
-Offset = Annotated[int, Depends(read_offset)]
-StatedChecksum = Annotated[Checksum | None, Depends(read_checksum)]
+UploadLengthDep = Annotated[int, Depends(read_length)]
+UploadOffsetDep = Annotated[int, Depends(read_offset)]
+UploadChecksumDep = Annotated[UploadChecksum | None, Depends(read_checksum)]
 
 
 def http_date(moment: datetime) -> str:
@@ -126,7 +126,7 @@ def http_date(moment: datetime) -> str:
     return format_datetime(moment.replace(microsecond=0), usegmt=True)
 
 
-def _number(name: str, value: str | None) -> int:
-    if value is None or not (value.isascii() and value.isdigit() and len(value) <= DIGITS):
+def _parse_bytes(name: str, value: str | None) -> int:
+    if value is None or not (value.isascii() and value.isdigit() and len(value) <= MAX_DIGITS):
         raise UploadHeaderInvalid(f"{name} is missing or not a number of bytes.")
     return int(value)

@@ -9,18 +9,18 @@ from sqlalchemy.orm import Session
 
 from service.assessments.states import Failure, StageKind, StageState, State
 from service.observability.metrics import ASSESSMENT_DURATION, ENDED, REAL_TIME_FACTOR
-from service.storage.database import now, once_committed
+from service.storage.database import after_commit, now
 from service.storage.tables import AssessmentRow, StageRow
-from service.webhooks.outbox import announce
+from service.webhooks.outbox import enqueue_assessment_event
 
 
-def changed(row: AssessmentRow) -> None:
+def record_change(row: AssessmentRow) -> None:
     """Note a change that a client can see; whoever follows the assessment is told of it."""
     row.version += 1
     row.updated_at = now()
 
 
-def end(session: Session, row: AssessmentRow, state: State, failure: Failure | None = None) -> bool:
+def finish(session: Session, row: AssessmentRow, state: State, failure: Failure | None = None) -> bool:
     """Give a locked assessment its final state and drop the stages still open; False when it had ended before."""
     if State(row.state).final:
         return False
@@ -30,7 +30,7 @@ def end(session: Session, row: AssessmentRow, state: State, failure: Failure | N
         row.failure_detail = failure.detail
         row.failure_advice = failure.advice
         row.failure_retryable = failure.retryable
-    changed(row)
+    record_change(row)
     row.finished_at = row.updated_at
     session.flush()
     session.execute(
@@ -39,15 +39,16 @@ def end(session: Session, row: AssessmentRow, state: State, failure: Failure | N
         .values(state=StageState.CANCELLED, lease_until=None)
         .execution_options(synchronize_session=False)
     )
-    announce(session, row)
+    enqueue_assessment_event(session, row)
     seconds = (row.updated_at - row.created_at).total_seconds()
-    once_committed(
-        session, partial(_count, row.task, state, priority=row.priority, seconds=seconds, audio=row.audio_seconds)
+    after_commit(
+        session,
+        partial(_observe_finish, row.task, state, priority=row.priority, seconds=seconds, audio=row.audio_seconds),
     )
     return True
 
 
-def _count(task: str, state: State, *, priority: str, seconds: float, audio: float | None) -> None:
+def _observe_finish(task: str, state: State, *, priority: str, seconds: float, audio: float | None) -> None:
     """Count the end; whoever ends the assessment does."""
     ENDED.labels(task=task, state=state).inc()
     ASSESSMENT_DURATION.labels(priority=priority, state=state).observe(seconds)
@@ -55,14 +56,14 @@ def _count(task: str, state: State, *, priority: str, seconds: float, audio: flo
         REAL_TIME_FACTOR.labels(priority=priority).observe(seconds / audio)
 
 
-def start_over(session: Session, row: AssessmentRow, without: Failure, *, attempt: int = 0) -> bool:
+def restart(session: Session, row: AssessmentRow, without: Failure, *, attempt: int = 0) -> bool:
     """Make the locked assessment begin again, `attempt` of its preparations being spent; any model may take it up.
 
     Late workers find their stages gone, and the fence of the first one raised. False where there is no material any
     more: it has failed then, for this reason.
     """
     if row.audio_key is None and row.transcript_key is None:
-        end(session, row, State.FAILED, without)
+        finish(session, row, State.FAILED, without)
         return False
     own = StageRow.assessment_id == row.id
     session.execute(delete(StageRow).where(own, StageRow.kind != StageKind.PREPARE))
@@ -85,5 +86,5 @@ def start_over(session: Session, row: AssessmentRow, without: Failure, *, attemp
     row.state = State.QUEUED
     row.segments_done, row.segments_total = 0, None
     row.model_digest = None
-    changed(row)
+    record_change(row)
     return True

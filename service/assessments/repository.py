@@ -3,30 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Select, and_, delete, or_, select
+from sqlalchemy import Select, delete, select
 from sqlalchemy.orm import Session
 
-from service.assessments.lifecycle import end
+from service.assessments.lifecycle import finish
 from service.assessments.stages import new_stage
-from service.assessments.states import FINAL, Assessment, Failure, Order, Priority, StageKind, State
+from service.assessments.states import FINAL_STATES, Assessment, Failure, NewAssessment, Priority, StageKind, State
 from service.auth.caller import Caller
 from service.errors.not_found import AssessmentNotFound
 from service.storage.database import now
-from service.storage.pagination import read_cursor, write_cursor
+from service.storage.pagination import Page, PageRequest, fetch_page
 from service.storage.tables import AssessmentRow
 
-AT_ONCE = 500
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
-    """Some assessments, newest first, and where to go on."""
-
-    items: tuple[Assessment, ...]
-    next_cursor: str | None
+IDS_PER_QUERY = 500
 
 
 class AssessmentRepository:
@@ -36,9 +27,9 @@ class AssessmentRepository:
         self._session = session
         self._caller = caller
 
-    def add(self, order: Order) -> Assessment:
+    def add(self, order: NewAssessment) -> Assessment:
         """Insert the assessment and its first stage; both or neither, with the session's transaction."""
-        row = AssessmentRow(**assessment_values(order, self._caller.tenant, now()))
+        row = AssessmentRow(**assessment_columns(order, self._caller.tenant, now()))
         self._session.add(row)
         self._session.flush()
         self._session.add(new_stage(order.id, StageKind.PREPARE, 0))
@@ -48,29 +39,15 @@ class AssessmentRepository:
         """Raises AssessmentNotFound, also for another tenant's."""
         return _assessment(self._row(assessment_id))
 
-    def page(self, *, limit: int, cursor: str | None, state: State | None) -> Page:
-        """Newest first. Raises InvalidRequest for a cursor that is none of ours."""
-        query = self._own().order_by(AssessmentRow.created_at.desc(), AssessmentRow.id.desc()).limit(limit + 1)
-        if state is not None:
-            query = query.where(AssessmentRow.state == state)
-        if cursor is not None:
-            created_at, last_id = read_cursor(cursor)
-            query = query.where(
-                or_(
-                    AssessmentRow.created_at < created_at,
-                    and_(AssessmentRow.created_at == created_at, AssessmentRow.id < last_id),
-                )
-            )
-        rows = self._session.scalars(query).all()
-        more = len(rows) > limit
-        return Page(
-            items=tuple(_assessment(row) for row in rows[:limit]),
-            next_cursor=write_cursor(rows[limit - 1].created_at, rows[limit - 1].id) if more else None,
-        )
+    def page(self, *, limit: int, cursor: str | None, state: State | None) -> Page[Assessment]:
+        """Newest first. Raises InvalidRequest for a cursor that this service did not issue."""
+        query = self._own() if state is None else self._own().where(AssessmentRow.state == state)
+        asked = PageRequest(limit=limit, cursor=cursor)
+        return fetch_page(self._session, query, AssessmentRow, asked, _assessment)
 
     def cancel(self, assessment_id: str) -> bool:
         """End an unfinished assessment as cancelled, together with its stages; False when it had ended."""
-        return end(self._session, self._row(assessment_id, lock=True), State.CANCELLED)
+        return finish(self._session, self._row(assessment_id, lock=True), State.CANCELLED)
 
     def erase(self, assessment_id: str) -> None:
         """Remove the rows of a finished assessment. Raises AssessmentNotFound."""
@@ -79,7 +56,7 @@ class AssessmentRepository:
             .where(
                 AssessmentRow.id == assessment_id,
                 AssessmentRow.tenant == self._caller.tenant,
-                AssessmentRow.state.in_(FINAL),
+                AssessmentRow.state.in_(FINAL_STATES),
             )
             .returning(AssessmentRow.id)
         ).all()
@@ -97,7 +74,7 @@ class AssessmentRepository:
         return row
 
 
-def assessment_values(order: Order, tenant: str, moment: datetime) -> dict[str, object]:
+def assessment_columns(order: NewAssessment, tenant: str, moment: datetime) -> dict[str, object]:
     """The columns of an order that was just taken."""
     return {
         "id": order.id,
@@ -115,9 +92,9 @@ def assessment_values(order: Order, tenant: str, moment: datetime) -> dict[str, 
         "segments_done": 0,
         "version": 1,
         "audio_seconds": order.audio_seconds,
-        "batch_id": None if order.place is None else order.place.batch_id,
-        "batch_line": None if order.place is None else order.place.line,
-        "custom_id": None if order.place is None else order.place.custom_id,
+        "batch_id": None if order.batch_position is None else order.batch_position.batch_id,
+        "batch_line": None if order.batch_position is None else order.batch_position.line,
+        "custom_id": None if order.batch_position is None else order.batch_position.custom_id,
     }
 
 
@@ -128,8 +105,8 @@ def changed_since(session: Session, known: Mapping[str, int]) -> dict[str, Asses
     """
     changed: dict[str, Assessment | None] = {}
     ids = list(known)
-    for start in range(0, len(ids), AT_ONCE):
-        some = ids[start : start + AT_ONCE]
+    for start in range(0, len(ids), IDS_PER_QUERY):
+        some = ids[start : start + IDS_PER_QUERY]
         query = select(AssessmentRow.id, AssessmentRow.version).where(AssessmentRow.id.in_(some))
         versions = {row.id: row.version for row in session.execute(query)}
         stale = [one for one in some if one in versions and versions[one] > known[one]]

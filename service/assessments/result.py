@@ -15,20 +15,20 @@ NOTICE = (
 )
 
 
-class Part(BaseModel):
+class ResultModel(BaseModel):
     """Base of every part of a result: immutable, no unknown fields."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class OutcomeProbability(Part):
+class OutcomeProbability(ResultModel):
     """One outcome of the task with its calibrated probability."""
 
     outcome: str = Field(examples=["none"])
     probability: float = Field(ge=0, le=1, examples=[0.81])
 
 
-class Contributions(Part):
+class Contributions(ResultModel):
     """Exact Shapley shares of the modalities in the log-odds of the reported outcome.
 
     `audio + text = total - baseline`; positive numbers moved the score towards the outcome.
@@ -50,7 +50,7 @@ class Contributions(Part):
     )
 
 
-class SegmentEffect(Part):
+class SegmentEffect(ResultModel):
     """How far the log-odds of the reported outcome move when this segment is withheld."""
 
     index: int
@@ -61,7 +61,7 @@ class SegmentEffect(Part):
     text_effect: float = Field(description="v(all) - v(without this segment's text)")
 
 
-class QualityFlag(Part):
+class QualityFlag(ResultModel):
     """Something about the material that the reader should know; a hard flag means there is no score."""
 
     code: str = Field(examples=["text_times_estimated"])
@@ -69,7 +69,7 @@ class QualityFlag(Part):
     message: str = Field(description="what it means and what to do about it")
 
 
-class Quality(Part):
+class Quality(ResultModel):
     """What was found in the recording before any model saw it."""
 
     duration_seconds: float
@@ -81,7 +81,7 @@ class Quality(Part):
     flags: tuple[QualityFlag, ...]
 
 
-class GraphTrace(Part):
+class GraphTrace(ResultModel):
     """One of the model's graphs, and where it was run."""
 
     provider: str = Field(description="ONNX Runtime's execution provider", examples=["CUDAExecutionProvider"])
@@ -90,7 +90,7 @@ class GraphTrace(Part):
     digest: str = Field(description="an encoder's fingerprint, or the sha256 of the network's file")
 
 
-class ModelTrace(Part):
+class ModelTrace(ResultModel):
     """Which model gave the answer and how it was run."""
 
     bundle: str
@@ -112,7 +112,7 @@ class ModelTrace(Part):
     runtime: dict[str, str] = Field(description="versions of the libraries that computed the answer")
 
 
-class Result(Part):
+class Result(ResultModel):
     """A scored assessment, or why there is no score (`outcome` is null, `quality.flags` say why)."""
 
     task: str = Field(examples=["spectrum"])

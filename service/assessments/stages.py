@@ -10,12 +10,12 @@ import uuid
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, func, or_, select, update
 from sqlalchemy.orm import Session
 
-from service.assessments.lifecycle import changed, end, start_over
+from service.assessments.lifecycle import finish, record_change, restart
 from service.assessments.states import (
-    FINAL,
+    FINAL_STATES,
     WORK_LOST,
     Failure,
     Priority,
@@ -29,7 +29,8 @@ from service.assessments.states import (
 from service.errors.tree import FenceLost
 from service.observability.metrics import TAKEN_BACK
 from service.observability.traces import current_traceparent
-from service.storage.database import now, once_committed
+from service.storage.database import after_commit, now
+from service.storage.lease import is_claimable, is_claimed, is_expired
 from service.storage.tables import AssessmentRow, StageRow, WorkerRow
 
 
@@ -67,12 +68,21 @@ class StageRepository:
         """Take a stage that is ready, or whose lease has run out; None when it is not to be had."""
         stage = self._session.get(StageRow, stage_id)
         assessment = None if stage is None else self._lock(stage.assessment_id)
-        if stage is None or assessment is None or assessment.state in FINAL or not self._fits(assessment):
+        if (
+            stage is None
+            or assessment is None
+            or assessment.state in FINAL_STATES
+            or not self._model_matches(assessment)
+        ):
             return None
         moment, ready_at = now(), _ready_at(stage)
         claimed = self._session.execute(
             update(StageRow)
-            .where(StageRow.id == stage_id, StageRow.attempt < attempts, _free(moment))
+            .where(
+                StageRow.id == stage_id,
+                StageRow.attempt < attempts,
+                is_claimable(StageRow, StageState.READY, moment),
+            )
             .values(
                 state=StageState.LEASED,
                 fence=StageRow.fence + 1,
@@ -89,7 +99,7 @@ class StageRepository:
         kind, index, fence, attempt, input_key = claimed
         if kind == StageKind.PREPARE and assessment.state == State.QUEUED:
             assessment.state = State.PREPARING
-            changed(assessment)
+            record_change(assessment)
         return StageClaim(
             stage_id=stage_id,
             assessment_id=assessment.id,
@@ -113,7 +123,7 @@ class StageRepository:
         """Extend the lease; False when the stage was cancelled or taken over: stop working on it."""
         renewed = self._session.scalars(
             update(StageRow)
-            .where(*_mine(claim))
+            .where(is_claimed(StageRow, claim.stage_id, claim.fence))
             .values(lease_until=now() + lease)
             .returning(StageRow.id)
             .execution_options(synchronize_session=False)
@@ -127,7 +137,7 @@ class StageRepository:
 
         `seconds` is how long the recording is, now that it has been decoded.
         """
-        assessment = self._complete(claim, summary_key)
+        assessment = self._complete_stage(claim, summary_key)
         assessment.audio_seconds = seconds
         assessment.segments_total = sum(chunk.segments for chunk in chunks)
         assessment.state = State.ENCODING if chunks else State.SCORING
@@ -139,7 +149,7 @@ class StageRepository:
 
     def complete_encode(self, claim: StageClaim, features_key: str) -> None:
         """Done with a chunk; the last one brings the score stage. Raises FenceLost."""
-        assessment = self._complete(claim, features_key)
+        assessment = self._complete_stage(claim, features_key)
         encodes = (StageRow.assessment_id == claim.assessment_id, StageRow.kind == StageKind.ENCODE)
         done = (*encodes, StageRow.state == StageState.DONE)
         assessment.segments_done = self._session.scalar(select(func.sum(StageRow.segments)).where(*done)) or 0
@@ -152,9 +162,9 @@ class StageRepository:
 
     def complete_assessment(self, claim: StageClaim, result_key: str, *, scored: bool) -> None:
         """The result is stored and the assessment ends. Raises FenceLost."""
-        assessment = self._complete(claim, result_key)
+        assessment = self._complete_stage(claim, result_key)
         assessment.result_key = result_key
-        end(self._session, assessment, State.SUCCEEDED if scored else State.ABSTAINED)
+        finish(self._session, assessment, State.SUCCEEDED if scored else State.ABSTAINED)
 
     def score_inputs(self, claim: StageClaim) -> ScoreInputs:
         """What the stages before left for scoring."""
@@ -167,9 +177,9 @@ class StageRepository:
         features = tuple(row.output_key for row in rows if row.kind == StageKind.ENCODE)
         return ScoreInputs(summary_key=summary, feature_keys=features)
 
-    def give_back(self, claim: StageClaim, delay: timedelta, *, counted: bool = True) -> None:
+    def retry(self, claim: StageClaim, delay: timedelta, *, counted: bool = True) -> None:
         """After an error: let the stage be tried again once the delay is over. Raises FenceLost."""
-        self._guarded(
+        self._write_fenced(
             claim,
             state=StageState.READY,
             owner=None,
@@ -182,41 +192,46 @@ class StageRepository:
     def fail(self, claim: StageClaim, failure: Failure) -> None:
         """Give up: the stage and its assessment fail, the other stages are dropped. Raises FenceLost."""
         assessment = self._lock(claim.assessment_id)
-        self._guarded(claim, state=StageState.FAILED, lease_until=None)
+        self._write_fenced(claim, state=StageState.FAILED, lease_until=None)
         if assessment is not None:
-            end(self._session, assessment, State.FAILED, failure)
+            finish(self._session, assessment, State.FAILED, failure)
 
-    def start_over(self, claim: StageClaim, attempts: int) -> bool:
+    def restart(self, claim: StageClaim, attempts: int) -> bool:
         """What the stages before had left is gone: prepare it anew. False when that was done so often that it fails.
 
         Raises FenceLost.
         """
         assessment = self._lock(claim.assessment_id)
-        self._guarded(claim, state=StageState.FAILED, lease_until=None)
-        if assessment is None or assessment.state in FINAL:
+        self._write_fenced(claim, state=StageState.FAILED, lease_until=None)
+        if assessment is None or assessment.state in FINAL_STATES:
             raise FenceLost("The assessment has ended.")
         own = (StageRow.assessment_id == assessment.id, StageRow.kind == StageKind.PREPARE)
         spent = self._session.scalars(select(StageRow.attempt).where(*own)).one()
         if spent >= attempts:
-            end(self._session, assessment, State.FAILED, WORK_LOST)
+            finish(self._session, assessment, State.FAILED, WORK_LOST)
             return False
-        return start_over(self._session, assessment, WORK_LOST, attempt=spent)
+        return restart(self._session, assessment, WORK_LOST, attempt=spent)
 
-    def holds(self, claim: StageClaim) -> bool:
+    def is_held(self, claim: StageClaim) -> bool:
         """Whether the claim still stands; looks, without renewing it."""
-        return self._session.scalar(select(StageRow.id).where(*_mine(claim))) is not None
+        return (
+            self._session.scalar(select(StageRow.id).where(is_claimed(StageRow, claim.stage_id, claim.fence)))
+            is not None
+        )
 
-    def lost(self, silence: timedelta, limit: int) -> list[str]:
-        """Stages whose lease ran out, or whose worker was not heard of for `silence`."""
+    def stalled(self, worker_timeout: timedelta, limit: int) -> list[str]:
+        """Stages whose lease ran out, or whose worker was not heard of for `worker_timeout`."""
         query = (
             select(StageRow.id)
-            .where(StageRow.state == StageState.LEASED, _lost(silence))
+            .where(StageRow.state == StageState.LEASED, _lost(worker_timeout))
             .order_by(StageRow.lease_until)
             .limit(limit)
         )
         return list(self._session.scalars(query))
 
-    def take_back(self, stage_id: str, silence: timedelta, attempts: int, failure: Failure) -> AssessmentRow | None:
+    def reclaim(
+        self, stage_id: str, worker_timeout: timedelta, attempts: int, failure: Failure
+    ) -> AssessmentRow | None:
         """Make a lost stage ready again, or fail its assessment when it has used up its attempts.
 
         Returns whose stage it was; None when it was not lost any more.
@@ -226,7 +241,9 @@ class StageRepository:
         if stage is None or assessment is None:
             return None
         self._session.refresh(stage, with_for_update=True)
-        still = select(StageRow.id).where(StageRow.id == stage_id, StageRow.state == StageState.LEASED, _lost(silence))
+        still = select(StageRow.id).where(
+            StageRow.id == stage_id, StageRow.state == StageState.LEASED, _lost(worker_timeout)
+        )
         if self._session.scalar(still) is None:
             return None
         stage.lease_until = None
@@ -236,8 +253,8 @@ class StageRepository:
             stage.state = StageState.READY
         else:
             stage.state = StageState.FAILED
-            end(self._session, assessment, State.FAILED, failure)
-        once_committed(self._session, TAKEN_BACK.inc)
+            finish(self._session, assessment, State.FAILED, failure)
+        after_commit(self._session, TAKEN_BACK.inc)
         return assessment
 
     def _lock(self, assessment_id: str) -> AssessmentRow | None:
@@ -248,24 +265,24 @@ class StageRepository:
             .execution_options(populate_existing=True)
         ).one_or_none()
 
-    def _complete(self, claim: StageClaim, output_key: str) -> AssessmentRow:
+    def _complete_stage(self, claim: StageClaim, output_key: str) -> AssessmentRow:
         assessment = self._lock(claim.assessment_id)
-        if assessment is None or assessment.state in FINAL:
+        if assessment is None or assessment.state in FINAL_STATES:
             raise FenceLost("The assessment has ended.")
-        if not self._fits(assessment):
+        if not self._model_matches(assessment):
             raise FenceLost("The assessment goes on with another model.")
-        self._guarded(claim, state=StageState.DONE, output_key=output_key, lease_until=None, finished_at=now())
+        self._write_fenced(claim, state=StageState.DONE, output_key=output_key, lease_until=None, finished_at=now())
         assessment.model_digest = self._model
-        changed(assessment)
+        record_change(assessment)
         return assessment
 
-    def _fits(self, assessment: AssessmentRow) -> bool:
+    def _model_matches(self, assessment: AssessmentRow) -> bool:
         return assessment.model_digest in (None, self._model)
 
-    def _guarded(self, claim: StageClaim, **values: object) -> None:
+    def _write_fenced(self, claim: StageClaim, **values: object) -> None:
         written = self._session.scalars(
             update(StageRow)
-            .where(*_mine(claim))
+            .where(is_claimed(StageRow, claim.stage_id, claim.fence))
             .values(**values)
             .returning(StageRow.id)
             .execution_options(synchronize_session=False)
@@ -285,22 +302,7 @@ def _ready_at(stage: StageRow) -> datetime:
     )
 
 
-def _free(moment: datetime) -> ColumnElement[bool]:
-    """Ready and due, or held by nobody any more."""
-    due = or_(StageRow.not_before.is_(None), StageRow.not_before <= moment)
-    overdue = and_(StageRow.state == StageState.LEASED, StageRow.lease_until < moment)
-    return or_(and_(StageRow.state == StageState.READY, due), overdue)
-
-
-def _lost(silence: timedelta) -> ColumnElement[bool]:
+def _lost(worker_timeout: timedelta) -> ColumnElement[bool]:
     """A dead worker is silent long before its leases run out; one that only slept meets the fence."""
-    silent = select(WorkerRow.id).where(WorkerRow.beat_at < now() - silence)
-    return or_(StageRow.lease_until < now(), StageRow.owner.in_(silent))
-
-
-def _mine(claim: StageClaim) -> tuple[ColumnElement[bool], ...]:
-    return (
-        StageRow.id == claim.stage_id,
-        StageRow.fence == claim.fence,
-        StageRow.state == StageState.LEASED,
-    )
+    silent = select(WorkerRow.id).where(WorkerRow.beat_at < now() - worker_timeout)
+    return or_(is_expired(StageRow, now()), StageRow.owner.in_(silent))

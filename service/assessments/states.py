@@ -22,12 +22,12 @@ class State(StrEnum):
     @property
     def final(self) -> bool:
         """True when nothing will change any more."""
-        return self in FINAL
+        return self in FINAL_STATES
 
 
-PRINTABLE = r"^[^\x00-\x1f\x7f]+$"
+PRINTABLE_PATTERN = r"^[^\x00-\x1f\x7f]+$"
 """What ids and references of clients are made of."""
-FINAL = (State.SUCCEEDED, State.ABSTAINED, State.FAILED, State.CANCELLED)
+FINAL_STATES = (State.SUCCEEDED, State.ABSTAINED, State.FAILED, State.CANCELLED)
 
 
 class StageKind(StrEnum):
@@ -109,7 +109,7 @@ class Assessment:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BatchPlace:
+class BatchPosition:
     """Where an assessment stands in the batch that brought it."""
 
     batch_id: str
@@ -118,7 +118,7 @@ class BatchPlace:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
+class NewAssessment:
     """What a client asked for, with its material already in the object store; `audio_seconds` may be a guess."""
 
     id: str
@@ -130,7 +130,7 @@ class Order:
     audio_key: str | None
     transcript_key: str | None
     audio_seconds: float | None = None
-    place: BatchPlace | None = None
+    batch_position: BatchPosition | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from sqlalchemy.orm import Session
 
 from service.assessments.repository import AssessmentRepository
-from service.assessments.states import Assessment, Order
+from service.assessments.states import Assessment, NewAssessment
 from service.auth.caller import Caller
 from service.errors.request import UnknownTask
 from service.errors.tree import FieldProblem
@@ -22,7 +22,7 @@ DEFAULT_TASK = "spectrum"
 def submit(
     database: Database,
     caller: Caller,
-    order: Order,
+    order: NewAssessment,
     *,
     uploads: Sequence[str] = (),
     then: Callable[[Session, Assessment], None] | None = None,
@@ -34,7 +34,7 @@ def submit(
     """
 
     def take(session: Session) -> Assessment:
-        UploadRepository(session, caller).take_all(uploads, order.id)
+        UploadRepository(session, caller).claim_all(uploads, order.id)
         assessment = AssessmentRepository(session, caller).add(order)
         if then is not None:
             then(session, assessment)
@@ -43,7 +43,7 @@ def submit(
     return database.write(take)
 
 
-def require_model(database: Database) -> tuple[LoadedModel, ...]:
+def require_models(database: Database) -> tuple[LoadedModel, ...]:
     """The models in use, newest first. Raises ModelNotReady."""
     models = tuple(registered.model for registered in database.read(registered_models))
     if not models:
@@ -51,9 +51,9 @@ def require_model(database: Database) -> tuple[LoadedModel, ...]:
     return models
 
 
-def model_for(database: Database, task: str) -> LoadedModel:
+def find_model(database: Database, task: str) -> LoadedModel:
     """The newest model that predicts the task. Raises ModelNotReady, UnknownTask."""
-    models = require_model(database)
+    models = require_models(database)
     for model in models:
         if any(known.name == task for known in model.tasks):
             return model

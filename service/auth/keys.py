@@ -6,23 +6,26 @@ bits, so a fast keyed hash is enough and checking one costs a single read.
 
 from __future__ import annotations
 
+import hashlib
 import hmac
+import os
 import re
 import secrets
 import string
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
 from sqlalchemy import select, update
 
 from service.auth.caller import Caller
-from service.auth.peppers import Peppers
 from service.errors.tree import Unauthenticated
+from service.settings import Settings
 from service.storage.database import Database, now
 from service.storage.tables import ApiKeyRow
 
-VISIBLE = string.ascii_lowercase + string.digits
-PATTERN = re.compile(r"hil_([a-z0-9]{8})_[A-Za-z0-9_-]{43}")
+VISIBLE_CHARACTERS = string.ascii_lowercase + string.digits
+KEY_PATTERN = re.compile(r"hil_([a-z0-9]{8})_[A-Za-z0-9_-]{43}")
 REFUSAL = "No valid API key came with the request."
 
 
@@ -48,7 +51,27 @@ class IssuedKey:
         return f"IssuedKey(id={self.id!r})"
 
 
-class KeyRing:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Peppers:
+    """Secrets by version; never printed."""
+
+    by_version: dict[int, bytes]
+
+    def __repr__(self) -> str:
+        return f"Peppers(versions={sorted(self.by_version)})"
+
+    @property
+    def current(self) -> int:
+        """The version that hashes new keys."""
+        return max(self.by_version)
+
+    def digest(self, key: str, version: int) -> str | None:
+        """HMAC-SHA256 of a key in hex; None when that version is gone."""
+        pepper = self.by_version.get(version)
+        return None if pepper is None else hmac.new(pepper, key.encode(), hashlib.sha256).hexdigest()
+
+
+class ApiKeyRepository:
     """All keys of this service."""
 
     def __init__(self, database: Database, peppers: Peppers) -> None:
@@ -57,7 +80,7 @@ class KeyRing:
 
     def issue(self, *, name: str, tenant: str) -> IssuedKey:
         """Make a key for a tenant."""
-        visible = "".join(secrets.choice(VISIBLE) for _ in range(8))
+        visible = "".join(secrets.choice(VISIBLE_CHARACTERS) for _ in range(8))
         secret = f"hil_{visible}_{secrets.token_urlsafe(32)}"
         version = self._peppers.current
         with self._database.writing() as session:
@@ -76,7 +99,7 @@ class KeyRing:
 
     def verify(self, secret: str) -> Caller:
         """The caller who holds this key. Raises Unauthenticated, without saying what was wrong."""
-        match = PATTERN.fullmatch(secret)
+        match = KEY_PATTERN.fullmatch(secret)
         if match is None:
             raise Unauthenticated(REFUSAL)
         key_id = match.group(1)
@@ -113,3 +136,29 @@ class KeyRing:
             )
             for row in rows
         )
+
+
+def load_peppers(settings: Settings) -> Peppers:
+    """The configured peppers; without any, one generated into the data folder for its owner alone."""
+    if settings.peppers:
+        return Peppers(
+            by_version={version: secret.get_secret_value().encode() for version, secret in settings.peppers.items()}
+        )
+    return Peppers(by_version={1: _read_or_create_pepper(settings.folder / "pepper")})
+
+
+def _read_or_create_pepper(path: Path) -> bytes:
+    """Read the pepper file, or make it whole under another name: two processes that start agree on one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.exists():
+        draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secrets.token_urlsafe(48))
+        try:
+            path.hardlink_to(draft)
+        except FileExistsError:
+            pass
+        finally:
+            draft.unlink()
+    return path.read_bytes()

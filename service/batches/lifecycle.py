@@ -14,21 +14,21 @@ import structlog
 from sqlalchemy import delete, exists, or_, select, update
 from sqlalchemy.orm import Session
 
-from service.assessments.lifecycle import end
-from service.assessments.states import FINAL, State
-from service.batches.output import LinesBetween, errors_between, last_line, output_between
-from service.batches.states import ENDED, BatchState
+from service.assessments.lifecycle import finish
+from service.assessments.states import FINAL_STATES, State
+from service.batches.output import LineSource, error_lines, last_line_number, result_lines
+from service.batches.states import FINAL_BATCH_STATES, BatchState
 from service.storage.database import Database, now
 from service.storage.objects import ObjectStore, assessment_prefix, batch_prefix
 from service.storage.tables import AssessmentRow, BatchRow, UploadRow
-from service.webhooks.outbox import announce_batch
+from service.webhooks.outbox import enqueue_batch_event
 
 log = structlog.stdlib.get_logger(__name__)
-OPEN = tuple(state for state in State if state not in FINAL)
-LINES_AT_ONCE = 50
-LINES_IN_A_PART = 200
-BATCHES_AT_ONCE = 5
-SLICE = timedelta(seconds=1)
+UNFINISHED_STATES = tuple(state for state in State if state not in FINAL_STATES)
+LINES_PER_TRANSACTION = 50
+LINES_PER_PART = 200
+BATCHES_PER_SWEEP = 5
+BATCH_BUDGET = timedelta(seconds=1)
 EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 
 
@@ -46,19 +46,19 @@ class DueBatch:
         return f"{batch_prefix(self.id)}{(self.updated_at - EPOCH) // timedelta(microseconds=1)}/"
 
 
-def finish_batches(database: Database, objects: ObjectStore, each: timedelta = SLICE) -> None:
-    """Bring every batch that has something to do nearer to its end; at most `each` is spent on one."""
-    for batch in _due(database):
+def advance_batches(database: Database, objects: ObjectStore, budget: timedelta = BATCH_BUDGET) -> None:
+    """Bring every batch that has something to do nearer to its end; at most `budget` is spent on one."""
+    for batch in _due_batches(database):
         if batch.state == BatchState.ERASING:
-            erase_batch(database, objects, batch.id, each)
-        elif batch.state != BatchState.CANCELLING or cancel_lines(database, batch.id, each):
-            _write_files(database, objects, batch, each)
+            erase_batch(database, objects, batch.id, budget)
+        elif batch.state != BatchState.CANCELLING or cancel_lines(database, batch.id, budget):
+            _write_files(database, objects, batch, budget)
 
 
-def cancel_lines(database: Database, batch_id: str, within: timedelta) -> bool:
+def cancel_lines(database: Database, batch_id: str, budget: timedelta) -> bool:
     """Cancel what is open, a few lines in each transaction, so that no writer waits long; True when all have ended."""
-    deadline = monotonic() + within.total_seconds()
-    while database.write(partial(_cancel_some, batch_id)) == LINES_AT_ONCE:
+    deadline = monotonic() + budget.total_seconds()
+    while database.write(partial(_cancel_some, batch_id)) == LINES_PER_TRANSACTION:
         if monotonic() > deadline:
             return False
     return True
@@ -67,21 +67,21 @@ def cancel_lines(database: Database, batch_id: str, within: timedelta) -> bool:
 def _cancel_some(batch_id: str, session: Session) -> int:
     rows = session.scalars(
         select(AssessmentRow)
-        .where(AssessmentRow.batch_id == batch_id, AssessmentRow.state.in_(OPEN))
+        .where(AssessmentRow.batch_id == batch_id, AssessmentRow.state.in_(UNFINISHED_STATES))
         .order_by(AssessmentRow.id)
-        .limit(LINES_AT_ONCE)
+        .limit(LINES_PER_TRANSACTION)
         .with_for_update()
     ).all()
     for row in rows:
-        end(session, row, State.CANCELLED)
+        finish(session, row, State.CANCELLED)
     return len(rows)
 
 
-def erase_batch(database: Database, objects: ObjectStore, batch_id: str, within: timedelta) -> bool:
+def erase_batch(database: Database, objects: ObjectStore, batch_id: str, budget: timedelta) -> bool:
     """Erase a batch in state `erasing` with its assessments and all their objects; True when nothing is left."""
-    deadline = monotonic() + within.total_seconds()
+    deadline = monotonic() + budget.total_seconds()
     query = select(AssessmentRow.id, AssessmentRow.audio_key, AssessmentRow.transcript_key)
-    query = query.where(AssessmentRow.batch_id == batch_id).limit(LINES_AT_ONCE)
+    query = query.where(AssessmentRow.batch_id == batch_id).limit(LINES_PER_TRANSACTION)
     objects.delete(batch_prefix(batch_id))
     while True:
         rows = database.read(lambda session: session.execute(query).all())
@@ -106,7 +106,7 @@ def _erase_rows(batch_id: str, assessment_ids: list[str], session: Session) -> N
     session.execute(delete(BatchRow).where(BatchRow.id == batch_id, BatchRow.state == BatchState.ERASING))
 
 
-def withdraw_line(database: Database, objects: ObjectStore, batch_id: str) -> None:
+def invalidate_files(database: Database, objects: ObjectStore, batch_id: str) -> None:
     """A line's assessment was erased by itself: the files that hold its answer go too, and are written anew."""
     withdrawal = update(BatchRow).where(BatchRow.id == batch_id)
     withdrawal = withdrawal.values(output_key=None, errors_key=None, updated_at=now())
@@ -114,47 +114,47 @@ def withdraw_line(database: Database, objects: ObjectStore, batch_id: str) -> No
     objects.delete(batch_prefix(batch_id))
 
 
-def _due(database: Database) -> list[DueBatch]:
-    has_open = exists().where(AssessmentRow.batch_id == BatchRow.id, AssessmentRow.state.in_(OPEN))
+def _due_batches(database: Database) -> list[DueBatch]:
+    has_open = exists().where(AssessmentRow.batch_id == BatchRow.id, AssessmentRow.state.in_(UNFINISHED_STATES))
     query = (
         select(BatchRow.id, BatchRow.state, BatchRow.updated_at)
         .where(
             or_(
                 BatchRow.state.in_((BatchState.CANCELLING, BatchState.ERASING)),
                 (BatchRow.state == BatchState.RUNNING) & ~has_open,
-                BatchRow.state.in_(ENDED) & BatchRow.output_key.is_(None),
+                BatchRow.state.in_(FINAL_BATCH_STATES) & BatchRow.output_key.is_(None),
             )
         )
         .order_by(BatchRow.updated_at)
-        .limit(BATCHES_AT_ONCE)
+        .limit(BATCHES_PER_SWEEP)
     )
     with database.reading() as session:
         rows = session.execute(query).all()
     return [DueBatch(id=row.id, state=BatchState(row.state), updated_at=row.updated_at) for row in rows]
 
 
-def _write_files(database: Database, objects: ObjectStore, batch: DueBatch, within: timedelta) -> None:
+def _write_files(database: Database, objects: ObjectStore, batch: DueBatch, budget: timedelta) -> None:
     """Write what is missing of the two files and close the batch; what cannot be done in time is left for later."""
-    deadline = monotonic() + within.total_seconds()
-    last = last_line(database, batch.id)
-    parts = max(1, -(-last // LINES_IN_A_PART))
+    deadline = monotonic() + budget.total_seconds()
+    last = last_line_number(database, batch.id)
+    parts = max(1, -(-last // LINES_PER_PART))
     # The errors of a part are written after its output: where they stand, both do.
     for part in range(len(objects.list(f"{batch.files}errors/")), parts):
         if monotonic() > deadline:
             return
         _write_part(database, objects, batch, part, last)
-    _close(database, objects, batch)
+    _finish_batch(database, objects, batch)
 
 
 def _write_part(database: Database, objects: ObjectStore, batch: DueBatch, part: int, last: int) -> None:
-    after = part * LINES_IN_A_PART
-    files: tuple[tuple[str, LinesBetween], ...] = (("output", output_between), ("errors", errors_between))
+    after = part * LINES_PER_PART
+    files: tuple[tuple[str, LineSource], ...] = (("output", result_lines), ("errors", error_lines))
     for name, between in files:
-        lines = between(database, objects, batch.id, after, min(last, after + LINES_IN_A_PART))
+        lines = between(database, objects, batch.id, after, min(last, after + LINES_PER_PART))
         objects.write(f"{batch.files}{name}/{part:08d}", b"".join(lines))
 
 
-def _close(database: Database, objects: ObjectStore, batch: DueBatch) -> None:
+def _finish_batch(database: Database, objects: ObjectStore, batch: DueBatch) -> None:
     """Give the batch its final state if nothing has changed since it was looked at; else its files were for nothing."""
     moment = now()
     final = {BatchState.RUNNING: BatchState.FINISHED, BatchState.CANCELLING: BatchState.CANCELLED}
@@ -173,7 +173,7 @@ def _close(database: Database, objects: ObjectStore, batch: DueBatch) -> None:
             .execution_options(synchronize_session=False)
         ).one_or_none()
         if closed is not None and batch.state in final:
-            announce_batch(session, closed)
+            enqueue_batch_event(session, closed)
     if closed is None:
         objects.delete(batch.files)
         return

@@ -6,19 +6,19 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
-from service.assessments.states import PRINTABLE
+from service.assessments.states import PRINTABLE_PATTERN
 from service.assessments.submission import DEFAULT_TASK
 from service.batches.states import BatchLine
 from service.errors.request import BatchInvalid
 from service.errors.tree import FieldProblem
 
-LONGEST_LINE = 8192
-MOST_SHOWN = 100
+MAX_LINE_BYTES = 8192
+MAX_REPORTED = 100
 
-Name = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=PRINTABLE)]
-CustomId = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=PRINTABLE)]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=PRINTABLE_PATTERN)]
+CustomId = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=PRINTABLE_PATTERN)]
 UploadId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f-]{36}$")]
-MemberName = Annotated[str, StringConstraints(min_length=1, max_length=1024, pattern=PRINTABLE)]
+MemberName = Annotated[str, StringConstraints(min_length=1, max_length=1024, pattern=PRINTABLE_PATTERN)]
 
 
 class LineFields(BaseModel):
@@ -40,7 +40,7 @@ class UploadFields(LineFields):
     audio_upload: UploadId | None = Field(default=None, description="id of a complete upload")
     transcript_upload: UploadId | None = Field(default=None, description="id of a complete upload")
 
-    def at(self, line: int) -> BatchLine:
+    def to_line(self, line: int) -> BatchLine:
         """The line with its number."""
         return BatchLine(
             line=line,
@@ -58,19 +58,19 @@ class MemberFields(LineFields):
     audio: MemberName | None = Field(default=None, description="name of the archive's member", examples=["a.wav"])
     transcript: MemberName | None = Field(default=None, description="name of the archive's member")
 
-    def at(self, line: int) -> BatchLine:
+    def to_line(self, line: int) -> BatchLine:
         """The line with its number."""
         return BatchLine(
             line=line,
             custom_id=self.custom_id,
             task=self.task,
             reference=self.reference,
-            audio=None if self.audio is None else plain_name(self.audio),
-            transcript=None if self.transcript is None else plain_name(self.transcript),
+            audio=None if self.audio is None else normalise_name(self.audio),
+            transcript=None if self.transcript is None else normalise_name(self.transcript),
         )
 
 
-class Problems:
+class BatchProblems:
     """What is wrong with a batch, in the order in which it was found; only the first hundred are kept."""
 
     def __init__(self) -> None:
@@ -80,11 +80,11 @@ class Problems:
     def add(self, line: int | str, reason: str) -> None:
         """Note a problem of a line, or of another named place. The reason never repeats what the client sent."""
         self.count += 1
-        if len(self._shown) < MOST_SHOWN:
+        if len(self._shown) < MAX_REPORTED:
             location = f"line {line}" if isinstance(line, int) else line
             self._shown.append(FieldProblem(location=location, reason=reason))
 
-    def refuse(self) -> None:
+    def raise_if_any(self) -> None:
         """Raises BatchInvalid if there are any."""
         if not self.count:
             return
@@ -106,22 +106,22 @@ class LineReader:
         self._first: dict[str, int] = {}
         self._material: dict[str, int] = {}
         self._lines: list[BatchLine] = []
-        self.problems = Problems()
+        self.problems = BatchProblems()
 
     def feed(self, content: bytes) -> None:
         """Read on. Raises BatchInvalid at once where reading further makes no sense."""
         *whole, self._rest = (self._rest + content).split(b"\n")
         for line in whole:
             self._read(line)
-        if len(self._rest) > LONGEST_LINE:
-            self._stop(f"line {self._number + 1}", f"is longer than {LONGEST_LINE} bytes")
+        if len(self._rest) > MAX_LINE_BYTES:
+            self._refuse_now(f"line {self._number + 1}", f"is longer than {MAX_LINE_BYTES} bytes")
 
     def finish(self) -> list[BatchLine]:
         """Every line. Raises BatchInvalid with all that is wrong."""
         self._read(self._rest)
         if not self._lines and not self.problems.count:
             self.problems.add("body", "holds no lines")
-        self.problems.refuse()
+        self.problems.raise_if_any()
         return self._lines
 
     def _read(self, content: bytes) -> None:
@@ -129,18 +129,18 @@ class LineReader:
         if not content.strip():
             return
         if len(self._lines) >= self._most:
-            self._stop("body", f"has more than {self._most} lines")
+            self._refuse_now("body", f"has more than {self._most} lines")
         try:
-            line = self._fields.model_validate_json(content).at(self._number)
+            line = self._fields.model_validate_json(content).to_line(self._number)
         except ValidationError as error:
-            for reason in self._reasons(error):
+            for reason in self._validation_problems(error):
                 self.problems.add(self._number, reason)
             return
         self._lines.append(line)
-        for reason in self._objections(line):
+        for reason in self._line_problems(line):
             self.problems.add(self._number, reason)
 
-    def _objections(self, line: BatchLine) -> list[str]:
+    def _line_problems(self, line: BatchLine) -> list[str]:
         """What is wrong with a well-formed line beside the lines before it."""
         reasons = []
         if (first := self._first.setdefault(line.custom_id, line.line)) != line.line:
@@ -156,12 +156,12 @@ class LineReader:
             reasons.append("names one file as both audio and transcript")
         return reasons
 
-    def _reasons(self, error: ValidationError) -> list[str]:
+    def _validation_problems(self, error: ValidationError) -> list[str]:
         """Where and what kind only: messages and unknown names may hold what the client sent."""
         found = error.errors(include_url=False, include_context=False, include_input=False)
-        return list(dict.fromkeys(self._reason(problem["type"], problem["loc"]) for problem in found))
+        return list(dict.fromkeys(self._validation_problem(problem["type"], problem["loc"]) for problem in found))
 
-    def _reason(self, kind: str, place: tuple[int | str, ...]) -> str:
+    def _validation_problem(self, kind: str, place: tuple[int | str, ...]) -> str:
         if kind == "json_invalid":
             return "is not JSON"
         if kind == "extra_forbidden":
@@ -170,11 +170,11 @@ class LineReader:
             return "is not a JSON object"
         return f"{place[0]} is missing" if kind == "missing" else f"{place[0]} is not valid ({kind})"
 
-    def _stop(self, place: str, reason: str) -> None:
+    def _refuse_now(self, place: str, reason: str) -> None:
         self.problems.add(place, reason)
-        self.problems.refuse()
+        self.problems.raise_if_any()
 
 
-def plain_name(name: str) -> str:
+def normalise_name(name: str) -> str:
     """A member's name without a leading `./`, as some programs write it and some do not."""
     return name.removeprefix("./")

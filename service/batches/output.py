@@ -16,43 +16,43 @@ from service.storage.database import Database
 from service.storage.objects import ObjectStore
 from service.storage.tables import AssessmentRow
 
-LINES_AT_ONCE = 100
+LINES_PER_QUERY = 100
 CANCELLED_ADVICE = "Send the line again if it is still wanted."
 
-LinesBetween = Callable[[Database, ObjectStore, str, int, int], Iterator[bytes]]
+LineSource = Callable[[Database, ObjectStore, str, int, int], Iterator[bytes]]
 
 
-def output_between(database: Database, objects: ObjectStore, batch_id: str, after: int, last: int) -> Iterator[bytes]:
+def result_lines(database: Database, objects: ObjectStore, batch_id: str, after: int, last: int) -> Iterator[bytes]:
     """The results of a range of lines, those that there are, each as a line of JSON."""
     for row in _rows(database, batch_id, after, last, (State.SUCCEEDED, State.ABSTAINED)):
         try:
             result = json.loads(objects.get(row.result_key or ""))
         except FileNotFoundError:  # erased since the row was read
             continue
-        yield _line({**_head(row), "result": result})
+        yield _json_line({**_line_fields(row), "result": result})
 
 
-def errors_between(database: Database, objects: ObjectStore, batch_id: str, after: int, last: int) -> Iterator[bytes]:  # noqa: ARG001 - one shape for both
+def error_lines(database: Database, objects: ObjectStore, batch_id: str, after: int, last: int) -> Iterator[bytes]:  # noqa: ARG001 - one shape for both
     """The failed and cancelled lines of a range, each as a line of JSON."""
     for row in _rows(database, batch_id, after, last, (State.FAILED, State.CANCELLED)):
-        yield _line({**_head(row), "error": _error(row)})
+        yield _json_line({**_line_fields(row), "error": _error(row)})
 
 
-def lines_so_far(
-    between: LinesBetween, database: Database, objects: ObjectStore, batch_id: str, lines: int
+def stream_lines(
+    between: LineSource, database: Database, objects: ObjectStore, batch_id: str, lines: int
 ) -> Iterator[bytes]:
     """All lines up to the number `lines`, in bounded memory and without holding a transaction meanwhile."""
-    for start in range(0, lines, LINES_AT_ONCE):
-        yield b"".join(between(database, objects, batch_id, start, min(lines, start + LINES_AT_ONCE)))
+    for start in range(0, lines, LINES_PER_QUERY):
+        yield b"".join(between(database, objects, batch_id, start, min(lines, start + LINES_PER_QUERY)))
 
 
-def lines_of_file(objects: ObjectStore, key: str) -> Iterator[bytes]:
+def stream_file(objects: ObjectStore, key: str) -> Iterator[bytes]:
     """A written file, a part at a time."""
     for part in objects.list(key):
         yield objects.get(part)
 
 
-def last_line(database: Database, batch_id: str) -> int:
+def last_line_number(database: Database, batch_id: str) -> int:
     """The highest line number; blank lines count, so it may be more than there are assessments."""
     with database.reading() as session:
         query = select(AssessmentRow.batch_line).where(AssessmentRow.batch_id == batch_id)
@@ -75,7 +75,7 @@ def _rows(database: Database, batch_id: str, after: int, last: int, states: tupl
         )
 
 
-def _head(row: AssessmentRow) -> dict[str, object]:
+def _line_fields(row: AssessmentRow) -> dict[str, object]:
     return {"custom_id": row.custom_id, "line": row.batch_line, "assessment": row.id, "state": row.state}
 
 
@@ -91,5 +91,5 @@ def _error(row: AssessmentRow) -> dict[str, object]:
     }
 
 
-def _line(value: dict[str, object]) -> bytes:
+def _json_line(value: dict[str, object]) -> bytes:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"

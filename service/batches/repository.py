@@ -4,35 +4,26 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypeVar
 
-from sqlalchemy import Select, and_, func, insert, or_, select, update
+from sqlalchemy import Select, func, insert, select, update
 from sqlalchemy.orm import Session
 
-from service.assessments.repository import assessment_values
+from service.assessments.repository import assessment_columns
 from service.assessments.stages import new_stage
-from service.assessments.states import Order, StageKind, State
+from service.assessments.states import NewAssessment, StageKind, State
 from service.auth.caller import Caller
-from service.batches.states import ENDED, Batch, BatchState, LineCounts
+from service.batches.states import FINAL_BATCH_STATES, Batch, BatchState, LineCounts
 from service.errors.not_found import BatchNotFound
 from service.storage.database import now
-from service.storage.pagination import read_cursor, write_cursor
+from service.storage.pagination import Page, PageRequest, fetch_page
 from service.storage.tables import AssessmentRow, BatchRow, StageRow, Table
 
-ROWS_AT_ONCE = 500
-PACE_LINES = 100
-LEAST_PACE_LINES = 5
+ROWS_PER_INSERT = 500
+RATE_WINDOW_LINES = 100
+MIN_RATE_LINES = 5
 Item = TypeVar("Item")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BatchPage:
-    """Some batches, newest first, and where to go on."""
-
-    items: tuple[Batch, ...]
-    next_cursor: str | None
 
 
 class BatchRepository:
@@ -42,7 +33,7 @@ class BatchRepository:
         self._session = session
         self._caller = caller
 
-    def add(self, batch_id: str, request_id: str, orders: Sequence[Order]) -> Batch:
+    def add(self, batch_id: str, request_id: str, orders: Sequence[NewAssessment]) -> Batch:
         """Insert the batch, its assessments and their first stages; all or none, with the session's transaction."""
         moment = now()
         row = BatchRow(
@@ -59,10 +50,10 @@ class BatchRepository:
         # Objects of the mapper would nearly double the time, for all of which SQLite's other writers wait.
         assessments, stages = (Table.metadata.tables[table.__tablename__] for table in (AssessmentRow, StageRow))
         stage = _columns(new_stage("", StageKind.PREPARE, 0))
-        for part in in_parts(list(enumerate(orders)), ROWS_AT_ONCE):
+        for part in chunked(list(enumerate(orders)), ROWS_PER_INSERT):
             # A microsecond apart, so that lines are taken up in their order.
             rows = [
-                assessment_values(order, self._caller.tenant, moment + timedelta(microseconds=number))
+                assessment_columns(order, self._caller.tenant, moment + timedelta(microseconds=number))
                 for number, order in part
             ]
             firsts = [{**stage, "id": str(uuid.uuid4()), "assessment_id": order.id} for _, order in part]
@@ -77,23 +68,10 @@ class BatchRepository:
             raise BatchNotFound("There is no batch with this id.")
         return _batch(row)
 
-    def page(self, *, limit: int, cursor: str | None) -> BatchPage:
-        """Newest first. Raises InvalidRequest for a cursor that is none of ours."""
-        query = self._own().order_by(BatchRow.created_at.desc(), BatchRow.id.desc()).limit(limit + 1)
-        if cursor is not None:
-            created_at, last_id = read_cursor(cursor)
-            query = query.where(
-                or_(
-                    BatchRow.created_at < created_at,
-                    and_(BatchRow.created_at == created_at, BatchRow.id < last_id),
-                )
-            )
-        rows = self._session.scalars(query).all()
-        last = rows[limit - 1] if len(rows) > limit else None
-        return BatchPage(
-            items=tuple(_batch(row) for row in rows[:limit]),
-            next_cursor=None if last is None else write_cursor(last.created_at, last.id),
-        )
+    def page(self, *, limit: int, cursor: str | None) -> Page[Batch]:
+        """Newest first. Raises InvalidRequest for a cursor that this service did not issue."""
+        asked = PageRequest(limit=limit, cursor=cursor)
+        return fetch_page(self._session, self._own(), BatchRow, asked, _batch)
 
     def counts(self, batch: Batch) -> LineCounts:
         """Where its lines stand."""
@@ -113,35 +91,35 @@ class BatchRepository:
             total=batch.lines,
         )
 
-    def seconds_left(self, batch: Batch, counts: LineCounts) -> float | None:
+    def eta_seconds(self, batch: Batch, counts: LineCounts) -> float | None:
         """How long the open lines will take at the pace of the last hundred; None until a few have ended.
 
         The pace is taken up to this moment, not to the last line's end: when nothing ends any more, it falls.
         """
-        if not counts.open:
+        if not counts.unfinished:
             return 0.0
         ends = self._session.scalars(
             select(AssessmentRow.finished_at)
             .where(AssessmentRow.batch_id == batch.id, AssessmentRow.finished_at.is_not(None))
             .order_by(AssessmentRow.finished_at.desc())
-            .limit(PACE_LINES)
+            .limit(RATE_WINDOW_LINES)
         ).all()
-        if len(ends) < LEAST_PACE_LINES or ends[-1] is None:
+        if len(ends) < MIN_RATE_LINES or ends[-1] is None:
             return None
-        began = ends[-1] if len(ends) == PACE_LINES else batch.created_at
-        return counts.open * (now() - began).total_seconds() / len(ends)
+        began = ends[-1] if len(ends) == RATE_WINDOW_LINES else batch.created_at
+        return counts.unfinished * (now() - began).total_seconds() / len(ends)
 
     def begin_cancelling(self, batch_id: str) -> bool:
         """Let a running batch be cancelled; False when it had ended. Raises BatchNotFound."""
-        self._move(batch_id, (BatchState.RUNNING,), BatchState.CANCELLING)
-        return self.get(batch_id).state not in ENDED
+        self._transition(batch_id, (BatchState.RUNNING,), BatchState.CANCELLING)
+        return self.get(batch_id).state not in FINAL_BATCH_STATES
 
     def begin_erasing(self, batch_id: str) -> None:
         """Let an ended batch be erased; from now on it is gone for clients. Raises BatchNotFound."""
-        if not self._move(batch_id, ENDED, BatchState.ERASING):
+        if not self._transition(batch_id, FINAL_BATCH_STATES, BatchState.ERASING):
             self.get(batch_id)
 
-    def _move(self, batch_id: str, sources: tuple[BatchState, ...], target: BatchState) -> bool:
+    def _transition(self, batch_id: str, sources: tuple[BatchState, ...], target: BatchState) -> bool:
         moved = self._session.scalars(
             update(BatchRow)
             .where(BatchRow.id == batch_id, BatchRow.tenant == self._caller.tenant, BatchRow.state.in_(sources))
@@ -155,7 +133,7 @@ class BatchRepository:
         return select(BatchRow).where(BatchRow.tenant == self._caller.tenant, BatchRow.state != BatchState.ERASING)
 
 
-def in_parts(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
+def chunked(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
     """The items, at most so many at a time."""
     for start in range(0, len(items), size):
         yield items[start : start + size]

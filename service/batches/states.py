@@ -17,7 +17,7 @@ class BatchState(StrEnum):
     ERASING = "erasing"
 
 
-ENDED = (BatchState.FINISHED, BatchState.CANCELLED)
+FINAL_BATCH_STATES = (BatchState.FINISHED, BatchState.CANCELLED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,12 +33,7 @@ class LineCounts:
     total: int
 
     @property
-    def ended(self) -> int:
-        """Lines that will not change any more."""
-        return self.succeeded + self.abstained + self.failed + self.cancelled
-
-    @property
-    def open(self) -> int:
+    def unfinished(self) -> int:
         """Lines still to be done."""
         return self.queued + self.running
 

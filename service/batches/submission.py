@@ -8,21 +8,21 @@ from concurrent.futures import ThreadPoolExecutor
 
 from sqlalchemy.orm import Session
 
-from service.assessments.states import BatchPlace, Order, Priority
-from service.assessments.submission import require_model
+from service.assessments.states import BatchPosition, NewAssessment, Priority
+from service.assessments.submission import require_models
 from service.auth.caller import Caller
-from service.batches.manifest import Problems
+from service.batches.manifest import BatchProblems
 from service.batches.repository import BatchRepository
 from service.batches.states import Batch, BatchLine, StoredLine
 from service.errors.tree import RequestRefused
 from service.storage.database import Database
 from service.storage.objects import ObjectStore
-from service.uploads.material import Material, material_of
+from service.uploads.material import Material, resolve_material
 from service.uploads.repository import StoredUpload, UploadRepository
 
-LOOKS_AT_ONCE = 16
+INSPECTION_THREADS = 16
 
-Then = Callable[[Session, Batch], None]
+TransactionHook = Callable[[Session, Batch], None]
 
 
 class BatchSubmission:
@@ -34,19 +34,21 @@ class BatchSubmission:
         self._batch_id = batch_id
         self._request_id = request_id
         # The newest model of each task comes last, and stays.
-        self._bundles = {task.name: model.bundle for model in reversed(require_model(database)) for task in model.tasks}
+        self._bundles = {
+            task.name: model.bundle for model in reversed(require_models(database)) for task in model.tasks
+        }
 
     @property
     def tasks(self) -> frozenset[str]:
         """Tasks that a line may ask for."""
         return frozenset(self._bundles)
 
-    def take_stored(self, lines: Sequence[StoredLine], then: Then) -> Batch:
+    def submit_stored(self, lines: Sequence[StoredLine], then: TransactionHook) -> Batch:
         """Accept lines whose material came with the request; `then` is the last of the transaction."""
         return self._database.write(lambda session: self._add(session, lines, then))
 
-    def take_uploaded(
-        self, lines: Sequence[BatchLine], objects: ObjectStore, transcript_limit: int, then: Then
+    def submit_uploaded(
+        self, lines: Sequence[BatchLine], objects: ObjectStore, transcript_limit: int, then: TransactionHook
     ) -> Batch:
         """The same for lines whose material was uploaded before. Raises BatchInvalid."""
         named = {name for line in lines for name in (line.audio, line.transcript) if name is not None}
@@ -54,26 +56,26 @@ class BatchSubmission:
             lambda session: UploadRepository(session, self._caller).find_many(named, lock=False)
         )
         _refuse_unusable(lines, found)
-        stored = _looked_into(lines, found, objects, transcript_limit)
+        stored = _inspect_uploads(lines, found, objects, transcript_limit)
 
         def take(session: Session) -> Batch:
             uploads = UploadRepository(session, self._caller)
             # What was looked into is complete and so unchanged, but another request may have taken it.
             _refuse_unusable(lines, uploads.find_many(named, lock=True))
-            uploads.take_many(named, self._batch_id)
+            uploads.claim_many(named, self._batch_id)
             return self._add(session, stored, then)
 
         return self._database.write(take)
 
-    def _add(self, session: Session, lines: Sequence[StoredLine], then: Then) -> Batch:
+    def _add(self, session: Session, lines: Sequence[StoredLine], then: TransactionHook) -> Batch:
         orders = [self._order(line) for line in lines]
         batch = BatchRepository(session, self._caller).add(self._batch_id, self._request_id, orders)
         then(session, batch)
         return batch
 
-    def _order(self, stored: StoredLine) -> Order:
+    def _order(self, stored: StoredLine) -> NewAssessment:
         line = stored.line
-        return Order(
+        return NewAssessment(
             id=stored.assessment_id,
             task=line.task,
             reference=line.reference,
@@ -83,35 +85,35 @@ class BatchSubmission:
             audio_key=stored.audio_key,
             transcript_key=stored.transcript_key,
             audio_seconds=stored.audio_seconds,
-            place=BatchPlace(batch_id=self._batch_id, line=line.line, custom_id=line.custom_id),
+            batch_position=BatchPosition(batch_id=self._batch_id, line=line.line, custom_id=line.custom_id),
         )
 
 
-def _looked_into(
+def _inspect_uploads(
     lines: Sequence[BatchLine], uploads: dict[str, StoredUpload], objects: ObjectStore, transcript_limit: int
 ) -> list[StoredLine]:
     """The lines with what their uploads hold, several at a time. Raises BatchInvalid."""
-    problems = Problems()
+    problems = BatchProblems()
 
     def look(line: BatchLine) -> Material | RequestRefused:
         audio, transcript = (None if name is None else uploads[name] for name in (line.audio, line.transcript))
         try:
-            return material_of(objects, audio=audio, transcript=transcript, transcript_limit=transcript_limit)
+            return resolve_material(objects, audio=audio, transcript=transcript, transcript_limit=transcript_limit)
         except RequestRefused as refusal:
             return refusal
 
     stored = []
-    with ThreadPoolExecutor(LOOKS_AT_ONCE, thread_name_prefix="look") as pool:
+    with ThreadPoolExecutor(INSPECTION_THREADS, thread_name_prefix="look") as pool:
         for line, material in zip(lines, pool.map(look, lines), strict=True):
             if isinstance(material, RequestRefused):
                 problems.add(line.line, f"{material.detail} ({material.code})")
             else:
-                stored.append(_stored(line, material))
-    problems.refuse()
+                stored.append(_stored_line(line, material))
+    problems.raise_if_any()
     return stored
 
 
-def _stored(line: BatchLine, material: Material) -> StoredLine:
+def _stored_line(line: BatchLine, material: Material) -> StoredLine:
     return StoredLine(
         line=line,
         assessment_id=str(uuid.uuid4()),
@@ -122,15 +124,15 @@ def _stored(line: BatchLine, material: Material) -> StoredLine:
 
 
 def _refuse_unusable(lines: Sequence[BatchLine], uploads: dict[str, StoredUpload]) -> None:
-    problems = Problems()
+    problems = BatchProblems()
     for line in lines:
         for field, name in (("audio_upload", line.audio), ("transcript_upload", line.transcript)):
-            if name is not None and (reason := _objection(uploads.get(name))) is not None:
+            if name is not None and (reason := _upload_problem(uploads.get(name))) is not None:
                 problems.add(line.line, f"{field} {reason}")
-    problems.refuse()
+    problems.raise_if_any()
 
 
-def _objection(upload: StoredUpload | None) -> str | None:
+def _upload_problem(upload: StoredUpload | None) -> str | None:
     if upload is None:
         return "names no upload"
     if not upload.complete:

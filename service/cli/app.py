@@ -1,33 +1,23 @@
-"""`hilbert`: every verb of the command line. Heavy imports wait until their verb is called."""
+"""`hilbert`: the command line. A verb imports what it needs when it is called, so that `--help` is fast."""
 
 from __future__ import annotations
 
 import os
 import signal
-import socket
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Never
+from typing import Annotated
 
 import typer
-from pydantic import ValidationError
-from pydantic_settings import SettingsError
 from rich.console import Console
-from rich.table import Table
 
-from service.auth.keys import KeyRing
-from service.cli.bundle_shelf import BundleShelf
-from service.embedded.serving import RunningService, running_service, wait_for_signal
+from service.cli.bundles import bundle_app
+from service.cli.keys import keys_app
+from service.cli.processes import api, migrate, serve, worker
+from service.cli.settings import exit_with, raise_interrupt, read_settings
 from service.errors.request import UnknownTask
 from service.errors.tree import ConfigurationRefused
-from service.observability.logs import configure_logging
-from service.settings import Settings
-
-if TYPE_CHECKING:
-    from service.worker.model_protocol import Assessor
 
 app = typer.Typer(
     name="hilbert",
@@ -36,13 +26,11 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-keys_app = typer.Typer(help="Make, list and revoke API keys.", no_args_is_help=True)
+for verb in (serve, worker, api, migrate):
+    app.command()(verb)
 app.add_typer(keys_app, name="keys")
-bundle_app = typer.Typer(help="Look at a bundle and verify it.", no_args_is_help=True)
 app.add_typer(bundle_app, name="bundle")
 
-ParentPid = Annotated[int | None, typer.Option("--parent-pid", hidden=True, help="End with this process.")]
-ALL_QUEUES = "prepare,encode,score"
 EXTRAS = {
     **dict.fromkeys(("fastapi", "python_multipart", "uvicorn"), "api"),
     **dict.fromkeys(("httpx", "pyarrow"), "client"),
@@ -67,190 +55,6 @@ def main() -> None:
 
 
 @app.command()
-def serve(
-    host: Annotated[str | None, typer.Option(help="Address to listen on; default 127.0.0.1.")] = None,
-    port: Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one.")] = None,
-    data_dir: Annotated[Path | None, typer.Option(help="Folder of database, queue, objects and logs.")] = None,
-    bundle: Annotated[Path | None, typer.Option(help="Folder of the bundle to load.")] = None,
-) -> None:
-    """Start API, workers and sweeper on this machine, and stop them on Ctrl-C."""
-    settings = read_settings(host=host, port=port, data_dir=data_dir, bundle=bundle)
-    signal.signal(signal.SIGTERM, _interrupt)
-    console = Console()
-    console.print("Starting HILBERT ...")
-    try:
-        with running_service(settings) as service:
-            console.print(_welcome(service), soft_wrap=True, highlight=False)
-            wait_for_signal(service)
-            console.print("Stopping ...")
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
-    except KeyboardInterrupt:
-        console.print("Stopped before it was ready.")
-    except ConfigurationRefused as error:
-        _refuse(error.detail)
-
-
-@app.command()
-def worker(
-    queues: Annotated[str, typer.Option(help="Queues to serve, comma-separated.")] = ALL_QUEUES,
-    parent_pid: ParentPid = None,
-) -> None:
-    """Serve stages from the queues until a signal; the queue `deliver` needs a worker of its own."""
-    from service.worker.main import start_worker
-
-    raise typer.Exit(start_worker(read_settings(), queues, parent_pid, _open_assessor))
-
-
-@app.command()
-def api(
-    listen_fd: Annotated[int | None, typer.Option("--listen-fd", hidden=True)] = None,
-    parent_pid: ParentPid = None,
-) -> None:
-    """Serve HTTP alone, for deployments that start workers by themselves."""
-    from service.api.app import create_app
-    from service.api.server import Server
-    from service.observability.exposition import exposing
-    from service.worker.parent_death import tie_to_parent
-
-    if parent_pid is not None:
-        tie_to_parent(parent_pid)
-    configure_logging("api")
-    settings = read_settings()
-    try:
-        with exposing(settings) as exposition:
-            server = Server(create_app(settings, exposition), settings)
-            server.run(sockets=None if listen_fd is None else [socket.socket(fileno=listen_fd)])
-    except ConfigurationRefused as error:
-        _refuse(error.detail)
-
-
-@app.command()
-def migrate() -> None:
-    """Bring the database to the present schema."""
-    from sqlalchemy.exc import OperationalError
-
-    from service.storage import migration
-    from service.storage.database import Database
-
-    database = Database(read_settings().database)
-    try:
-        migration.migrate(database)
-    except OperationalError:  # its message names hosts and accounts
-        sys.stderr.write(
-            "The database does not answer, does not let us in (see HILBERT_DATABASE_URL), or others hold its tables "
-            "for long. Nothing was changed.\n"
-        )
-        raise typer.Exit(os.EX_TEMPFAIL) from None
-    finally:
-        database.close()
-    Console().print("The database is up to date.")
-
-
-@keys_app.command("create")
-def create_key(
-    name: Annotated[str, typer.Argument(help="What the key is for.")],
-    tenant: Annotated[str, typer.Option(help="Whose assessments it may see.")] = "default",
-) -> None:
-    """Make a key and print it, this once."""
-    typer.echo(_key_ring().issue(name=name, tenant=tenant).secret)
-
-
-@keys_app.command("list")
-def list_keys() -> None:
-    """List keys by their visible part."""
-    table = Table("id", "tenant", "name", "created", "revoked")
-    for key in _key_ring().all():
-        revoked = "" if key.revoked_at is None else f"{key.revoked_at:%Y-%m-%d %H:%M}"
-        table.add_row(key.id, key.tenant, key.name, f"{key.created_at:%Y-%m-%d %H:%M}", revoked)
-    Console().print(table)
-
-
-@keys_app.command("revoke")
-def revoke_key(
-    key_id: Annotated[str, typer.Argument(help="The visible part, as `keys list` shows it.")],
-) -> None:
-    """End a key's use at once."""
-    if not _key_ring().revoke(key_id):
-        _refuse("There is no such key in use; `hilbert keys list` shows all of them.")
-    Console().print(f"Key {key_id} is revoked.")
-
-
-@bundle_app.command("verify")
-def verify_bundle(
-    folder: Annotated[Path | None, typer.Argument(help="Folder of the bundle; default: HILBERT_BUNDLE.")] = None,
-) -> None:
-    """Check signature, digests and golden recording, as a worker does; status 1 when the bundle is refused."""
-    from service.cli import bundle
-
-    settings = read_settings(bundle=folder)
-    try:
-        usable = bundle.verify_bundle(settings.bundle, settings, Console(soft_wrap=True))
-    except ConfigurationRefused as error:
-        _refuse(error.detail)
-    raise typer.Exit(0 if usable else 1)
-
-
-@bundle_app.command("show")
-def show_bundle(
-    folder: Annotated[Path | None, typer.Argument(help="Folder of the bundle; default: HILBERT_BUNDLE.")] = None,
-) -> None:
-    """Print what a bundle says of itself: tasks, encoders, signature, files."""
-    from model.errors import BundleError
-    from service.cli import bundle
-
-    settings = read_settings(bundle=folder)
-    try:
-        bundle.show_bundle(settings.bundle, settings, Console(soft_wrap=True))
-    except ConfigurationRefused as error:
-        _refuse(error.detail)
-    except BundleError as error:
-        Console(stderr=True, soft_wrap=True).print(f"{error.detail}. {error.advice}", markup=False)
-        raise typer.Exit(1) from error
-
-
-Shelf = Annotated[Path, typer.Option(help="Folder that holds the bundles.")]
-SHELF = Path("/srv/bundles")
-
-
-@bundle_app.command("install")
-def install_bundle(
-    source: Annotated[str, typer.Argument(help="Folder of the bundle, or - for a tar archive from standard input.")],
-    shelf: Shelf = SHELF,
-) -> None:
-    """Copy a bundle beside the others if it can be used here, as `verify` says; print its name."""
-    from service.cli.bundle import verify_bundle as usable
-
-    settings = read_settings()
-    found = Console(stderr=True, soft_wrap=True)
-    with _refusing():
-        stream = sys.stdin.buffer if source == "-" else Path(source)
-        typer.echo(BundleShelf(shelf).install(stream, lambda folder: usable(folder, settings, found)))
-
-
-@bundle_app.command("activate")
-def activate_bundle(
-    name: Annotated[str, typer.Argument(help="Its name, as `bundle list` shows it.")], shelf: Shelf = SHELF
-) -> None:
-    """Let workers that start from now on load this bundle."""
-    with _refusing():
-        BundleShelf(shelf).activate(name)
-
-
-@bundle_app.command("rollback")
-def roll_back_bundle(shelf: Shelf = SHELF) -> None:
-    """Let workers that start from now on load the bundle that was active before; print its name."""
-    with _refusing():
-        typer.echo(BundleShelf(shelf).roll_back())
-
-
-@bundle_app.command("list")
-def list_bundles(shelf: Shelf = SHELF) -> None:
-    """List the installed bundles, which one is current and which was before."""
-    for bundle in BundleShelf(shelf).bundles():
-        typer.echo(f"{bundle.name}{'  current' * bundle.current}{'  previous' * bundle.previous}")
-
-
-@app.command()
 def assess(
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="The recording.")],
     transcript: Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="Its transcript.")] = None,
@@ -263,7 +67,7 @@ def assess(
     try:
         result = assess_file(read_settings(), file, transcript, task)
     except (ConfigurationRefused, UnknownTask) as error:
-        _refuse(error.detail)
+        exit_with(error.detail)
     if as_json:
         typer.echo(result.model_dump_json(indent=2))
         return
@@ -286,13 +90,13 @@ def batch(
     from service.cli.batch import BatchOptions, run_batch
 
     settings = read_settings()
-    signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGTERM, raise_interrupt)
     options = BatchOptions(
         manifest=manifest,
         out=out,
         url=url.rstrip("/"),
-        key=None if settings.key is None else settings.key.get_secret_value(),
-        patience=timedelta(seconds=patience),
+        key=None if settings.client_api_key is None else settings.client_api_key.get_secret_value(),
+        retry_timeout=timedelta(seconds=patience),
         cancel_on_interrupt=cancel_on_interrupt,
     )
     raise typer.Exit(run_batch(options, Console()))
@@ -304,70 +108,6 @@ def demo() -> None:
     from service.cli.demo import run_demo
 
     raise typer.Exit(run_demo())
-
-
-def read_settings(**overrides: object) -> Settings:
-    """The settings of the environment, those of the command line on top; ends with a message if bad."""
-    try:
-        return Settings.model_validate({name: value for name, value in overrides.items() if value is not None})
-    except ValidationError as error:
-        reasons = [
-            f"{'.'.join(map(str, problem['loc'])) or 'settings'}: {problem['msg']}" for problem in error.errors()
-        ]
-        _refuse("\n".join(reasons))
-    except SettingsError as error:  # names the setting and not what it holds
-        _refuse(f"{error}: it has to be JSON.")
-
-
-def _open_assessor(settings: Settings) -> Assessor:
-    """Imported late: a worker that delivers runs where no model's libraries are installed."""
-    from service.worker.model_adapter import open_assessor
-
-    return open_assessor(settings)
-
-
-@contextmanager
-def _refusing() -> Iterator[None]:
-    """What is refused ends the command with its reason."""
-    try:
-        yield
-    except ConfigurationRefused as error:
-        _refuse(error.detail)
-
-
-def _key_ring() -> KeyRing:
-    from service.auth.peppers import load_peppers
-    from service.storage.database import Database
-    from service.storage.migration import migrate as migrate_database
-
-    settings = read_settings()
-    database = Database(settings.database)
-    migrate_database(database)
-    return KeyRing(database, load_peppers(settings))
-
-
-def _welcome(service: RunningService) -> str:
-    key = "hilbert keys create NAME  makes another one"
-    if service.first_key is not None:
-        key = f"[bold]{service.first_key}[/bold]  (shown this once)"
-    return (
-        "\n"
-        f"  HILBERT answers at  [bold]{service.url}[/bold]\n"
-        f"  API key             {key}\n"
-        f"  Documentation       {service.url}/docs\n"
-        f"  Logs                {service.settings.folder / 'logs'}\n"
-        "\n"
-        "  Ctrl-C stops it."
-    )
-
-
-def _interrupt(_number: int, _frame: object) -> None:
-    raise KeyboardInterrupt
-
-
-def _refuse(reason: str) -> Never:
-    Console(stderr=True, soft_wrap=True).print(reason, markup=False, highlight=False)
-    raise typer.Exit(os.EX_CONFIG)
 
 
 if __name__ == "__main__":

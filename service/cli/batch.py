@@ -15,17 +15,17 @@ from pathlib import Path
 import httpx
 from rich.console import Console
 
-from service.cli.batch_client.client import Interrupted, ServiceClient, expect, told_problem
-from service.cli.batch_client.following import follow, upload_bar
-from service.cli.batch_client.journal import Journal, Place
-from service.cli.batch_client.manifest import Entry, read_manifest
-from service.cli.batch_client.results import Row, refuse_format, row_of, write_results
-from service.cli.batch_client.stopping import Stopped, refused
-from service.cli.batch_client.uploading import Uploader, files_of
+from service.cli.batch_client.client import ServiceClient, StopRequested, describe_problem, expect
+from service.cli.batch_client.errors import BatchCommandError, invalid_input
+from service.cli.batch_client.journal import FileKey, Journal
+from service.cli.batch_client.manifest import ManifestEntry, read_manifest
+from service.cli.batch_client.progress import upload_bar, wait_for_batch
+from service.cli.batch_client.results import ResultRow, check_output, result_row, write_results
+from service.cli.batch_client.uploading import Uploader, manifest_files
 
-INTERRUPTED = 130
+INTERRUPTED_STATUS = 130
 BATCHES = "/v1/batches"
-SCORED = ("succeeded", "abstained")
+SCORED_STATES = ("succeeded", "abstained")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +36,7 @@ class BatchOptions:
     out: Path
     url: str
     key: str | None
-    patience: timedelta
+    retry_timeout: timedelta
     cancel_on_interrupt: bool
 
     @property
@@ -49,28 +49,28 @@ def run_batch(options: BatchOptions, console: Console) -> int:
     """The exit status: 0 when every line has a result, 1 when some have none, else one of sysexits.h."""
     try:
         return _run(options, console)
-    except Stopped as stopped:
+    except BatchCommandError as stopped:
         console.print(stopped.message, markup=False, highlight=False, soft_wrap=True)
         return stopped.status
 
 
 def _run(options: BatchOptions, console: Console) -> int:
     if options.key is None:
-        raise Stopped("Set HILBERT_KEY to an API key of the service.", os.EX_CONFIG)
-    refuse_format(options.out)
+        raise BatchCommandError("Set HILBERT_CLIENT_API_KEY to an API key of the service.", os.EX_CONFIG)
+    check_output(options.out)
     read_manifest(options.manifest)
-    client = ServiceClient(options.url, options.key, patience=options.patience, stop=threading.Event())
+    client = ServiceClient(options.url, options.key, retry_timeout=options.retry_timeout, stop=threading.Event())
     try:
         entries = read_manifest(options.manifest, _tasks(client))
         digest = hashlib.sha256(options.manifest.read_bytes()).hexdigest()
         journal = Journal(options.journal, manifest=digest, url=options.url)
         try:
-            return _Run(client, journal, entries, console).through(options)
+            return _Run(client, journal, entries, console).execute(options)
         finally:
             journal.close()
-    except (KeyboardInterrupt, Interrupted):
+    except (KeyboardInterrupt, StopRequested):
         console.print("Interrupted. Run the same command again to go on.")
-        return INTERRUPTED
+        return INTERRUPTED_STATUS
     finally:
         client.close()
 
@@ -84,50 +84,52 @@ def _tasks(client: ServiceClient) -> frozenset[str]:
 class _Run:
     """One run of the command, with its journal open."""
 
-    def __init__(self, client: ServiceClient, journal: Journal, entries: Sequence[Entry], console: Console) -> None:
+    def __init__(
+        self, client: ServiceClient, journal: Journal, entries: Sequence[ManifestEntry], console: Console
+    ) -> None:
         self._client = client
         self._journal = journal
         self._entries = entries
         self._console = console
 
-    def through(self, options: BatchOptions) -> int:
+    def execute(self, options: BatchOptions) -> int:
         """All the way, or until a signal."""
         try:
             batch = self._journal.batch or self._submit()
             self._console.print(f"The service has batch {batch}.", highlight=False)
-            follow(self._client, f"{BATCHES}/{batch}", self._console)
+            wait_for_batch(self._client, f"{BATCHES}/{batch}", self._console)
             rows = self._collect(batch)
-        except (KeyboardInterrupt, Interrupted):
+        except (KeyboardInterrupt, StopRequested):
             self._client.stop.clear()
-            self._console.print(self._farewell(cancel=options.cancel_on_interrupt), soft_wrap=True)
-            return INTERRUPTED
+            self._console.print(self._interrupt_message(cancel=options.cancel_on_interrupt), soft_wrap=True)
+            return INTERRUPTED_STATUS
         write_results(rows, options.out)
         self._journal.remove()
         return self._summarise(rows, options.out)
 
     def _submit(self) -> str:
         """The id of the batch, once the service has it."""
-        if self._journal.posting is None:
-            self._journal.will_post(self._body(self._upload()))
-        body = (self._journal.posting or "").encode()
+        if self._journal.request_body is None:
+            self._journal.record_request(self._body(self._upload()))
+        body = (self._journal.request_body or "").encode()
         key = hashlib.sha256(f"{self._journal.run} {self._journal.refusals}".encode() + body).hexdigest()
         headers = {"Content-Type": "application/x-ndjson", "Idempotency-Key": f'"{key}"'}
         answer = self._client.request("POST", BATCHES, headers, body)
         if answer.status_code != httpx.codes.ACCEPTED:
-            self._journal.was_refused()
+            self._journal.record_refusal()
             if answer.headers.get("content-type") == "application/problem+json" and "errors" in answer.json():
                 raise self._refusal(answer)
         batch: str = expect(answer, httpx.codes.ACCEPTED).json()["id"]
-        self._journal.accepted(batch)
+        self._journal.record_batch(batch)
         return batch
 
-    def _upload(self) -> dict[Place, str]:
-        files = files_of(self._entries)
+    def _upload(self) -> dict[FileKey, str]:
+        files = manifest_files(self._entries)
         with upload_bar(self._console, sum(file.size for file in files)) as progress:
             task = progress.task_ids[0]
             return Uploader(self._client, self._journal, lambda size: progress.advance(task, size)).send_all(files)
 
-    def _body(self, uploads: dict[Place, str]) -> str:
+    def _body(self, uploads: dict[FileKey, str]) -> str:
         lines = []
         for entry in self._entries:
             line = {"custom_id": entry.custom_id, "task": entry.task, "reference": entry.reference}
@@ -135,30 +137,30 @@ class _Run:
             lines.append(json.dumps({name: value for name, value in line.items() if value is not None}) + "\n")
         return "".join(lines)
 
-    def _refusal(self, answer: httpx.Response) -> Stopped:
+    def _refusal(self, answer: httpx.Response) -> BatchCommandError:
         """The service's problems, at the manifest's own lines."""
-        told = [told_problem(answer)]
+        told = [describe_problem(answer)]
         for problem in answer.json()["errors"]:
             word, _, number = problem["location"].partition(" ")
             place = problem["location"]
             if word == "line" and number.isdigit() and 0 < int(number) <= len(self._entries):
                 place = f"line {self._entries[int(number) - 1].line}"
             told.append(f"  {place}: {problem['reason']}")
-        return refused("\n".join(told))
+        return invalid_input("\n".join(told))
 
-    def _collect(self, batch: str) -> list[Row]:
+    def _collect(self, batch: str) -> list[ResultRow]:
         """A row for each line of the manifest, in its order."""
-        found: dict[str, Row] = {}
+        found: dict[str, ResultRow] = {}
 
         def keep(line: str) -> None:
-            row = row_of(json.loads(line))
+            row = result_row(json.loads(line))
             found[str(row["custom_id"])] = row
 
         for name in ("output", "errors"):
             self._client.read_lines(f"{BATCHES}/{batch}/{name}", keep)
-        return [found.get(entry.custom_id) or _erased(entry) for entry in self._entries]
+        return [found.get(entry.custom_id) or _erased_row(entry) for entry in self._entries]
 
-    def _farewell(self, *, cancel: bool) -> str:
+    def _interrupt_message(self, *, cancel: bool) -> str:
         batch = self._journal.batch
         if batch is None:
             return "Interrupted. Run the same command again to go on with the uploads."
@@ -167,13 +169,13 @@ class _Run:
         expect(self._client.request("DELETE", f"{BATCHES}/{batch}"), httpx.codes.NO_CONTENT, httpx.codes.ACCEPTED)
         return "Interrupted; the batch was cancelled. Run the same command again to fetch what was done."
 
-    def _summarise(self, rows: Sequence[Row], out: Path) -> int:
+    def _summarise(self, rows: Sequence[ResultRow], out: Path) -> int:
         counts = Counter(str(row["state"]) for row in rows)
         told = ", ".join(f"{count} {state}" for state, count in counts.most_common())
         self._console.print(f"{len(rows)} lines: {told}. Results are in {out}", markup=False, soft_wrap=True)
-        return 0 if all(state in SCORED for state in counts) else 1
+        return 0 if all(state in SCORED_STATES for state in counts) else 1
 
 
-def _erased(entry: Entry) -> Row:
+def _erased_row(entry: ManifestEntry) -> ResultRow:
     advice = "Its assessment was erased from the service."
     return {"custom_id": entry.custom_id, "state": "erased", "error_code": "erased", "error_advice": advice}

@@ -28,12 +28,13 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from rich.text import Text
 
 from service.assessments.result import Result
-from service.cli.interruptions import Interrupted, Interruptions
+from service.cli.interruptions import DeferredSignals, SignalInterrupt
 from service.cli.rendering import render_result
-from service.settings import REPOSITORY, Settings
+from service.setting_groups import REPOSITORY
+from service.settings import Settings
 
-SERVE = (sys.executable, "-m", "service.cli.app", "serve")
-KEY = re.compile(r"hil_[A-Za-z0-9_-]{20,}")
+SERVE_COMMAND = (sys.executable, "-m", "service.cli.app", "serve")
+KEY_PATTERN = re.compile(r"hil_[A-Za-z0-9_-]{20,}")
 READY_SECONDS = 60.0
 SCORE_SECONDS = 600.0
 STOP_SECONDS = 10.0
@@ -46,15 +47,15 @@ STAGES = {
     "encode": "turning segments into features",
     "score": "scoring the recording",
 }
-OWN_RECORDING = """\
+NEXT_STEPS = """\
 Now with a recording of your own:
 
   make serve                       # prints the address, and once the key
-  export HILBERT_KEY=hil_...       # the key it printed
-  curl -H "Authorization: Bearer $HILBERT_KEY" \\
+  export HILBERT_CLIENT_API_KEY=hil_...       # the key it printed
+  curl -H "Authorization: Bearer $HILBERT_CLIENT_API_KEY" \\
        -F audio=@interview.wav -F transcript=@interview.vtt \\
        http://127.0.0.1:8000/v1/assessments
-  curl -H "Authorization: Bearer $HILBERT_KEY" \\
+  curl -H "Authorization: Bearer $HILBERT_CLIENT_API_KEY" \\
        http://127.0.0.1:8000/v1/assessments/ID     # the id of the first answer\
 """
 
@@ -77,7 +78,7 @@ class DemoFailed(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Server:
+class DemoService:
     """A running `hilbert serve`, with the file that its output goes to and the folder of its children's logs."""
 
     process: subprocess.Popen[bytes]
@@ -95,15 +96,15 @@ class Server:
         """The last lines of each log, keys blotted out."""
         logs = [self.log, *sorted(self.logs.glob("*.log"))]
         lines = [line for log in logs for line in _read(log).splitlines()[-LOG_LINES:]]
-        return "\n".join(KEY.sub("hil_...", line) for line in lines)
+        return "\n".join(KEY_PATTERN.sub("hil_...", line) for line in lines)
 
     def key(self) -> str | None:
         """The key that the service prints when it has started for the first time; None before."""
-        printed = KEY.search(_read(self.log))
+        printed = KEY_PATTERN.search(_read(self.log))
         return None if printed is None else printed.group()
 
 
-class Stage(BaseModel):
+class StageProgress(BaseModel):
     """The part of an assessment's progress that the demo shows."""
 
     stage: str | None = None
@@ -111,7 +112,7 @@ class Stage(BaseModel):
     segments_total: int | None = None
 
 
-class Problem(BaseModel):
+class ServiceProblem(BaseModel):
     """What the service says when something went wrong: a refused request or a failed assessment."""
 
     code: str = "unknown"
@@ -123,22 +124,24 @@ class Problem(BaseModel):
         return "\n".join(line for line in (f"{self.title} ({self.code})", self.detail, self.advice) if line)
 
 
-class Followed(BaseModel):
+class AssessmentStatus(BaseModel):
     """The fields of an assessment that the demo reads."""
 
     state: str
-    progress: Stage = Stage()
+    progress: StageProgress = StageProgress()
     result: Result | None = None
-    error: Problem | None = None
+    error: ServiceProblem | None = None
 
 
-def run_demo(console: Console | None = None, command: Sequence[str] = SERVE, example: Example = INTERVIEW) -> int:
+def run_demo(
+    console: Console | None = None, command: Sequence[str] = SERVE_COMMAND, example: Example = INTERVIEW
+) -> int:
     """Score the example through a service started for it; returns the exit status (128 + n after signal n)."""
     console = console or Console()
     try:
-        with Interruptions() as interruptions:
-            _demonstrate(console, command, example, interruptions)
-    except Interrupted as interrupted:
+        with DeferredSignals() as signals:
+            _demonstrate(console, command, example, signals)
+    except SignalInterrupt as interrupted:
         with suppress(OSError):  # after SIGHUP there may be no terminal to print on
             console.print("Stopped. Nothing is left running.", style="yellow")
         return 128 + interrupted.signum
@@ -148,21 +151,21 @@ def run_demo(console: Console | None = None, command: Sequence[str] = SERVE, exa
     return 0
 
 
-def _demonstrate(console: Console, command: Sequence[str], example: Example, interruptions: Interruptions) -> None:
+def _demonstrate(console: Console, command: Sequence[str], example: Example, signals: DeferredSignals) -> None:
     cleanup = ExitStack()
     try:
         server = _start(command, cleanup)
-        with interruptions.allowed():
+        with signals.allowed():
             result = _score(example, server, console)
             console.print()
             render_result(result, console)
     finally:
         cleanup.close()
     console.print("The service has stopped and its data folder is gone.\n")
-    console.print(Text(OWN_RECORDING), soft_wrap=True)
+    console.print(Text(NEXT_STEPS), soft_wrap=True)
 
 
-def _start(command: Sequence[str], cleanup: ExitStack) -> Server:
+def _start(command: Sequence[str], cleanup: ExitStack) -> DemoService:
     folder = Path(tempfile.mkdtemp(prefix="hilbert-demo-"))
     cleanup.callback(shutil.rmtree, folder, ignore_errors=True)
     port = _free_port()
@@ -179,7 +182,7 @@ def _start(command: Sequence[str], cleanup: ExitStack) -> Server:
             start_new_session=True,
         )
     cleanup.callback(_stop, process)
-    return Server(process=process, url=f"http://127.0.0.1:{port}", log=log, logs=folder / "data" / "logs")
+    return DemoService(process=process, url=f"http://127.0.0.1:{port}", log=log, logs=folder / "data" / "logs")
 
 
 def _environment(data: Path, port: int) -> dict[str, str]:
@@ -209,7 +212,7 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _score(example: Example, server: Server, console: Console) -> Result:
+def _score(example: Example, server: DemoService, console: Console) -> Result:
     console.print("HILBERT: a calibrated, explained risk estimate from speech and its transcript.\n", style="bold")
     # trust_env off: a proxy named in the environment has no business on the loopback.
     with httpx.Client(base_url=server.url, timeout=REQUEST_SECONDS, trust_env=False) as client:
@@ -222,7 +225,7 @@ def _score(example: Example, server: Server, console: Console) -> Result:
         return _result(_follow(client, location, server, console))
 
 
-def _await_readiness(client: httpx.Client, server: Server) -> str:
+def _await_readiness(client: httpx.Client, server: DemoService) -> str:
     deadline = time.monotonic() + READY_SECONDS
     while time.monotonic() < deadline:
         with suppress(httpx.TransportError):
@@ -232,17 +235,17 @@ def _await_readiness(client: httpx.Client, server: Server) -> str:
     raise DemoFailed(f"The service was not ready in {READY_SECONDS:.0f} s. The end of its logs:\n{server.tail()}")
 
 
-def _submit(example: Example, client: httpx.Client, server: Server) -> str:
+def _submit(example: Example, client: httpx.Client, server: DemoService) -> str:
     with example.audio.open("rb") as audio, example.transcript.open("rb") as transcript:
         files = {
             "audio": (example.audio.name, audio, "audio/flac"),
             "transcript": (example.transcript.name, transcript, "text/vtt"),
         }
         request = client.build_request("POST", "/v1/assessments", files=files)
-        return str(_answered(request, client, server).headers["location"])
+        return str(_send(request, client, server).headers["location"])
 
 
-def _answered(request: httpx.Request, client: httpx.Client, server: Server) -> httpx.Response:
+def _send(request: httpx.Request, client: httpx.Client, server: DemoService) -> httpx.Response:
     try:
         response = client.send(request)
     except httpx.TransportError as error:
@@ -251,18 +254,18 @@ def _answered(request: httpx.Request, client: httpx.Client, server: Server) -> h
     if response.is_success:
         return response
     try:
-        raise DemoFailed(str(Problem.model_validate_json(response.content)))
+        raise DemoFailed(str(ServiceProblem.model_validate_json(response.content)))
     except ValidationError:
         raise DemoFailed(f"The service answered with status {response.status_code}.") from None
 
 
-def _follow(client: httpx.Client, location: str, server: Server, console: Console) -> Followed:
+def _follow(client: httpx.Client, location: str, server: DemoService, console: Console) -> AssessmentStatus:
     deadline = time.monotonic() + SCORE_SECONDS
     with _progress(console) as progress:
         task = progress.add_task("waiting for a worker", total=None, segments="")
         while time.monotonic() < deadline:
             request = client.build_request("GET", location)
-            assessment = Followed.model_validate_json(_answered(request, client, server).content)
+            assessment = AssessmentStatus.model_validate_json(_send(request, client, server).content)
             _advance(progress, task, assessment)
             if assessment.state in FINAL_STATES:
                 return assessment
@@ -280,7 +283,7 @@ def _progress(console: Console) -> Progress:
     )
 
 
-def _advance(progress: Progress, task: TaskID, assessment: Followed) -> None:
+def _advance(progress: Progress, task: TaskID, assessment: AssessmentStatus) -> None:
     at = assessment.progress
     description = STAGES.get(at.stage or "", "waiting for a worker")
     if assessment.state in FINAL_STATES:
@@ -291,8 +294,8 @@ def _advance(progress: Progress, task: TaskID, assessment: Followed) -> None:
     )
 
 
-def _result(assessment: Followed) -> Result:
+def _result(assessment: AssessmentStatus) -> Result:
     if assessment.result is not None:
         return assessment.result
-    problem = assessment.error or Problem()
+    problem = assessment.error or ServiceProblem()
     raise DemoFailed(str(problem.model_copy(update={"title": f"No result: the assessment {assessment.state}"})))

@@ -10,7 +10,7 @@ from types import FrameType
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-class Interrupted(KeyboardInterrupt):
+class SignalInterrupt(KeyboardInterrupt):
     """A signal asked the demo to stop."""
 
     def __init__(self, signum: int) -> None:
@@ -18,8 +18,8 @@ class Interrupted(KeyboardInterrupt):
         self.signum = signum
 
 
-class Interruptions:
-    """Turns SIGINT, SIGTERM and SIGHUP into `Interrupted`, but only inside `allowed` sections.
+class DeferredSignals:
+    """Turns SIGINT, SIGTERM and SIGHUP into `SignalInterrupt`, but only inside `allowed` sections.
 
     Everywhere else they wait: starting a process and cleaning up after it must not end in their middle.
     Signals that the caller ignores (as `nohup` does) stay ignored.
@@ -30,7 +30,7 @@ class Interruptions:
         self._open = False
         self._previous = {s: signal.getsignal(s) for s in SIGNALS}
 
-    def __enter__(self) -> Interruptions:
+    def __enter__(self) -> DeferredSignals:
         for signum, handler in self._previous.items():
             if handler is not signal.SIG_IGN:
                 signal.signal(signum, self._receive)
@@ -46,7 +46,7 @@ class Interruptions:
         try:
             self._open = True
             if self._received is not None:
-                raise Interrupted(self._received)
+                raise SignalInterrupt(self._received)
             yield
         finally:
             self._open = False
@@ -55,4 +55,4 @@ class Interruptions:
         self._received = signum
         if self._open:
             self._open = False
-            raise Interrupted(signum)
+            raise SignalInterrupt(signum)

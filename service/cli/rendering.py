@@ -144,7 +144,7 @@ def _contributions(given: Contributions, marks: Marks) -> Group:
     for name, value, meaning in rows:
         grid.add_row(name, f"{value:+.2f}", marks.signed_bar(value, largest), meaning)
     caveat = () if given.stable else (Text(UNSTABLE, "yellow"),)
-    return Group(grid, *caveat, Text(_reading(given), style="dim"))
+    return Group(grid, *caveat, Text(_explanation(given), style="dim"))
 
 
 def _withheld(modality: str, value: float) -> str:
@@ -152,7 +152,7 @@ def _withheld(modality: str, value: float) -> str:
     return f"{abs(value):.2f} {direction} when {modality} is withheld"
 
 
-def _reading(given: Contributions) -> str:
+def _explanation(given: Contributions) -> str:
     shares = ""
     if given.share_audio is not None and given.share_text is not None:
         shares = f" Shares of the movement: audio {given.share_audio:.0%}, text {given.share_text:.0%}."
@@ -212,7 +212,10 @@ def _model(trace: ModelTrace) -> list[Text]:
     digest = trace.digest.removeprefix("sha256:")[:DIGEST_SHOWN]
     lines = [
         Text(f"bundle {trace.bundle} {trace.version}, sha256 {digest}, {trace.provider}, {trace.precision}"),
-        *(Text(f"{name} on {graph.device}, {graph.provider}, {graph.precision}") for name, graph in _apart(trace)),
+        *(
+            Text(f"{name} on {graph.device}, {graph.provider}, {graph.precision}")
+            for name, graph in _differing_graphs(trace)
+        ),
         Text(f"signed by the key {trace.signed_by}" if trace.signed_by else "not signed by a trusted key"),
     ]
     if trace.demonstration:
@@ -220,7 +223,7 @@ def _model(trace: ModelTrace) -> list[Text]:
     return lines
 
 
-def _apart(trace: ModelTrace) -> list[tuple[str, GraphTrace]]:
+def _differing_graphs(trace: ModelTrace) -> list[tuple[str, GraphTrace]]:
     """The graphs, where they were not all run alike; for one CPU the line above says it all."""
     ways = {(graph.provider, graph.precision) for graph in trace.graphs.values()}
     return list(trace.graphs.items()) if len(ways) > 1 else []

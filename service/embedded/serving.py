@@ -15,19 +15,19 @@ from time import monotonic, sleep
 
 from sqlalchemy.exc import OperationalError
 
-from service.auth.keys import KeyRing
-from service.auth.peppers import load_peppers
-from service.embedded.supervisor import FolderLock, Program, Supervisor
+from service.auth.keys import ApiKeyRepository, load_peppers
+from service.embedded.supervisor import DataFolderLock, Program, Supervisor
 from service.errors.tree import ConfigurationRefused
-from service.settings import REPOSITORY, Settings
+from service.setting_groups import REPOSITORY
+from service.settings import Settings
 from service.storage.database import Database
 from service.storage.migration import migrate
 
-HILBERT = (sys.executable, "-m", "service.cli.app")
-WORKER = (*HILBERT, "worker")
+HILBERT_COMMAND = (sys.executable, "-m", "service.cli.app")
+WORKER_COMMAND = (*HILBERT_COMMAND, "worker")
 BACKLOG = 128
-READY_WITHIN = timedelta(minutes=2)
-LOOK_EVERY_SECONDS = 0.1
+READY_TIMEOUT = timedelta(minutes=2)
+POLL_SECONDS = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,13 +41,13 @@ class RunningService:
 
 
 @contextmanager
-def running_service(settings: Settings, worker_command: tuple[str, ...] = WORKER) -> Iterator[RunningService]:
+def running_service(settings: Settings, worker_command: tuple[str, ...] = WORKER_COMMAND) -> Iterator[RunningService]:
     """Start API and workers, wait until they are ready, and stop them all at the end of the block.
 
     Raises ConfigurationRefused when the folder is in use, the port is taken, or a child refuses its settings.
     `worker_command` is what a worker is started with, before `--queues` and `--parent-pid`.
     """
-    with FolderLock(settings.folder), _listening(settings) as listener:
+    with DataFolderLock(settings.folder), _listening(settings) as listener:
         first_key = _prepare_database(settings)
         url = f"http://{_printable_host(settings.host)}:{listener.getsockname()[1]}"
         with Supervisor(
@@ -62,16 +62,16 @@ def running_service(settings: Settings, worker_command: tuple[str, ...] = WORKER
             yield service
 
 
-def wait_until_ready(service: RunningService, within: timedelta = READY_WITHIN) -> None:
+def wait_until_ready(service: RunningService, within: timedelta = READY_TIMEOUT) -> None:
     """Return once /healthz says that work can be done. Raises ConfigurationRefused, also when it takes too long."""
     deadline = monotonic() + within.total_seconds()
     while monotonic() < deadline:
-        service.supervisor.check()
-        if _ready(service.url):
+        service.supervisor.raise_if_refused()
+        if _is_healthy(service.url):
             return
-        if service.supervisor.struggling:
+        if service.supervisor.crash_looping:
             break
-        sleep(LOOK_EVERY_SECONDS)
+        sleep(POLL_SECONDS)
     raise ConfigurationRefused(
         f"The service did not become ready; its logs, in {service.settings.folder / 'logs'}, say why."
     )
@@ -87,15 +87,15 @@ def wait_for_signal(service: RunningService) -> None:
     signal.signal(signal.SIGINT, on_signal)
     signal.signal(signal.SIGTERM, on_signal)
     while not stop[0]:
-        service.supervisor.check()
-        sleep(LOOK_EVERY_SECONDS)
+        service.supervisor.raise_if_refused()
+        sleep(POLL_SECONDS)
 
 
 def _prepare_database(settings: Settings) -> str | None:
     database = Database(settings.database)
     try:
         migrate(database)
-        keys = KeyRing(database, load_peppers(settings))
+        keys = ApiKeyRepository(database, load_peppers(settings))
         if settings.environment == "production" or keys.all():
             return None
         return keys.issue(name="first start", tenant="default").secret
@@ -112,8 +112,8 @@ def _programs(settings: Settings, listener: socket.socket, worker_command: tuple
     descriptor = listener.fileno()
     api = Program(
         name="api",
-        command=(*HILBERT, "api", "--listen-fd", str(descriptor), *parent),
-        inherits=(descriptor,),
+        command=(*HILBERT_COMMAND, "api", "--listen-fd", str(descriptor), *parent),
+        inherited_fds=(descriptor,),
         environment=_metrics_port(settings, 0),
     )
     workers = tuple(
@@ -157,7 +157,7 @@ def _printable_host(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def _ready(url: str) -> bool:
+def _is_healthy(url: str) -> bool:
     connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=2)
     try:
         connection.request("GET", "/healthz")

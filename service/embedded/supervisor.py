@@ -25,14 +25,14 @@ from service.errors.tree import ConfigurationRefused
 
 log = structlog.stdlib.get_logger(__name__)
 
-REFUSED = os.EX_CONFIG
+REFUSED_STATUS = os.EX_CONFIG
 """Exit status of a child that no restart will mend."""
-FIRST_PAUSE = 0.5
-LONGEST_PAUSE = 30.0
-STEADY_SECONDS = 30.0
-MANY_FAILURES = 3
-LOG_LIMIT = 5_000_000
-LOOK_EVERY_SECONDS = 0.1
+MIN_BACKOFF_SECONDS = 0.5
+MAX_BACKOFF_SECONDS = 30.0
+STABLE_SECONDS = 30.0
+CRASH_LOOP_FAILURES = 3
+MAX_LOG_BYTES = 5_000_000
+POLL_SECONDS = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +41,7 @@ class Program:
 
     name: str
     command: tuple[str, ...]
-    inherits: tuple[int, ...] = ()
+    inherited_fds: tuple[int, ...] = ()
     environment: dict[str, str] = field(default_factory=dict)
 
 
@@ -50,12 +50,12 @@ class _Child:
     program: Program
     process: subprocess.Popen[bytes] | None = None
     started_at: float = 0.0
-    pause: float = FIRST_PAUSE
+    backoff: float = MIN_BACKOFF_SECONDS
     start_after: float = 0.0
     failures: int = 0
 
 
-class FolderLock:
+class DataFolderLock:
     """The data folder belongs to one supervisor at a time; the lock ends with the process that holds it."""
 
     def __init__(self, folder: Path) -> None:
@@ -105,7 +105,7 @@ class Supervisor:
     def __enter__(self) -> Self:
         self.logs.mkdir(parents=True, exist_ok=True)
         self._children = [_Child(program=program) for program in self.programs]
-        self._thread = threading.Thread(target=self._watch, name="supervisor", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="supervisor", daemon=True)
         self._thread.start()
         return self
 
@@ -124,25 +124,25 @@ class Supervisor:
             if child.program.name == name and child.process is not None and child.process.poll() is None
         ]
 
-    def check(self) -> None:
+    def raise_if_refused(self) -> None:
         """Raise ConfigurationRefused when a child has said that no restart will mend it."""
         for program in self._refused:
             raise ConfigurationRefused(_last_line(self._log_path(program)) or f"{program.name} refused to start.")
 
     @property
-    def struggling(self) -> bool:
+    def crash_looping(self) -> bool:
         """Whether a child has ended again and again without ever having run for a while."""
-        return any(child.failures >= MANY_FAILURES for child in self._children)
+        return any(child.failures >= CRASH_LOOP_FAILURES for child in self._children)
 
-    def _watch(self) -> None:
+    def _run(self) -> None:
         # Children are started by this thread alone and it outlives them: on Linux a child tied to its parent
         # is tied to the thread that started it.
-        while not self._stopping.wait(LOOK_EVERY_SECONDS):
+        while not self._stopping.wait(POLL_SECONDS):
             for child in self._children:
-                self._look_after(child)
+                self._restart_if_ended(child)
         self._stop_all()
 
-    def _look_after(self, child: _Child) -> None:
+    def _restart_if_ended(self, child: _Child) -> None:
         if child.process is None:
             if monotonic() >= child.start_after and child.program not in self._refused:
                 self._start(child)
@@ -151,18 +151,18 @@ class Supervisor:
         if status is None:
             return
         child.process = None
-        if status == REFUSED:
+        if status == REFUSED_STATUS:
             self._refused.append(child.program)
             return
-        steady = monotonic() - child.started_at > STEADY_SECONDS
-        child.pause = FIRST_PAUSE if steady else min(2 * child.pause, LONGEST_PAUSE)
+        steady = monotonic() - child.started_at > STABLE_SECONDS
+        child.backoff = MIN_BACKOFF_SECONDS if steady else min(2 * child.backoff, MAX_BACKOFF_SECONDS)
         child.failures = 1 if steady else child.failures + 1
-        child.start_after = monotonic() + child.pause
-        log.warning("child ended", child=child.program.name, status=status, restart_in=child.pause)
+        child.start_after = monotonic() + child.backoff
+        log.warning("child ended", child=child.program.name, status=status, restart_in=child.backoff)
 
     def _start(self, child: _Child) -> None:
         path = self._log_path(child.program)
-        if path.exists() and path.stat().st_size > LOG_LIMIT:
+        if path.exists() and path.stat().st_size > MAX_LOG_BYTES:
             path.replace(path.with_name(f"{path.name}.1"))
         with path.open("ab") as output:
             child.process = subprocess.Popen(
@@ -172,7 +172,7 @@ class Supervisor:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
-                pass_fds=child.program.inherits,
+                pass_fds=child.program.inherited_fds,
                 start_new_session=True,
             )
         child.started_at = monotonic()

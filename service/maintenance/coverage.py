@@ -1,4 +1,4 @@
-"""Whether everything that assessments need is served, by workers that fit each other."""
+"""Coverage: the queues that no live worker serves, or not with the model that assessments are prepared for."""
 
 from __future__ import annotations
 
@@ -9,35 +9,37 @@ from sqlalchemy.orm import Session
 
 from service.assessments.states import StageKind
 from service.storage.database import now
-from service.worker_registry import LivingWorker, living
+from service.worker_registry import LiveWorker, live_workers
 
-FOLLOWING = (StageKind.ENCODE, StageKind.SCORE)
+MODEL_BOUND = (StageKind.ENCODE, StageKind.SCORE)
+"""Stages that only workers with the model of the prepare stage can take."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Gap:
-    """A queue that nobody serves; or, with a model, nobody who has the one that others prepare assessments for."""
+class UnservedQueue:
+    """A queue without a live worker or, when `model` is given, without one that has this model."""
 
     queue: str
     model: str | None = None
 
 
-def gaps(session: Session, silence: timedelta) -> list[Gap]:
-    """Queues without a living worker, then those without one that has a model that is prepared for.
+def unserved_queues(session: Session, worker_timeout: timedelta) -> list[UnservedQueue]:
+    """Queues without a live worker, then queues without one for a model that other workers prepare for.
 
-    Workers that are being replaced come one after the other, so a model counts once it is prepared for since `silence`.
+    Workers are replaced one after the other, so a model counts once a worker has prepared for it for
+    `worker_timeout`.
     """
-    workers = living(session, silence)
+    workers = live_workers(session, worker_timeout)
     idle = [kind for kind in StageKind if not any(kind in worker.queues for worker in workers)]
-    prepared = {worker.model for worker in workers if worker.model is not None and _prepares(worker, silence)}
+    prepared = {worker.model for worker in workers if worker.model is not None and _prepares(worker, worker_timeout)}
     apart = [
-        Gap(queue=kind, model=model)
+        UnservedQueue(queue=kind, model=model)
         for model in sorted(prepared)
-        for kind in FOLLOWING
+        for kind in MODEL_BOUND
         if kind not in idle and not any(kind in worker.queues and worker.model == model for worker in workers)
     ]
-    return [*(Gap(queue=kind) for kind in idle), *apart]
+    return [*(UnservedQueue(queue=kind) for kind in idle), *apart]
 
 
-def _prepares(worker: LivingWorker, silence: timedelta) -> bool:
-    return StageKind.PREPARE in worker.queues and worker.started_at < now() - silence
+def _prepares(worker: LiveWorker, worker_timeout: timedelta) -> bool:
+    return StageKind.PREPARE in worker.queues and worker.started_at < now() - worker_timeout

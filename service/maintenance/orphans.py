@@ -1,4 +1,4 @@
-"""Objects that no row knows: left by an API that was killed while it received a file, or while it deleted one."""
+"""Orphans: objects without a row, left by a process that was killed while it stored or deleted them."""
 
 from __future__ import annotations
 
@@ -11,20 +11,19 @@ from service.storage.database import Database, now
 from service.storage.objects import ObjectStore
 from service.storage.tables import AssessmentRow, UploadRow
 
-AT_ONCE = 500
+MAX_ROWS = 500
 
 
 def remove_orphans(database: Database, objects: ObjectStore, age: timedelta) -> int:
-    """Delete what lies under the ids of no assessment and no upload, and half-written files.
+    """Delete objects whose assessment or upload has no row, and half-written files; returns how many ids and files.
 
-    Only where nothing was stored for `age`: a recording is in the store a moment before its assessment is in the
-    database. Returns how many ids and files that were.
+    Only where nothing was stored for `age`, because a recording is stored before its assessment is committed.
     """
     before = now() - age
     removed = 0
-    for place, table in (("assessments", AssessmentRow), ("uploads", UploadRow)):
-        for prefix in _without_row(database, objects.folders(place), table):
-            if _old(objects.newest(prefix), before):
+    for folder, table in (("assessments", AssessmentRow), ("uploads", UploadRow)):
+        for prefix in _without_row(database, objects.folders(folder), table):
+            if _is_older(objects.newest(prefix), before):
                 objects.delete(prefix)
                 removed += 1
     return removed + objects.delete_unfinished(before)
@@ -33,12 +32,12 @@ def remove_orphans(database: Database, objects: ObjectStore, age: timedelta) -> 
 def _without_row(
     database: Database, prefixes: Sequence[str], table: type[AssessmentRow] | type[UploadRow]
 ) -> Iterator[str]:
-    for start in range(0, len(prefixes), AT_ONCE):
-        ids = {prefix.rpartition("/")[2]: prefix for prefix in prefixes[start : start + AT_ONCE]}
+    for start in range(0, len(prefixes), MAX_ROWS):
+        ids = {prefix.rpartition("/")[2]: prefix for prefix in prefixes[start : start + MAX_ROWS]}
         with database.reading() as session:
             known = set(session.scalars(select(table.id).where(table.id.in_(ids))))
         yield from (ids[unknown] for unknown in sorted(ids.keys() - known))
 
 
-def _old(moment: datetime | None, before: datetime) -> bool:
+def _is_older(moment: datetime | None, before: datetime) -> bool:
     return moment is not None and moment < before

@@ -1,4 +1,4 @@
-"""How long each class of data is kept, and its removal: at the end of an assessment and by a timed task."""
+"""Retention: how long each class of data is kept, and its deletion at the end of an assessment and by the sweeper."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from typing import Any
 from sqlalchemy import Row, Select, and_, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
-from service.assessments.states import FINAL
-from service.batches.lifecycle import withdraw_line
-from service.batches.states import ENDED, BatchState
+from service.assessments.states import FINAL_STATES
+from service.batches.lifecycle import invalidate_files
+from service.batches.states import FINAL_BATCH_STATES, BatchState
 from service.settings import Settings
 from service.storage.database import Database, now
 from service.storage.objects import ObjectStore, assessment_prefix, work_prefix
 from service.storage.tables import AssessmentRow, BatchRow
 
-AT_ONCE = 100
+MAX_ROWS = 100
 BACKUP_LOCK = 7_214_500_362
-"""PostgreSQL advisory lock that `deploy/backup.sh` holds while it copies the rows, and then what they name."""
+"""PostgreSQL advisory lock that `deploy/backup.sh` holds while it copies the rows and then the objects they name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retention:
-    """Time from the end of an assessment to the removal of its parts; None keeps until a client erases.
+    """Time from the end of an assessment to the deletion of each class; None keeps results until a client erases them.
 
-    What stages leave to each other is audio and words as well: it goes at the end, always.
+    Intermediate objects of the stages hold audio and words too, so they are always deleted at the end.
     """
 
     audio: timedelta
@@ -37,8 +37,10 @@ class Retention:
 
 
 def retention(settings: Settings) -> Retention:
-    """What the settings say."""
-    return Retention(audio=settings.keep_audio, transcripts=settings.keep_transcripts, results=settings.keep_results)
+    """The retention from the settings."""
+    return Retention(
+        audio=settings.audio_retention, transcripts=settings.transcript_retention, results=settings.result_retention
+    )
 
 
 def remove_material(
@@ -49,10 +51,10 @@ def remove_material(
     *,
     erased: bool = False,
 ) -> None:
-    """Delete what ended assessments need no longer and is kept no longer, of all of them or of one.
+    """Delete the intermediate objects, audio and transcripts of ended assessments whose retention is over.
 
-    Not while a backup is taken, whose rows may still need it: the sweeper comes again. What a client has `erased` goes
-    all the same.
+    Of one assessment or of the oldest `MAX_ROWS`. Nothing is deleted while a backup runs, since rows that it has copied
+    may name the objects: the sweeper comes again. What a client has `erased` is deleted all the same.
     """
     moment = now()
     audio = and_(AssessmentRow.audio_key.is_not(None), AssessmentRow.finished_at <= moment - kept.audio)
@@ -66,9 +68,9 @@ def remove_material(
             words.label("words_due"),
             AssessmentRow.transcript_key,
         )
-        .where(AssessmentRow.state.in_(FINAL), or_(AssessmentRow.work_removed_at.is_(None), audio, words))
+        .where(AssessmentRow.state.in_(FINAL_STATES), or_(AssessmentRow.work_removed_at.is_(None), audio, words))
         .order_by(AssessmentRow.finished_at)
-        .limit(AT_ONCE)
+        .limit(MAX_ROWS)
     )
     if assessment_id is not None:
         query = query.where(AssessmentRow.id == assessment_id)
@@ -77,12 +79,12 @@ def remove_material(
     for row in ended:
         if row.work_removed_at is None:
             objects.delete(work_prefix(row.id))
-        # What was uploaded beforehand does not lie under the assessment's own prefix.
+        # By key and not by prefix: a file that was uploaded beforehand lies under its upload.
         for due, key in ((row.audio_due, row.audio_key), (row.words_due, row.transcript_key)):
             if due and key is not None:
                 objects.remove(key)
     if ended:
-        database.write(partial(_note_removals, ended))
+        database.write(partial(_record_removals, ended))
 
 
 def _ended(query: Select[*tuple[Any, ...]], session: Session) -> Sequence[Row[*tuple[Any, ...]]]:
@@ -91,7 +93,8 @@ def _ended(query: Select[*tuple[Any, ...]], session: Session) -> Sequence[Row[*t
 
 def _ended_before_any_backup(query: Select[*tuple[Any, ...]], session: Session) -> Sequence[Row[*tuple[Any, ...]]]:
     ended = _ended(query, session)
-    # Asked afterwards: who had ended before the lock was taken has ended in the backup too, and needs nothing there.
+    # The lock is checked after the query. If it is free then, a later backup copies these rows as ended ones, and the
+    # rows of ended assessments do not need the objects.
     return () if ended and _backup_is_taken(session) else ended
 
 
@@ -101,12 +104,12 @@ def _backup_is_taken(session: Session) -> bool:
     return not session.scalar(select(func.pg_try_advisory_xact_lock_shared(BACKUP_LOCK)))
 
 
-def _note_removals(ended: Sequence[Row[*tuple[Any, ...]]], session: Session) -> None:
+def _record_removals(ended: Sequence[Row[*tuple[Any, ...]]], session: Session) -> None:
     for row in ended:
-        _note_removal(session, row.id, audio=bool(row.audio_due), words=bool(row.words_due))
+        _record_removal(session, row.id, audio=bool(row.audio_due), words=bool(row.words_due))
 
 
-def _note_removal(session: Session, assessment_id: str, *, audio: bool, words: bool) -> None:
+def _record_removal(session: Session, assessment_id: str, *, audio: bool, words: bool) -> None:
     row = session.get(AssessmentRow, assessment_id, with_for_update=True)
     if row is None:
         return
@@ -119,28 +122,29 @@ def _note_removal(session: Session, assessment_id: str, *, audio: bool, words: b
         row.material_removed_at = row.material_removed_at or now()
 
 
-def erase_old(database: Database, objects: ObjectStore, kept: Retention) -> int:
-    """Erase assessments whose results are kept no longer, with all their objects; returns how many."""
+def erase_expired_assessments(database: Database, objects: ObjectStore, kept: Retention) -> int:
+    """Erase assessments whose results have expired, with all their objects; returns how many, at most `MAX_ROWS`."""
     if kept.results is None:
         return 0
-    old = (AssessmentRow.state.in_(FINAL), AssessmentRow.finished_at < now() - kept.results)
+    old = (AssessmentRow.state.in_(FINAL_STATES), AssessmentRow.finished_at < now() - kept.results)
     with database.reading() as session:
-        rows = session.execute(select(AssessmentRow.id, AssessmentRow.batch_id).where(*old).limit(AT_ONCE)).all()
+        rows = session.execute(select(AssessmentRow.id, AssessmentRow.batch_id).where(*old).limit(MAX_ROWS)).all()
     ids = [row.id for row in rows]
+    # Objects first: a crash in between leaves rows, which the next run finds again.
     for assessment_id in ids:
         objects.delete(assessment_prefix(assessment_id))
     if ids:
         with database.writing() as session:
             session.execute(delete(AssessmentRow).where(AssessmentRow.id.in_(ids), *old))
     for batch_id in {row.batch_id for row in rows} - {None}:
-        withdraw_line(database, objects, batch_id)
+        invalidate_files(database, objects, batch_id)
     return len(ids)
 
 
-def erase_old_batches(database: Database, kept: Retention) -> None:
-    """Let batches go that ended longer ago than results are kept; the sweeper erases what is left of them."""
+def erase_expired_batches(database: Database, kept: Retention) -> None:
+    """Mark batches whose results have expired as erasing; the sweeper erases them in small steps."""
     if kept.results is None:
         return
-    old = (BatchRow.state.in_(ENDED), BatchRow.finished_at < now() - kept.results)
+    old = (BatchRow.state.in_(FINAL_BATCH_STATES), BatchRow.finished_at < now() - kept.results)
     with database.writing() as session:
         session.execute(update(BatchRow).where(*old).values(state=BatchState.ERASING, updated_at=now()))

@@ -1,4 +1,4 @@
-"""Where the metrics of a process are read: a port of its own, apart from the API's, so that no client reaches it."""
+"""The metrics server of a process. It has a port of its own, so that clients of the API cannot reach it."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from prometheus_client.registry import Collector
 
 from service.errors.tree import ConfigurationRefused
 from service.observability.logs import failure_fields
-from service.observability.metrics import BUILD, COUNTED
+from service.observability.metrics import BUILD, REGISTRY
 from service.observability.version import service_version
 from service.settings import Settings
 
 log = structlog.stdlib.get_logger(__name__)
 PATH = "/metrics"
-LOOK_EVERY_SECONDS = 0.1
-SLOWEST_SECONDS = 10.0
+POLL_INTERVAL_SECONDS = 0.1
+REQUEST_TIMEOUT_SECONDS = 10.0
 
 
-class Exposition:
-    """What this process has counted, and what its collectors look up; served once it is started with a port."""
+class MetricsServer:
+    """The counted metrics and collectors of this process, served once it is started with a port."""
 
     def __init__(self, host: str, port: int | None) -> None:
         self._host = host
         self._port = port
         self._server: _Server | None = None
-        disable_created_metrics()  # type: ignore[no-untyped-call] # a series each, which nobody asks for
+        disable_created_metrics()  # type: ignore[no-untyped-call] # one more series for each counter, which nothing uses
         BUILD.labels(version=service_version()).set(1)
         self._registry = CollectorRegistry()
         self._registry.register(_Counted())
@@ -42,8 +42,8 @@ class Exposition:
             of_process(registry=self._registry)
 
     @contextmanager
-    def asking(self, collector: Collector) -> Iterator[None]:
-        """While the block runs ask this one as well, in the thread of whoever asks."""
+    def collecting(self, collector: Collector) -> Iterator[None]:
+        """Include this collector while the block runs; it runs in the thread of each scrape."""
         self._registry.register(collector)
         try:
             yield
@@ -52,11 +52,11 @@ class Exposition:
 
     @property
     def port(self) -> int | None:
-        """The port that is listened on; None where metrics are not served."""
+        """The port that the server listens on; None when metrics are not served."""
         return None if self._server is None else self._server.server_port
 
     def start(self) -> None:
-        """Listen, if there is a port. Raises ConfigurationRefused when it is taken."""
+        """Start to listen, if there is a port. Raises ConfigurationRefused when it is taken."""
         if self._port is None:
             return
         try:
@@ -66,28 +66,28 @@ class Exposition:
                 f"Cannot serve metrics on {self._host}:{self._port} ({error.strerror}); "
                 "set HILBERT_METRICS_PORT to a free port, or to 0 for any."
             ) from None
-        serve = threading.Thread(target=self._server.serve_forever, args=(LOOK_EVERY_SECONDS,), name="metrics")
+        serve = threading.Thread(target=self._server.serve_forever, args=(POLL_INTERVAL_SECONDS,), name="metrics")
         serve.daemon = True
         serve.start()
         log.info("metrics served", port=self.port)
 
     def stop(self) -> None:
-        """Listen no longer."""
+        """Stop listening."""
         if self._server is not None:
             self._server.shutdown()
             self._server.server_close()
             self._server = None
 
     def text(self, accept: str = "") -> tuple[bytes, str]:
-        """All metrics of this moment in the form that `accept` asks for, and its media type."""
+        """The present metrics in the format that the Accept header asks for, and its media type."""
         encode, media_type = choose_encoder(accept)
         return encode(self._registry), media_type
 
 
 @contextmanager
-def exposing(settings: Settings) -> Iterator[Exposition]:
-    """Serve this process's metrics while the block runs, if the settings say where. Raises ConfigurationRefused."""
-    exposition = Exposition(settings.metrics_host, settings.metrics_port)
+def metrics_server(settings: Settings) -> Iterator[MetricsServer]:
+    """Serve the metrics of this process while the block runs, if a port is set. Raises ConfigurationRefused."""
+    exposition = MetricsServer(settings.metrics_host, settings.metrics_port)
     exposition.start()
     try:
         yield exposition
@@ -96,31 +96,31 @@ def exposing(settings: Settings) -> Iterator[Exposition]:
 
 
 class _Counted(Collector):
-    """The counted metrics, as one collector among others."""
+    """The counted metrics, as a collector."""
 
     def collect(self) -> object:  # type: ignore[override]
-        return COUNTED.collect()
+        return REGISTRY.collect()
 
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
-    def __init__(self, host: str, port: int, exposition: Exposition) -> None:
+    def __init__(self, host: str, port: int, exposition: MetricsServer) -> None:
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self.exposition = exposition
         super().__init__((host, port), _Handler)
 
     def server_bind(self) -> None:
-        """Without looking up the host's name, which may take long where no name server answers."""
+        """Bind without the reverse lookup of HTTPServer, which hangs where no name server answers."""
         socketserver.TCPServer.server_bind(self)
         self.server_name, self.server_port = self.server_address[0], self.server_address[1]  # type: ignore[assignment]
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Whoever asked has gone."""
+        """Ignore clients that disconnect."""
 
 
 class _Handler(BaseHTTPRequestHandler):
-    timeout = SLOWEST_SECONDS
+    timeout = REQUEST_TIMEOUT_SECONDS
     server: _Server
 
     def do_GET(self) -> None:
@@ -130,7 +130,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         try:
             content, media_type = self.server.exposition.text(self.headers.get("Accept", ""))
-        except Exception as error:  # one collector's fault must not end the thread with a traceback
+        except Exception as error:  # a traceback would go to stderr with the message of the error
             log.error("metrics could not be read", **failure_fields(error))
             self.send_error(500)
             return
@@ -141,4 +141,4 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
     def log_message(self, *_: object) -> None:
-        """A line for each scrape would tell nothing."""
+        """Scrapes are not logged."""

@@ -1,7 +1,7 @@
-"""Traces: the way of one recording through API, queue and workers, span by span, sent to an OTLP receiver.
+"""Traces of a recording through API, queue and workers, exported to an OTLP receiver.
 
-Without a receiver nothing is traced, and of OpenTelemetry this service loads only its small API. A span holds ids,
-words and numbers of the service; of an error its type and never its message; nothing that a client wrote.
+Without a receiver nothing is traced, and only the small OpenTelemetry API is imported. Span attributes hold ids, words
+and numbers of the service, and the type of an error without its message: nothing that a client wrote.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Attributes = Mapping[str, str | int | float | bool]
 
 
 class _Process:
-    """The tracer of this process; the library's global one would also be used by frameworks, which record more."""
+    """The tracer of this process. Not OpenTelemetry's global one: frameworks would use it and record client data."""
 
     tracer: Tracer = NoOpTracer()
     on = False
@@ -36,14 +36,14 @@ class _Process:
 
 @contextmanager
 def tracing(settings: Settings, process: str) -> Iterator[None]:
-    """Trace while the block runs, if there is somewhere to send traces to; what is left is sent at its end."""
+    """Trace while the block runs, if a receiver is configured; the remaining spans are exported at the end."""
     if settings.traces_url is None:
         yield
         return
     from service.observability.span_export import close_provider, open_provider
 
-    provider = open_provider(settings.traces_url.get_secret_value(), settings.traces_share, process)
-    with tracing_with(provider):
+    provider = open_provider(settings.traces_url.get_secret_value(), settings.traces_sample_ratio, process)
+    with use_provider(provider):
         try:
             yield
         finally:
@@ -51,7 +51,7 @@ def tracing(settings: Settings, process: str) -> Iterator[None]:
 
 
 @contextmanager
-def tracing_with(provider: TracerProvider) -> Iterator[None]:
+def use_provider(provider: TracerProvider) -> Iterator[None]:
     """Trace with this provider while the block runs."""
     before = _Process.tracer, _Process.on
     _Process.tracer, _Process.on = provider.get_tracer("hilbert"), True
@@ -70,7 +70,7 @@ def span(
     links: tuple[Link, ...] = (),
     attributes: Attributes | None = None,
 ) -> Iterator[Span]:
-    """Trace the block, below `parent` or else below the present span; an error that leaves it is noted by its type."""
+    """Trace the block as a child of `parent` or the current span; marks the span with the type of an error."""
     if not _Process.on:
         yield INVALID_SPAN
         return
@@ -86,49 +86,49 @@ def span(
         try:
             yield present
         except Exception as error:
-            failed(present, type(error).__name__)
+            mark_failed(present, type(error).__name__)
             raise
 
 
 @contextmanager
-def aside(name: str) -> Iterator[None]:
-    """Trace the block below the present span, which stays the parent of whatever the block brings about."""
+def leaf_span(name: str) -> Iterator[None]:
+    """Trace the block without making its span the current one: what the block causes follows from the outer span."""
     present = _Process.tracer.start_span(name)
     try:
         yield
     except Exception as error:
-        failed(present, type(error).__name__)
+        mark_failed(present, type(error).__name__)
         raise
     finally:
         present.end()
 
 
-def note_wait(name: str, parent: Context, begin: datetime, end: datetime) -> None:
-    """A span for something that is over already."""
+def record_wait(name: str, parent: Context, begin: datetime, end: datetime) -> None:
+    """Record a wait that is over as a span."""
     if _Process.on and begin < end:
         waited = _Process.tracer.start_span(name, context=parent, start_time=_nanoseconds(begin))
         waited.end(end_time=_nanoseconds(end))
 
 
-def failed(present: Span, error_type: str) -> None:
-    """Note that the span's work came to nothing, and why, in a word."""
+def mark_failed(present: Span, error_type: str) -> None:
+    """Mark the span as failed with the type of its error."""
     present.set_attribute("error.type", error_type)
     present.set_status(Status(StatusCode.ERROR))
 
 
-def context_of(traceparent: str | None) -> Context:
-    """The context that a W3C `traceparent` names; an empty one, which begins a trace, for none and for nonsense."""
+def context_from(traceparent: str | None) -> Context:
+    """The context of a W3C `traceparent`; an empty one, which begins a trace, for None or a malformed value."""
     return PROPAGATOR.extract({} if traceparent is None else {HEADER: traceparent}, context=Context())
 
 
-def link_to(traceparent: str | None) -> tuple[Link, ...]:
-    """A link to the span that a `traceparent` names, if that one was recorded."""
-    named = trace.get_current_span(context_of(traceparent)).get_span_context()
+def links_to(traceparent: str | None) -> tuple[Link, ...]:
+    """Links to the span of a `traceparent`: one if the span was sampled, else none."""
+    named = trace.get_current_span(context_from(traceparent)).get_span_context()
     return (Link(named),) if named.is_valid and named.trace_flags.sampled else ()
 
 
 def current_traceparent() -> str | None:
-    """The present span as a W3C `traceparent`; None where nothing is traced."""
+    """The current span as a W3C `traceparent`; None when nothing is traced."""
     if not _Process.on:
         return None
     carrier: dict[str, str] = {}
@@ -136,8 +136,8 @@ def current_traceparent() -> str | None:
     return carrier.get(HEADER)
 
 
-def present_ids() -> dict[str, str]:
-    """Ids of the present trace and span, for a log line; empty where nothing is traced."""
+def current_ids() -> dict[str, str]:
+    """Ids of the current trace and span for a log line; empty when nothing is traced."""
     present = trace.get_current_span().get_span_context()
     if not _Process.on or not present.is_valid:
         return {}

@@ -1,7 +1,7 @@
-"""Assessments whose model has gone: no living worker has it, so they begin again with one that is there.
+"""Restart of assessments whose model was replaced, so that no live worker can finish them.
 
-What the model before has left is of no use to another one, whose encoders may differ. So the recording, which lies in
-the store until the assessment ends, is prepared anew.
+Segments and features of one model are of no use to another one, whose encoders may differ. So the recording, which
+stays in the object store until the assessment ends, is prepared again.
 """
 
 from __future__ import annotations
@@ -12,62 +12,63 @@ import structlog
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from service.assessments.lifecycle import start_over
+from service.assessments.lifecycle import restart
 from service.assessments.states import Failure, StageKind, State
 from service.storage.database import Database, now
 from service.storage.tables import AssessmentRow, ModelRow
-from service.worker_registry import LivingWorker, living
+from service.worker_registry import LiveWorker, live_workers
 
 log = structlog.stdlib.get_logger(__name__)
-AT_ONCE = 100
-BEGUN = (State.ENCODING, State.SCORING)
-MATERIAL_GONE = Failure(
+MAX_ROWS = 100
+STARTED = (State.ENCODING, State.SCORING)
+MATERIAL_REMOVED = Failure(
     code="model_replaced",
-    detail="The model that the assessment had begun with was replaced, and its recording is no longer there.",
+    detail="The model that began the assessment was replaced, and the recording is no longer stored.",
     advice="Send the recording again.",
     retryable=True,
 )
 
 
-def send_back_stranded(database: Database, silence: timedelta) -> int:
-    """Let what no living worker can go on with begin again; returns how many assessments that were.
+def restart_without_model(database: Database, worker_timeout: timedelta) -> int:
+    """Restart assessments that no live worker can finish; returns how many they were.
 
-    Only once their model was not seen for `silence`, and while others can prepare: workers that merely restart, and a
-    service without any, are waited for.
+    Waits until the model was not seen for `worker_timeout` and another worker can prepare: a worker that merely
+    restarts keeps its assessments, and so does a service without workers.
     """
+    # Found in one read transaction, restarted one by one: each restart locks its assessment and checks again.
     with database.reading() as session:
-        workers = living(session, silence)
-        found = _stranded(session, workers, silence) if _can_prepare(workers) else []
-    for assessment_id in found:
+        workers = live_workers(session, worker_timeout)
+        stuck = _without_model(session, workers, worker_timeout) if _can_prepare(workers) else []
+    for assessment_id in stuck:
         with database.writing() as session:
-            _send_back(session, assessment_id, {worker.model for worker in living(session, silence)})
-    return len(found)
+            _restart(session, assessment_id, {worker.model for worker in live_workers(session, worker_timeout)})
+    return len(stuck)
 
 
-def _can_prepare(workers: list[LivingWorker]) -> bool:
+def _can_prepare(workers: list[LiveWorker]) -> bool:
     return any(worker.model is not None and StageKind.PREPARE in worker.queues for worker in workers)
 
 
-def _stranded(session: Session, workers: list[LivingWorker], silence: timedelta) -> list[str]:
-    seen = select(ModelRow.digest).where(ModelRow.seen_at >= now() - silence)
+def _without_model(session: Session, workers: list[LiveWorker], worker_timeout: timedelta) -> list[str]:
+    seen = select(ModelRow.digest).where(ModelRow.seen_at >= now() - worker_timeout)
     query = (
         select(AssessmentRow.id)
         .where(
-            AssessmentRow.state.in_(BEGUN),
+            AssessmentRow.state.in_(STARTED),
             AssessmentRow.model_digest.is_not(None),
             AssessmentRow.model_digest.not_in({worker.model for worker in workers if worker.model is not None}),
             AssessmentRow.model_digest.not_in(seen),
         )
         .order_by(AssessmentRow.created_at)
-        .limit(AT_ONCE)
+        .limit(MAX_ROWS)
     )
     return list(session.scalars(query))
 
 
-def _send_back(session: Session, assessment_id: str, loaded: set[str | None]) -> None:
+def _restart(session: Session, assessment_id: str, loaded: set[str | None]) -> None:
     row = session.get(AssessmentRow, assessment_id, with_for_update=True)
-    if row is None or row.state not in BEGUN or row.model_digest in loaded:
+    if row is None or row.state not in STARTED or row.model_digest in loaded:
         return
     model = row.model_digest
-    if start_over(session, row, MATERIAL_GONE):
-        log.warning("an assessment begins again: no worker has its model any more", assessment=row.id, model=model)
+    if restart(session, row, MATERIAL_REMOVED):
+        log.warning("assessment restarted: no worker has its model", assessment=row.id, model=model)

@@ -1,15 +1,30 @@
-"""What may be assessed: checks of audio and transcripts that need no decoder."""
+"""Checks of audio and transcripts that need no decoder: the format by its first bytes, and the duration."""
 
 from __future__ import annotations
 
+import struct
+
 from service.errors.request import AudioEmpty, AudioUnsupported, TranscriptEmpty, TranscriptNotUtf8
 
-HEAD_BYTES = 4096
+HEADER_BYTES = 4096
 """How much of a file's beginning is looked at."""
-SNIFFED_BYTES = 12
+MIN_SNIFF_BYTES = 12
 ADTS_SYNC = 0xFFF0
 LAYER_SYNC = (0xFFE2, 0xFFE4)
 """The sync word with the layer bits of III and II; bits outside the mask are version and protection."""
+TYPICAL_BITRATES = (
+    (b"OggS", 48_000),
+    (b"\x1a\x45\xdf\xa3", 48_000),
+    (b"fLaC", 350_000),
+    (b"RIFF", 256_000),
+    (b"RF64", 256_000),
+)
+"""Bits a second of speech, by the first bytes: Opus in Ogg and WebM, FLAC, and WAV of 16 bits at 16 kHz."""
+DEFAULT_BITRATE = 96_000
+"""Everything else: MP3, AAC, M4A."""
+UNKNOWN_LENGTH = 0xFFFFFFFF
+FORMAT_BYTES = 16
+STREAMINFO_END = 26
 
 
 def require_audio(head: bytes) -> None:
@@ -31,7 +46,7 @@ def looks_like_audio(head: bytes) -> bool:
 
 def _mpeg_frame(head: bytes) -> bool:
     """An MPEG layer II or III frame, or AAC in ADTS; a UTF-16 byte order mark (layer I) is neither."""
-    if len(head) < SNIFFED_BYTES:
+    if len(head) < MIN_SNIFF_BYTES:
         return False
     bits = int.from_bytes(head[:2], "big")
     return bits & 0xFFF6 == ADTS_SYNC or bits & 0xFFE6 in LAYER_SYNC
@@ -45,3 +60,44 @@ def require_transcript(content: bytes) -> None:
         raise TranscriptNotUtf8("The transcript is not UTF-8 text.") from None
     if not text.strip():
         raise TranscriptEmpty("The transcript holds no words.")
+
+
+def estimate_duration(head: bytes, size: int) -> float:
+    """Seconds of audio in a file of `size` bytes that begins with `head` (4 KiB do).
+
+    Exact for PCM WAV, and for FLAC that says how many samples it holds; else a guess from what speech usually takes
+    in that container, which may be wrong by a factor of a few. For forecasts and fairness alone.
+    """
+    exact = _wav_seconds(head, size) or _flac_seconds(head)
+    if exact is not None:
+        return exact
+    bitrate = next((rate for magic, rate in TYPICAL_BITRATES if head.startswith(magic)), DEFAULT_BITRATE)
+    return 8 * size / bitrate
+
+
+def _wav_seconds(head: bytes, size: int) -> float | None:
+    """From the format's bytes a second and the data chunk, as far as the file has one."""
+    if head[:4] not in (b"RIFF", b"RF64") or head[8:12] != b"WAVE":
+        return None
+    position, rate = 12, 0
+    while position + 8 <= len(head):
+        name, length = struct.unpack_from("<4sI", head, position)
+        position += 8
+        if name == b"fmt " and position + FORMAT_BYTES <= len(head):
+            (rate,) = struct.unpack_from("<I", head, position + 8)
+        if name == b"data":
+            present = max(0, size - position)
+            # Recorders that stream write a length of zero, or the largest there is.
+            data = present if length in (0, UNKNOWN_LENGTH) else min(length, present)
+            return data / rate if rate else None
+        position += length + length % 2
+    return None
+
+
+def _flac_seconds(head: bytes) -> float | None:
+    """From STREAMINFO, always the first block: 20 bits of rate, 3 of channels, 5 of depth, 36 of samples."""
+    if not head.startswith(b"fLaC") or len(head) < STREAMINFO_END:
+        return None
+    packed = int.from_bytes(head[18:26], "big")
+    rate, samples = packed >> 44, packed & (1 << 36) - 1
+    return samples / rate if rate and samples else None

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 from service.errors.request import MaterialMissing, TooLarge, UploadIncomplete
 from service.storage.objects import ObjectStore
-from service.uploads.audio_format import HEAD_BYTES, require_audio, require_transcript
-from service.uploads.duration_estimate import guess_seconds
+from service.uploads.audio_format import HEADER_BYTES, estimate_duration, require_audio, require_transcript
 from service.uploads.repository import StoredUpload
 
 
@@ -21,12 +20,12 @@ class Material:
     uploads: tuple[str, ...]
 
 
-def material_of(
+def resolve_material(
     objects: ObjectStore, *, audio: StoredUpload | None, transcript: StoredUpload | None, transcript_limit: int
 ) -> Material:
     """Check uploads for what they are to be used as; reads the object store, so never inside a transaction.
 
-    A complete upload no longer changes, so what was checked is what will be taken with `UploadRepository.take`.
+    A complete upload no longer changes, so what was checked is what will be taken with `UploadRepository.claim`.
     Raises MaterialMissing, UploadIncomplete, AudioEmpty, AudioUnsupported, TooLarge, TranscriptEmpty,
     TranscriptNotUtf8.
     """
@@ -44,9 +43,9 @@ def material_of(
 
 def _audio_seconds(objects: ObjectStore, upload: StoredUpload) -> float:
     _require_complete(upload)
-    head = objects.head(upload.key, HEAD_BYTES) if upload.length else b""
+    head = objects.head(upload.key, HEADER_BYTES) if upload.length else b""
     require_audio(head)
-    return guess_seconds(head, upload.length)
+    return estimate_duration(head, upload.length)
 
 
 def _require_transcript_upload(objects: ObjectStore, upload: StoredUpload, limit: int) -> None:

@@ -15,10 +15,11 @@ from service.auth.caller import Caller
 from service.errors.not_found import UploadNotFound
 from service.errors.request import UploadIncomplete, UploadLocked, UploadOffsetConflict, UploadUsed
 from service.storage.database import Database, now
+from service.storage.lease import is_owned_by
 from service.storage.objects import part_key, upload_key
 from service.storage.tables import UploadRow
 
-AT_ONCE = 500
+IDS_PER_QUERY = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,16 +46,16 @@ class StoredUpload:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class UploadHold:
+class UploadLease:
     """The right of one request to write from `offset` on; `fence` is higher than that of all before it."""
 
     upload_id: str
-    holder: str
+    owner: str
     fence: int
     offset: int
     length: int
 
-    def part(self, offset: int) -> str:
+    def part_key(self, offset: int) -> str:
         """Key of the part that begins at an offset."""
         return part_key(self.upload_id, offset, self.fence)
 
@@ -85,7 +86,7 @@ class UploadRepository:
         """Raises UploadNotFound, also for another tenant's."""
         return _stored(self._row(upload_id))
 
-    def take(self, upload_id: str, used_by: str) -> StoredUpload:
+    def claim(self, upload_id: str, used_by: str) -> StoredUpload:
         """Give a complete upload to one user. Raises UploadNotFound, UploadIncomplete, UploadUsed."""
         row = self._row(upload_id, lock=True)
         if row.sha256 is None:
@@ -100,65 +101,67 @@ class UploadRepository:
         """Those of the uploads that exist, by id; locked in one order, so that two batches cannot deadlock."""
         found: dict[str, StoredUpload] = {}
         ids = sorted(upload_ids)
-        for start in range(0, len(ids), AT_ONCE):
+        for start in range(0, len(ids), IDS_PER_QUERY):
             query = select(UploadRow).where(
-                UploadRow.tenant == self._caller.tenant, UploadRow.id.in_(ids[start : start + AT_ONCE])
+                UploadRow.tenant == self._caller.tenant, UploadRow.id.in_(ids[start : start + IDS_PER_QUERY])
             )
             query = query.order_by(UploadRow.id)
             rows = self._session.scalars(query.with_for_update() if lock else query)
             found.update((row.id, _stored(row)) for row in rows)
         return found
 
-    def take_many(self, upload_ids: Collection[str], used_by: str) -> None:
+    def claim_many(self, upload_ids: Collection[str], used_by: str) -> None:
         """Give uploads that `find_many` has locked and found free to one user."""
         ids = sorted(upload_ids)
-        for start in range(0, len(ids), AT_ONCE):
+        for start in range(0, len(ids), IDS_PER_QUERY):
             self._session.execute(
                 update(UploadRow)
-                .where(UploadRow.tenant == self._caller.tenant, UploadRow.id.in_(ids[start : start + AT_ONCE]))
+                .where(UploadRow.tenant == self._caller.tenant, UploadRow.id.in_(ids[start : start + IDS_PER_QUERY]))
                 .values(used_by=used_by, updated_at=now())
                 .execution_options(synchronize_session=False)
             )
 
-    def take_all(self, upload_ids: Sequence[str], used_by: str) -> None:
+    def claim_all(self, upload_ids: Sequence[str], used_by: str) -> None:
         """Take several, in one order for everyone: two requests for the same ones cannot block each other."""
         for upload_id in sorted(set(upload_ids)):
-            self.take(upload_id, used_by)
+            self.claim(upload_id, used_by)
 
-    def hold(self, upload_id: str, offset: int, lease: timedelta) -> UploadHold:
+    def acquire(self, upload_id: str, offset: int, lease: timedelta) -> UploadLease:
         """Begin to write at an offset. Raises UploadNotFound, UploadUsed, UploadOffsetConflict, UploadLocked."""
         row = self._row(upload_id, lock=True)
         moment = now()
         if row.used_by is not None:
             raise UploadUsed("The upload was used and no longer changes.")
-        if row.holder is not None and row.held_until is not None and row.held_until > moment:
+        if row.owner is not None and row.lease_until is not None and row.lease_until > moment:
             locked = UploadLocked("Another request is writing to this upload.")
-            locked.retry_after = ceil((row.held_until - moment).total_seconds())
+            locked.retry_after = ceil((row.lease_until - moment).total_seconds())
             raise locked
         if row.offset != offset:
             raise UploadOffsetConflict("The bytes sent do not begin where the stored ones end.")
-        row.holder, row.held_until = str(uuid.uuid4()), moment + lease
+        row.owner, row.lease_until = str(uuid.uuid4()), moment + lease
         row.fence += 1
-        return UploadHold(upload_id=row.id, holder=row.holder, fence=row.fence, offset=row.offset, length=row.length)
+        return UploadLease(upload_id=row.id, owner=row.owner, fence=row.fence, offset=row.offset, length=row.length)
 
-    def renew(self, hold: UploadHold, lease: timedelta) -> bool:
+    def renew(self, upload_lease: UploadLease, lease: timedelta) -> bool:
         """Hold on for another lease; False when the upload was taken over or is gone."""
-        return self._change(hold, held_until=now() + lease)
+        return self._update(upload_lease, lease_until=now() + lease)
 
-    def advance(self, hold: UploadHold, offset: int, lease: timedelta) -> UploadHold:
+    def advance(self, upload_lease: UploadLease, offset: int, lease: timedelta) -> UploadLease:
         """All bytes up to an offset are in the object store. Raises UploadLocked, UploadNotFound."""
         moment = now()
-        self._require(hold, offset=offset, updated_at=moment, held_until=moment + lease)
-        return replace(hold, offset=offset)
+        self._update_or_raise(upload_lease, offset=offset, updated_at=moment, lease_until=moment + lease)
+        return replace(upload_lease, offset=offset)
 
-    def finish(self, hold: UploadHold, sha256: str) -> None:
+    def finish(self, upload_lease: UploadLease, sha256: str) -> None:
         """All bytes are there, and this is their digest. Raises UploadLocked, UploadNotFound."""
         moment = now()
-        self._require(hold, sha256=sha256, completed_at=moment, updated_at=moment, holder=None, held_until=None)
+        self._update_or_raise(
+            upload_lease, sha256=sha256, completed_at=moment, updated_at=moment, owner=None, lease_until=None
+        )
 
-    def release(self, hold: UploadHold) -> None:
+    def release(self, upload_lease: UploadLease) -> None:
         """Let others write; nothing happens where another request has taken over."""
-        self._change(hold, holder=None, held_until=None)
+        self._update(upload_lease, owner=None, lease_until=None)
 
     def delete(self, upload_id: str) -> None:
         """Forget an upload; its objects are the caller's to delete, afterwards. Raises UploadNotFound, UploadUsed."""
@@ -167,27 +170,27 @@ class UploadRepository:
             raise UploadUsed("The upload was used: it is deleted with what uses it.")
         self._session.delete(row)
 
-    def _require(self, hold: UploadHold, **values: object) -> None:
-        if not self._change(hold, **values):
-            self._row(hold.upload_id)
+    def _update_or_raise(self, upload_lease: UploadLease, **values: object) -> None:
+        if not self._update(upload_lease, **values):
+            self._row(upload_lease.upload_id)
             raise UploadLocked("The request was silent for too long, and another one writes to this upload.")
 
-    def _change(self, hold: UploadHold, **values: object) -> bool:
+    def _update(self, upload_lease: UploadLease, **values: object) -> bool:
         changed = self._session.scalars(
             update(UploadRow)
-            .where(*self._held(hold))
+            .where(*self._held(upload_lease))
             .values(**values)
             .returning(UploadRow.id)
             .execution_options(synchronize_session=False)
         ).all()
         return bool(changed)
 
-    def _held(self, hold: UploadHold) -> tuple[ColumnElement[bool], ...]:
+    def _held(self, upload_lease: UploadLease) -> tuple[ColumnElement[bool], ...]:
         return (
-            UploadRow.id == hold.upload_id,
+            UploadRow.id == upload_lease.upload_id,
             UploadRow.tenant == self._caller.tenant,
-            UploadRow.holder == hold.holder,
-            UploadRow.offset == hold.offset,
+            is_owned_by(UploadRow, upload_lease.owner),
+            UploadRow.offset == upload_lease.offset,
         )
 
     def _row(self, upload_id: str, *, lock: bool = False) -> UploadRow:

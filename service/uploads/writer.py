@@ -14,12 +14,12 @@ from service.errors.request import UploadLocked
 from service.errors.tree import InternalError, ServiceError
 from service.storage.database import Database
 from service.storage.objects import ObjectStore, upload_key
-from service.uploads.repository import StoredUpload, UploadHold, UploadRepository, find_upload
+from service.uploads.repository import StoredUpload, UploadLease, UploadRepository, find_upload
 
 PART_BYTES = 8 * 1024 * 1024
 """Largest part: what of a file is in memory at once, and the most that a killed process loses of it."""
-RENEWALS = 3  # in the time of a lease
-NEVER = -1
+RENEWALS_PER_LEASE = 3  # in the time of a lease
+HASH_INVALID = -1
 Value = TypeVar("Value")
 
 
@@ -37,29 +37,29 @@ class UploadWriter:
         self._caller = caller
         self._lease = lease
         self._deferred = deferred
-        self._hold: UploadHold | None = None
+        self._lease_held: UploadLease | None = None
         self._end = 0
         self._stored: list[str] = []
         self._hasher = hashlib.sha256()
         self._hashed = 0
 
     @property
-    def room(self) -> int:
+    def remaining(self) -> int:
         """Bytes that may still come."""
-        return self._holding.length - self._end
+        return self._open_lease.length - self._end
 
     def open(self, upload_id: str, offset: int) -> None:
         """Begin at an offset. Raises UploadNotFound, UploadUsed, UploadOffsetConflict, UploadLocked."""
-        self._hold = self._write(lambda uploads: uploads.hold(upload_id, offset, self._lease))
+        self._lease_held = self._write(lambda uploads: uploads.acquire(upload_id, offset, self._lease))
         self._end = offset
 
     def renew(self) -> bool:
         """Hold on for another lease; False when the upload was taken over or is gone."""
-        return self._write(lambda uploads: uploads.renew(self._holding, self._lease))
+        return self._write(lambda uploads: uploads.renew(self._open_lease, self._lease))
 
     def store(self, content: bytes) -> None:
         """Store the next bytes, at most PART_BYTES. Raises UploadLocked, UploadNotFound."""
-        key = self._holding.part(self._end)
+        key = self._open_lease.part_key(self._end)
         self._objects.write(key, content)
         self._stored.append(key)
         if self._hashed == self._end:
@@ -72,9 +72,9 @@ class UploadWriter:
     def commit(self) -> None:
         """Count what was stored as come. Raises UploadLocked, UploadNotFound."""
         try:
-            self._hold = self._write(lambda uploads: uploads.advance(self._holding, self._end, self._lease))
+            self._lease_held = self._write(lambda uploads: uploads.advance(self._open_lease, self._end, self._lease))
         except UploadNotFound:  # deleted in the meantime, before these objects were there
-            self._objects.delete(upload_key(self._holding.upload_id))
+            self._objects.delete(upload_key(self._open_lease.upload_id))
             raise
         except UploadLocked:
             self.discard()
@@ -86,47 +86,49 @@ class UploadWriter:
         for key in self._stored:
             self._objects.remove(key)
         if self._stored:
-            self._hashed = NEVER
+            self._hashed = HASH_INVALID
         self._stored.clear()
-        self._end = self._holding.offset
+        self._end = self._open_lease.offset
 
     def close(self) -> None:
         """End: a file that is whole gets its digest, any other may be written by others. Raises as `commit` does."""
-        hold = self._holding
-        if hold.offset < hold.length:
+        upload_lease = self._open_lease
+        if upload_lease.offset < upload_lease.length:
             self.release()
             return
-        digest = self._hasher.hexdigest() if self._hashed == hold.length else self._digest_of_parts()
-        self._write(lambda uploads: uploads.finish(hold, digest))
+        digest = self._hasher.hexdigest() if self._hashed == upload_lease.length else self._digest_of_parts()
+        self._write(lambda uploads: uploads.finish(upload_lease, digest))
 
     def release(self) -> None:
         """Let others write, without any further ado."""
-        if (hold := self._hold) is not None:
-            self._write(lambda uploads: uploads.release(hold))
+        if (upload_lease := self._lease_held) is not None:
+            self._write(lambda uploads: uploads.release(upload_lease))
 
     def _write(self, work: Callable[[UploadRepository], Value]) -> Value:
         return self._database.write(lambda session: work(UploadRepository(session, self._caller)))
 
     def _digest_of_parts(self) -> str:
         hasher, size, renewed = hashlib.sha256(), 0, monotonic()
-        for chunk in self._objects.stream(upload_key(self._holding.upload_id)):
+        for chunk in self._objects.stream(upload_key(self._open_lease.upload_id)):
             hasher.update(chunk)
             size += len(chunk)
-            if monotonic() - renewed > self._lease.total_seconds() / RENEWALS:
+            if monotonic() - renewed > self._lease.total_seconds() / RENEWALS_PER_LEASE:
                 self.renew()
                 renewed = monotonic()
-        if size != self._holding.length:
+        if size != self._open_lease.length:
             raise InternalError("The stored parts of an upload are not the whole of it.")
         return hasher.hexdigest()
 
     @property
-    def _holding(self) -> UploadHold:
-        if self._hold is None:
+    def _open_lease(self) -> UploadLease:
+        if self._lease_held is None:
             raise RuntimeError("the upload was not opened")
-        return self._hold
+        return self._lease_held
 
 
-def look(database: Database, objects: ObjectStore, caller: Caller, upload_id: str, lease: timedelta) -> StoredUpload:
+def find_and_complete(
+    database: Database, objects: ObjectStore, caller: Caller, upload_id: str, lease: timedelta
+) -> StoredUpload:
     """The upload as it stands; finishes one whose last writer died between the last byte and the digest.
 
     Raises UploadNotFound.

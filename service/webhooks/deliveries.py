@@ -11,48 +11,49 @@ from datetime import datetime, timedelta
 from functools import partial
 
 import structlog
-from sqlalchemy import ColumnElement, and_, delete, func, or_, select, union_all, update
+from sqlalchemy import ColumnElement, and_, delete, func, select, union_all, update
 from sqlalchemy.orm import Session
 
 from service.errors.tree import FenceLost
 from service.observability.metrics import REPUBLISHED
 from service.settings import Settings
-from service.storage.database import Database, now, once_committed
+from service.storage.database import Database, after_commit, now
+from service.storage.lease import is_claimable, is_claimed, is_expired
 from service.storage.tables import AssessmentRow, BatchRow, DeliveryAttemptRow, DeliveryRow, MessageRow, WebhookRow
 from service.task_queue.publisher import DELIVER, LOST_MESSAGE_AFTER
 from service.webhooks.states import (
+    AttemptError,
+    AttemptResult,
     DeliveryClaim,
+    DeliveryRetryPolicy,
     DeliveryState,
     DisabledReason,
-    Outcome,
-    RetryPlan,
-    Trouble,
     WebhookState,
-    retry_plan,
+    delivery_retry_policy,
 )
-from service.worker_registry import slots
+from service.worker_registry import count_slots
 
 log = structlog.stdlib.get_logger(__name__)
-AT_ONCE = 100
+ROWS_PER_SWEEP = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliverySweep:
     """How lost deliveries are put right, and for how long messages are kept."""
 
-    plan: RetryPlan
+    policy: DeliveryRetryPolicy
     keep: timedelta
     republish_after: timedelta
-    silence: timedelta
+    worker_timeout: timedelta
 
 
 def delivery_sweep(settings: Settings) -> DeliverySweep:
     """The sweep that the settings describe."""
     return DeliverySweep(
-        plan=retry_plan(settings),
-        keep=settings.webhook_keep,
+        policy=delivery_retry_policy(settings),
+        keep=settings.webhook_retention,
         republish_after=settings.republish_after,
-        silence=settings.silence,
+        worker_timeout=settings.worker_timeout,
     )
 
 
@@ -68,7 +69,12 @@ class DeliveryRepository:
         moment = now()
         claimed = self._session.execute(
             update(DeliveryRow)
-            .where(DeliveryRow.id == delivery_id, DeliveryRow.attempt < attempts, _free(moment), _listening())
+            .where(
+                DeliveryRow.id == delivery_id,
+                DeliveryRow.attempt < attempts,
+                is_claimable(DeliveryRow, DeliveryState.PENDING, moment),
+                _is_webhook_enabled(),
+            )
             .values(
                 state=DeliveryState.LEASED,
                 fence=DeliveryRow.fence + 1,
@@ -90,7 +96,7 @@ class DeliveryRepository:
             fence=claimed.fence,
             attempt=claimed.attempt,
             url=webhook.url,
-            secrets=_secrets(webhook, moment),
+            secrets=_active_secrets(webhook, moment),
             payload=message.payload,
             subject=message.subject,
             request_id=self._request_of(message.subject),
@@ -102,11 +108,11 @@ class DeliveryRepository:
         asked = (select(row.request_id).where(row.id == subject) for row in (AssessmentRow, BatchRow))
         return self._session.scalar(union_all(*asked))
 
-    def record(self, claim: DeliveryClaim, outcome: Outcome, plan: RetryPlan) -> DeliveryState:
+    def record(self, claim: DeliveryClaim, result: AttemptResult, policy: DeliveryRetryPolicy) -> DeliveryState:
         """Note an attempt and what follows from it, for the delivery and its webhook. Raises FenceLost."""
         webhook = self._lock(claim.webhook_id)
-        state, not_before = _verdict(claim.attempt, outcome, plan)
-        self._guarded(
+        state, not_before = _next_state(claim.attempt, result, policy)
+        self._write_fenced(
             claim,
             state=state,
             owner=None,
@@ -115,29 +121,29 @@ class DeliveryRepository:
             not_before=not_before,
             finished_at=None if state == DeliveryState.PENDING else now(),
         )
-        self._session.add(_attempt(claim.delivery_id, claim.attempt, outcome))
-        _judge(webhook, outcome, plan)
+        self._session.add(_attempt_row(claim.delivery_id, claim.attempt, result))
+        _update_webhook_health(webhook, result, policy)
         return state
 
     def expired(self, limit: int) -> list[str]:
         """Deliveries whose worker has gone silent."""
         query = (
             select(DeliveryRow.id)
-            .where(DeliveryRow.state == DeliveryState.LEASED, DeliveryRow.lease_until < now())
+            .where(DeliveryRow.state == DeliveryState.LEASED, is_expired(DeliveryRow, now()))
             .order_by(DeliveryRow.lease_until)
             .limit(limit)
         )
         return list(self._session.scalars(query))
 
-    def take_back(self, delivery_id: str, plan: RetryPlan) -> None:
+    def reclaim(self, delivery_id: str, policy: DeliveryRetryPolicy) -> None:
         """Make an expired delivery due again, or fail it when it has used up its attempts."""
         row = self._session.get(DeliveryRow, delivery_id, with_for_update=True)
         if row is None or row.state != DeliveryState.LEASED or row.lease_until is None or row.lease_until >= now():
             return
-        lost = Outcome(at=now(), seconds=0.0, error=Trouble.WORKER_LOST)
-        self._session.add(_attempt(row.id, row.attempt, lost))
+        lost = AttemptResult(at=now(), seconds=0.0, error=AttemptError.WORKER_LOST)
+        self._session.add(_attempt_row(row.id, row.attempt, lost))
         row.owner = row.lease_until = row.enqueued_at = None
-        if row.attempt < plan.attempts:
+        if row.attempt < policy.attempts:
             row.state = DeliveryState.PENDING
         else:
             row.state = DeliveryState.FAILED
@@ -154,14 +160,10 @@ class DeliveryRepository:
             raise FenceLost("The webhook was deleted.")
         return webhook
 
-    def _guarded(self, claim: DeliveryClaim, **values: object) -> None:
+    def _write_fenced(self, claim: DeliveryClaim, **values: object) -> None:
         written = self._session.scalars(
             update(DeliveryRow)
-            .where(
-                DeliveryRow.id == claim.delivery_id,
-                DeliveryRow.fence == claim.fence,
-                DeliveryRow.state == DeliveryState.LEASED,
-            )
+            .where(is_claimed(DeliveryRow, claim.delivery_id, claim.fence))
             .values(**values)
             .returning(DeliveryRow.id)
             .execution_options(synchronize_session=False)
@@ -173,17 +175,19 @@ class DeliveryRepository:
 def sweep_deliveries(database: Database, sweep: DeliverySweep) -> None:
     """Put right whatever was lost, fail what waits for a disabled webhook, forget old messages."""
     with database.reading() as session:
-        expired = DeliveryRepository(session, "sweeper").expired(AT_ONCE)
+        expired = DeliveryRepository(session, "sweeper").expired(ROWS_PER_SWEEP)
     for delivery_id in expired:
         log.warning("lease ran out", delivery=delivery_id)
         with database.writing() as session:
-            DeliveryRepository(session, "sweeper").take_back(delivery_id, sweep.plan)
+            DeliveryRepository(session, "sweeper").reclaim(delivery_id, sweep.policy)
     moment = now()
     with database.reading() as session:  # mostly there is nothing to do, and no need for the one writer's lock
-        unheard = _unheard(session, sweep, moment)
-        vain = list(session.scalars(select(DeliveryRow.id).where(_in_vain()).limit(AT_ONCE)))
+        unheard = _unclaimed_deliveries(session, sweep, moment)
+        vain = list(session.scalars(select(DeliveryRow.id).where(_is_undeliverable()).limit(ROWS_PER_SWEEP)))
         old = list(
-            session.scalars(select(MessageRow.id).where(MessageRow.created_at < moment - sweep.keep).limit(AT_ONCE))
+            session.scalars(
+                select(MessageRow.id).where(MessageRow.created_at < moment - sweep.keep).limit(ROWS_PER_SWEEP)
+            )
         )
     if not (unheard or vain or old):
         return
@@ -191,67 +195,61 @@ def sweep_deliveries(database: Database, sweep: DeliverySweep) -> None:
         waiting = update(DeliveryRow).where(DeliveryRow.state == DeliveryState.PENDING)
         waiting = waiting.execution_options(synchronize_session=False)
         session.execute(waiting.where(DeliveryRow.id.in_(unheard)).values(enqueued_at=None))
-        once_committed(session, partial(REPUBLISHED.inc, len(unheard)))
+        after_commit(session, partial(REPUBLISHED.inc, len(unheard)))
         failed = {"state": DeliveryState.FAILED, "enqueued_at": None, "finished_at": moment}
-        session.execute(waiting.where(DeliveryRow.id.in_(vain), _in_vain()).values(**failed))
+        session.execute(waiting.where(DeliveryRow.id.in_(vain), _is_undeliverable()).values(**failed))
         session.execute(delete(MessageRow).where(MessageRow.id.in_(old)))
 
 
-def _unheard(session: Session, sweep: DeliverySweep, moment: datetime) -> list[str]:
+def _unclaimed_deliveries(session: Session, sweep: DeliverySweep, moment: datetime) -> list[str]:
     """What was published and not taken up: after a while whatever the workers do, soon where they have free slots."""
     published = select(DeliveryRow.id).where(DeliveryRow.state == DeliveryState.PENDING)
-    published = published.order_by(DeliveryRow.enqueued_at).limit(AT_ONCE)
+    published = published.order_by(DeliveryRow.enqueued_at).limit(ROWS_PER_SWEEP)
     long_ago = session.scalars(published.where(DeliveryRow.enqueued_at < moment - sweep.republish_after)).all()
     working = session.scalar(select(func.count()).where(DeliveryRow.state == DeliveryState.LEASED)) or 0
-    idle = max(0, slots(session, DELIVER, sweep.silence) - working)
+    idle = max(0, count_slots(session, DELIVER, sweep.worker_timeout) - working)
     soon = session.scalars(published.where(DeliveryRow.enqueued_at < moment - LOST_MESSAGE_AFTER).limit(idle)).all()
     return list({*long_ago, *soon})
 
 
-def _in_vain() -> ColumnElement[bool]:
-    return and_(DeliveryRow.state == DeliveryState.PENDING, ~_listening())
+def _is_undeliverable() -> ColumnElement[bool]:
+    return and_(DeliveryRow.state == DeliveryState.PENDING, ~_is_webhook_enabled())
 
 
-def _free(moment: datetime) -> ColumnElement[bool]:
-    due = or_(DeliveryRow.not_before.is_(None), DeliveryRow.not_before <= moment)
-    return or_(
-        and_(DeliveryRow.state == DeliveryState.PENDING, due),
-        and_(DeliveryRow.state == DeliveryState.LEASED, DeliveryRow.lease_until < moment),
-    )
-
-
-def _listening() -> ColumnElement[bool]:
+def _is_webhook_enabled() -> ColumnElement[bool]:
     enabled = select(WebhookRow.id).where(WebhookRow.state == WebhookState.ENABLED)
     return DeliveryRow.webhook_id.in_(enabled)
 
 
-def _secrets(webhook: WebhookRow, moment: datetime) -> tuple[str, ...]:
+def _active_secrets(webhook: WebhookRow, moment: datetime) -> tuple[str, ...]:
     rotating = webhook.previous_until is not None and webhook.previous_until > moment
     old = webhook.previous_secret if rotating else None
     return (webhook.secret,) if old is None else (webhook.secret, old)
 
 
-def _verdict(attempt: int, outcome: Outcome, plan: RetryPlan) -> tuple[DeliveryState, datetime | None]:
-    if outcome.delivered:
+def _next_state(
+    attempt: int, result: AttemptResult, policy: DeliveryRetryPolicy
+) -> tuple[DeliveryState, datetime | None]:
+    if result.delivered:
         return DeliveryState.DELIVERED, None
-    if outcome.gone or attempt >= plan.attempts:
+    if result.gone or attempt >= policy.attempts:
         return DeliveryState.FAILED, None
-    return DeliveryState.PENDING, now() + plan.wait_after(attempt, outcome.retry_after)
+    return DeliveryState.PENDING, now() + policy.wait_after(attempt, result.retry_after)
 
 
-def _judge(webhook: WebhookRow, outcome: Outcome, plan: RetryPlan) -> None:
+def _update_webhook_health(webhook: WebhookRow, result: AttemptResult, policy: DeliveryRetryPolicy) -> None:
     """What an attempt means for the webhook; written only when it changes something, most succeed."""
-    if outcome.delivered:
+    if result.delivered:
         if webhook.failing_since is not None:
             webhook.failing_since = None
         return
     if webhook.failing_since is None:
-        webhook.failing_since = outcome.at
+        webhook.failing_since = result.at
     if webhook.state == WebhookState.DISABLED:
         return
-    if outcome.gone:
+    if result.gone:
         _disable(webhook, DisabledReason.GONE)
-    elif now() - webhook.failing_since >= plan.patience:
+    elif now() - webhook.failing_since >= policy.disable_after:
         _disable(webhook, DisabledReason.FAILING)
 
 
@@ -262,13 +260,13 @@ def _disable(webhook: WebhookRow, reason: DisabledReason) -> None:
     webhook.updated_at = now()
 
 
-def _attempt(delivery_id: str, number: int, outcome: Outcome) -> DeliveryAttemptRow:
+def _attempt_row(delivery_id: str, number: int, result: AttemptResult) -> DeliveryAttemptRow:
     return DeliveryAttemptRow(
         id=str(uuid.uuid4()),
         delivery_id=delivery_id,
         attempt=number,
-        at=outcome.at,
-        seconds=outcome.seconds,
-        status=outcome.status,
-        error=outcome.error,
+        at=result.at,
+        seconds=result.seconds,
+        status=result.status,
+        error=result.error,
     )

@@ -15,32 +15,32 @@ from service.storage.tables import AssessmentRow, BatchRow, DeliveryRow, Message
 from service.webhooks.states import DeliveryState, Event, WebhookState
 
 
-def announce(session: Session, row: AssessmentRow) -> None:
+def enqueue_assessment_event(session: Session, row: AssessmentRow) -> None:
     """One message for the end of an assessment; those of a batch are told of with their batch."""
     if row.batch_id is None:
-        _announce(session, row.tenant, Event(f"assessment.{row.state}"), row.id, "assessments", row.state)
+        _enqueue(session, row.tenant, Event(f"assessment.{row.state}"), row.id, "assessments", row.state)
 
 
-def announce_batch(session: Session, row: BatchRow) -> None:
+def enqueue_batch_event(session: Session, row: BatchRow) -> None:
     """One message for the end of a batch: `batch.cancelled` when its state says so, else `batch.finished`."""
     event = Event.BATCH_CANCELLED if row.state == "cancelled" else Event.BATCH_FINISHED
-    _announce(session, row.tenant, event, row.id, "batches", row.state)
+    _enqueue(session, row.tenant, event, row.id, "batches", row.state)
 
 
-def announce_test(session: Session, webhook: WebhookRow) -> DeliveryRow:
+def enqueue_test_event(session: Session, webhook: WebhookRow) -> DeliveryRow:
     """A message for one webhook alone, whatever it listens for."""
     message = _message(webhook.tenant, Event.TEST, webhook.id, "webhooks", webhook.state)
-    (delivery,) = _deliver(session, message, [webhook.id])
+    (delivery,) = _insert_deliveries(session, message, [webhook.id])
     return delivery
 
 
-def _announce(session: Session, tenant: str, event: Event, subject: str, collection: str, state: str) -> None:
-    listeners = _listeners(session, tenant, event)
+def _enqueue(session: Session, tenant: str, event: Event, subject: str, collection: str, state: str) -> None:
+    listeners = _subscribed_webhooks(session, tenant, event)
     if listeners:
-        _deliver(session, _message(tenant, event, subject, collection, state), listeners)
+        _insert_deliveries(session, _message(tenant, event, subject, collection, state), listeners)
 
 
-def _listeners(session: Session, tenant: str, event: Event) -> list[str]:
+def _subscribed_webhooks(session: Session, tenant: str, event: Event) -> list[str]:
     # The lock keeps a webhook from being deleted between here and the end of the transaction, which would
     # undo the end of the assessment; it does not wait for those who only change the webhook.
     rows = session.execute(
@@ -70,7 +70,7 @@ def _message(tenant: str, event: Event, subject: str, collection: str, state: st
     )
 
 
-def _deliver(session: Session, message: MessageRow, webhooks: Sequence[str]) -> list[DeliveryRow]:
+def _insert_deliveries(session: Session, message: MessageRow, webhooks: Sequence[str]) -> list[DeliveryRow]:
     session.add(message)
     session.flush()
     deliveries = [

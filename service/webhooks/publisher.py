@@ -15,45 +15,46 @@ from sqlalchemy import ColumnElement, Row, and_, case, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from service.storage.database import Database, now
+from service.storage.lease import is_due
 from service.storage.tables import DeliveryRow, WebhookRow
-from service.task_queue.publisher import DELIVER, Doorbell, QueueUnreachable
+from service.task_queue.publisher import DELIVER, BrokerUnreachable, TaskPublisher
 from service.webhooks.states import DeliveryState, WebhookState
-from service.worker_registry import slots
+from service.worker_registry import count_slots
 
 log = structlog.stdlib.get_logger(__name__)
-FOR_EACH_SLOT = 2
-FOR_A_WEBHOOK = 2
-FOR_A_FAILING_WEBHOOK = 1
+MAX_PER_SLOT = 2
+MAX_PER_WEBHOOK = 2
+MAX_PER_FAILING_WEBHOOK = 1
 
 
-def pump_deliveries(database: Database, doorbell: Doorbell, silence: timedelta) -> int:
+def publish_deliveries(database: Database, publisher: TaskPublisher, worker_timeout: timedelta) -> int:
     """Publish what fits into the windows; returns how many deliveries were published."""
     with database.reading() as session:  # most calls find nothing to do and need no lock
-        if not _chosen(session, now(), silence):
+        if not _select_deliveries(session, now(), worker_timeout):
             return 0
     with database.writing() as session:
         moment = now()
-        chosen = _chosen(session, moment, silence)
-        free = select(DeliveryRow.id).where(DeliveryRow.id.in_(chosen), _waiting(moment))
+        chosen = _select_deliveries(session, moment, worker_timeout)
+        free = select(DeliveryRow.id).where(DeliveryRow.id.in_(chosen), _is_publishable(moment))
         held = set(session.scalars(free.with_for_update(skip_locked=True)))
         ids = [one for one in chosen if one in held]
         session.execute(update(DeliveryRow).where(DeliveryRow.id.in_(ids)).values(enqueued_at=moment))
-    return _ring(database, doorbell, ids)
+    return _publish(database, publisher, ids)
 
 
-def deliveries_wait(session: Session) -> bool:
+def has_unclaimed_deliveries(session: Session) -> bool:
     """Whether a delivery was published that no worker has taken yet."""
-    return session.scalar(select(DeliveryRow.id).where(_published()).limit(1)) is not None
+    return session.scalar(select(DeliveryRow.id).where(_is_published()).limit(1)) is not None
 
 
-def _chosen(session: Session, moment: datetime, silence: timedelta) -> list[str]:
+def _select_deliveries(session: Session, moment: datetime, worker_timeout: timedelta) -> list[str]:
     """What to publish next: each webhook's oldest before any webhook's second, those that fail last."""
     candidates = _candidates(session, moment)
     if not candidates:
         return []
-    there = max(1, slots(session, DELIVER, silence))
-    flying = _in_flight(session)
-    room = there * FOR_EACH_SLOT - sum(flying.values())
+    there = max(1, count_slots(session, DELIVER, worker_timeout))
+    flying = _count_in_flight(session)
+    room = there * MAX_PER_SLOT - sum(flying.values())
     room_for_failing = max(1, there // 2) - flying.get(True, 0)
     chosen: list[str] = []
     for candidate in candidates[: max(0, room)]:
@@ -68,7 +69,7 @@ def _chosen(session: Session, moment: datetime, silence: timedelta) -> list[str]
 def _candidates(session: Session, moment: datetime) -> list[Row[Any]]:
     flying = (
         select(DeliveryRow.webhook_id, func.count().label("count"))
-        .where(_flying())
+        .where(_is_in_flight())
         .group_by(DeliveryRow.webhook_id)
         .subquery()
     )
@@ -77,10 +78,12 @@ def _candidates(session: Session, moment: datetime) -> list[Row[Any]]:
         .over(partition_by=DeliveryRow.webhook_id, order_by=(DeliveryRow.created_at, DeliveryRow.id))
         .label("place")
     )
-    waiting = select(DeliveryRow.id, DeliveryRow.webhook_id, DeliveryRow.created_at, place).where(_waiting(moment))
+    waiting = select(DeliveryRow.id, DeliveryRow.webhook_id, DeliveryRow.created_at, place).where(
+        _is_publishable(moment)
+    )
     line = waiting.subquery()
-    failing = _failing().label("failing")
-    most = case((_failing(), FOR_A_FAILING_WEBHOOK), else_=FOR_A_WEBHOOK)
+    failing = _is_failing().label("failing")
+    most = case((_is_failing(), MAX_PER_FAILING_WEBHOOK), else_=MAX_PER_WEBHOOK)
     query = (
         select(line.c.id, failing)
         .join(WebhookRow, WebhookRow.id == line.c.webhook_id)
@@ -95,44 +98,44 @@ def _candidates(session: Session, moment: datetime) -> list[Row[Any]]:
     return list(session.execute(query))
 
 
-def _in_flight(session: Session) -> dict[bool, int]:
+def _count_in_flight(session: Session) -> dict[bool, int]:
     """Deliveries published or being worked on, by whether their webhook fails."""
-    failing = _failing().label("failing")
+    failing = _is_failing().label("failing")
     rows = session.execute(
         select(failing, func.count())
         .select_from(DeliveryRow)
         .join(WebhookRow, WebhookRow.id == DeliveryRow.webhook_id)
-        .where(_flying())
+        .where(_is_in_flight())
         .group_by(failing)
     )
     return {bool(fails): count for fails, count in rows.all()}
 
 
-def _waiting(moment: datetime) -> ColumnElement[bool]:
+def _is_publishable(moment: datetime) -> ColumnElement[bool]:
     return and_(
         DeliveryRow.state == DeliveryState.PENDING,
         DeliveryRow.enqueued_at.is_(None),
-        or_(DeliveryRow.not_before.is_(None), DeliveryRow.not_before <= moment),
+        is_due(DeliveryRow, moment),
     )
 
 
-def _flying() -> ColumnElement[bool]:
-    return or_(_published(), DeliveryRow.state == DeliveryState.LEASED)
+def _is_in_flight() -> ColumnElement[bool]:
+    return or_(_is_published(), DeliveryRow.state == DeliveryState.LEASED)
 
 
-def _published() -> ColumnElement[bool]:
+def _is_published() -> ColumnElement[bool]:
     return and_(DeliveryRow.state == DeliveryState.PENDING, DeliveryRow.enqueued_at.is_not(None))
 
 
-def _failing() -> ColumnElement[bool]:
+def _is_failing() -> ColumnElement[bool]:
     return WebhookRow.failing_since.is_not(None)
 
 
-def _ring(database: Database, doorbell: Doorbell, ids: list[str]) -> int:
+def _publish(database: Database, publisher: TaskPublisher, ids: list[str]) -> int:
     for position, delivery_id in enumerate(ids):
         try:
-            doorbell.ring(DELIVER, delivery_id)
-        except QueueUnreachable:
+            publisher.publish(DELIVER, delivery_id)
+        except BrokerUnreachable:
             log.warning("queue unreachable", queue=DELIVER, unpublished=len(ids) - position)
             with database.writing() as session:
                 session.execute(update(DeliveryRow).where(DeliveryRow.id.in_(ids[position:])).values(enqueued_at=None))

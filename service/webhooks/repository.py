@@ -15,11 +15,11 @@ from service.errors.not_found import DeliveryNotFound, WebhookNotFound
 from service.errors.request import WebhookDisabled, WebhookLimit
 from service.storage.database import now
 from service.storage.tables import DeliveryAttemptRow, DeliveryRow, MessageRow, WebhookRow
-from service.webhooks.outbox import announce_test
+from service.webhooks.outbox import enqueue_test_event
 from service.webhooks.signing import new_secret
 from service.webhooks.states import (
-    Attempt,
     Delivery,
+    DeliveryAttempt,
     DeliveryState,
     DisabledReason,
     Event,
@@ -28,7 +28,7 @@ from service.webhooks.states import (
     WebhookState,
 )
 
-MOST_WEBHOOKS = 10
+MAX_WEBHOOKS = 10
 
 
 class WebhookRepository:
@@ -43,14 +43,14 @@ class WebhookRepository:
         own = WebhookRow.tenant == self._caller.tenant
         # Two requests at once must not both find the last place: whoever comes second waits, then counts.
         self._session.scalars(select(WebhookRow.id).where(own).order_by(WebhookRow.id).with_for_update()).all()
-        if (self._session.scalar(select(func.count()).where(own)) or 0) >= MOST_WEBHOOKS:
-            raise WebhookLimit(f"A tenant may have {MOST_WEBHOOKS} webhooks.")
+        if (self._session.scalar(select(func.count()).where(own)) or 0) >= MAX_WEBHOOKS:
+            raise WebhookLimit(f"A tenant may have {MAX_WEBHOOKS} webhooks.")
         moment = now()
         row = WebhookRow(
             id=str(uuid.uuid4()),
             tenant=self._caller.tenant,
             url=url,
-            events=_listed(events),
+            events=_sorted_events(events),
             state=WebhookState.ENABLED,
             secret=new_secret(),
             created_at=moment,
@@ -82,7 +82,7 @@ class WebhookRepository:
             row.url = url
             row.failing_since = None
         if events is not None:
-            row.events = _listed(events)
+            row.events = _sorted_events(events)
         if enabled:
             row.state = WebhookState.ENABLED
             row.disabled_reason = row.failing_since = None
@@ -108,7 +108,7 @@ class WebhookRepository:
     def test(self, webhook_id: str) -> Delivery:
         """Send it a message of its own. Raises WebhookNotFound, WebhookDisabled."""
         row = self._enabled(webhook_id)
-        delivery = announce_test(self._session, row)
+        delivery = enqueue_test_event(self._session, row)
         return self._deliveries([delivery])[0]
 
     def deliveries(self, webhook_id: str, *, limit: int, state: DeliveryState | None) -> tuple[Delivery, ...]:
@@ -163,7 +163,7 @@ class WebhookRepository:
         return tuple(_delivery(row, by_id[row.message_id], attempts[row.id]) for row in rows)
 
 
-def _listed(events: Iterable[Event]) -> list[str]:
+def _sorted_events(events: Iterable[Event]) -> list[str]:
     return sorted({str(event) for event in events})
 
 
@@ -193,7 +193,7 @@ def _delivery(row: DeliveryRow, message: MessageRow, attempts: Sequence[Delivery
         next_attempt_at=(row.not_before or row.created_at) if waiting else None,
         finished_at=row.finished_at,
         attempts=tuple(
-            Attempt(number=one.attempt, at=one.at, seconds=one.seconds, status=one.status, error=one.error)
+            DeliveryAttempt(number=one.attempt, at=one.at, seconds=one.seconds, status=one.status, error=one.error)
             for one in attempts
         ),
     )

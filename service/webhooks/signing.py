@@ -9,25 +9,25 @@ import secrets
 from collections.abc import Sequence
 from datetime import datetime
 
-PREFIX = "whsec_"
-BYTES = 32
+SECRET_PREFIX = "whsec_"  # noqa: S105 - the prefix, not a secret
+SECRET_BYTES = 32
 
 
 def new_secret() -> str:
     """A secret that nobody has yet."""
-    return PREFIX + base64.b64encode(secrets.token_bytes(BYTES)).decode()
+    return SECRET_PREFIX + base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
 
 
-def key_of(secret: str) -> bytes:
+def signing_key(secret: str) -> bytes:
     """The bytes to sign with."""
-    return base64.b64decode(secret.removeprefix(PREFIX))
+    return base64.b64decode(secret.removeprefix(SECRET_PREFIX))
 
 
 def signed_headers(secrets: Sequence[str], message_id: str, moment: datetime, body: bytes) -> dict[str, str]:
     """The three headers; every secret signs, so that a receiver may know the old or the new one."""
     timestamp = str(int(moment.timestamp()))
     signed = b".".join((message_id.encode(), timestamp.encode(), body))
-    digests = (hmac.new(key_of(secret), signed, hashlib.sha256).digest() for secret in secrets)
+    digests = (hmac.new(signing_key(secret), signed, hashlib.sha256).digest() for secret in secrets)
     return {
         "webhook-id": message_id,
         "webhook-timestamp": timestamp,

@@ -10,11 +10,11 @@ from random import SystemRandom
 from service.settings import Settings
 
 JITTER = 0.2
-LONGEST_RETRY_AFTER = timedelta(days=1)
-CHANCE = SystemRandom()
-SUCCESS = range(200, 300)
-GONE = 410
-RECORDING = timedelta(seconds=10)
+MAX_RETRY_AFTER = timedelta(days=1)
+RANDOM = SystemRandom()
+SUCCESS_STATUSES = range(200, 300)
+GONE_STATUS = 410
+RECORD_TIMEOUT = timedelta(seconds=10)
 """How long a worker holds on to what came of an attempt while the database is away."""
 
 
@@ -54,7 +54,7 @@ class DeliveryState(StrEnum):
     FAILED = "failed"
 
 
-class Trouble(StrEnum):
+class AttemptError(StrEnum):
     """Why an attempt brought no answer that counts; words only, for the log that a tenant reads."""
 
     URL_REFUSED = "url_refused"
@@ -95,7 +95,7 @@ class IssuedWebhook:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Attempt:
+class DeliveryAttempt:
     """One line of the delivery log."""
 
     number: int
@@ -117,7 +117,7 @@ class Delivery:
     created_at: datetime
     next_attempt_at: datetime | None
     finished_at: datetime | None
-    attempts: tuple[Attempt, ...]
+    attempts: tuple[DeliveryAttempt, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,32 +141,32 @@ class DeliveryClaim:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class AttemptResult:
     """What came of an attempt: a status, or the trouble that kept it from one."""
 
     at: datetime
     seconds: float
     status: int | None = None
-    error: Trouble | None = None
+    error: AttemptError | None = None
     retry_after: timedelta | None = None
 
     @property
     def delivered(self) -> bool:
         """The receiver has taken the message."""
-        return self.status in SUCCESS and self.error is None
+        return self.status in SUCCESS_STATUSES and self.error is None
 
     @property
     def gone(self) -> bool:
         """The receiver wants no more messages."""
-        return self.status == GONE
+        return self.status == GONE_STATUS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RetryPlan:
+class DeliveryRetryPolicy:
     """How often a delivery is tried, and how long a failing webhook is borne."""
 
     waits: tuple[timedelta, ...]
-    patience: timedelta
+    disable_after: timedelta
 
     @property
     def attempts(self) -> int:
@@ -175,15 +175,15 @@ class RetryPlan:
 
     def wait_after(self, attempt: int, retry_after: timedelta | None) -> timedelta:
         """Wait after a failed attempt, counted from one; what the receiver asks for is heeded up to a day."""
-        planned = self.waits[attempt - 1] * CHANCE.uniform(1 - JITTER, 1 + JITTER)
-        return planned if retry_after is None else max(planned, min(retry_after, LONGEST_RETRY_AFTER))
+        planned = self.waits[attempt - 1] * RANDOM.uniform(1 - JITTER, 1 + JITTER)
+        return planned if retry_after is None else max(planned, min(retry_after, MAX_RETRY_AFTER))
 
 
-def retry_plan(settings: Settings) -> RetryPlan:
-    """The plan that the settings describe."""
-    return RetryPlan(waits=settings.webhook_retries, patience=settings.webhook_patience)
+def delivery_retry_policy(settings: Settings) -> DeliveryRetryPolicy:
+    """The policy that the settings describe."""
+    return DeliveryRetryPolicy(waits=settings.webhook_retries, disable_after=settings.webhook_disable_after)
 
 
 def delivery_lease(settings: Settings) -> timedelta:
     """Lease of an attempt: never renewed, so longer than to send and to record what came of it can take."""
-    return settings.webhook_timeout + RECORDING + timedelta(seconds=5)
+    return settings.webhook_timeout + RECORD_TIMEOUT + timedelta(seconds=5)

@@ -25,14 +25,14 @@ Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
 PORTS = {"https": 443, "http": 80}
-LOWEST_FREE_PORT = 1024
-LONGEST_URL = 2048
-LONGEST_HOST = 253
-WRITTEN_PLAINLY = re.compile(r"[!-~]+")
+MIN_UNPRIVILEGED_PORT = 1024
+MAX_URL_LENGTH = 2048
+MAX_HOST_LENGTH = 253
+PRINTABLE_ASCII = re.compile(r"[!-~]+")
 AUTHORITY = re.compile(r"(\[[0-9a-f:.]+\]|[^\[\]:]+)(:[0-9]*)?")
 LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
-NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
-LOCAL_ENDINGS = ("localhost", "local", "internal", "localdomain", "home", "lan", "intranet")
+NUMERIC_LABEL = re.compile(r"[0-9]+|0x[0-9a-f]*")
+LOCAL_SUFFIXES = ("localhost", "local", "internal", "localdomain", "home", "lan", "intranet")
 
 REFUSED_V4 = tuple(
     IPv4Network(text)
@@ -65,12 +65,12 @@ REFUSED_V6 = tuple(
         "3fff::/20",  # documentation
     )
 )
-CARRY_V4 = (IPv6Network("::ffff:0:0/96"), IPv6Network("64:ff9b::/96"))
+EMBEDDED_V4 = (IPv6Network("::ffff:0:0/96"), IPv6Network("64:ff9b::/96"))
 """IPv4-mapped and NAT64: what counts is the IPv4 address inside."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Destination:
+class WebhookEndpoint:
     """A URL taken apart: what is connected to is built from these, never from the text."""
 
     scheme: str
@@ -87,7 +87,7 @@ class Destination:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Destinations:
+class UrlPolicy:
     """Where requests may go: to public addresses over TLS, and wherever the operator has said besides."""
 
     allow_http: bool = False
@@ -95,16 +95,16 @@ class Destinations:
 
     def permits(self, address: Address) -> bool:
         """Whether a connection to this address may be made."""
-        real = _real(address)
+        real = _effective_address(address)
         if any(real.version == network.version and real in network for network in self.networks):
             return True
         if isinstance(real, IPv4Address):
             return not any(real in network for network in REFUSED_V4)
         return real in GLOBAL_V6 and not any(real in network for network in REFUSED_V6)
 
-    def read(self, url: str) -> Destination:
+    def parse(self, url: str) -> WebhookEndpoint:
         """Take a URL apart. Raises WebhookUrlRefused with the reason, which quotes nothing of it."""
-        parts = _split(url)
+        parts = _split_url(url)
         if parts.scheme not in PORTS:
             raise WebhookUrlRefused("The URL must begin with https://.")
         if parts.scheme == "http" and not self.allow_http:
@@ -117,47 +117,47 @@ class Destinations:
             raise WebhookUrlRefused("The URL's host and port cannot be read.")
         host, address = self._host(parts)
         path = parts.path or "/"
-        return Destination(
+        return WebhookEndpoint(
             scheme=parts.scheme,
             host=host,
-            port=_port(parts),
+            port=_parse_port(parts),
             target=f"{path}?{parts.query}" if parts.query else path,
             address=address,
         )
 
     def _host(self, parts: SplitResult) -> tuple[str, Address | None]:
         host = parts.hostname or ""
-        address = _literal(host, bracketed="[" in parts.netloc)
+        address = _parse_ip_literal(host, bracketed="[" in parts.netloc)
         if address is not None:
             if not self.permits(address):
                 raise WebhookUrlRefused("The URL leads to an address that is not public.")
             return str(address), address
         labels = host.split(".")
-        if len(host) > LONGEST_HOST or not all(LABEL.fullmatch(label) for label in labels):
+        if len(host) > MAX_HOST_LENGTH or not all(LABEL.fullmatch(label) for label in labels):
             raise WebhookUrlRefused(
                 "The URL's host must be a name of letters, digits and hyphens in ASCII (xn-- for others), "
                 "without a dot at its end, or a plain IP address."
             )
-        if NUMBER.fullmatch(labels[-1]):
+        if NUMERIC_LABEL.fullmatch(labels[-1]):
             raise WebhookUrlRefused("The URL's host looks like a number: write IP addresses as four decimal numbers.")
-        if not self.networks and (len(labels) == 1 or labels[-1] in LOCAL_ENDINGS):
+        if not self.networks and (len(labels) == 1 or labels[-1] in LOCAL_SUFFIXES):
             raise WebhookUrlRefused("The URL's host is a name of a local network.")
         return host, None
 
 
-def destinations(settings: Settings) -> Destinations:
+def webhook_url_policy(settings: Settings) -> UrlPolicy:
     """The policy that the settings describe."""
-    return Destinations(
+    return UrlPolicy(
         allow_http=settings.webhook_allow_http,
         networks=tuple(ip_network(network) for network in settings.webhook_networks),
     )
 
 
-def _split(url: str) -> SplitResult:
-    if len(url) > LONGEST_URL:
-        raise WebhookUrlRefused(f"The URL must have at most {LONGEST_URL} characters.")
+def _split_url(url: str) -> SplitResult:
+    if len(url) > MAX_URL_LENGTH:
+        raise WebhookUrlRefused(f"The URL must have at most {MAX_URL_LENGTH} characters.")
     # Spaces and control characters are dropped by some parsers, a backslash is a slash to others.
-    if not WRITTEN_PLAINLY.fullmatch(url) or "\\" in url:
+    if not PRINTABLE_ASCII.fullmatch(url) or "\\" in url:
         raise WebhookUrlRefused("The URL must be of printable ASCII characters without spaces and backslashes.")
     try:
         parts = urlsplit(url)
@@ -168,19 +168,19 @@ def _split(url: str) -> SplitResult:
     return parts
 
 
-def _port(parts: SplitResult) -> int:
+def _parse_port(parts: SplitResult) -> int:
     try:
         port = parts.port
     except ValueError:
         raise WebhookUrlRefused("The URL's port is not a number up to 65535.") from None
     if port is None:
         return PORTS[parts.scheme]
-    if port < LOWEST_FREE_PORT and port not in PORTS.values():
+    if port < MIN_UNPRIVILEGED_PORT and port not in PORTS.values():
         raise WebhookUrlRefused("The URL's port must be 443, 80 or one from 1024 on.")
     return port
 
 
-def _literal(host: str, *, bracketed: bool) -> Address | None:
+def _parse_ip_literal(host: str, *, bracketed: bool) -> Address | None:
     try:
         address = ip_address(host)
     except ValueError:
@@ -190,7 +190,7 @@ def _literal(host: str, *, bracketed: bool) -> Address | None:
     return address
 
 
-def _real(address: Address) -> Address:
-    if isinstance(address, IPv6Address) and any(address in network for network in CARRY_V4):
+def _effective_address(address: Address) -> Address:
+    if isinstance(address, IPv6Address) and any(address in network for network in EMBEDDED_V4):
         return IPv4Address(int(address) & 0xFFFFFFFF)
     return address

@@ -1,10 +1,11 @@
-"""The one module of the service that knows the model: service values on one side, the model's on the other."""
+"""The only module of the service that imports the model: it converts between its values and those of the service."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, fields
+from datetime import timedelta
 from pathlib import Path
 
 import structlog
@@ -21,34 +22,38 @@ from model.features import SegmentChunk, SegmentFeatures
 from model.pipeline import Document, Pipeline, Prepared
 from service.assessments.result import ModelTrace, Result
 from service.errors.tree import ConfigurationRefused, FenceLost
-from service.settings import PEM, REPOSITORY, Settings
-from service.worker.cache_pruning import Expiry
-from service.worker.model_protocol import EncoderLoad, MaterialUnusable, Preparation, PreparedChunk, WhenLost
+from service.periodic_thread import PeriodicThread
+from service.setting_groups import REPOSITORY
+from service.settings import PEM, Settings
+from service.worker.model_protocol import EncoderLoad, MaterialUnusable, OnLost, Preparation, PreparedChunk
 from service.worker_registry import LoadedModel, TaskOutcomes
 
 log = structlog.stdlib.get_logger(__name__)
 
 MEGABYTE = 1_000_000
+PRUNES_PER_TTL = 10
+"""So an entry outlives its time to live by a tenth of it at most."""
+MAX_PRUNE_INTERVAL = timedelta(minutes=1)
 EXAMPLE_KEY = REPOSITORY / "examples" / "bundle.pub"
 
 
-def open_assessor(settings: Settings) -> PipelineAssessor:
-    """Verify the configured bundle's signature and digests. Raises ConfigurationRefused."""
+def open_model(settings: Settings) -> PipelineModel:
+    """Open the configured bundle and verify its signature and digests. Raises ConfigurationRefused."""
     options = runtime_of(settings)
-    with _refusals(settings.bundle):
+    with _model_errors(settings.bundle):
         refuse_missing(options)
-        # A link is followed once: what it leads to later is for workers that start later.
+        # A symbolic link is resolved once, so that replacing it never mixes two bundles in a running worker.
         bundle = open_bundle(settings.bundle.expanduser().resolve(), trust_of(settings))
     cache = open_cache(settings)
-    return PipelineAssessor(Pipeline(bundle, options, cache), None if cache is None else Expiry(cache.prune, cache.age))
+    return PipelineModel(Pipeline(bundle, options, cache), None if cache is None else pruning_thread(cache))
 
 
 def runtime_of(settings: Settings) -> RuntimeOptions:
-    """Where and how the settings want graphs to run."""
+    """The device, threads and memory that graphs run with."""
     memory = settings.device_memory_mb
     return RuntimeOptions(
         threads=settings.threads,
-        linger=settings.linger.total_seconds(),
+        linger=settings.batch_max_delay.total_seconds(),
         device=settings.device,
         device_id=settings.device_id,
         device_memory=None if memory is None else memory * MEGABYTE,
@@ -58,18 +63,25 @@ def runtime_of(settings: Settings) -> RuntimeOptions:
 
 
 def open_cache(settings: Settings) -> SegmentCache | None:
-    """The cache of features, if one is wanted."""
+    """The feature cache, or None when the settings keep no features."""
     if not settings.feature_cache_mb:
         return None
     return SegmentCache(
         settings.feature_cache,
         most_bytes=settings.feature_cache_mb * MEGABYTE,
-        age=settings.feature_cache_age.total_seconds(),
+        age=settings.feature_cache_ttl.total_seconds(),
     )
 
 
+def pruning_thread(cache: SegmentCache) -> PeriodicThread:
+    """A thread that deletes expired entries, also while no stage reads or writes the cache."""
+    longest = MAX_PRUNE_INTERVAL.total_seconds()
+    seconds = longest if cache.age is None else min(longest, cache.age / PRUNES_PER_TTL)
+    return PeriodicThread("cache pruning", cache.prune, timedelta(seconds=seconds))
+
+
 def trust_of(settings: Settings) -> Trust:
-    """The keys that the operator trusts, and no bundle without one of them; by default the example's key is known.
+    """The operator's trusted keys, one of which is then required; by default the example's key is known, not required.
 
     Raises ConfigurationRefused for a key that cannot be read.
     """
@@ -90,8 +102,8 @@ def _pem(entry: str) -> bytes:
 
 
 @contextmanager
-def _refusals(bundle: Path) -> Iterator[None]:
-    """What the model refuses, as ConfigurationRefused that names the setting."""
+def _model_errors(bundle: Path) -> Iterator[None]:
+    """Turn errors of the model into ConfigurationRefused that names the setting."""
     try:
         yield
     except DeviceUnavailable as error:
@@ -105,16 +117,16 @@ def _refusals(bundle: Path) -> Iterator[None]:
         ) from error
 
 
-class PipelineAssessor:
-    """Assesses with a real bundle; its graphs are loaded by `warm_up`, or when first needed."""
+class PipelineModel:
+    """The assessment model of a real bundle; graphs are loaded by `warm_up`, or on first use."""
 
-    def __init__(self, pipeline: Pipeline, expiry: Expiry | None = None) -> None:
+    def __init__(self, pipeline: Pipeline, pruning: PeriodicThread | None = None) -> None:
         self._pipeline = pipeline
-        self._expiry = expiry
+        self._pruning = pruning
 
     @property
-    def model(self) -> LoadedModel:
-        """What is loaded."""
+    def loaded(self) -> LoadedModel:
+        """The loaded bundle."""
         manifest = self._pipeline.manifest
         return LoadedModel(
             bundle=manifest.name,
@@ -127,24 +139,24 @@ class PipelineAssessor:
 
     @property
     def trace(self) -> ModelTrace:
-        """What a result says of the model."""
+        """The provenance that results carry."""
         return ModelTrace.model_validate(asdict(self._pipeline.provenance))
 
     def warm_up(self) -> None:
-        """Load every graph and answer the golden recording with them. Raises ConfigurationRefused."""
-        with _refusals(self._pipeline.bundle.folder):
+        """Load every graph and check it on the golden recording. Raises ConfigurationRefused."""
+        with _model_errors(self._pipeline.bundle.folder):
             self._pipeline.warm_up()
-        if self._expiry is not None:
-            self._expiry.start()
+        if self._pruning is not None:
+            self._pruning.start()
 
     def close(self) -> None:
-        """End the encoders' threads and give back what the graphs hold."""
-        if self._expiry is not None:
-            self._expiry.stop()
+        """Stop the encoders' threads and free the memory of the graphs."""
+        if self._pruning is not None:
+            self._pruning.stop()
         self._pipeline.close()
 
     def prepare(self, audio: Path | None, transcript: bytes | None, scratch: Path) -> Preparation:
-        """Decode and cut; `scratch` must outlive the chunks. Raises MaterialUnusable."""
+        """Decode and cut; the folder `scratch` must outlive the chunks. Raises MaterialUnusable."""
         try:
             prepared = self._pipeline.prepare(audio=audio, transcript=transcript, scratch=scratch)
         except RecordingError as error:
@@ -152,11 +164,11 @@ class PipelineAssessor:
         seconds = 0.0 if audio is None else prepared.document.segmentation.quality.duration_seconds
         return Preparation(summary=prepared.document.to_json(), seconds=seconds, chunks=_chunks(prepared))
 
-    def encode(self, chunk: bytes, when_lost: WhenLost | None = None) -> bytes:
-        """Features of a chunk, in batches with those of all threads. Raises FenceLost soon after the stage is lost."""
+    def encode(self, chunk: bytes, on_lost: OnLost | None = None) -> bytes:
+        """Features of a chunk, batched with those of other threads. Raises FenceLost soon after the claim is lost."""
         cancellation = Cancellation()
-        if when_lost is not None:
-            when_lost(cancellation.cancel)
+        if on_lost is not None:
+            on_lost(cancellation.cancel)
         try:
             features = self._pipeline.encode(SegmentChunk.from_bytes(chunk), cancellation).to_bytes()
         except EncodingCancelled as error:
@@ -166,13 +178,13 @@ class PipelineAssessor:
         return features
 
     def score(self, summary: bytes, features: Sequence[bytes], task: str) -> Result:
-        """The result; without an outcome when the material allows none."""
+        """The result; its outcome is None when the material allows no score."""
         document = Document.from_json(summary)
         encoded = [SegmentFeatures.from_bytes(part) for part in features]
         return Result.model_validate(asdict(self._pipeline.score(document, encoded, task)))
 
     def load(self) -> tuple[EncoderLoad, ...]:
-        """How its encoders fare."""
+        """The counters of each encoder."""
         return tuple(_load(str(name), statistics) for name, statistics in self._pipeline.statistics().items())
 
 

@@ -15,7 +15,7 @@ from model.bundle.golden import read_golden
 from model.cache.cached_encoder import CacheCounts
 from model.cache.segment_cache import SegmentCache
 from model.encoders.runtime import RuntimeOptions
-from model.errors import BundleInvalid, EncoderClosed, TranscriptUnreadable, UnknownTask
+from model.errors import BundleInvalid, EncoderClosed, TaskNotInBundle, TranscriptUnreadable
 from model.features import SegmentChunk, SegmentFeatures
 from model.pipeline import Document, Pipeline, Prepared, ScoringResult
 
@@ -115,7 +115,7 @@ def test_a_malformed_transcript_is_refused(pipeline: Pipeline, tmp_path: Path) -
 
 
 def test_an_unknown_task_is_refused(pipeline: Pipeline, prepared: Prepared, features: list[SegmentFeatures]) -> None:
-    with pytest.raises(UnknownTask):
+    with pytest.raises(TaskNotInBundle):
         pipeline.score(prepared.document, features, "iq")
 
 

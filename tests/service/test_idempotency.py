@@ -4,18 +4,28 @@ import pytest
 from sqlalchemy import select
 
 from service.errors.request import IdempotencyInFlight
-from service.idempotency import Answer, Earlier, Hold, begin, complete, forget_keys, free, renew, same_route
+from service.idempotency import (
+    CompletedRequest,
+    KeyLease,
+    StoredResponse,
+    acquire_key,
+    complete_key,
+    delete_expired_keys,
+    is_same_route,
+    release_key,
+    renew_key,
+)
 from service.storage.tables import IdempotencyRow
 
 LEASE = timedelta(seconds=30)
 OVER = timedelta(seconds=-1)
-ANSWER = Answer(status=202, location="/v1/assessments/a1", body='{"id": "a1"}')
+ANSWER = StoredResponse(status=202, location="/v1/assessments/a1", body='{"id": "a1"}')
 ROUTE = "POST /v1/assessments"
 
 
 def answer(database, hold, digest="d1"):
     with database.writing() as session:
-        complete(session, hold, digest, ANSWER)
+        complete_key(session, hold, digest, ANSWER)
 
 
 def rows(database):
@@ -24,73 +34,73 @@ def rows(database):
 
 
 def test_an_answered_key_repeats_its_answer(database, caller):
-    answer(database, begin(database, caller, "k", ROUTE, LEASE))
-    earlier = begin(database, caller, "k", ROUTE, LEASE)
-    assert earlier == Earlier(route=ROUTE, digest="d1", answer=ANSWER)
+    answer(database, acquire_key(database, caller, "k", ROUTE, LEASE))
+    earlier = acquire_key(database, caller, "k", ROUTE, LEASE)
+    assert earlier == CompletedRequest(route=ROUTE, digest="d1", answer=ANSWER)
 
 
 def test_a_key_at_work_is_refused(database, caller):
-    begin(database, caller, "k", ROUTE, LEASE)
+    acquire_key(database, caller, "k", ROUTE, LEASE)
     with pytest.raises(IdempotencyInFlight):
-        begin(database, caller, "k", ROUTE, LEASE)
+        acquire_key(database, caller, "k", ROUTE, LEASE)
 
 
 def test_each_tenant_has_keys_of_its_own(database, caller, stranger):
-    answer(database, begin(database, caller, "k", ROUTE, LEASE))
-    assert isinstance(begin(database, stranger, "k", ROUTE, LEASE), Hold)
+    answer(database, acquire_key(database, caller, "k", ROUTE, LEASE))
+    assert isinstance(acquire_key(database, stranger, "k", ROUTE, LEASE), KeyLease)
 
 
 def test_a_key_whose_request_died_goes_to_the_next_one(database, caller):
-    dead = begin(database, caller, "k", ROUTE, OVER)
-    assert isinstance(begin(database, caller, "k", ROUTE, LEASE), Hold)
-    assert renew(database, dead, LEASE) is False
+    dead = acquire_key(database, caller, "k", ROUTE, OVER)
+    assert isinstance(acquire_key(database, caller, "k", ROUTE, LEASE), KeyLease)
+    assert renew_key(database, dead, LEASE) is False
     with pytest.raises(IdempotencyInFlight):
         answer(database, dead)
-    free(database, dead)
+    release_key(database, dead)
     assert rows(database) == 1
 
 
 def test_a_renewed_key_stays_with_its_request(database, caller):
-    hold = begin(database, caller, "k", ROUTE, OVER)
-    assert renew(database, hold, LEASE)
+    hold = acquire_key(database, caller, "k", ROUTE, OVER)
+    assert renew_key(database, hold, LEASE)
     with pytest.raises(IdempotencyInFlight):
-        begin(database, caller, "k", ROUTE, LEASE)
+        acquire_key(database, caller, "k", ROUTE, LEASE)
 
 
 def test_a_freed_key_is_as_new_and_an_answered_one_is_not_freed(database, caller):
-    free(database, begin(database, caller, "k", ROUTE, LEASE))
+    release_key(database, acquire_key(database, caller, "k", ROUTE, LEASE))
     assert rows(database) == 0
-    hold = begin(database, caller, "k", ROUTE, LEASE)
+    hold = acquire_key(database, caller, "k", ROUTE, LEASE)
     answer(database, hold)
-    free(database, hold)
+    release_key(database, hold)
     assert rows(database) == 1
 
 
 def test_what_fails_with_its_transaction_answers_nothing(database, caller):
-    hold = begin(database, caller, "k", ROUTE, LEASE)
+    hold = acquire_key(database, caller, "k", ROUTE, LEASE)
 
     def fail():
         with database.writing() as session:
-            complete(session, hold, "d1", ANSWER)
+            complete_key(session, hold, "d1", ANSWER)
             raise RuntimeError
 
     with pytest.raises(RuntimeError):
         fail()
-    assert renew(database, hold, LEASE)
+    assert renew_key(database, hold, LEASE)
 
 
 def test_old_keys_are_forgotten_but_not_those_at_work(database, caller):
-    answer(database, begin(database, caller, "answered", ROUTE, LEASE))
-    begin(database, caller, "dead", ROUTE, OVER)
-    begin(database, caller, "at work", ROUTE, LEASE)
-    assert forget_keys(database, timedelta(hours=1)) == 0
-    assert forget_keys(database, timedelta(0)) == 2
+    answer(database, acquire_key(database, caller, "answered", ROUTE, LEASE))
+    acquire_key(database, caller, "dead", ROUTE, OVER)
+    acquire_key(database, caller, "at work", ROUTE, LEASE)
+    assert delete_expired_keys(database, timedelta(hours=1)) == 0
+    assert delete_expired_keys(database, timedelta(0)) == 2
     assert rows(database) == 1
 
 
 def test_a_route_of_any_length_is_known_again(database, caller):
     long = "POST /v1/webhooks/" + "x" * 1_000
-    answer(database, begin(database, caller, "k", long, LEASE))
-    earlier = begin(database, caller, "k", long, LEASE)
-    assert same_route(earlier, long)
-    assert not same_route(earlier, long + "y")
+    answer(database, acquire_key(database, caller, "k", long, LEASE))
+    earlier = acquire_key(database, caller, "k", long, LEASE)
+    assert is_same_route(earlier, long)
+    assert not is_same_route(earlier, long + "y")

@@ -33,20 +33,6 @@ def task_loss(
     return masked_mean(-of_label, labelled)
 
 
-def risk(
-    logits: Float[Tensor, "document outcome"],
-    log_prior: Float[Tensor, " outcome"],
-    *,
-    adjustment: float,
-    temperature: Float[Tensor, ""] | float = 1.0,
-) -> Float[Tensor, "document outcome"]:
-    """softmax((o + tau_la log pi_train) / T): the same as `model.scoring` serves for these settings.
-
-    Decide by the largest o (which, adjusted, treats outcomes as equally frequent), report this risk.
-    """
-    return torch.softmax((logits + adjustment * log_prior) / temperature, dim=-1)
-
-
 class TaskLoss(nn.Module):
     """The loss of one task with the outcome shares of its training fold, which are a buffer and so stack over folds."""
 

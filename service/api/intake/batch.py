@@ -10,18 +10,17 @@ from dataclasses import dataclass
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 
-from service.api.intake.tar_stream import Member, TarStream
-from service.batches.manifest import LineReader, MemberFields, Problems, UploadFields, plain_name
+from service.api.intake.tar_stream import TarMember, TarStream
+from service.batches.manifest import BatchProblems, LineReader, MemberFields, UploadFields, normalise_name
 from service.batches.states import BatchLine, StoredLine
 from service.errors.request import BatchUnreadable, BatchUnsupported
 from service.storage.objects import ObjectStore, assessment_prefix, material_prefix
-from service.uploads.audio_format import HEAD_BYTES, looks_like_audio
-from service.uploads.duration_estimate import guess_seconds
+from service.uploads.audio_format import HEADER_BYTES, estimate_duration, looks_like_audio
 
-LINES = ("application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines")
-ARCHIVES = ("application/x-tar", "application/tar")
+JSON_LINES_TYPES = ("application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines")
+TAR_TYPES = ("application/x-tar", "application/tar")
 MANIFEST = "manifest.jsonl"
-LONGEST_ENDING = 1_000_000  # bytes of padding after an archive's end
+MAX_PADDING_BYTES = 1_000_000  # bytes of padding after an archive's end
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,9 +36,9 @@ class BatchLimits:
 def is_archive(request: Request) -> bool:
     """Whether the body is a tar; False for lines of JSON. Raises BatchUnsupported for anything else."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind not in (*LINES, *ARCHIVES):
+    if kind not in (*JSON_LINES_TYPES, *TAR_TYPES):
         raise BatchUnsupported("The type of the body is not accepted.")
-    return kind in ARCHIVES
+    return kind in TAR_TYPES
 
 
 class HashedBody:
@@ -76,7 +75,7 @@ async def read_lines(body: AsyncIterator[bytes], tasks: frozenset[str], limits: 
     return reader.finish()
 
 
-class ArchiveIntake:
+class TarBatchReader:
     """A tar on its way into the object store; when it is refused, nothing of it stays there."""
 
     def __init__(self, objects: ObjectStore, tasks: frozenset[str], limits: BatchLimits) -> None:
@@ -84,10 +83,10 @@ class ArchiveIntake:
         self._tasks = tasks
         self._limits = limits
         self._ids: dict[int, str] = {}
-        self._wanted: dict[str, tuple[BatchLine, str]] = {}
+        self._expected: dict[str, tuple[BatchLine, str]] = {}
         self._keys: dict[str, str] = {}
         self._seconds: dict[int, float] = {}
-        self._problems = Problems()
+        self._problems = BatchProblems()
 
     async def receive(self, body: AsyncIterator[bytes]) -> list[StoredLine]:
         """Every line with its files stored. Raises BatchInvalid, BatchUnreadable, TooLarge."""
@@ -102,7 +101,7 @@ class ArchiveIntake:
     async def discard(self) -> None:
         """Remove whatever has been stored."""
         for name in self._keys:
-            line, _ = self._wanted[name]
+            line, _ = self._expected[name]
             await run_in_threadpool(self._objects.delete, assessment_prefix(self._ids[line.line]))
 
     async def _receive(self, archive: TarStream) -> list[StoredLine]:
@@ -111,20 +110,20 @@ class ArchiveIntake:
         async for member in archive.members():
             number += 1
             if lines is None:
-                lines = await self._manifest(member)
+                lines = await self._read_manifest(member)
             else:
-                await self._take(member, number)
+                await self._store_member(member, number)
         if lines is None:
             raise BatchUnreadable("The archive is empty.")
-        await archive.drain(LONGEST_ENDING)
-        for name, (line, field) in self._wanted.items():
+        await archive.drain(MAX_PADDING_BYTES)
+        for name, (line, field) in self._expected.items():
             if name not in self._keys:
                 self._problems.add(line.line, f"{field} is not in the archive")
-        self._problems.refuse()
-        return [self._stored(line) for line in lines]
+        self._problems.raise_if_any()
+        return [self._stored_line(line) for line in lines]
 
-    async def _manifest(self, member: Member) -> list[BatchLine]:
-        if plain_name(member.name) != MANIFEST:
+    async def _read_manifest(self, member: TarMember) -> list[BatchLine]:
+        if normalise_name(member.name) != MANIFEST:
             raise BatchUnreadable(f"The first member of the archive is not {MANIFEST}.")
         reader = LineReader(MemberFields, self._tasks, self._limits.lines)
         async for chunk in member.chunks:
@@ -134,43 +133,43 @@ class ArchiveIntake:
             self._ids[line.line] = str(uuid.uuid4())
             for field, name in (("audio", line.audio), ("transcript", line.transcript)):
                 if name is not None:
-                    self._wanted[name] = (line, field)
+                    self._expected[name] = (line, field)
         return lines
 
-    async def _take(self, member: Member, number: int) -> None:
-        """Store one file, or note what is wrong with it; once something is, nothing more is stored."""
-        name = plain_name(member.name)
+    async def _store_member(self, member: TarMember, number: int) -> None:
+        """Store one file, or note what is wrong with it; idempotency something is, nothing more is stored."""
+        name = normalise_name(member.name)
         if name.rpartition("/")[2].startswith("._"):  # macOS adds such companions unasked
             return
-        if name not in self._wanted:
+        if name not in self._expected:
             self._problems.add(f"member {number}", "is not named in the manifest")
-            self._stop_if_endless()
+            self._limit_unnamed_members()
             return
-        line, field = self._wanted[name]
+        line, field = self._expected[name]
         if name in self._keys:
             self._problems.add(line.line, f"{field} is in the archive twice")
             return
         self._keys[name] = f"{material_prefix(self._ids[line.line])}/{field}"
-        if (reason := self._too_large(member, field)) is not None:
+        if (reason := self._size_problem(member, field)) is not None:
             self._problems.add(line.line, f"{field} {reason}")
         elif field == "audio":
-            await self._take_audio(member, line, self._keys[name])
+            await self._store_audio(member, line, self._keys[name])
         else:
-            await self._take_transcript(member, line, self._keys[name])
+            await self._store_transcript(member, line, self._keys[name])
 
-    async def _take_audio(self, member: Member, line: BatchLine, key: str) -> None:
+    async def _store_audio(self, member: TarMember, line: BatchLine, key: str) -> None:
         head = b""
         async for chunk in member.chunks:
             head += chunk
-            if len(head) >= HEAD_BYTES:
+            if len(head) >= HEADER_BYTES:
                 break
         if not looks_like_audio(head):
             self._problems.add(line.line, "audio does not begin like any accepted audio format")
         if not self._problems.count:
-            self._seconds[line.line] = guess_seconds(head, member.size)
-            await self._objects.put_stream(key, _with(head, member.chunks))
+            self._seconds[line.line] = estimate_duration(head, member.size)
+            await self._objects.put_stream(key, _prepend(head, member.chunks))
 
-    async def _take_transcript(self, member: Member, line: BatchLine, key: str) -> None:
+    async def _store_transcript(self, member: TarMember, line: BatchLine, key: str) -> None:
         content = b"".join([chunk async for chunk in member.chunks])
         try:
             if not content.decode("utf-8-sig").strip():
@@ -180,18 +179,18 @@ class ArchiveIntake:
         if not self._problems.count:
             await run_in_threadpool(self._objects.write, key, content)
 
-    def _too_large(self, member: Member, field: str) -> str | None:
+    def _size_problem(self, member: TarMember, field: str) -> str | None:
         most = self._limits.recording if field == "audio" else self._limits.transcript
         if member.size > most:
             return f"is larger than {most} bytes"
         return None if member.size else "is empty"
 
-    def _stop_if_endless(self) -> None:
+    def _limit_unnamed_members(self) -> None:
         """A manifest with few lines must not be followed by files without end."""
         if self._problems.count > self._limits.lines:
-            self._problems.refuse()
+            self._problems.raise_if_any()
 
-    def _stored(self, line: BatchLine) -> StoredLine:
+    def _stored_line(self, line: BatchLine) -> StoredLine:
         return StoredLine(
             line=line,
             assessment_id=self._ids[line.line],
@@ -201,7 +200,7 @@ class ArchiveIntake:
         )
 
 
-async def _with(head: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def _prepend(head: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     yield head
     async for chunk in rest:
         yield chunk

@@ -1,33 +1,37 @@
-"""The material of an assessment in a form, checked at the door and streamed into the object store."""
+"""A submission as a form: its parts are checked as they arrive and streamed into the object store."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
+from urllib.parse import parse_qsl
 
 from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
-from service.api.intake.body import body_of
-from service.api.intake.digest import FormDigest
-from service.api.intake.multipart import MultipartForm, Part
-from service.api.intake.urlencoded import CONTENT_TYPE, UrlencodedForm
+from service.api.intake.body import read_body
+from service.api.intake.multipart import FormPart, MultipartForm
 from service.api.schemas.assessments import Metadata
-from service.errors.request import InvalidRequest, MaterialMissing, TooLarge
+from service.errors.request import InvalidRequest, MalformedUpload, MaterialMissing, TooLarge
 from service.errors.tree import FieldProblem
 from service.settings import Settings
 from service.storage.objects import ObjectStore, material_prefix
-from service.uploads.audio_format import HEAD_BYTES, require_audio, require_transcript
-from service.uploads.duration_estimate import guess_seconds
+from service.uploads.audio_format import HEADER_BYTES, estimate_duration, require_audio, require_transcript
 
 METADATA_LIMIT = 16_384
 DEFAULT_METADATA = Metadata()
 KNOWN_PARTS = ("audio", "transcript", "metadata")
+URLENCODED = "application/x-www-form-urlencoded"
+MAX_FIELDS = 10
+BYTE_ENCODING = "latin-1"
+"""Maps each byte to one character and back, so that decoding cannot fail before the transcript itself is checked."""
 
 
 @dataclass(slots=True, kw_only=True)
-class Received:
+class ReceivedSubmission:
     """What has been received so far: keys of stored objects, uploads to take, and the digest of it all."""
 
     metadata: Metadata = DEFAULT_METADATA
@@ -38,31 +42,26 @@ class Received:
     digest: str = ""
 
 
-def refuse_announced(request: Request, settings: Settings) -> None:
-    """Refuse a body that announces too much before any of it is read. Raises TooLarge."""
-    announced = request.headers.get("content-length", "")
-    if announced.isdigit() and int(announced) > settings.upload_limit:
-        raise TooLarge(f"The request is larger than {settings.upload_limit} bytes.")
-
-
-async def receive_form(request: Request, assessment_id: str, objects: ObjectStore, settings: Settings) -> Received:
+async def receive_form(
+    request: Request, assessment_id: str, objects: ObjectStore, settings: Settings
+) -> ReceivedSubmission:
     """Read the form; a refusal may leave objects behind. Raises RequestRefused, ClientDisconnect."""
-    received, digest, transcript = Received(), FormDigest(), b""
+    received, digest, transcript = ReceivedSubmission(), FormHasher(), b""
     seen: set[str] = set()
-    async for sent in _form(request, settings).parts():
+    async for sent in _open_form(request, settings).parts():
         _require_known(sent.name, seen)
         seen.add(sent.name)
-        part = replace(sent, chunks=digest.through(sent))
+        part = replace(sent, chunks=digest.hashing(sent))
         if part.name == "audio":
             received.audio_key = f"{material_prefix(assessment_id)}/audio"
             audio = AudioStream()
-            await objects.put_stream(received.audio_key, audio.checked(part.chunks))
-            received.audio_seconds = guess_seconds(audio.head, audio.size)
+            await objects.put_stream(received.audio_key, audio.validated(part.chunks))
+            received.audio_seconds = estimate_duration(audio.head, audio.size)
         elif part.name == "transcript":
-            transcript = await _small(part, settings.transcript_limit)
+            transcript = await _read_small_part(part, settings.transcript_limit)
             require_transcript(transcript)
         else:
-            received.metadata = _metadata(await _small(part, METADATA_LIMIT))
+            received.metadata = _parse_metadata(await _read_small_part(part, METADATA_LIMIT))
     if not seen & {"audio", "transcript"}:
         raise MaterialMissing("The request holds neither audio nor a transcript.")
     if transcript:  # stored last: what is long in the store without a row is taken for left behind
@@ -72,11 +71,11 @@ async def receive_form(request: Request, assessment_id: str, objects: ObjectStor
     return received
 
 
-async def digest_of_form(request: Request, settings: Settings) -> str:
+async def hash_form(request: Request, settings: Settings) -> str:
     """The digest of a form of which nothing is to be kept. Raises RequestRefused, ClientDisconnect."""
-    digest = FormDigest()
-    async for part in _form(request, settings).parts():
-        async for _ in digest.through(part):
+    digest = FormHasher()
+    async for part in _open_form(request, settings).parts():
+        async for _ in digest.hashing(part):
             pass
     return digest.hexdigest()
 
@@ -88,26 +87,73 @@ class AudioStream:
         self.head = b""
         self.size = 0
 
-    async def checked(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        """The same bytes, once the first of them look like audio. Raises AudioEmpty, AudioUnsupported."""
+    async def validated(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        """The same bytes, idempotency the first of them look like audio. Raises AudioEmpty, AudioUnsupported."""
         head = b""
         async for chunk in chunks:
             head += chunk
-            if len(head) >= HEAD_BYTES:
+            if len(head) >= HEADER_BYTES:
                 break
         require_audio(head)
-        self.head, self.size = head[:HEAD_BYTES], len(head)
+        self.head, self.size = head[:HEADER_BYTES], len(head)
         yield head
         async for chunk in chunks:
             self.size += len(chunk)
             yield chunk
 
 
-def _form(request: Request, settings: Settings) -> MultipartForm | UrlencodedForm:
+class UrlencodedForm:
+    """The fields of an urlencoded body of at most `limit` bytes, in the shape of a multipart form's parts."""
+
+    def __init__(self, body: AsyncIterator[bytes], limit: int) -> None:
+        self._body = body
+        self._limit = limit
+
+    async def parts(self) -> AsyncIterator[FormPart]:
+        """Every field as a part. Raises MalformedUpload, TooLarge."""
+        content = bytearray()
+        async for chunk in self._body:
+            content += chunk
+            if len(content) > self._limit:
+                raise TooLarge(f"The form is larger than {self._limit} bytes.")
+        try:
+            fields = parse_qsl(
+                content.decode(BYTE_ENCODING), keep_blank_values=True, max_num_fields=MAX_FIELDS, encoding=BYTE_ENCODING
+            )
+        except ValueError:
+            raise MalformedUpload("The form has too many fields.") from None
+        for name, value in fields:
+            yield FormPart(name=name, chunks=_single_chunk(value.encode(BYTE_ENCODING)))
+
+
+async def _single_chunk(value: bytes) -> AsyncIterator[bytes]:
+    yield value
+
+
+class FormHasher:
+    """The digest of a form's content: names and contents of its parts, whatever their order and the boundary."""
+
+    def __init__(self) -> None:
+        self._digests: list[tuple[str, str]] = []
+
+    async def hashing(self, part: FormPart) -> AsyncIterator[bytes]:
+        """The part's chunks as they arrive; the part counts once it has been read to its end."""
+        hasher = hashlib.sha256()
+        async for chunk in part.chunks:
+            hasher.update(chunk)
+            yield chunk
+        self._digests.append((part.name, hasher.hexdigest()))
+
+    def hexdigest(self) -> str:
+        """SHA-256 over all parts that were read."""
+        return hashlib.sha256(json.dumps(sorted(self._digests)).encode()).hexdigest()
+
+
+def _open_form(request: Request, settings: Settings) -> MultipartForm | UrlencodedForm:
     """The form in the shape it came in; without a type it is taken for one without files."""
-    content_type = request.headers.get("content-type", CONTENT_TYPE)
-    body = body_of(request, settings.request_lease)
-    if content_type.startswith(CONTENT_TYPE):
+    content_type = request.headers.get("content-type", URLENCODED)
+    body = read_body(request, settings.request_lease)
+    if content_type.startswith(URLENCODED):
         # A byte of text takes up to three in this encoding.
         return UrlencodedForm(body, 3 * (settings.transcript_limit + METADATA_LIMIT))
     return MultipartForm(body, content_type, settings.upload_limit)
@@ -115,12 +161,12 @@ def _form(request: Request, settings: Settings) -> MultipartForm | UrlencodedFor
 
 def _require_known(name: str, seen: set[str]) -> None:
     if name not in KNOWN_PARTS:
-        raise _wrong_part("body", f"has an unknown part; known parts: {', '.join(KNOWN_PARTS)}")
+        raise _form_error("body", f"has an unknown part; known parts: {', '.join(KNOWN_PARTS)}")
     if name in seen:
-        raise _wrong_part(name, "was sent more than once")
+        raise _form_error(name, "was sent more than idempotency")
 
 
-async def _small(part: Part, limit: int) -> bytes:
+async def _read_small_part(part: FormPart, limit: int) -> bytes:
     content = bytearray()
     async for chunk in part.chunks:
         content += chunk
@@ -129,7 +175,7 @@ async def _small(part: Part, limit: int) -> bytes:
     return bytes(content)
 
 
-def _metadata(content: bytes) -> Metadata:
+def _parse_metadata(content: bytes) -> Metadata:
     try:
         return Metadata.model_validate_json(content)
     except ValidationError as error:
@@ -142,5 +188,5 @@ def _metadata(content: bytes) -> Metadata:
         raise InvalidRequest("The part `metadata` is not valid.", fields=fields) from None
 
 
-def _wrong_part(location: str, reason: str) -> InvalidRequest:
+def _form_error(location: str, reason: str) -> InvalidRequest:
     return InvalidRequest("The form is not valid.", fields=(FieldProblem(location=location, reason=reason),))

@@ -36,11 +36,11 @@ class FormEnd:
     """The closing boundary."""
 
 
-Event = PartBegin | PartData | PartEnd | FormEnd
+ParserEvent = PartBegin | PartData | PartEnd | FormEnd
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
+class FormPart:
     """One part; its chunks must be read before the next part is asked for."""
 
     name: str
@@ -57,7 +57,7 @@ class MultipartForm:
         self._body = body
         self._limit = limit
         self._received = 0
-        self._events: deque[Event] = deque()
+        self._events: deque[ParserEvent] = deque()
         self._header = b""
         self._value = b""
         self._disposition = b""
@@ -75,14 +75,14 @@ class MultipartForm:
             },
         )
 
-    async def parts(self) -> AsyncIterator[Part]:
+    async def parts(self) -> AsyncIterator[FormPart]:
         """Raises MalformedUpload, TooLarge."""
         while True:
             event = await self._next()
             if isinstance(event, FormEnd):
                 return
             if isinstance(event, PartBegin):
-                yield Part(name=event.name, chunks=self._chunks())
+                yield FormPart(name=event.name, chunks=self._chunks())
 
     async def _chunks(self) -> AsyncIterator[bytes]:
         while True:
@@ -92,7 +92,7 @@ class MultipartForm:
             if isinstance(event, PartData):
                 yield event.content
 
-    async def _next(self) -> Event:
+    async def _next(self) -> ParserEvent:
         while not self._events:
             try:
                 chunk = await anext(self._body)

@@ -6,81 +6,81 @@ from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 
-from service.api.dependencies import Parts
-from service.api.intake.body import body_of
-from service.api.intake.digest import json_digest
-from service.api.intake.form import METADATA_LIMIT, Received, digest_of_form, receive_form
-from service.api.schemas.assessments import Metadata
-from service.api.schemas.submission import Submission
+from service.api.dependencies import Components
+from service.api.intake.body import json_digest, read_body
+from service.api.intake.form import METADATA_LIMIT, ReceivedSubmission, hash_form, receive_form
+from service.api.schemas.assessments import Metadata, Submission
 from service.auth.caller import Caller
 from service.errors.request import InvalidRequest, MalformedUpload, TooLarge
 from service.errors.tree import FieldProblem, ServiceError
 from service.settings import Settings
 from service.storage.objects import ObjectStore, assessment_prefix, material_prefix
 from service.uploads.audio_format import require_transcript
-from service.uploads.material import Material, material_of
+from service.uploads.material import Material, resolve_material
 from service.uploads.repository import StoredUpload, find_upload
 
 CONTENT_TYPE = "application/json"
-ESCAPED = 6
+MAX_JSON_ESCAPE_BYTES = 6
 """Bytes that one byte of text takes in JSON at most."""
 
 
-async def receive_submission(request: Request, assessment_id: str, caller: Caller, parts: Parts) -> Received:
+async def receive_submission(
+    request: Request, assessment_id: str, caller: Caller, components: Components
+) -> ReceivedSubmission:
     """Read the body; on a refusal nothing of it stays in the store. Raises RequestRefused, UploadNotFound."""
     try:
         if _is_json(request):
-            content = await _json(request, parts.settings)
-            return await run_in_threadpool(_referenced, content, assessment_id, caller, parts)
-        return await receive_form(request, assessment_id, parts.objects, parts.settings)
+            content = await _read_json(request, components.settings)
+            return await run_in_threadpool(_receive_json, content, assessment_id, caller, components)
+        return await receive_form(request, assessment_id, components.objects, components.settings)
     except BaseException as error:
-        await discard(assessment_id, parts.objects)
+        await discard_material(assessment_id, components.objects)
         if isinstance(error, ClientDisconnect):
             raise MalformedUpload("The connection ended before the upload was complete.") from None
         raise
 
 
-async def digest_of_submission(request: Request, settings: Settings) -> str:
+async def hash_submission(request: Request, settings: Settings) -> str:
     """The digest of a body of which nothing is to be kept. Raises RequestRefused."""
     try:
         if _is_json(request):
-            return json_digest(await _json(request, settings))
-        return await digest_of_form(request, settings)
+            return json_digest(await _read_json(request, settings))
+        return await hash_form(request, settings)
     except ClientDisconnect:
         raise MalformedUpload("The connection ended before the upload was complete.") from None
 
 
-async def discard(assessment_id: str, objects: ObjectStore) -> None:
+async def discard_material(assessment_id: str, objects: ObjectStore) -> None:
     """Remove whatever a refused request has stored."""
     await run_in_threadpool(objects.delete, assessment_prefix(assessment_id))
 
 
-async def discard_refused(error: Exception, assessment_id: str, objects: ObjectStore) -> None:
+async def discard_if_refused(error: Exception, assessment_id: str, objects: ObjectStore) -> None:
     """Remove it if the request was refused for certain; a database that failed may have committed all the same."""
     if isinstance(error, ServiceError):
-        await discard(assessment_id, objects)
+        await discard_material(assessment_id, objects)
 
 
 def _is_json(request: Request) -> bool:
     return request.headers.get("content-type", "").partition(";")[0].strip().lower() == CONTENT_TYPE
 
 
-async def _json(request: Request, settings: Settings) -> bytes:
-    limit = ESCAPED * settings.transcript_limit + METADATA_LIMIT
+async def _read_json(request: Request, settings: Settings) -> bytes:
+    limit = MAX_JSON_ESCAPE_BYTES * settings.transcript_limit + METADATA_LIMIT
     content = bytearray()
-    async for chunk in body_of(request, settings.request_lease):
+    async for chunk in read_body(request, settings.request_lease):
         content += chunk
         if len(content) > limit:
             raise TooLarge(f"The request is larger than {limit} bytes.")
     return bytes(content)
 
 
-def _referenced(content: bytes, assessment_id: str, caller: Caller, parts: Parts) -> Received:
-    submission = _parsed(content)
+def _receive_json(content: bytes, assessment_id: str, caller: Caller, components: Components) -> ReceivedSubmission:
+    submission = _parse_submission(content)
     text = None if submission.transcript is None else submission.transcript.text
-    transcript_key = None if text is None else _stored_text(text, assessment_id, parts)
-    material = _uploaded(submission, caller, parts)
-    return Received(
+    transcript_key = None if text is None else _store_text(text, assessment_id, components)
+    material = _upload_material(submission, caller, components)
+    return ReceivedSubmission(
         metadata=Metadata(task=submission.task, reference=submission.reference, priority=submission.priority),
         audio_key=None if material is None else material.audio_key,
         transcript_key=transcript_key if material is None else material.transcript_key or transcript_key,
@@ -90,30 +90,30 @@ def _referenced(content: bytes, assessment_id: str, caller: Caller, parts: Parts
     )
 
 
-def _uploaded(submission: Submission, caller: Caller, parts: Parts) -> Material | None:
+def _upload_material(submission: Submission, caller: Caller, components: Components) -> Material | None:
     """What was uploaded before; None where the text is all there is."""
     transcript = submission.transcript
     if submission.audio is None and transcript is not None and transcript.upload is None:
         return None
 
     def find(upload: str | None) -> StoredUpload | None:
-        return None if upload is None else find_upload(parts.database, caller, upload)
+        return None if upload is None else find_upload(components.database, caller, upload)
 
     audio = find(None if submission.audio is None else submission.audio.upload)
     words = find(None if transcript is None else transcript.upload)
-    limit = parts.settings.transcript_limit
-    return material_of(parts.objects, audio=audio, transcript=words, transcript_limit=limit)
+    limit = components.settings.transcript_limit
+    return resolve_material(components.objects, audio=audio, transcript=words, transcript_limit=limit)
 
 
-def _stored_text(text: str, assessment_id: str, parts: Parts) -> str:
+def _store_text(text: str, assessment_id: str, components: Components) -> str:
     content = text.encode("utf-8", "surrogatepass")
-    if len(content) > parts.settings.transcript_limit:
-        raise TooLarge(f"The transcript is larger than {parts.settings.transcript_limit} bytes.")
+    if len(content) > components.settings.transcript_limit:
+        raise TooLarge(f"The transcript is larger than {components.settings.transcript_limit} bytes.")
     require_transcript(content)
-    return parts.objects.put(f"{material_prefix(assessment_id)}/transcript", content)
+    return components.objects.put(f"{material_prefix(assessment_id)}/transcript", content)
 
 
-def _parsed(content: bytes) -> Submission:
+def _parse_submission(content: bytes) -> Submission:
     try:
         return Submission.model_validate_json(content)
     except ValidationError as error:

@@ -12,15 +12,15 @@ from dataclasses import dataclass
 
 from service.errors.request import BatchUnreadable, TooLarge
 
-BLOCK = 512
-LONGEST_HEADER = 65_536
-FILES = (tarfile.REGTYPE, tarfile.AREGTYPE)
-NAMES = (tarfile.XHDTYPE, tarfile.GNUTYPE_LONGNAME)
-END = bytes(BLOCK)
+BLOCK_BYTES = 512
+MAX_HEADER_BYTES = 65_536
+FILE_TYPES = (tarfile.REGTYPE, tarfile.AREGTYPE)
+EXTENDED_HEADER_TYPES = (tarfile.XHDTYPE, tarfile.GNUTYPE_LONGNAME)
+END_BLOCK = bytes(BLOCK_BYTES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Member:
+class TarMember:
     """A file of the archive; its chunks must be read before the next one, or are skipped."""
 
     name: str
@@ -38,24 +38,24 @@ class TarStream:
         self._buffer = b""
         self._left = 0
 
-    async def members(self) -> AsyncIterator[Member]:
+    async def members(self) -> AsyncIterator[TarMember]:
         """Raises BatchUnreadable for what is no harmless archive, TooLarge."""
         extended: dict[str, str] = {}
-        while (block := await self._block()) != END:
-            header = _header(block)
-            if header.type in NAMES:
-                extended |= _extended(header.type, await self._small(header.size))
+        while (block := await self._read_header_block()) != END_BLOCK:
+            header = _parse_header(block)
+            if header.type in EXTENDED_HEADER_TYPES:
+                extended |= _parse_extended_header(header.type, await self._read_header_data(header.size))
                 continue
             if header.type == tarfile.XGLTYPE:
-                await self._small(header.size)
+                await self._read_header_data(header.size)
                 continue
-            if header.type in FILES:
-                size = _size(extended.get("size"), header.size)
+            if header.type in FILE_TYPES:
+                size = _parse_size(extended.get("size"), header.size)
                 self._left = size
-                yield Member(name=extended.get("path", header.name), size=size, chunks=self._content())
-                async for _ in self._content():  # whatever of it nobody read
+                yield TarMember(name=extended.get("path", header.name), size=size, chunks=self._member_chunks())
+                async for _ in self._member_chunks():  # whatever of it nobody read
                     pass
-                await self._take(-size % BLOCK)
+                await self._read_exactly(-size % BLOCK_BYTES)
             elif header.type != tarfile.DIRTYPE or header.size:
                 raise BatchUnreadable("The archive holds something that is neither a plain file nor a folder.")
             extended = {}
@@ -63,42 +63,42 @@ class TarStream:
     async def drain(self, most: int) -> None:
         """Read the padding after the end, so that the client can finish sending. Raises BatchUnreadable."""
         padding = 0
-        while self._buffer or await self._more():
+        while self._buffer or await self._read_chunk():
             padding += len(self._buffer)
             self._buffer = b""
             if padding > most:
                 raise BatchUnreadable("The archive goes on after its end.")
 
-    async def _content(self) -> AsyncIterator[bytes]:
+    async def _member_chunks(self) -> AsyncIterator[bytes]:
         while self._left:
-            if not self._buffer and not await self._more():
+            if not self._buffer and not await self._read_chunk():
                 raise BatchUnreadable("The archive ends in the middle of a file.")
             chunk = self._buffer[: self._left]
             self._buffer = self._buffer[self._left :]
             self._left -= len(chunk)
             yield chunk
 
-    async def _small(self, size: int) -> bytes:
-        if size > LONGEST_HEADER:
+    async def _read_header_data(self, size: int) -> bytes:
+        if size > MAX_HEADER_BYTES:
             raise BatchUnreadable("The archive has a header that is too long.")
-        content = await self._take(size)
-        await self._take(-size % BLOCK)
+        content = await self._read_exactly(size)
+        await self._read_exactly(-size % BLOCK_BYTES)
         return content
 
-    async def _block(self) -> bytes:
+    async def _read_header_block(self) -> bytes:
         """The next header; an archive that just stops between two members is taken as ended."""
-        if not self._buffer and not await self._more():
-            return END
-        return await self._take(BLOCK)
+        if not self._buffer and not await self._read_chunk():
+            return END_BLOCK
+        return await self._read_exactly(BLOCK_BYTES)
 
-    async def _take(self, size: int) -> bytes:
+    async def _read_exactly(self, size: int) -> bytes:
         while len(self._buffer) < size:
-            if not await self._more():
+            if not await self._read_chunk():
                 raise BatchUnreadable("The archive ends too early.")
         taken, self._buffer = self._buffer[:size], self._buffer[size:]
         return taken
 
-    async def _more(self) -> bool:
+    async def _read_chunk(self) -> bool:
         async for chunk in self._body:
             self._received += len(chunk)
             if self._received > self._limit:
@@ -109,7 +109,7 @@ class TarStream:
         return False
 
 
-def _header(block: bytes) -> tarfile.TarInfo:
+def _parse_header(block: bytes) -> tarfile.TarInfo:
     try:
         header = tarfile.TarInfo.frombuf(block, "utf-8", "replace")
     except tarfile.HeaderError:
@@ -119,7 +119,7 @@ def _header(block: bytes) -> tarfile.TarInfo:
     return header
 
 
-def _size(given: str | None, otherwise: int) -> int:
+def _parse_size(given: str | None, otherwise: int) -> int:
     if given is None:
         return otherwise
     if not given.isascii() or not given.isdigit():
@@ -127,11 +127,11 @@ def _size(given: str | None, otherwise: int) -> int:
     return int(given)
 
 
-def _extended(kind: bytes, content: bytes) -> dict[str, str]:
+def _parse_extended_header(kind: bytes, content: bytes) -> dict[str, str]:
     """Name and size from the header before a member: GNU's long name, or the records `<length> key=value` of pax."""
     if kind == tarfile.GNUTYPE_LONGNAME:
         return {"path": content.rstrip(b"\0").decode("utf-8", "replace")}
-    found = {}
+    fields = {}
     while content:
         length, _, _ = content.partition(b" ")
         if not length.isdigit() or not len(length) < int(length) <= len(content):
@@ -139,5 +139,5 @@ def _extended(kind: bytes, content: bytes) -> dict[str, str]:
         record, content = content[: int(length)], content[int(length) :]
         key, _, value = record[len(length) + 1 :].rstrip(b"\n").partition(b"=")
         if key in (b"path", b"size"):
-            found[key.decode()] = value.decode("utf-8", "replace")
-    return found
+            fields[key.decode()] = value.decode("utf-8", "replace")
+    return fields

@@ -8,24 +8,26 @@ from fastapi import Request
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
-from service.api.intake.body import body_of
-from service.api.lease_renewal import renewing
-from service.api.tus import Checksum
+from service.api.intake.body import read_body
+from service.api.lease_renewal import renew_lease
+from service.api.tus import UploadChecksum
 from service.errors.request import BodyStalled, MalformedUpload, TooLarge, UploadChecksumMismatch
 from service.errors.tree import ServiceError
 from service.settings import Settings
 from service.uploads.writer import PART_BYTES, UploadWriter
 
 
-async def write_body(request: Request, writer: UploadWriter, checksum: Checksum | None, settings: Settings) -> None:
+async def write_upload_body(
+    request: Request, writer: UploadWriter, checksum: UploadChecksum | None, settings: Settings
+) -> None:
     """Store what comes and close the writer, which must be open; what came before an interruption is kept.
 
     With a checksum all of it counts or nothing. Raises TooLarge, UploadChecksumMismatch, UploadLocked,
     UploadNotFound, BodyStalled, MalformedUpload when the connection ended.
     """
     try:
-        async with renewing(writer.renew, settings.request_lease):
-            interruption = await _store(body_of(request, settings.request_lease), writer, checksum)
+        async with renew_lease(writer.renew, settings.request_lease):
+            interruption = await _store_body(read_body(request, settings.request_lease), writer, checksum)
             await run_in_threadpool(writer.close)
     except ServiceError:
         await run_in_threadpool(writer.discard)
@@ -38,16 +40,18 @@ async def write_body(request: Request, writer: UploadWriter, checksum: Checksum 
         raise interruption
 
 
-async def _store(body: AsyncIterator[bytes], writer: UploadWriter, checksum: Checksum | None) -> ServiceError | None:
+async def _store_body(
+    body: AsyncIterator[bytes], writer: UploadWriter, checksum: UploadChecksum | None
+) -> ServiceError | None:
     """Returns what ended the body before its time."""
     hasher = None if checksum is None else checksum.hasher()
     rest = bytearray()
     interruption: ServiceError | None = None
     try:
-        async for piece in _pieces(body):
+        async for piece in _bounded_chunks(body):
             if hasher is not None:
                 hasher.update(piece)
-            await _add(writer, rest, piece)
+            await _buffer_chunk(writer, rest, piece)
     except BodyStalled as stalled:
         interruption = stalled
     except ClientDisconnect:
@@ -57,13 +61,13 @@ async def _store(body: AsyncIterator[bytes], writer: UploadWriter, checksum: Che
             raise interruption
         if hasher.digest() != checksum.digest:
             raise UploadChecksumMismatch("The bytes that came do not match Upload-Checksum.")
-    await run_in_threadpool(_store_rest, writer, bytes(rest))
+    await run_in_threadpool(_store_last_part, writer, bytes(rest))
     return interruption
 
 
-async def _add(writer: UploadWriter, rest: bytearray, piece: bytes) -> None:
+async def _buffer_chunk(writer: UploadWriter, rest: bytearray, piece: bytes) -> None:
     """Keep the piece until there are enough for a part."""
-    if len(rest) + len(piece) > writer.room:
+    if len(rest) + len(piece) > writer.remaining:
         raise TooLarge("The request holds more bytes than are missing from the upload.")
     if len(rest) + len(piece) > PART_BYTES:
         await run_in_threadpool(writer.store, bytes(rest))
@@ -71,13 +75,13 @@ async def _add(writer: UploadWriter, rest: bytearray, piece: bytes) -> None:
     rest += piece
 
 
-def _store_rest(writer: UploadWriter, rest: bytes) -> None:
+def _store_last_part(writer: UploadWriter, rest: bytes) -> None:
     if rest:
         writer.store(rest)
     writer.commit()
 
 
-async def _pieces(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def _bounded_chunks(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     """The body in pieces no larger than a part; servers hand out small ones, but nothing says that they must."""
     async for chunk in body:
         if len(chunk) <= PART_BYTES:

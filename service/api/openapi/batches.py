@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from service.api.openapi.examples import CREATED, RESULT
+from service.api.openapi.examples import CREATED_AT, RESULT
 from service.api.schemas.assessments import EXAMPLE_ID, FailureView
 from service.api.schemas.batches import BatchPageView, BatchView, ErrorLine, OutputLine, batch_view
 from service.assessments.states import WORKERS_LOST, State
 from service.batches.states import Batch, BatchState, LineCounts
 
-BATCH: BatchView = batch_view(
+BATCH_EXAMPLE: BatchView = batch_view(
     Batch(
         id=EXAMPLE_ID,
         state=BatchState.RUNNING,
         lines=1000,
-        created_at=CREATED,
-        updated_at=CREATED,
+        created_at=CREATED_AT,
+        updated_at=CREATED_AT,
         finished_at=None,
         output_key=None,
         errors_key=None,
@@ -24,7 +24,7 @@ BATCH: BatchView = batch_view(
     LineCounts(queued=310, running=2, succeeded=685, abstained=2, failed=1, cancelled=0, total=1000),
     412.0,
 )
-BATCHES = BatchPageView(items=(BATCH,), next_cursor=None)
+BATCH_PAGE_EXAMPLE = BatchPageView(items=(BATCH_EXAMPLE,), next_cursor=None)
 
 _OUTPUT = OutputLine(custom_id="visit-0042", line=1, assessment=EXAMPLE_ID, state=State.SUCCEEDED, result=RESULT)
 _ERROR = ErrorLine(
@@ -37,12 +37,12 @@ def _json_lines(description: str, example: str) -> dict[str, Any]:
     return {"description": description, "content": content}
 
 
-LINES_OF_JSON = {
+JSON_LINES_RESPONSES = {
     "output": _json_lines("One line of JSON for each line with a result", _OUTPUT.model_dump_json()),
     "errors": _json_lines("One line of JSON for each line that failed or was cancelled", _ERROR.model_dump_json()),
 }
 
-SUBMISSION: dict[str, Any] = {
+BATCH_REQUEST_BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
         "content": {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from service.admission.queue_position import Standing
+from service.admission.queue_position import QueuePosition
 from service.api.schemas.assessments import (
     EXAMPLE_ID,
     AssessmentPage,
@@ -14,8 +14,8 @@ from service.api.schemas.assessments import (
     ModelList,
     ModelView,
     TaskView,
-    summary_of,
-    view_of,
+    assessment_summary,
+    assessment_view,
 )
 from service.assessments.result import (
     Contributions,
@@ -29,13 +29,13 @@ from service.assessments.result import (
 )
 from service.assessments.states import Assessment, State
 
-CREATED = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
+CREATED_AT = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 DIGEST = "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 ENCODERS = {"speech": "sha256:60303ae22b998861", "text": "sha256:fd61a03af4f77d87"}
 OUTCOMES = ("none", "mild", "moderate", "severe")
 
 
-def _on_the_cpu(digest: str) -> GraphTrace:
+def _cpu_graph(digest: str) -> GraphTrace:
     return GraphTrace(provider="CPUExecutionProvider", device="AMD EPYC 9B14", precision="float32", digest=digest)
 
 
@@ -89,9 +89,9 @@ RESULT = Result(
         provider="CPUExecutionProvider",
         precision="float32",
         graphs={
-            "speech": _on_the_cpu(ENCODERS["speech"]),
-            "text": _on_the_cpu(ENCODERS["text"]),
-            "network": _on_the_cpu("sha256:4c1d5b8e77a3902f"),
+            "speech": _cpu_graph(ENCODERS["speech"]),
+            "text": _cpu_graph(ENCODERS["text"]),
+            "network": _cpu_graph("sha256:4c1d5b8e77a3902f"),
         },
         runtime={"onnxruntime": "1.32.0"},
     ),
@@ -99,15 +99,15 @@ RESULT = Result(
 
 
 def _assessment(state: State, *, segments_total: int | None) -> Assessment:
-    finished_at = CREATED + timedelta(seconds=41) if state.final else None
+    finished_at = CREATED_AT + timedelta(seconds=41) if state.final else None
     return Assessment(
         id=EXAMPLE_ID,
         state=state,
         task="spectrum",
         reference="visit-0042",
         bundle="demo",
-        created_at=CREATED,
-        updated_at=finished_at or CREATED,
+        created_at=CREATED_AT,
+        updated_at=finished_at or CREATED_AT,
         finished_at=finished_at,
         segments_done=segments_total or 0,
         segments_total=segments_total,
@@ -119,12 +119,14 @@ def _assessment(state: State, *, segments_total: int | None) -> Assessment:
     )
 
 
-STANDING = Standing(position=3, eta_seconds=71.5)
-QUEUED: AssessmentView = view_of(_assessment(State.QUEUED, segments_total=None), None, STANDING)
-SUCCEEDED: AssessmentView = view_of(_assessment(State.SUCCEEDED, segments_total=11), RESULT)
-LISTED: AssessmentSummary = summary_of(_assessment(State.SUCCEEDED, segments_total=11))
-PAGE = AssessmentPage(items=(LISTED,), next_cursor=None)
-MODELS = ModelList(
+QUEUE_POSITION = QueuePosition(position=3, eta_seconds=71.5)
+QUEUED_ASSESSMENT: AssessmentView = assessment_view(
+    _assessment(State.QUEUED, segments_total=None), None, QUEUE_POSITION
+)
+SUCCEEDED_ASSESSMENT: AssessmentView = assessment_view(_assessment(State.SUCCEEDED, segments_total=11), RESULT)
+ASSESSMENT_SUMMARY: AssessmentSummary = assessment_summary(_assessment(State.SUCCEEDED, segments_total=11))
+ASSESSMENT_PAGE = AssessmentPage(items=(ASSESSMENT_SUMMARY,), next_cursor=None)
+MODEL_LIST = ModelList(
     items=(
         ModelView(
             bundle="demo",
@@ -133,12 +135,12 @@ MODELS = ModelList(
             demonstration=True,
             tasks=(TaskView(name="spectrum", outcomes=OUTCOMES),),
             encoders=ENCODERS,
-            loaded_at=CREATED,
+            loaded_at=CREATED_AT,
         ),
     )
 )
 
 
-def content(example: Message) -> dict[str, object]:
-    """The `content` of a response that looks like this example."""
+def json_content(example: Message) -> dict[str, object]:
+    """The `json_content` of a response that looks like this example."""
     return {"application/json": {"example": example.model_dump(mode="json")}}

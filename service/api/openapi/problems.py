@@ -8,39 +8,38 @@ from typing import Any
 from fastapi import FastAPI
 from pydantic.json_schema import models_json_schema
 
-from service.api.openapi.examples import content
-from service.api.schemas.assessments import EXAMPLE_ID, Message, Metadata, Problem
-from service.api.schemas.submission import Submission
+from service.api.openapi.examples import json_content
+from service.api.schemas.assessments import EXAMPLE_ID, Message, Metadata, Problem, Submission
 from service.errors.tree import ServiceError
 
 Responses = dict[int | str, dict[str, Any]]
 REFERENCE = "#/components/schemas/{model}"
-FASTAPI_ERRORS = ("HTTPValidationError", "ValidationError")
+UNUSED_FASTAPI_SCHEMAS = ("HTTPValidationError", "ValidationError")
 
 
 def responses(status: int, example: Message, *errors: type[ServiceError]) -> Responses:
     """The `responses` of a route: the example when all is well, else these problems."""
-    return {status: {"content": content(example)}, **problems(*errors)}
+    return {status: {"content": json_content(example)}, **problem_responses(*errors)}
 
 
-def problems(*errors: type[ServiceError]) -> Responses:
+def problem_responses(*errors: type[ServiceError]) -> Responses:
     """The `responses` of a route that may refuse in these ways."""
-    found: Responses = {}
+    documented: Responses = {}
     for status in sorted({error.status for error in errors}):
         of_status = [error for error in errors if error.status == status]
-        found[status] = {
+        documented[status] = {
             "description": "; ".join(error.title for error in of_status),
             "content": {
                 "application/problem+json": {
                     "schema": {"$ref": REFERENCE.format(model="Problem")},
-                    "examples": {error.code: {"value": _example(error)} for error in of_status},
+                    "examples": {error.code: {"value": _problem_example(error)} for error in of_status},
                 }
             },
         }
-    return found
+    return documented
 
 
-def describe(app: FastAPI) -> Callable[[], dict[str, Any]]:
+def extend_openapi(app: FastAPI) -> Callable[[], dict[str, Any]]:
     """The application's own `openapi`, with the schemas that no route returns by itself."""
     generate = app.openapi
 
@@ -50,14 +49,14 @@ def describe(app: FastAPI) -> Callable[[], dict[str, Any]]:
         models = [(Problem, "serialization"), (Metadata, "validation"), (Submission, "validation")]
         _, extra = models_json_schema(models, ref_template=REFERENCE)  # type: ignore[arg-type]
         schemas.update(extra["$defs"])
-        for name in FASTAPI_ERRORS:
+        for name in UNUSED_FASTAPI_SCHEMAS:
             schemas.pop(name, None)
         return schema
 
     return openapi
 
 
-def _example(error: type[ServiceError]) -> dict[str, object]:
+def _problem_example(error: type[ServiceError]) -> dict[str, object]:
     return {
         "type": f"urn:hilbert:problem:{error.code}",
         "title": error.title,
@@ -70,7 +69,7 @@ def _example(error: type[ServiceError]) -> dict[str, object]:
     }
 
 
-SUBMISSION: dict[str, Any] = {
+SUBMISSION_REQUEST_BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
         "content": {
@@ -109,7 +108,7 @@ SUBMISSION: dict[str, Any] = {
     }
 }
 
-UPLOAD_BODY: dict[str, Any] = {
+UPLOAD_REQUEST_BODY: dict[str, Any] = {
     "requestBody": {
         "content": {"application/offset+octet-stream": {"schema": {"type": "string", "format": "binary"}}},
     }

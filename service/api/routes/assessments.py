@@ -12,27 +12,28 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
-from service.admission.queue_position import Standing, ask_again_after
-from service.api.admission import Entered, Entry
-from service.api.dependencies import Authenticated, Parts, RequestId, RunningParts
-from service.api.intake.form import Received, refuse_announced
-from service.api.intake.submission import digest_of_submission, discard_refused, receive_submission
-from service.api.openapi.examples import PAGE, QUEUED, SUCCEEDED
-from service.api.openapi.problems import SUBMISSION, problems, responses
-from service.api.prefer_wait import PreferredWait
+from service.admission.queue_position import QueuePosition, poll_after_seconds
+from service.api.admission import AdmittedSubmission, AdmittedSubmissionDep
+from service.api.dependencies import CallerDep, Components, ComponentsDep, RequestIdDep
+from service.api.intake.body import refuse_oversized
+from service.api.intake.form import ReceivedSubmission
+from service.api.intake.submission import discard_if_refused, hash_submission, receive_submission
+from service.api.openapi.examples import ASSESSMENT_PAGE, QUEUED_ASSESSMENT, SUCCEEDED_ASSESSMENT
+from service.api.openapi.problems import SUBMISSION_REQUEST_BODY, problem_responses, responses
+from service.api.prefer_wait import PreferWaitDep
 from service.api.schemas.assessments import (
     AssessmentPage,
     AssessmentView,
     assessment_path,
-    summary_of,
-    view_of,
+    assessment_summary,
+    assessment_view,
 )
 from service.assessments.repository import AssessmentRepository
 from service.assessments.result import Result
-from service.assessments.states import Assessment, Order, Priority, State
-from service.assessments.submission import model_for, require_model, submit
+from service.assessments.states import Assessment, NewAssessment, Priority, State
+from service.assessments.submission import find_model, require_models, submit
 from service.auth.caller import Caller
-from service.batches.lifecycle import withdraw_line
+from service.batches.lifecycle import invalidate_files
 from service.errors.not_found import AssessmentNotFound, UploadNotFound
 from service.errors.request import (
     AudioEmpty,
@@ -53,11 +54,11 @@ from service.errors.request import (
 )
 from service.errors.tree import Unauthenticated
 from service.errors.unavailable import DatabaseUnavailable, ModelNotReady, Overloaded, TooManyAssessments
-from service.idempotency import Answer
+from service.idempotency import StoredResponse
 from service.maintenance.retention import remove_material, retention
 from service.storage.objects import assessment_prefix
 
-LARGEST_PAGE = 100
+MAX_PAGE_SIZE = 100
 
 router = APIRouter(prefix="/assessments", tags=["assessments"])
 
@@ -67,10 +68,10 @@ router = APIRouter(prefix="/assessments", tags=["assessments"])
     status_code=202,
     response_model=AssessmentView,
     summary="Submit a recording",
-    openapi_extra=SUBMISSION,
+    openapi_extra=SUBMISSION_REQUEST_BODY,
     responses=responses(
         202,
-        QUEUED,
+        QUEUED_ASSESSMENT,
         MalformedUpload,
         IdempotencyKeyInvalid,
         Unauthenticated,
@@ -97,53 +98,53 @@ router = APIRouter(prefix="/assessments", tags=["assessments"])
 async def create_assessment(
     request: Request,
     response: Response,
-    parts: RunningParts,
-    entry: Entered,
-    wait: PreferredWait,
-    request_id: RequestId,
+    components: ComponentsDep,
+    submission: AdmittedSubmissionDep,
+    wait: PreferWaitDep,
+    request_id: RequestIdDep,
 ) -> AssessmentView | Response:
     """Send audio, a transcript, or both, or name uploads; the answer says where to look for the result."""
-    refuse_announced(request, parts.settings)
-    if entry.once.repeats:
-        return entry.once.again(await digest_of_submission(request, parts.settings))
-    await run_in_threadpool(require_model, parts.database)
+    refuse_oversized(request, components.settings.upload_limit, "request")
+    if submission.idempotency.is_replay:
+        return submission.idempotency.replay(await hash_submission(request, components.settings))
+    await run_in_threadpool(require_models, components.database)
     assessment_id = str(uuid.uuid4())
-    received = await receive_submission(request, assessment_id, entry.caller, parts)
-    order = partial(_order, assessment_id, request_id, received)
+    received = await receive_submission(request, assessment_id, submission.caller, components)
+    order = partial(_new_assessment, assessment_id, request_id, received)
     try:
-        assessment, standing = await run_in_threadpool(_accept, parts, entry, order, received)
+        assessment, queue_position = await run_in_threadpool(_store_assessment, components, submission, order, received)
     except Exception as error:
-        await discard_refused(error, assessment_id, parts.objects)
+        await discard_if_refused(error, assessment_id, components.objects)
         raise
-    parts.sweeper.wake()
+    components.sweeper.wake()
     response.headers["Location"] = assessment_path(assessment_id)
-    await run_in_threadpool(entry.accepted, assessment)
+    await run_in_threadpool(submission.mark_accepted, assessment)
     if wait.seconds is None:
-        _tell_to_wait(response, standing)
-        return view_of(assessment, None, standing)
-    await wait.for_end(assessment)
-    return await run_in_threadpool(_accepted, parts, entry.caller, assessment, response)
+        _set_retry_after(response, queue_position)
+        return assessment_view(assessment, None, queue_position)
+    await wait.until_final(assessment)
+    return await run_in_threadpool(_view_after_wait, components, submission.caller, assessment, response)
 
 
 @router.get(
     "",
     response_model=AssessmentPage,
     summary="List assessments",
-    responses=responses(200, PAGE, Unauthenticated, InvalidRequest, DatabaseUnavailable),
+    responses=responses(200, ASSESSMENT_PAGE, Unauthenticated, InvalidRequest, DatabaseUnavailable),
 )
 def list_assessments(
     response: Response,
-    caller: Authenticated,
-    parts: RunningParts,
-    limit: Annotated[int, Query(ge=1, le=LARGEST_PAGE)] = 20,
+    caller: CallerDep,
+    components: ComponentsDep,
+    limit: Annotated[int, Query(ge=1, le=MAX_PAGE_SIZE)] = 20,
     cursor: Annotated[str | None, Query(max_length=256)] = None,
     state: Annotated[State | None, Query()] = None,
 ) -> AssessmentPage:
     """Newest first, without results."""
-    with parts.database.reading() as session:
+    with components.database.reading() as session:
         page = AssessmentRepository(session, caller).page(limit=limit, cursor=cursor, state=state)
     response.headers["Cache-Control"] = "no-store"
-    items = tuple(summary_of(item, parts.outlook.of(item)) for item in page.items)
+    items = tuple(assessment_summary(item, components.queue_positions.position_of(item)) for item in page.items)
     return AssessmentPage(items=items, next_cursor=page.next_cursor)
 
 
@@ -151,68 +152,77 @@ def list_assessments(
     "/{assessment_id}",
     response_model=AssessmentView,
     summary="Look an assessment up",
-    responses=responses(200, SUCCEEDED, Unauthenticated, AssessmentNotFound, InvalidRequest, DatabaseUnavailable),
+    responses=responses(
+        200, SUCCEEDED_ASSESSMENT, Unauthenticated, AssessmentNotFound, InvalidRequest, DatabaseUnavailable
+    ),
 )
 async def read_assessment(
-    assessment_id: str, response: Response, caller: Authenticated, parts: RunningParts, wait: PreferredWait
+    assessment_id: str, response: Response, caller: CallerDep, components: ComponentsDep, wait: PreferWaitDep
 ) -> AssessmentView:
-    """Where the assessment stands, and its result once there is one."""
+    """Where the assessment stands, and its result idempotency there is one."""
     if wait.seconds is not None:
-        await wait.for_end(await run_in_threadpool(_assessment, parts, caller, assessment_id))
-    return await run_in_threadpool(_look_up, parts, caller, assessment_id, response)
+        await wait.until_final(await run_in_threadpool(_find_assessment, components, caller, assessment_id))
+    return await run_in_threadpool(_current_view, components, caller, assessment_id, response)
 
 
 @router.delete(
     "/{assessment_id}",
     status_code=204,
     summary="Cancel or erase an assessment",
-    responses=problems(Unauthenticated, AssessmentNotFound, InvalidRequest, DatabaseUnavailable),
+    responses=problem_responses(Unauthenticated, AssessmentNotFound, InvalidRequest, DatabaseUnavailable),
 )
-def delete_assessment(assessment_id: str, caller: Authenticated, parts: RunningParts) -> None:
+def delete_assessment(assessment_id: str, caller: CallerDep, components: ComponentsDep) -> None:
     """Before its end it is cancelled; afterwards the assessment and all its objects are erased."""
 
     def cancel(session: Session) -> tuple[bool, str | None]:
         assessments = AssessmentRepository(session, caller)
         return assessments.cancel(assessment_id), assessments.get(assessment_id).batch_id
 
-    cancelled, batch_id = parts.database.write(cancel)
-    remove_material(parts.database, parts.objects, retention(parts.settings), assessment_id, erased=not cancelled)
+    cancelled, batch_id = components.database.write(cancel)
+    remove_material(
+        components.database, components.objects, retention(components.settings), assessment_id, erased=not cancelled
+    )
     if cancelled:
-        parts.sweeper.wake()  # webhooks are told
+        components.sweeper.wake()  # webhooks are told
         return
-    parts.objects.delete(assessment_prefix(assessment_id))
-    parts.database.write(lambda session: AssessmentRepository(session, caller).erase(assessment_id))
+    components.objects.delete(assessment_prefix(assessment_id))
+    components.database.write(lambda session: AssessmentRepository(session, caller).erase(assessment_id))
     if batch_id is not None:
-        withdraw_line(parts.database, parts.objects, batch_id)
+        invalidate_files(components.database, components.objects, batch_id)
 
 
-def _accept(
-    parts: Parts, entry: Entry, order: Callable[[str, Priority], Order], received: Received
-) -> tuple[Assessment, Standing]:
-    lane = entry.lane_of(received.metadata)
-    model = model_for(parts.database, received.metadata.task)
+def _store_assessment(
+    components: Components,
+    submission: AdmittedSubmission,
+    order: Callable[[str, Priority], NewAssessment],
+    received: ReceivedSubmission,
+) -> tuple[Assessment, QueuePosition]:
+    priority = submission.priority_of(received.metadata)
+    model = find_model(components.database, received.metadata.task)
 
-    parts.outlook.snapshot()  # read here if need be, not while the transaction is open
-    standing = Standing()
+    components.queue_positions.snapshot()  # read here if need be, not while the transaction is open
+    queue_position = QueuePosition()
 
     def answered(session: Session, assessment: Assessment) -> None:
-        nonlocal standing
-        standing = parts.outlook.of(assessment)
-        body = view_of(assessment, None, standing).model_dump_json()
-        answer = Answer(status=202, location=assessment_path(assessment.id), body=body)
-        entry.once.complete(session, received.digest, answer)
+        nonlocal queue_position
+        queue_position = components.queue_positions.position_of(assessment)
+        body = assessment_view(assessment, None, queue_position).model_dump_json()
+        answer = StoredResponse(status=202, location=assessment_path(assessment.id), body=body)
+        submission.idempotency.complete(session, received.digest, answer)
 
-    ordered = order(model.bundle, lane)
-    assessment = submit(parts.database, entry.caller, ordered, uploads=received.uploads, then=answered)
-    return assessment, standing
+    ordered = order(model.bundle, priority)
+    assessment = submit(components.database, submission.caller, ordered, uploads=received.uploads, then=answered)
+    return assessment, queue_position
 
 
-def _order(assessment_id: str, request_id: str, received: Received, bundle: str, lane: Priority) -> Order:
-    return Order(
+def _new_assessment(
+    assessment_id: str, request_id: str, received: ReceivedSubmission, bundle: str, priority: Priority
+) -> NewAssessment:
+    return NewAssessment(
         id=assessment_id,
         task=received.metadata.task,
         reference=received.metadata.reference,
-        priority=lane,
+        priority=priority,
         bundle=bundle,
         request_id=request_id,
         audio_key=received.audio_key,
@@ -221,37 +231,39 @@ def _order(assessment_id: str, request_id: str, received: Received, bundle: str,
     )
 
 
-def _accepted(parts: Parts, caller: Caller, assessment: Assessment, response: Response) -> AssessmentView:
+def _view_after_wait(
+    components: Components, caller: Caller, assessment: Assessment, response: Response
+) -> AssessmentView:
     """As it stands now; where that cannot be told any more, it was accepted all the same."""
     try:
-        return _look_up(parts, caller, assessment.id, response)
+        return _current_view(components, caller, assessment.id, response)
     except (SQLAlchemyError, AssessmentNotFound):
-        _tell_to_wait(response, Standing())
-        return view_of(assessment, None)
+        _set_retry_after(response, QueuePosition())
+        return assessment_view(assessment, None)
 
 
-def _assessment(parts: Parts, caller: Caller, assessment_id: str) -> Assessment:
-    with parts.database.reading() as session:
+def _find_assessment(components: Components, caller: Caller, assessment_id: str) -> Assessment:
+    with components.database.reading() as session:
         return AssessmentRepository(session, caller).get(assessment_id)
 
 
-def _look_up(parts: Parts, caller: Caller, assessment_id: str, response: Response) -> AssessmentView:
-    assessment = _assessment(parts, caller, assessment_id)
-    result = None if assessment.result_key is None else _stored_result(parts, assessment.result_key)
-    standing = parts.outlook.of(assessment)
+def _current_view(components: Components, caller: Caller, assessment_id: str, response: Response) -> AssessmentView:
+    assessment = _find_assessment(components, caller, assessment_id)
+    result = None if assessment.result_key is None else _read_result(components, assessment.result_key)
+    queue_position = components.queue_positions.position_of(assessment)
     response.headers["Cache-Control"] = "no-store"
     if not assessment.state.final:
-        _tell_to_wait(response, standing)
-    return view_of(assessment, result, standing)
+        _set_retry_after(response, queue_position)
+    return assessment_view(assessment, result, queue_position)
 
 
-def _tell_to_wait(response: Response, standing: Standing) -> None:
+def _set_retry_after(response: Response, queue_position: QueuePosition) -> None:
     response.headers["Cache-Control"] = "no-store"
-    response.headers["Retry-After"] = str(ask_again_after(standing))
+    response.headers["Retry-After"] = str(poll_after_seconds(queue_position))
 
 
-def _stored_result(parts: Parts, key: str) -> Result:
+def _read_result(components: Components, key: str) -> Result:
     try:
-        return Result.model_validate_json(parts.objects.get(key))
+        return Result.model_validate_json(components.objects.get(key))
     except FileNotFoundError:  # erased between the two reads
         raise AssessmentNotFound("There is no assessment with this id.") from None

@@ -14,27 +14,27 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
-from service.api.admission import refuse_full_lane
-from service.api.dependencies import Authenticated, Parts, RequestId, RunningParts
-from service.api.idempotency import OncePerKey
-from service.api.intake.batch import ArchiveIntake, BatchLimits, HashedBody, is_archive, read_lines
-from service.api.intake.body import body_of
-from service.api.openapi.batches import BATCH, BATCHES, LINES_OF_JSON, SUBMISSION
-from service.api.openapi.problems import problems, responses
+from service.api.admission import require_batch_capacity
+from service.api.dependencies import CallerDep, Components, ComponentsDep, RequestIdDep
+from service.api.idempotency import IdempotentRequestDep
+from service.api.intake.batch import BatchLimits, HashedBody, TarBatchReader, is_archive, read_lines
+from service.api.intake.body import read_body, refuse_oversized
+from service.api.openapi.batches import BATCH_EXAMPLE, BATCH_PAGE_EXAMPLE, BATCH_REQUEST_BODY, JSON_LINES_RESPONSES
+from service.api.openapi.problems import problem_responses, responses
 from service.api.schemas.batches import BatchPageView, BatchView, batch_path, batch_view
 from service.assessments.states import Priority
 from service.auth.caller import Caller
 from service.batches.lifecycle import cancel_lines, erase_batch
 from service.batches.output import (
-    LinesBetween,
-    errors_between,
-    last_line,
-    lines_of_file,
-    lines_so_far,
-    output_between,
+    LineSource,
+    error_lines,
+    last_line_number,
+    result_lines,
+    stream_file,
+    stream_lines,
 )
 from service.batches.repository import BatchRepository
-from service.batches.states import ENDED, Batch
+from service.batches.states import FINAL_BATCH_STATES, Batch
 from service.batches.submission import BatchSubmission
 from service.errors.not_found import BatchNotFound
 from service.errors.request import (
@@ -50,14 +50,14 @@ from service.errors.request import (
 )
 from service.errors.tree import Unauthenticated
 from service.errors.unavailable import DatabaseUnavailable, ModelNotReady, Overloaded
-from service.idempotency import Answer
+from service.idempotency import StoredResponse
 from service.observability.metrics import SUBMISSIONS
 
-FIRST_POLL_SECONDS = 1
-LONGEST_POLL_SECONDS = 30
-POLLS = 20  # on the way to the end
-AT_ONCE = timedelta(seconds=20)
-LARGEST_PAGE = 100
+MIN_POLL_SECONDS = 1
+MAX_POLL_SECONDS = 30
+POLLS_PER_BATCH = 20  # on the way to the end
+REQUEST_BUDGET = timedelta(seconds=20)
+MAX_PAGE_SIZE = 100
 
 router = APIRouter(prefix="/batches", tags=["batches"])
 
@@ -67,10 +67,10 @@ router = APIRouter(prefix="/batches", tags=["batches"])
     status_code=202,
     response_model=BatchView,
     summary="Submit many recordings",
-    openapi_extra=SUBMISSION,
+    openapi_extra=BATCH_REQUEST_BODY,
     responses=responses(
         202,
-        BATCH,
+        BATCH_EXAMPLE,
         BatchUnreadable,
         IdempotencyKeyInvalid,
         Unauthenticated,
@@ -88,49 +88,53 @@ router = APIRouter(prefix="/batches", tags=["batches"])
 async def create_batch(
     request: Request,
     response: Response,
-    caller: Authenticated,
-    parts: RunningParts,
-    request_id: RequestId,
-    once: OncePerKey,
+    caller: CallerDep,
+    components: ComponentsDep,
+    request_id: RequestIdDep,
+    idempotency: IdempotentRequestDep,
 ) -> BatchView | Response:
     """One assessment a line, by uploads or in a tar; all lines are accepted, or none."""
-    archive, batch_id, limits = is_archive(request), str(uuid.uuid4()), _limits(parts)
-    _refuse_announced(request, limits)
-    body = HashedBody(body_of(request, parts.settings.request_lease))
-    if once.repeats:
-        return once.again(await body.read_digest())
-    await run_in_threadpool(refuse_full_lane, parts, caller)
-    submission = await run_in_threadpool(BatchSubmission, parts.database, caller, batch_id, request_id)
+    archive, batch_id, limits = is_archive(request), str(uuid.uuid4()), _batch_limits(components)
+    refuse_oversized(request, limits.archive, "batch")
+    body = HashedBody(read_body(request, components.settings.request_lease))
+    if idempotency.is_replay:
+        return idempotency.replay(await body.read_digest())
+    await run_in_threadpool(require_batch_capacity, components, caller)
+    submission = await run_in_threadpool(BatchSubmission, components.database, caller, batch_id, request_id)
     if archive:
-        batch = await _take_archive(body, parts, submission, limits, partial(_answered, caller, once))
+        batch = await _store_archive(
+            body, components, submission, limits, partial(_store_response, caller, idempotency)
+        )
     else:
         lines = await read_lines(body.chunks(), submission.tasks, limits)
-        answered = partial(_answered, caller, once, await body.read_digest())
-        batch = await run_in_threadpool(submission.take_uploaded, lines, parts.objects, limits.transcript, answered)
-    parts.sweeper.wake()
+        store_response = partial(_store_response, caller, idempotency, await body.read_digest())
+        batch = await run_in_threadpool(
+            submission.submit_uploaded, lines, components.objects, limits.transcript, store_response
+        )
+    components.sweeper.wake()
     SUBMISSIONS.labels(priority=Priority.BATCH, outcome="accepted").inc(batch.lines)
     response.headers["Location"] = batch_path(batch.id)
-    return await run_in_threadpool(_view, response, caller, parts, batch.id)
+    return await run_in_threadpool(_current_view, response, caller, components, batch.id)
 
 
 @router.get(
     "",
     response_model=BatchPageView,
     summary="List batches",
-    responses=responses(200, BATCHES, Unauthenticated, InvalidRequest, DatabaseUnavailable),
+    responses=responses(200, BATCH_PAGE_EXAMPLE, Unauthenticated, InvalidRequest, DatabaseUnavailable),
 )
 def list_batches(
     response: Response,
-    caller: Authenticated,
-    parts: RunningParts,
-    limit: Annotated[int, Query(ge=1, le=LARGEST_PAGE)] = 20,
+    caller: CallerDep,
+    components: ComponentsDep,
+    limit: Annotated[int, Query(ge=1, le=MAX_PAGE_SIZE)] = 20,
     cursor: Annotated[str | None, Query(max_length=256)] = None,
 ) -> BatchPageView:
     """Newest first, each with the counts of its lines."""
-    with parts.database.reading() as session:
+    with components.database.reading() as session:
         batches = BatchRepository(session, caller)
         page = batches.page(limit=limit, cursor=cursor)
-        items = tuple(_seen(batches, batch) for batch in page.items)
+        items = tuple(_batch_view(batches, batch) for batch in page.items)
     response.headers["Cache-Control"] = "no-store"
     return BatchPageView(items=items, next_cursor=page.next_cursor)
 
@@ -139,11 +143,11 @@ def list_batches(
     "/{batch_id}",
     response_model=BatchView,
     summary="Look a batch up",
-    responses=responses(200, BATCH, Unauthenticated, BatchNotFound, InvalidRequest, DatabaseUnavailable),
+    responses=responses(200, BATCH_EXAMPLE, Unauthenticated, BatchNotFound, InvalidRequest, DatabaseUnavailable),
 )
-def read_batch(batch_id: str, response: Response, caller: Authenticated, parts: RunningParts) -> BatchView:
+def read_batch(batch_id: str, response: Response, caller: CallerDep, components: ComponentsDep) -> BatchView:
     """Where its lines stand, and when the last of them is expected to end."""
-    return _view(response, caller, parts, batch_id)
+    return _current_view(response, caller, components, batch_id)
 
 
 @router.get(
@@ -151,14 +155,14 @@ def read_batch(batch_id: str, response: Response, caller: Authenticated, parts: 
     response_class=StreamingResponse,
     summary="The results of a batch",
     responses={
-        200: LINES_OF_JSON["output"],
-        **problems(Unauthenticated, BatchNotFound, InvalidRequest, DatabaseUnavailable),
+        200: JSON_LINES_RESPONSES["output"],
+        **problem_responses(Unauthenticated, BatchNotFound, InvalidRequest, DatabaseUnavailable),
     },
 )
-def read_output(batch_id: str, caller: Authenticated, parts: RunningParts) -> StreamingResponse:
+def read_output(batch_id: str, caller: CallerDep, components: ComponentsDep) -> StreamingResponse:
     """Lines that have a result, in their order, as JSON lines; before the end, those that are there so far."""
-    batch = _batch(parts, caller, batch_id)
-    return _lines(parts, batch, batch.output_key, output_between)
+    batch = _find_batch(components, caller, batch_id)
+    return _stream_lines(components, batch, batch.output_key, result_lines)
 
 
 @router.get(
@@ -166,14 +170,14 @@ def read_output(batch_id: str, caller: Authenticated, parts: RunningParts) -> St
     response_class=StreamingResponse,
     summary="The failed and cancelled lines of a batch",
     responses={
-        200: LINES_OF_JSON["errors"],
-        **problems(Unauthenticated, BatchNotFound, InvalidRequest, DatabaseUnavailable),
+        200: JSON_LINES_RESPONSES["errors"],
+        **problem_responses(Unauthenticated, BatchNotFound, InvalidRequest, DatabaseUnavailable),
     },
 )
-def read_errors(batch_id: str, caller: Authenticated, parts: RunningParts) -> StreamingResponse:
+def read_errors(batch_id: str, caller: CallerDep, components: ComponentsDep) -> StreamingResponse:
     """Lines without a result, in their order, as JSON lines; before the end, those that are there so far."""
-    batch = _batch(parts, caller, batch_id)
-    return _lines(parts, batch, batch.errors_key, errors_between)
+    batch = _find_batch(components, caller, batch_id)
+    return _stream_lines(components, batch, batch.errors_key, error_lines)
 
 
 @router.delete(
@@ -182,51 +186,47 @@ def read_errors(batch_id: str, caller: Authenticated, parts: RunningParts) -> St
     summary="Cancel or erase a batch",
     responses={
         202: {"description": "Under way; the service goes on by itself"},
-        **problems(Unauthenticated, BatchNotFound, InvalidRequest, DatabaseUnavailable),
+        **problem_responses(Unauthenticated, BatchNotFound, InvalidRequest, DatabaseUnavailable),
     },
 )
-def delete_batch(batch_id: str, caller: Authenticated, parts: RunningParts) -> Response:
+def delete_batch(batch_id: str, caller: CallerDep, components: ComponentsDep) -> Response:
     """Before its end the open lines are cancelled; afterwards the batch and all its assessments are erased."""
-    database = parts.database
+    database = components.database
     if database.write(lambda session: BatchRepository(session, caller).begin_cancelling(batch_id)):
-        done = cancel_lines(database, batch_id, AT_ONCE)
+        done = cancel_lines(database, batch_id, REQUEST_BUDGET)
     else:
         database.write(lambda session: BatchRepository(session, caller).begin_erasing(batch_id))
-        done = erase_batch(database, parts.objects, batch_id, AT_ONCE)
+        done = erase_batch(database, components.objects, batch_id, REQUEST_BUDGET)
     return Response(status_code=204 if done else 202)
 
 
-async def _take_archive(
+async def _store_archive(
     body: HashedBody,
-    parts: Parts,
+    components: Components,
     submission: BatchSubmission,
     limits: BatchLimits,
-    answered: Callable[[str, Session, Batch], None],
+    store_response: Callable[[str, Session, Batch], None],
 ) -> Batch:
-    intake = ArchiveIntake(parts.objects, submission.tasks, limits)
+    intake = TarBatchReader(components.objects, submission.tasks, limits)
     lines = await intake.receive(body.chunks())
     try:
-        then = partial(answered, await body.read_digest())
-        return await run_in_threadpool(submission.take_stored, lines, then)
+        store_response = partial(store_response, await body.read_digest())
+        return await run_in_threadpool(submission.submit_stored, lines, store_response)
     except Exception as error:
         if not isinstance(error, SQLAlchemyError):  # else it may be there all the same
             await intake.discard()
         raise
 
 
-def _answered(caller: Caller, once: OncePerKey, digest: str, session: Session, batch: Batch) -> None:
-    body = _seen(BatchRepository(session, caller), batch).model_dump_json()
-    once.complete(session, digest, Answer(status=202, location=batch_path(batch.id), body=body))
+def _store_response(
+    caller: Caller, idempotency: IdempotentRequestDep, digest: str, session: Session, batch: Batch
+) -> None:
+    body = _batch_view(BatchRepository(session, caller), batch).model_dump_json()
+    idempotency.complete(session, digest, StoredResponse(status=202, location=batch_path(batch.id), body=body))
 
 
-def _refuse_announced(request: Request, limits: BatchLimits) -> None:
-    announced = request.headers.get("content-length", "")
-    if announced.isdigit() and int(announced) > limits.archive:
-        raise TooLarge(f"The batch is larger than {limits.archive} bytes.")
-
-
-def _limits(parts: Parts) -> BatchLimits:
-    settings = parts.settings
+def _batch_limits(components: Components) -> BatchLimits:
+    settings = components.settings
     return BatchLimits(
         lines=settings.batch_lines,
         archive=settings.batch_limit,
@@ -235,39 +235,39 @@ def _limits(parts: Parts) -> BatchLimits:
     )
 
 
-def _view(response: Response, caller: Caller, parts: Parts, batch_id: str) -> BatchView:
+def _current_view(response: Response, caller: Caller, components: Components, batch_id: str) -> BatchView:
     def see(session: Session) -> tuple[Batch, BatchView]:
         batches = BatchRepository(session, caller)
         batch = batches.get(batch_id)
-        return batch, _seen(batches, batch)
+        return batch, _batch_view(batches, batch)
 
-    batch, view = parts.database.read(see)
+    batch, view = components.database.read(see)
     response.headers["Cache-Control"] = "no-store"
-    if batch.state not in ENDED:
-        response.headers["Retry-After"] = str(_poll_after(view.eta_seconds))
+    if batch.state not in FINAL_BATCH_STATES:
+        response.headers["Retry-After"] = str(_retry_after(view.eta_seconds))
     return view
 
 
-def _seen(batches: BatchRepository, batch: Batch) -> BatchView:
+def _batch_view(batches: BatchRepository, batch: Batch) -> BatchView:
     counts = batches.counts(batch)
-    return batch_view(batch, counts, batches.seconds_left(batch, counts))
+    return batch_view(batch, counts, batches.eta_seconds(batch, counts))
 
 
-def _poll_after(eta: float | None) -> int:
+def _retry_after(eta: float | None) -> int:
     if eta is None:
-        return FIRST_POLL_SECONDS
-    return round(min(LONGEST_POLL_SECONDS, max(1, eta / POLLS)))
+        return MIN_POLL_SECONDS
+    return round(min(MAX_POLL_SECONDS, max(1, eta / POLLS_PER_BATCH)))
 
 
-def _batch(parts: Parts, caller: Caller, batch_id: str) -> Batch:
-    with parts.database.reading() as session:
+def _find_batch(components: Components, caller: Caller, batch_id: str) -> Batch:
+    with components.database.reading() as session:
         return BatchRepository(session, caller).get(batch_id)
 
 
-def _lines(parts: Parts, batch: Batch, key: str | None, between: LinesBetween) -> StreamingResponse:
+def _stream_lines(components: Components, batch: Batch, key: str | None, between: LineSource) -> StreamingResponse:
     if key is not None:
-        content = lines_of_file(parts.objects, key)
+        content = stream_file(components.objects, key)
     else:
-        last = last_line(parts.database, batch.id)
-        content = lines_so_far(between, parts.database, parts.objects, batch.id, last)
+        last = last_line_number(components.database, batch.id)
+        content = stream_lines(between, components.database, components.objects, batch.id, last)
     return StreamingResponse(content, media_type="application/x-ndjson", headers={"Cache-Control": "no-store"})

@@ -5,16 +5,16 @@ from __future__ import annotations
 from fastapi import APIRouter
 from sqlalchemy.exc import SQLAlchemyError
 
-from service.api.dependencies import Parts, RunningParts
-from service.api.openapi.problems import problems
+from service.api.dependencies import Components, ComponentsDep
+from service.api.openapi.problems import problem_responses
 from service.api.schemas.assessments import Health
 from service.errors.tree import FieldProblem
 from service.errors.unavailable import NotReady
-from service.maintenance.coverage import gaps
-from service.task_queue.publisher import QueueUnreachable
+from service.maintenance.coverage import unserved_queues
+from service.task_queue.publisher import BrokerUnreachable
 
-NOBODY = "no worker is ready"
-APART = "no worker has the model that others prepare for: replace the workers of all queues"
+NO_WORKER = "no worker is ready"
+MODEL_MISMATCH = "no worker has the model that others prepare for: replace the workers of all queues"
 router = APIRouter(tags=["health"])
 
 
@@ -28,11 +28,11 @@ async def live() -> Health:
     "/readyz",
     response_model=Health,
     summary="The process takes requests",
-    responses=problems(NotReady),
+    responses=problem_responses(NotReady),
 )
-async def ready(parts: RunningParts) -> Health:
+async def ready(components: ComponentsDep) -> Health:
     """What a load balancer asks each process: started, database met, not stopping. It looks at nothing outside."""
-    if missing := parts.readiness.missing():
+    if missing := components.readiness.missing():
         raise NotReady("This process takes no requests.", fields=tuple(missing))
     return Health()
 
@@ -41,32 +41,32 @@ async def ready(parts: RunningParts) -> Health:
     "/healthz",
     response_model=Health,
     summary="The service can take work and do it",
-    responses=problems(NotReady),
+    responses=problem_responses(NotReady),
 )
-def healthy(parts: RunningParts) -> Health:
+def healthy(components: ComponentsDep) -> Health:
     """Database, queue, and for each queue a living worker whose model has done a real forward pass.
 
     Workers of one queue have to have the model that those of the other queues have.
     """
-    missing = [*_missing_workers(parts), *_missing_queue(parts)]
+    missing = [*_missing_workers(components), *_missing_queue(components)]
     if missing:
         raise NotReady("Some parts of the service are missing.", fields=tuple(missing))
     return Health()
 
 
-def _missing_workers(parts: Parts) -> list[FieldProblem]:
+def _missing_workers(components: Components) -> list[FieldProblem]:
     try:
-        with parts.database.reading() as session:
-            found = gaps(session, parts.settings.silence)
+        with components.database.reading() as session:
+            found = unserved_queues(session, components.settings.worker_timeout)
     except SQLAlchemyError:
         return [FieldProblem(location="database", reason="does not answer")]
-    reasons = {f"worker.{gap.queue}": NOBODY if gap.model is None else APART for gap in found}
+    reasons = {f"worker.{gap.queue}": NO_WORKER if gap.model is None else MODEL_MISMATCH for gap in found}
     return [FieldProblem(location=location, reason=reason) for location, reason in reasons.items()]
 
 
-def _missing_queue(parts: Parts) -> list[FieldProblem]:
+def _missing_queue(components: Components) -> list[FieldProblem]:
     try:
-        parts.doorbell.check()
-    except QueueUnreachable:
+        components.publisher.check()
+    except BrokerUnreachable:
         return [FieldProblem(location="queue", reason="is not reachable")]
     return []

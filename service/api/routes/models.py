@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from service.api.dependencies import RunningParts
-from service.api.openapi.examples import MODELS
+from service.api.dependencies import ComponentsDep
+from service.api.openapi.examples import MODEL_LIST
 from service.api.openapi.problems import responses
 from service.api.schemas.assessments import ModelList, model_view
 from service.errors.tree import Unauthenticated
@@ -19,10 +19,10 @@ router = APIRouter(prefix="/models", tags=["models"])
     "",
     response_model=ModelList,
     summary="List the models in use",
-    responses=responses(200, MODELS, Unauthenticated, DatabaseUnavailable),
+    responses=responses(200, MODEL_LIST, Unauthenticated, DatabaseUnavailable),
 )
-def list_models(parts: RunningParts) -> ModelList:
+def list_models(components: ComponentsDep) -> ModelList:
     """Each with its tasks and their outcomes."""
-    with parts.database.reading() as session:
+    with components.database.reading() as session:
         registered = registered_models(session)
     return ModelList(items=tuple(map(model_view, registered)))

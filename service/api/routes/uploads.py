@@ -9,22 +9,22 @@ from pydantic import Field
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
-from service.api.dependencies import Authenticated, Parts, RunningParts
-from service.api.idempotency import OncePerKey
-from service.api.intake.digest import json_digest
-from service.api.intake.upload import write_body
-from service.api.openapi.examples import CREATED, DIGEST
-from service.api.openapi.problems import UPLOAD_BODY, problems, responses
+from service.api.dependencies import CallerDep, Components, ComponentsDep
+from service.api.idempotency import IdempotentRequestDep
+from service.api.intake.body import json_digest
+from service.api.intake.upload import write_upload_body
+from service.api.openapi.examples import CREATED_AT, DIGEST
+from service.api.openapi.problems import UPLOAD_REQUEST_BODY, problem_responses, responses
 from service.api.schemas.assessments import EXAMPLE_ID, Message
 from service.api.tus import (
     ALGORITHMS,
     EXTENSIONS,
     VERSION,
-    Length,
-    Offset,
-    StatedChecksum,
     TusRoute,
-    announces_body,
+    UploadChecksumDep,
+    UploadLengthDep,
+    UploadOffsetDep,
+    has_upload_body,
     http_date,
     require_body_type,
     require_version,
@@ -49,14 +49,14 @@ from service.errors.request import (
 )
 from service.errors.tree import Unauthenticated
 from service.errors.unavailable import DatabaseUnavailable
-from service.idempotency import Answer
+from service.idempotency import StoredResponse
 from service.settings import Settings
 from service.storage.objects import upload_key
 from service.uploads.repository import StoredUpload, UploadRepository, find_upload
-from service.uploads.writer import UploadWriter, look
+from service.uploads.writer import UploadWriter, find_and_complete
 
 router = APIRouter(prefix="/uploads", tags=["uploads"], route_class=TusRoute)
-SPEAKING = [Depends(require_version)]
+REQUIRE_VERSION = [Depends(require_version)]
 
 
 class UploadView(Message):
@@ -67,30 +67,30 @@ class UploadView(Message):
     offset: int = Field(description="bytes that have come")
     sha256: str | None = Field(description="set when all have come; an upload can be used from then on")
     created_at: datetime
-    expires_at: datetime | None = Field(description="when it is deleted if nothing more comes; null once used")
+    expires_at: datetime | None = Field(description="when it is deleted if nothing more comes; null idempotency used")
 
 
-EXAMPLE = UploadView(
+UPLOAD_EXAMPLE = UploadView(
     id=EXAMPLE_ID,
     length=635_000_044,
     offset=635_000_044,
     sha256=DIGEST.removeprefix("sha256:"),
-    created_at=CREATED,
+    created_at=CREATED_AT,
     expires_at=None,
 )
-WRITING = (BodyStalled, MalformedUpload, TooLarge, UploadHeaderInvalid, UploadChecksumMismatch)
-COMMON = (Unauthenticated, UploadVersionUnsupported, InvalidRequest, DatabaseUnavailable)
+WRITE_ERRORS = (BodyStalled, MalformedUpload, TooLarge, UploadHeaderInvalid, UploadChecksumMismatch)
+COMMON_ERRORS = (Unauthenticated, UploadVersionUnsupported, InvalidRequest, DatabaseUnavailable)
 
 
-@router.options("", status_code=204, summary="Ask what is spoken here", responses=problems(Unauthenticated))
-def options(parts: RunningParts) -> Response:
+@router.options("", status_code=204, summary="Ask what is spoken here", responses=problem_responses(Unauthenticated))
+def options(components: ComponentsDep) -> Response:
     """Version and extensions of tus, and the largest upload."""
     return Response(
         status_code=204,
         headers={
             "Tus-Version": VERSION,
             "Tus-Extension": EXTENSIONS,
-            "Tus-Max-Size": str(parts.settings.upload_limit),
+            "Tus-Max-Size": str(components.settings.upload_limit),
             "Tus-Checksum-Algorithm": ",".join(ALGORITHMS),
         },
     )
@@ -101,59 +101,63 @@ def options(parts: RunningParts) -> Response:
     status_code=201,
     response_class=Response,
     summary="Begin an upload",
-    dependencies=SPEAKING,
-    openapi_extra=UPLOAD_BODY,
-    responses=problems(*COMMON, *WRITING, IdempotencyKeyInvalid, IdempotencyInFlight, IdempotencyKeyReused),
+    dependencies=REQUIRE_VERSION,
+    openapi_extra=UPLOAD_REQUEST_BODY,
+    responses=problem_responses(
+        *COMMON_ERRORS, *WRITE_ERRORS, IdempotencyKeyInvalid, IdempotencyInFlight, IdempotencyKeyReused
+    ),
 )
 async def create_upload(
     request: Request,
-    caller: Authenticated,
-    parts: RunningParts,
-    once: OncePerKey,
-    length: Length,
-    checksum: StatedChecksum,
+    caller: CallerDep,
+    components: ComponentsDep,
+    idempotency: IdempotentRequestDep,
+    length: UploadLengthDep,
+    checksum: UploadChecksumDep,
 ) -> Response:
     """Say how many bytes will come, and send the first of them or none; `Location` is where the others go."""
     digest = json_digest(b'{"length":%d}' % length)
-    if once.repeats:
-        return once.again(digest)
-    upload = await run_in_threadpool(_add, parts, caller, length, once, digest)
-    if announces_body(request) or length == 0:
-        writer = await _opened(parts, caller, upload.id, 0, deferred=checksum is not None)
-        await write_body(request, writer, checksum, parts.settings)
-        upload = await run_in_threadpool(find_upload, parts.database, caller, upload.id)
-    return Response(status_code=201, headers={"Location": upload_path(upload.id), **_state(upload, parts.settings)})
+    if idempotency.is_replay:
+        return idempotency.replay(digest)
+    upload = await run_in_threadpool(_create, components, caller, length, idempotency, digest)
+    if has_upload_body(request) or length == 0:
+        writer = await _open_writer(components, caller, upload.id, 0, deferred=checksum is not None)
+        await write_upload_body(request, writer, checksum, components.settings)
+        upload = await run_in_threadpool(find_upload, components.database, caller, upload.id)
+    return Response(
+        status_code=201, headers={"Location": upload_path(upload.id), **_upload_headers(upload, components.settings)}
+    )
 
 
 @router.head(
     "/{upload_id}",
     response_class=Response,
     summary="Ask how much has come",
-    dependencies=SPEAKING,
-    responses=problems(*COMMON, UploadNotFound),
+    dependencies=REQUIRE_VERSION,
+    responses=problem_responses(*COMMON_ERRORS, UploadNotFound),
 )
-def head_upload(upload_id: str, caller: Authenticated, parts: RunningParts) -> Response:
+def head_upload(upload_id: str, caller: CallerDep, components: ComponentsDep) -> Response:
     """`Upload-Offset` is where to go on."""
-    upload = _look(parts, caller, upload_id)
-    return Response(headers={**_state(upload, parts.settings), "Upload-Length": str(upload.length)})
+    upload = _find_upload(components, caller, upload_id)
+    return Response(headers={**_upload_headers(upload, components.settings), "Upload-Length": str(upload.length)})
 
 
 @router.get(
     "/{upload_id}",
     response_model=UploadView,
     summary="Look an upload up",
-    responses=responses(200, EXAMPLE, Unauthenticated, UploadNotFound, InvalidRequest, DatabaseUnavailable),
+    responses=responses(200, UPLOAD_EXAMPLE, Unauthenticated, UploadNotFound, InvalidRequest, DatabaseUnavailable),
 )
-def read_upload(upload_id: str, caller: Authenticated, parts: RunningParts) -> UploadView:
+def read_upload(upload_id: str, caller: CallerDep, components: ComponentsDep) -> UploadView:
     """The same as JSON, with the digest of the whole file."""
-    upload = _look(parts, caller, upload_id)
+    upload = _find_upload(components, caller, upload_id)
     return UploadView(
         id=upload.id,
         length=upload.length,
         offset=upload.offset,
         sha256=upload.sha256,
         created_at=upload.created_at,
-        expires_at=_expiry(upload, parts.settings),
+        expires_at=_expires_at(upload, components.settings),
     )
 
 
@@ -161,39 +165,45 @@ def read_upload(upload_id: str, caller: Authenticated, parts: RunningParts) -> U
     "/{upload_id}",
     status_code=204,
     summary="Send bytes",
-    dependencies=SPEAKING,
-    openapi_extra=UPLOAD_BODY,
-    responses=problems(
-        *COMMON, *WRITING, UploadNotFound, UploadOffsetConflict, UploadUsed, UploadLocked, UploadTypeUnsupported
+    dependencies=REQUIRE_VERSION,
+    openapi_extra=UPLOAD_REQUEST_BODY,
+    responses=problem_responses(
+        *COMMON_ERRORS,
+        *WRITE_ERRORS,
+        UploadNotFound,
+        UploadOffsetConflict,
+        UploadUsed,
+        UploadLocked,
+        UploadTypeUnsupported,
     ),
 )
 async def write_upload(
     upload_id: str,
     request: Request,
-    caller: Authenticated,
-    parts: RunningParts,
-    offset: Offset,
-    checksum: StatedChecksum,
+    caller: CallerDep,
+    components: ComponentsDep,
+    offset: UploadOffsetDep,
+    checksum: UploadChecksumDep,
 ) -> Response:
     """The bytes from `Upload-Offset` on, all that are missing or some; with a checksum, all of these or none."""
     require_body_type(request)
-    writer = await _opened(parts, caller, upload_id, offset, deferred=checksum is not None)
-    await write_body(request, writer, checksum, parts.settings)
-    upload = await run_in_threadpool(find_upload, parts.database, caller, upload_id)
-    return Response(status_code=204, headers=_state(upload, parts.settings))
+    writer = await _open_writer(components, caller, upload_id, offset, deferred=checksum is not None)
+    await write_upload_body(request, writer, checksum, components.settings)
+    upload = await run_in_threadpool(find_upload, components.database, caller, upload_id)
+    return Response(status_code=204, headers=_upload_headers(upload, components.settings))
 
 
 @router.delete(
     "/{upload_id}",
     status_code=204,
     summary="Drop an upload",
-    dependencies=SPEAKING,
-    responses=problems(*COMMON, UploadNotFound, UploadUsed),
+    dependencies=REQUIRE_VERSION,
+    responses=problem_responses(*COMMON_ERRORS, UploadNotFound, UploadUsed),
 )
-def delete_upload(upload_id: str, caller: Authenticated, parts: RunningParts) -> None:
+def delete_upload(upload_id: str, caller: CallerDep, components: ComponentsDep) -> None:
     """Delete what has come, unless an assessment or a batch uses it."""
-    parts.database.write(lambda session: UploadRepository(session, caller).delete(upload_id))
-    parts.objects.delete(upload_key(upload_id))
+    components.database.write(lambda session: UploadRepository(session, caller).delete(upload_id))
+    components.objects.delete(upload_key(upload_id))
 
 
 def upload_path(upload_id: str) -> str:
@@ -201,32 +211,38 @@ def upload_path(upload_id: str) -> str:
     return f"/v1/uploads/{upload_id}"
 
 
-def _add(parts: Parts, caller: Caller, length: int, once: OncePerKey, digest: str) -> StoredUpload:
+def _create(
+    components: Components, caller: Caller, length: int, idempotency: IdempotentRequestDep, digest: str
+) -> StoredUpload:
     def add(session: Session) -> StoredUpload:
         upload = UploadRepository(session, caller).add(length)
-        once.complete(session, digest, Answer(status=201, location=upload_path(upload.id), body=None))
+        idempotency.complete(session, digest, StoredResponse(status=201, location=upload_path(upload.id), body=None))
         return upload
 
-    return parts.database.write(add)
+    return components.database.write(add)
 
 
-async def _opened(parts: Parts, caller: Caller, upload_id: str, offset: int, *, deferred: bool) -> UploadWriter:
-    lease = parts.settings.request_lease
-    writer = UploadWriter(parts.database, parts.objects, caller, lease, deferred=deferred)
+async def _open_writer(
+    components: Components, caller: Caller, upload_id: str, offset: int, *, deferred: bool
+) -> UploadWriter:
+    lease = components.settings.request_lease
+    writer = UploadWriter(components.database, components.objects, caller, lease, deferred=deferred)
     await run_in_threadpool(writer.open, upload_id, offset)
     return writer
 
 
-def _look(parts: Parts, caller: Caller, upload_id: str) -> StoredUpload:
-    return look(parts.database, parts.objects, caller, upload_id, parts.settings.request_lease)
+def _find_upload(components: Components, caller: Caller, upload_id: str) -> StoredUpload:
+    return find_and_complete(
+        components.database, components.objects, caller, upload_id, components.settings.request_lease
+    )
 
 
-def _state(upload: StoredUpload, settings: Settings) -> dict[str, str]:
+def _upload_headers(upload: StoredUpload, settings: Settings) -> dict[str, str]:
     state = {"Upload-Offset": str(upload.offset)}
-    if (expiry := _expiry(upload, settings)) is not None:
+    if (expiry := _expires_at(upload, settings)) is not None:
         state["Upload-Expires"] = http_date(expiry)
     return state
 
 
-def _expiry(upload: StoredUpload, settings: Settings) -> datetime | None:
-    return None if upload.used_by is not None else upload.updated_at + settings.upload_age
+def _expires_at(upload: StoredUpload, settings: Settings) -> datetime | None:
+    return None if upload.used_by is not None else upload.updated_at + settings.upload_ttl

@@ -8,11 +8,11 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 from sqlalchemy.orm import Session
 
-from service.api.dependencies import Authenticated, Parts, RunningParts
-from service.api.idempotency import Once, OncePerKey
-from service.api.intake.digest import json_digest
-from service.api.openapi.problems import problems, responses
-from service.api.openapi.webhooks import DELIVERIES, ISSUED, QUEUED_DELIVERY, WEBHOOK, WEBHOOKS
+from service.api.dependencies import CallerDep, Components, ComponentsDep
+from service.api.idempotency import IdempotentRequest, IdempotentRequestDep
+from service.api.intake.body import json_digest
+from service.api.openapi.problems import problem_responses, responses
+from service.api.openapi.webhooks import DELIVERY_LIST, ISSUED_WEBHOOK, PENDING_DELIVERY, WEBHOOK_EXAMPLE, WEBHOOK_LIST
 from service.api.schemas.webhooks import (
     DeliveryList,
     DeliveryView,
@@ -38,16 +38,16 @@ from service.errors.request import (
 )
 from service.errors.tree import Unauthenticated
 from service.errors.unavailable import DatabaseUnavailable
-from service.idempotency import Answer
+from service.idempotency import StoredResponse
 from service.webhooks.repository import WebhookRepository
 from service.webhooks.states import Delivery, DeliveryState, Webhook
-from service.webhooks.url_policy import destinations
+from service.webhooks.url_policy import webhook_url_policy
 
-LONGEST_LOG = 100
-EMPTY = json_digest(b"null")
+MAX_LOG_ENTRIES = 100
+EMPTY_BODY_DIGEST = json_digest(b"null")
 """Digest of a request without a body."""
-KEYED = (IdempotencyKeyInvalid, IdempotencyInFlight, IdempotencyKeyReused)
-KNOWN = (Unauthenticated, WebhookNotFound, InvalidRequest, DatabaseUnavailable)
+IDEMPOTENCY_ERRORS = (IdempotencyKeyInvalid, IdempotencyInFlight, IdempotencyKeyReused)
+COMMON_ERRORS = (Unauthenticated, WebhookNotFound, InvalidRequest, DatabaseUnavailable)
 
 router = APIRouter(prefix="/webhooks", tags=["webhooks"])
 
@@ -58,25 +58,36 @@ router = APIRouter(prefix="/webhooks", tags=["webhooks"])
     response_model=WebhookWithSecret,
     summary="Add a webhook",
     responses=responses(
-        201, ISSUED, *KEYED, Unauthenticated, WebhookLimit, InvalidRequest, WebhookUrlRefused, DatabaseUnavailable
+        201,
+        ISSUED_WEBHOOK,
+        *IDEMPOTENCY_ERRORS,
+        Unauthenticated,
+        WebhookLimit,
+        InvalidRequest,
+        WebhookUrlRefused,
+        DatabaseUnavailable,
     ),
 )
 def create_webhook(
-    order: WebhookOrder, response: Response, caller: Authenticated, parts: RunningParts, once: OncePerKey
+    order: WebhookOrder,
+    response: Response,
+    caller: CallerDep,
+    components: ComponentsDep,
+    idempotency: IdempotentRequestDep,
 ) -> WebhookWithSecret | Response:
     """The answer holds the secret to verify messages with; it is not shown again, but to the same Idempotency-Key."""
     digest = json_digest(order.model_dump_json().encode())
-    if once.repeats:
-        return once.again(digest)
-    destinations(parts.settings).read(order.url)
+    if idempotency.is_replay:
+        return idempotency.replay(digest)
+    webhook_url_policy(components.settings).parse(order.url)
 
     def add(session: Session) -> WebhookWithSecret:
         view = webhook_with_secret(WebhookRepository(session, caller).add(order.url, order.events or ()))
-        answer = Answer(status=201, location=webhook_path(view.id), body=view.model_dump_json())
-        once.complete(session, digest, answer)
+        answer = StoredResponse(status=201, location=webhook_path(view.id), body=view.model_dump_json())
+        idempotency.complete(session, digest, answer)
         return view
 
-    view = parts.database.write(add)
+    view = components.database.write(add)
     response.headers["Location"] = webhook_path(view.id)
     response.headers["Cache-Control"] = "no-store"
     return view
@@ -86,11 +97,11 @@ def create_webhook(
     "",
     response_model=WebhookList,
     summary="List webhooks",
-    responses=responses(200, WEBHOOKS, Unauthenticated, DatabaseUnavailable),
+    responses=responses(200, WEBHOOK_LIST, Unauthenticated, DatabaseUnavailable),
 )
-def list_webhooks(caller: Authenticated, parts: RunningParts) -> WebhookList:
+def list_webhooks(caller: CallerDep, components: ComponentsDep) -> WebhookList:
     """All of them, oldest first, without their secrets."""
-    with parts.database.reading() as session:
+    with components.database.reading() as session:
         webhooks = WebhookRepository(session, caller).all()
     return WebhookList(items=tuple(map(webhook_view, webhooks)))
 
@@ -99,11 +110,11 @@ def list_webhooks(caller: Authenticated, parts: RunningParts) -> WebhookList:
     "/{webhook_id}",
     response_model=WebhookView,
     summary="Look a webhook up",
-    responses=responses(200, WEBHOOK, *KNOWN),
+    responses=responses(200, WEBHOOK_EXAMPLE, *COMMON_ERRORS),
 )
-def read_webhook(webhook_id: str, caller: Authenticated, parts: RunningParts) -> WebhookView:
+def read_webhook(webhook_id: str, caller: CallerDep, components: ComponentsDep) -> WebhookView:
     """Where it leads, whether it is enabled, and since when it fails."""
-    with parts.database.reading() as session:
+    with components.database.reading() as session:
         return webhook_view(WebhookRepository(session, caller).get(webhook_id))
 
 
@@ -111,12 +122,12 @@ def read_webhook(webhook_id: str, caller: Authenticated, parts: RunningParts) ->
     "/{webhook_id}",
     response_model=WebhookView,
     summary="Change a webhook",
-    responses=responses(200, WEBHOOK, *KNOWN, WebhookUrlRefused),
+    responses=responses(200, WEBHOOK_EXAMPLE, *COMMON_ERRORS, WebhookUrlRefused),
 )
-def change_webhook(webhook_id: str, change: WebhookChange, caller: Authenticated, parts: RunningParts) -> WebhookView:
+def change_webhook(webhook_id: str, change: WebhookChange, caller: CallerDep, components: ComponentsDep) -> WebhookView:
     """Its URL, its events, or whether it is enabled; what is left out stays."""
     if change.url is not None:
-        destinations(parts.settings).read(change.url)
+        webhook_url_policy(components.settings).parse(change.url)
     events = (change.events or ()) if "events" in change.model_fields_set else None
 
     def update(session: Session) -> Webhook:
@@ -124,35 +135,39 @@ def change_webhook(webhook_id: str, change: WebhookChange, caller: Authenticated
             webhook_id, url=change.url, events=events, enabled=change.enabled
         )
 
-    return webhook_view(parts.database.write(update))
+    return webhook_view(components.database.write(update))
 
 
-@router.delete("/{webhook_id}", status_code=204, summary="Delete a webhook", responses=problems(*KNOWN))
-def delete_webhook(webhook_id: str, caller: Authenticated, parts: RunningParts) -> None:
+@router.delete(
+    "/{webhook_id}", status_code=204, summary="Delete a webhook", responses=problem_responses(*COMMON_ERRORS)
+)
+def delete_webhook(webhook_id: str, caller: CallerDep, components: ComponentsDep) -> None:
     """With its deliveries, also those still to be made, and their log."""
-    parts.database.write(lambda session: WebhookRepository(session, caller).delete(webhook_id))
+    components.database.write(lambda session: WebhookRepository(session, caller).delete(webhook_id))
 
 
 @router.post(
     "/{webhook_id}/rotate-secret",
     response_model=WebhookWithSecret,
     summary="Give a webhook a new secret",
-    responses=responses(200, ISSUED, *KNOWN, *KEYED),
+    responses=responses(200, ISSUED_WEBHOOK, *COMMON_ERRORS, *IDEMPOTENCY_ERRORS),
 )
 def rotate_secret(
-    webhook_id: str, response: Response, caller: Authenticated, parts: RunningParts, once: OncePerKey
+    webhook_id: str, response: Response, caller: CallerDep, components: ComponentsDep, idempotency: IdempotentRequestDep
 ) -> WebhookWithSecret | Response:
     """For a day messages are signed with the old secret too; a secret before that one signs no more."""
-    if once.repeats:
-        return once.again(EMPTY)
+    if idempotency.is_replay:
+        return idempotency.replay(EMPTY_BODY_DIGEST)
 
     def rotate(session: Session) -> WebhookWithSecret:
-        issued = WebhookRepository(session, caller).rotate(webhook_id, parts.settings.webhook_rotation)
+        issued = WebhookRepository(session, caller).rotate(webhook_id, components.settings.webhook_secret_overlap)
         view = webhook_with_secret(issued)
-        once.complete(session, EMPTY, Answer(status=200, location=None, body=view.model_dump_json()))
+        idempotency.complete(
+            session, EMPTY_BODY_DIGEST, StoredResponse(status=200, location=None, body=view.model_dump_json())
+        )
         return view
 
-    view = parts.database.write(rotate)
+    view = components.database.write(rotate)
     response.headers["Cache-Control"] = "no-store"
     return view
 
@@ -162,32 +177,32 @@ def rotate_secret(
     status_code=202,
     response_model=DeliveryView,
     summary="Send a test message",
-    responses=responses(202, QUEUED_DELIVERY, *KNOWN, *KEYED, WebhookDisabled),
+    responses=responses(202, PENDING_DELIVERY, *COMMON_ERRORS, *IDEMPOTENCY_ERRORS, WebhookDisabled),
 )
 def test_webhook(
-    webhook_id: str, caller: Authenticated, parts: RunningParts, once: OncePerKey
+    webhook_id: str, caller: CallerDep, components: ComponentsDep, idempotency: IdempotentRequestDep
 ) -> DeliveryView | Response:
     """An event `webhook.test` for this webhook alone, whatever it listens for."""
-    if once.repeats:
-        return once.again(EMPTY)
-    return _queued(parts, once, lambda session: WebhookRepository(session, caller).test(webhook_id))
+    if idempotency.is_replay:
+        return idempotency.replay(EMPTY_BODY_DIGEST)
+    return _queue_delivery(components, idempotency, lambda session: WebhookRepository(session, caller).test(webhook_id))
 
 
 @router.get(
     "/{webhook_id}/deliveries",
     response_model=DeliveryList,
     summary="Read the delivery log",
-    responses=responses(200, DELIVERIES, *KNOWN),
+    responses=responses(200, DELIVERY_LIST, *COMMON_ERRORS),
 )
 def list_deliveries(
     webhook_id: str,
-    caller: Authenticated,
-    parts: RunningParts,
-    limit: Annotated[int, Query(ge=1, le=LONGEST_LOG)] = LONGEST_LOG,
+    caller: CallerDep,
+    components: ComponentsDep,
+    limit: Annotated[int, Query(ge=1, le=MAX_LOG_ENTRIES)] = MAX_LOG_ENTRIES,
     state: Annotated[DeliveryState | None, Query()] = None,
 ) -> DeliveryList:
     """The latest deliveries, newest first, each with its attempts."""
-    with parts.database.reading() as session:
+    with components.database.reading() as session:
         found = WebhookRepository(session, caller).deliveries(webhook_id, limit=limit, state=state)
     return DeliveryList(items=tuple(map(delivery_view, found)))
 
@@ -197,23 +212,29 @@ def list_deliveries(
     status_code=202,
     response_model=DeliveryView,
     summary="Send a message again",
-    responses=responses(202, QUEUED_DELIVERY, *KNOWN, *KEYED, DeliveryNotFound, WebhookDisabled),
+    responses=responses(202, PENDING_DELIVERY, *COMMON_ERRORS, *IDEMPOTENCY_ERRORS, DeliveryNotFound, WebhookDisabled),
 )
 def replay_delivery(
-    webhook_id: str, delivery_id: str, caller: Authenticated, parts: RunningParts, once: OncePerKey
+    webhook_id: str, delivery_id: str, caller: CallerDep, components: ComponentsDep, idempotency: IdempotentRequestDep
 ) -> DeliveryView | Response:
     """With the id it had, and its retries anew."""
-    if once.repeats:
-        return once.again(EMPTY)
-    return _queued(parts, once, lambda session: WebhookRepository(session, caller).replay(webhook_id, delivery_id))
+    if idempotency.is_replay:
+        return idempotency.replay(EMPTY_BODY_DIGEST)
+    return _queue_delivery(
+        components, idempotency, lambda session: WebhookRepository(session, caller).replay(webhook_id, delivery_id)
+    )
 
 
-def _queued(parts: Parts, once: Once, queue: Callable[[Session], Delivery]) -> DeliveryView:
+def _queue_delivery(
+    components: Components, idempotency: IdempotentRequest, queue: Callable[[Session], Delivery]
+) -> DeliveryView:
     def complete(session: Session) -> DeliveryView:
         view = delivery_view(queue(session))
-        once.complete(session, EMPTY, Answer(status=202, location=None, body=view.model_dump_json()))
+        idempotency.complete(
+            session, EMPTY_BODY_DIGEST, StoredResponse(status=202, location=None, body=view.model_dump_json())
+        )
         return view
 
-    view = parts.database.write(complete)
-    parts.sweeper.wake()
+    view = components.database.write(complete)
+    components.sweeper.wake()
     return view

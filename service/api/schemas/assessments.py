@@ -5,15 +5,15 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from service.admission.queue_position import Standing
+from service.admission.queue_position import QueuePosition
 from service.assessments.result import Result
-from service.assessments.states import PRINTABLE, Assessment, Failure, Priority, StageKind, State
+from service.assessments.states import PRINTABLE_PATTERN, Assessment, Failure, Priority, StageKind, State
 from service.assessments.submission import DEFAULT_TASK
 from service.worker_registry import RegisteredModel
 
-UNKNOWN = Standing()
+UNKNOWN_POSITION = QueuePosition()
 EXAMPLE_ID = "3b0e7a52-6a2f-4d0c-9a46-1d1a3a5f6c58"
 STAGE_OF_STATE = {
     State.QUEUED: "queued",
@@ -32,12 +32,12 @@ class Message(BaseModel):
 class Metadata(Message):
     """The part `metadata` of a submission."""
 
-    task: Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=PRINTABLE)] = Field(
+    task: Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=PRINTABLE_PATTERN)] = Field(
         default=DEFAULT_TASK,
         description="what to predict; GET /v1/models lists the tasks",
         examples=["spectrum"],
     )
-    reference: Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=PRINTABLE)] | None = Field(
+    reference: Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=PRINTABLE_PATTERN)] | None = Field(
         default=None,
         description="your own opaque id, given back unchanged; never a name or a patient number",
         examples=["visit-0042"],
@@ -45,17 +45,45 @@ class Metadata(Message):
     priority: Priority = Field(default=Priority.ROUTINE, description="`batch` waits behind `routine`")
 
 
+class UploadReference(Message):
+    """A complete upload."""
+
+    upload: str = Field(min_length=1, max_length=64, description="its id", examples=[EXAMPLE_ID])
+
+
+class TranscriptReference(Message):
+    """A transcript: a complete upload, or the text itself."""
+
+    upload: str | None = Field(default=None, min_length=1, max_length=64, description="id of an upload")
+    text: str | None = Field(default=None, description="plain text, WebVTT, SRT or JSON utterances")
+
+    @model_validator(mode="after")
+    def _require_either(self) -> Self:
+        if (self.upload is None) == (self.text is None):
+            raise ValueError("either an upload or a text")
+        return self
+
+
+class Submission(Metadata):
+    """A submission as JSON, which refers to uploads instead of carrying files."""
+
+    audio: UploadReference | None = None
+    transcript: TranscriptReference | None = None
+
+
 class Progress(Message):
     """How far an assessment has come; it never goes back."""
 
-    stage: Literal["queued", "prepare", "encode", "score"] | None = Field(description="null once final")
+    stage: Literal["queued", "prepare", "encode", "score"] | None = Field(description="null idempotency final")
     segments_done: int = Field(examples=[16])
     segments_total: int | None = Field(description="null until the recording has been cut", examples=[42])
     position: int | None = Field(
-        description="assessments ahead of it in its lane; 0 once it is worked on, null once final", examples=[3]
+        description="assessments ahead of it in its lane; 0 idempotency it is worked on, null idempotency final",
+        examples=[3],
     )
     eta_seconds: float | None = Field(
-        description="expected seconds until its end; null once final, and while nothing is known", examples=[71.5]
+        description="expected seconds until its end; null idempotency final, and while nothing is known",
+        examples=[71.5],
     )
 
 
@@ -160,7 +188,7 @@ class Problem(Message):
     errors: tuple[ProblemField, ...] | None = None
 
 
-def summary_fields(assessment: Assessment, standing: Standing) -> dict[str, object]:
+def _assessment_fields(assessment: Assessment, queue_position: QueuePosition) -> dict[str, object]:
     """The fields that summary and view share."""
     return {
         "id": assessment.id,
@@ -176,8 +204,8 @@ def summary_fields(assessment: Assessment, standing: Standing) -> dict[str, obje
                 "stage": STAGE_OF_STATE.get(assessment.state),
                 "segments_done": assessment.segments_done,
                 "segments_total": assessment.segments_total,
-                "position": standing.position,
-                "eta_seconds": standing.eta_seconds,
+                "position": queue_position.position,
+                "eta_seconds": queue_position.eta_seconds,
             }
         ),
         "error": None if assessment.failure is None else FailureView.of(assessment.failure),
@@ -185,14 +213,16 @@ def summary_fields(assessment: Assessment, standing: Standing) -> dict[str, obje
     }
 
 
-def summary_of(assessment: Assessment, standing: Standing = UNKNOWN) -> AssessmentSummary:
+def assessment_summary(assessment: Assessment, queue_position: QueuePosition = UNKNOWN_POSITION) -> AssessmentSummary:
     """An assessment as lists show it."""
-    return AssessmentSummary.model_validate(summary_fields(assessment, standing))
+    return AssessmentSummary.model_validate(_assessment_fields(assessment, queue_position))
 
 
-def view_of(assessment: Assessment, result: Result | None, standing: Standing = UNKNOWN) -> AssessmentView:
+def assessment_view(
+    assessment: Assessment, result: Result | None, queue_position: QueuePosition = UNKNOWN_POSITION
+) -> AssessmentView:
     """An assessment as its own address shows it."""
-    return AssessmentView.model_validate({**summary_fields(assessment, standing), "result": result})
+    return AssessmentView.model_validate({**_assessment_fields(assessment, queue_position), "result": result})
 
 
 def model_view(registered: RegisteredModel) -> ModelView:

@@ -17,12 +17,12 @@ from service.webhooks.states import (
     Webhook,
     WebhookState,
 )
-from service.webhooks.url_policy import LONGEST_URL
+from service.webhooks.url_policy import MAX_URL_LENGTH
 
 EXAMPLE_WEBHOOK = "5c7f3f0e-6f0b-4a55-8f5b-2b0a4a0f9d11"
 EXAMPLE_URL = "https://clinic.example/hooks/hilbert"
 
-Url = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_URL)]
+Url = Annotated[str, StringConstraints(min_length=1, max_length=MAX_URL_LENGTH)]
 URL_FIELD = Field(description="https://, on the public internet, up to 2048 characters", examples=[EXAMPLE_URL])
 EVENTS_FIELD = Field(
     description="what to tell of; empty or null: all events", examples=[["assessment.succeeded", "assessment.failed"]]
@@ -62,7 +62,7 @@ class WebhookView(Message):
 
 
 class WebhookWithSecret(WebhookView):
-    """A webhook with its new secret, shown this once."""
+    """A webhook with its new secret, shown this idempotency."""
 
     secret: str = Field(examples=["whsec_..."])
 
@@ -110,12 +110,12 @@ def webhook_path(webhook_id: str) -> str:
 
 def webhook_view(webhook: Webhook) -> WebhookView:
     """A webhook as the API shows it."""
-    return WebhookView.model_validate(_fields(webhook))
+    return WebhookView.model_validate(_webhook_fields(webhook))
 
 
 def webhook_with_secret(issued: IssuedWebhook) -> WebhookWithSecret:
-    """A webhook as it is shown once."""
-    return WebhookWithSecret.model_validate({**_fields(issued.webhook), "secret": issued.secret})
+    """A webhook as it is shown idempotency."""
+    return WebhookWithSecret.model_validate({**_webhook_fields(issued.webhook), "secret": issued.secret})
 
 
 def delivery_view(delivery: Delivery) -> DeliveryView:
@@ -136,7 +136,7 @@ def delivery_view(delivery: Delivery) -> DeliveryView:
     )
 
 
-def _fields(webhook: Webhook) -> dict[str, object]:
+def _webhook_fields(webhook: Webhook) -> dict[str, object]:
     return {
         "id": webhook.id,
         "url": webhook.url,

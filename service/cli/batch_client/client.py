@@ -11,32 +11,32 @@ from time import monotonic
 
 import httpx
 
-from service.cli.batch_client.stopping import Stopped, busy, refused, unreachable
+from service.cli.batch_client.errors import BatchCommandError, busy, invalid_input, unreachable
 
-FIRST_WAIT = 0.5
-CHANCE = random.SystemRandom()
-LONGEST_WAIT = 30.0
-LATER = (429, 502, 503, 504)
-GONE = (404, 410)
+MIN_WAIT = 0.5
+RANDOM = random.SystemRandom()
+MAX_WAIT = 30.0
+RETRYABLE_STATUSES = (429, 502, 503, 504)
+GONE_STATUSES = (404, 410)
 
 
-class Interrupted(Exception):
+class StopRequested(Exception):
     """The user stopped the command; whoever waits gives up."""
 
 
-class Patience:
+class RetryBudget:
     """How long failures of one piece of work are waited out; any success starts the count anew."""
 
     def __init__(self, within: timedelta, stop: threading.Event) -> None:
         self._within = within.total_seconds()
         self._stop = stop
         self._since: float | None = None
-        self._wait = FIRST_WAIT
+        self._wait = MIN_WAIT
 
-    def worked(self) -> None:
+    def reset(self) -> None:
         """Something went well."""
         self._since = None
-        self._wait = FIRST_WAIT
+        self._wait = MIN_WAIT
 
     def wait(self, answer: httpx.Response | None) -> None:
         """Wait before the next attempt, as long as the answer says. Raises Stopped when it has been long enough."""
@@ -46,17 +46,17 @@ class Patience:
             if answer is None:
                 raise unreachable("The service does not answer. Run the same command again to go on.")
             raise busy(f"The service keeps saying {answer.status_code}. Run the same command again to go on.")
-        spread = self._wait * CHANCE.uniform(0.5, 1.0)
-        self._wait = min(LONGEST_WAIT, 2 * self._wait)
-        if self._stop.wait(max(spread, retry_after(answer))):
-            raise Interrupted
+        spread = self._wait * RANDOM.uniform(0.5, 1.0)
+        self._wait = min(MAX_WAIT, 2 * self._wait)
+        if self._stop.wait(max(spread, retry_after_seconds(answer))):
+            raise StopRequested
 
 
 class ServiceClient:
     """One service under one key; may be used from several threads."""
 
-    def __init__(self, url: str, key: str, *, patience: timedelta, stop: threading.Event) -> None:
-        self._within = patience
+    def __init__(self, url: str, key: str, *, retry_timeout: timedelta, stop: threading.Event) -> None:
+        self._retry_timeout = retry_timeout
         self.stop = stop
         self._http = httpx.Client(
             base_url=url, headers={"Authorization": f"Bearer {key}"}, timeout=httpx.Timeout(60, connect=10)
@@ -66,16 +66,16 @@ class ServiceClient:
         """Close every connection."""
         self._http.close()
 
-    def patience(self) -> Patience:
+    def retry_budget(self) -> RetryBudget:
         """For work of several requests."""
-        return Patience(self._within, self.stop)
+        return RetryBudget(self._retry_timeout, self.stop)
 
-    def once(
+    def try_request(
         self, method: str, path: str, headers: dict[str, str] | None = None, content: bytes | None = None
     ) -> httpx.Response | None:
         """One attempt; None when there was no answer. Raises Interrupted."""
         if self.stop.is_set():
-            raise Interrupted
+            raise StopRequested
         try:
             return self._http.request(method, path, headers=headers, content=content)
         except httpx.TransportError:
@@ -85,28 +85,28 @@ class ServiceClient:
         self, method: str, path: str, headers: dict[str, str] | None = None, content: bytes | None = None
     ) -> httpx.Response:
         """An answer that is final; for requests that may be repeated. Raises Stopped, Interrupted."""
-        patience = self.patience()
+        budget = self.retry_budget()
         while True:
-            answer = self.once(method, path, headers, content)
-            if answer is not None and not asks_for_later(answer):
+            answer = self.try_request(method, path, headers, content)
+            if answer is not None and not is_retryable(answer):
                 return answer
-            patience.wait(answer)
+            budget.wait(answer)
 
     def read_lines(self, path: str, each: Callable[[str], None]) -> None:
         """Hand on every line of a stream; after an interruption all of them once more. Raises Stopped."""
-        patience = self.patience()
+        budget = self.retry_budget()
         while True:
             answer: httpx.Response | None = None
             try:
                 with self._http.stream("GET", path) as answer:
-                    if not asks_for_later(answer):
+                    if not is_retryable(answer):
                         expect(answer, httpx.codes.OK)
                         for line in answer.iter_lines():
                             each(line)
                         return
             except httpx.TransportError:
                 answer = None
-            patience.wait(answer)
+            budget.wait(answer)
 
 
 def expect(answer: httpx.Response, *statuses: int) -> httpx.Response:
@@ -114,15 +114,15 @@ def expect(answer: httpx.Response, *statuses: int) -> httpx.Response:
     if answer.status_code in statuses:
         return answer
     answer.read()
-    told = told_problem(answer)
+    told = describe_problem(answer)
     if answer.status_code in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
-        raise Stopped(f"{told} HILBERT_KEY holds the key that is sent.", os.EX_NOPERM)
+        raise BatchCommandError(f"{told} HILBERT_CLIENT_API_KEY holds the key that is sent.", os.EX_NOPERM)
     if answer.is_server_error:
-        raise Stopped(told, os.EX_SOFTWARE)
-    raise refused(told)
+        raise BatchCommandError(told, os.EX_SOFTWARE)
+    raise invalid_input(told)
 
 
-def told_problem(answer: httpx.Response) -> str:
+def describe_problem(answer: httpx.Response) -> str:
     """A problem in words for a person."""
     try:
         problem = answer.json()
@@ -131,14 +131,14 @@ def told_problem(answer: httpx.Response) -> str:
         return f"The service answered {answer.status_code}, which this command does not understand."
 
 
-def asks_for_later(answer: httpx.Response) -> bool:
+def is_retryable(answer: httpx.Response) -> bool:
     """Whether the same request may go well after a while; a conflict that says when is one in flight."""
-    return answer.status_code in LATER or (
+    return answer.status_code in RETRYABLE_STATUSES or (
         answer.status_code == httpx.codes.CONFLICT and "retry-after" in answer.headers
     )
 
 
-def retry_after(answer: httpx.Response | None) -> float:
+def retry_after_seconds(answer: httpx.Response | None) -> float:
     """Seconds that the answer asks to wait; 0 when it does not say."""
     value = "" if answer is None else answer.headers.get("retry-after", "")
     return min(float(value), 600.0) if value.isdigit() else 0.0

@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from service.cli.batch_client.stopping import Stopped, refused
+from service.cli.batch_client.errors import BatchCommandError, invalid_input
 
-Place = tuple[int, str]
+FileKey = tuple[int, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SentFile:
+class JournalUpload:
     """An upload that was begun, and the file as it was then."""
 
     upload: str
@@ -37,39 +37,41 @@ class Journal:
         self._lock = threading.Lock()
         self.run = ""
         self.batch: str | None = None
-        self.posting: str | None = None
+        self.request_body: str | None = None
         self.refusals = 0
-        self._uploads: dict[Place, SentFile] = {}
+        self._uploads: dict[FileKey, JournalUpload] = {}
         self._descriptor = _open(file)
         try:
             self._read()
             if not self.run:
                 self._write({"run": str(uuid.uuid4()), "manifest": manifest, "url": url})
             elif (self._manifest, self._url) != (manifest, url):
-                raise refused(f"{file} belongs to another manifest or service. Finish that run first, or delete it.")
+                raise invalid_input(
+                    f"{file} belongs to another manifest or service. Finish that run first, or delete it."
+                )
         except BaseException:
             self.close()
             raise
 
-    def upload_of(self, place: Place) -> SentFile | None:
+    def find_upload(self, key: FileKey) -> JournalUpload | None:
         """What is known of the upload of one file of one line."""
         with self._lock:
-            return self._uploads.get(place)
+            return self._uploads.get(key)
 
-    def began(self, place: Place, sent: SentFile) -> None:
+    def record_upload(self, key: FileKey, sent: JournalUpload) -> None:
         """An upload exists now."""
-        line, role = place
+        line, role = key
         self._write({"upload": sent.upload, "line": line, "role": role, "size": sent.size, "modified": sent.modified})
 
-    def will_post(self, body: str) -> None:
+    def record_request(self, body: str) -> None:
         """Every upload is complete; from here on this very batch is sent, until it is answered."""
         self._write({"posting": body})
 
-    def was_refused(self) -> None:
+    def record_refusal(self) -> None:
         """The service did not take the batch."""
         self._write({"refused": True})
 
-    def accepted(self, batch: str) -> None:
+    def record_batch(self, batch: str) -> None:
         """The service has the batch."""
         self._write({"batch": batch})
 
@@ -101,12 +103,12 @@ class Journal:
         if "run" in record:
             self.run, self._manifest, self._url = record["run"], record["manifest"], record["url"]
         elif "upload" in record:
-            sent = SentFile(upload=record["upload"], size=record["size"], modified=record["modified"])
+            sent = JournalUpload(upload=record["upload"], size=record["size"], modified=record["modified"])
             self._uploads[record["line"], record["role"]] = sent
         elif "posting" in record:
-            self.posting = record["posting"]
+            self.request_body = record["posting"]
         elif "refused" in record:
-            self.posting, self.refusals = None, self.refusals + 1
+            self.request_body, self.refusals = None, self.refusals + 1
         else:
             self.batch = record["batch"]
 
@@ -115,10 +117,10 @@ def _open(file: Path) -> int:
     try:
         descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
     except OSError as error:
-        raise Stopped(f"{file} cannot be written: {error.strerror}.", os.EX_CANTCREAT) from None
+        raise BatchCommandError(f"{file} cannot be written: {error.strerror}.", os.EX_CANTCREAT) from None
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         os.close(descriptor)
-        raise Stopped("Another `hilbert batch` is writing these results.", os.EX_TEMPFAIL) from None
+        raise BatchCommandError("Another `hilbert batch` is writing these results.", os.EX_TEMPFAIL) from None
     return descriptor

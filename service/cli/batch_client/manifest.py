@@ -9,15 +9,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from service.cli.batch_client.stopping import refused
+from service.cli.batch_client.errors import invalid_input
 
 COLUMNS = ("custom_id", "id", "audio", "transcript", "task", "reference")
-LONGEST = {"custom_id": 128, "task": 64, "reference": 64}
-MOST_SHOWN = 20
+MAX_LENGTHS = {"custom_id": 128, "task": 64, "reference": 64}
+MAX_REPORTED = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class ManifestEntry:
     """One recording; `line` is its line in the manifest."""
 
     line: int
@@ -33,22 +33,22 @@ class Entry:
         return {role: path for role, path in (("audio", self.audio), ("transcript", self.transcript)) if path}
 
 
-def read_manifest(file: Path, tasks: frozenset[str] | None = None) -> list[Entry]:
+def read_manifest(file: Path, tasks: frozenset[str] | None = None) -> list[ManifestEntry]:
     """Every line, with paths relative to the manifest. Raises Stopped with all that is wrong, by line."""
     try:
         text = file.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError):
-        raise refused(f"{file} cannot be read as UTF-8 text.") from None
-    records = _json_lines(text) if file.suffix.lower() in {".jsonl", ".ndjson"} else _csv(text)
-    entries: list[Entry] = []
+        raise invalid_input(f"{file} cannot be read as UTF-8 text.") from None
+    records = _read_json_lines(text) if file.suffix.lower() in {".jsonl", ".ndjson"} else _read_csv(text)
+    entries: list[ManifestEntry] = []
     problems: list[str] = []
     first: dict[str, int] = {}
     for line, record in records:
         if not isinstance(record, str) and not record.get("custom_id"):
             record["custom_id"] = record.pop("id", "")
-        found = [record] if isinstance(record, str) else _objections(record, file.parent, tasks)
+        found = [record] if isinstance(record, str) else _record_problems(record, file.parent, tasks)
         if not isinstance(record, str) and not found:
-            entry = _entry(line, record, file.parent)
+            entry = _manifest_entry(line, record, file.parent)
             if (before := first.setdefault(entry.custom_id, line)) != line:
                 found = [f"custom_id {entry.custom_id!r} was used in line {before}"]
             entries.append(entry)
@@ -56,17 +56,17 @@ def read_manifest(file: Path, tasks: frozenset[str] | None = None) -> list[Entry
     if not entries and not problems:
         problems = ["there are no lines"]
     if problems:
-        raise refused(_told(file, problems))
+        raise invalid_input(_report(file, problems))
     return entries
 
 
-def _told(file: Path, problems: list[str]) -> str:
-    more = len(problems) - MOST_SHOWN
-    shown = [f"  {problem}" for problem in problems[:MOST_SHOWN]] + ([f"  ... and {more} more"] if more > 0 else [])
+def _report(file: Path, problems: list[str]) -> str:
+    more = len(problems) - MAX_REPORTED
+    shown = [f"  {problem}" for problem in problems[:MAX_REPORTED]] + ([f"  ... and {more} more"] if more > 0 else [])
     return "\n".join([f"{file} has problems; nothing was sent.", *shown])
 
 
-def _csv(text: str) -> Iterator[tuple[int, dict[str, str] | str]]:
+def _read_csv(text: str) -> Iterator[tuple[int, dict[str, str] | str]]:
     reader = csv.DictReader(io.StringIO(text, newline=""), strict=True, restkey="", restval="")
     line = 1
     try:
@@ -77,7 +77,7 @@ def _csv(text: str) -> Iterator[tuple[int, dict[str, str] | str]]:
         yield line + 1, f"is not CSV ({error})"
 
 
-def _json_lines(text: str) -> Iterator[tuple[int, dict[str, str] | str]]:
+def _read_json_lines(text: str) -> Iterator[tuple[int, dict[str, str] | str]]:
     for line, content in enumerate(text.split("\n"), start=1):
         if not content.strip():
             continue
@@ -92,22 +92,24 @@ def _json_lines(text: str) -> Iterator[tuple[int, dict[str, str] | str]]:
         yield line, {name: value for name, value in record.items() if value is not None}
 
 
-def _objections(record: dict[str, str], folder: Path, tasks: frozenset[str] | None) -> list[str]:
+def _record_problems(record: dict[str, str], folder: Path, tasks: frozenset[str] | None) -> list[str]:
     reasons = [f"unknown column {name!r}; known: {', '.join(COLUMNS)}" for name in record if name not in COLUMNS]
     if not record["custom_id"]:
         reasons.append("custom_id is missing")
     if not record.get("audio") and not record.get("transcript"):
         reasons.append("names neither audio nor a transcript")
-    reasons += [f"{name} is longer than {most}" for name, most in LONGEST.items() if len(record.get(name, "")) > most]
+    reasons += [
+        f"{name} is longer than {most}" for name, most in MAX_LENGTHS.items() if len(record.get(name, "")) > most
+    ]
     for role in ("audio", "transcript"):
         if path := record.get(role):
-            reasons += [f"{role}: {reason}" for reason in _objections_to_file(folder / path)]
+            reasons += [f"{role}: {reason}" for reason in _file_problems(folder / path)]
     if tasks is not None and record.get("task") and record["task"] not in tasks:
         reasons.append(f"unknown task; known: {', '.join(sorted(tasks))}")
     return reasons
 
 
-def _objections_to_file(path: Path) -> list[str]:
+def _file_problems(path: Path) -> list[str]:
     try:
         if not path.is_file():
             return [f"there is no file {path}"]
@@ -116,8 +118,8 @@ def _objections_to_file(path: Path) -> list[str]:
         return ["is not a path"]
 
 
-def _entry(line: int, record: dict[str, str], folder: Path) -> Entry:
-    return Entry(
+def _manifest_entry(line: int, record: dict[str, str], folder: Path) -> ManifestEntry:
+    return ManifestEntry(
         line=line,
         custom_id=record["custom_id"],
         audio=folder / record["audio"] if record.get("audio") else None,

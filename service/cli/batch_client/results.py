@@ -9,31 +9,31 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from service.cli.batch_client.stopping import Stopped, refused
+from service.cli.batch_client.errors import BatchCommandError, invalid_input
 
-Row = dict[str, str | float | None]
+ResultRow = dict[str, str | float | None]
 FORMATS = (".parquet", ".csv", ".jsonl")
-FIRST = ("custom_id", "assessment", "state", "task", "outcome")
-NUMBERS = ("contribution_audio", "contribution_text", "contribution_baseline", "duration_seconds")
-LAST = (*NUMBERS, "quality_flags", "model_digest", "error_code", "error_advice")
+LEADING_COLUMNS = ("custom_id", "assessment", "state", "task", "outcome")
+NUMBER_COLUMNS = ("contribution_audio", "contribution_text", "contribution_baseline", "duration_seconds")
+TRAILING_COLUMNS = (*NUMBER_COLUMNS, "quality_flags", "model_digest", "error_code", "error_advice")
 
 
-def refuse_format(out: Path) -> None:
+def check_output(out: Path) -> None:
     """Say early what would fail at the end. Raises Stopped, or ModuleNotFoundError without pyarrow."""
     if out.suffix.lower() not in FORMATS:
-        raise refused(f"--out has to end in one of {', '.join(FORMATS)}.")
+        raise invalid_input(f"--out has to end in one of {', '.join(FORMATS)}.")
     if out.suffix.lower() == ".parquet":
         import pyarrow.parquet  # noqa: F401
     if out.exists():
-        raise Stopped(f"{out} exists already. Delete it, or name another --out.", os.EX_CANTCREAT)
+        raise BatchCommandError(f"{out} exists already. Delete it, or name another --out.", os.EX_CANTCREAT)
     if not out.absolute().parent.is_dir():
-        raise Stopped(f"There is no folder {out.absolute().parent}.", os.EX_CANTCREAT)
+        raise BatchCommandError(f"There is no folder {out.absolute().parent}.", os.EX_CANTCREAT)
 
 
-def row_of(line: Mapping[str, Any]) -> Row:
+def result_row(line: Mapping[str, Any]) -> ResultRow:
     """A line of a batch's output or errors, flat. `p_...` are the calibrated probabilities of the outcomes."""
     result, error = line.get("result"), line.get("error") or {}
-    row: Row = {
+    row: ResultRow = {
         "custom_id": line["custom_id"],
         "assessment": line["assessment"],
         "state": line["state"],
@@ -43,7 +43,7 @@ def row_of(line: Mapping[str, Any]) -> Row:
     return row if result is None else {**row, **_scores(result)}
 
 
-def _scores(result: Mapping[str, Any]) -> Row:
+def _scores(result: Mapping[str, Any]) -> ResultRow:
     shares = result["contributions"] or {}
     quality = result["quality"]
     return {
@@ -57,10 +57,10 @@ def _scores(result: Mapping[str, Any]) -> Row:
     }
 
 
-def write_results(rows: Sequence[Row], out: Path) -> None:
+def write_results(rows: Sequence[ResultRow], out: Path) -> None:
     """Write all rows in the format that the name asks for, and put them in place at once. Raises Stopped."""
     probabilities = list(dict.fromkeys(name for row in rows for name in row if name.startswith("p_")))
-    columns = [*FIRST, *probabilities, *LAST]
+    columns = [*LEADING_COLUMNS, *probabilities, *TRAILING_COLUMNS]
     part = out.with_name(f".{out.name}.part")
     try:
         writers = {".csv": _write_csv, ".jsonl": _write_json_lines, ".parquet": _write_parquet}
@@ -69,26 +69,26 @@ def write_results(rows: Sequence[Row], out: Path) -> None:
             os.fsync(written.fileno())
         part.replace(out)
     except OSError as error:
-        raise Stopped(f"{out} cannot be written: {error.strerror}.", os.EX_CANTCREAT) from None
+        raise BatchCommandError(f"{out} cannot be written: {error.strerror}.", os.EX_CANTCREAT) from None
     finally:
         part.unlink(missing_ok=True)
 
 
-def _write_csv(rows: Sequence[Row], columns: Sequence[str], file: Path) -> None:
+def _write_csv(rows: Sequence[ResultRow], columns: Sequence[str], file: Path) -> None:
     with file.open("w", encoding="utf-8", newline="") as output:
         writer = csv.DictWriter(output, columns, restval="")
         writer.writeheader()
         writer.writerows(rows)
 
 
-def _write_json_lines(rows: Sequence[Row], columns: Sequence[str], file: Path) -> None:
+def _write_json_lines(rows: Sequence[ResultRow], columns: Sequence[str], file: Path) -> None:
     with file.open("w", encoding="utf-8") as output:
         for row in rows:
             whole = {name: row.get(name) for name in columns}
             output.write(json.dumps(whole, ensure_ascii=False) + "\n")
 
 
-def _write_parquet(rows: Sequence[Row], columns: Sequence[str], file: Path) -> None:
+def _write_parquet(rows: Sequence[ResultRow], columns: Sequence[str], file: Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet
 
@@ -98,4 +98,4 @@ def _write_parquet(rows: Sequence[Row], columns: Sequence[str], file: Path) -> N
 
 
 def _is_number(column: str) -> bool:
-    return column in NUMBERS or column.startswith("p_")
+    return column in NUMBER_COLUMNS or column.startswith("p_")

@@ -10,30 +10,30 @@ from pathlib import Path
 
 import httpx
 
-from service.cli.batch_client.client import GONE, ServiceClient, asks_for_later, expect
-from service.cli.batch_client.journal import Journal, Place, SentFile
-from service.cli.batch_client.manifest import Entry
-from service.cli.batch_client.stopping import refused
+from service.cli.batch_client.client import GONE_STATUSES, ServiceClient, expect, is_retryable
+from service.cli.batch_client.errors import invalid_input
+from service.cli.batch_client.journal import FileKey, Journal, JournalUpload
+from service.cli.batch_client.manifest import ManifestEntry
 
-TUS = {"Tus-Resumable": "1.0.0"}
-PIECE = 8_000_000
-AT_ONCE = 4
-ELSEWHERE = (409, 423)
+TUS_HEADERS = {"Tus-Resumable": "1.0.0"}
+CHUNK_BYTES = 8_000_000
+UPLOAD_THREADS = 4
+CONFLICT_STATUSES = (409, 423)
 UPLOADS = "/v1/uploads"
-LOOK_SECONDS = 0.2
+SIGNAL_CHECK_SECONDS = 0.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileToSend:
     """One file of one line."""
 
-    place: Place
+    key: FileKey
     path: Path
     size: int
     modified: int
 
 
-def files_of(entries: Sequence[Entry]) -> list[FileToSend]:
+def manifest_files(entries: Sequence[ManifestEntry]) -> list[FileToSend]:
     """All files of a manifest, as they are now. Raises Stopped for one that has gone."""
     files = []
     for entry in entries:
@@ -41,9 +41,9 @@ def files_of(entries: Sequence[Entry]) -> list[FileToSend]:
             try:
                 state = path.stat()
             except OSError:
-                raise refused(f"line {entry.line}: {path} has gone.") from None
-            place = (entry.line, role)
-            files.append(FileToSend(place=place, path=path, size=state.st_size, modified=state.st_mtime_ns))
+                raise invalid_input(f"line {entry.line}: {path} has gone.") from None
+            key = (entry.line, role)
+            files.append(FileToSend(key=key, path=path, size=state.st_size, modified=state.st_mtime_ns))
     return files
 
 
@@ -55,37 +55,37 @@ class Uploader:
         self._journal = journal
         self._advance = advance
 
-    def send_all(self, files: Sequence[FileToSend]) -> dict[Place, str]:
+    def send_all(self, files: Sequence[FileToSend]) -> dict[FileKey, str]:
         """The upload of each file, all complete. Raises Stopped; other files stop then too."""
-        with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="upload") as pool:
-            futures = {pool.submit(self._send, file): file.place for file in files}
+        with ThreadPoolExecutor(UPLOAD_THREADS, thread_name_prefix="upload") as pool:
+            futures = {pool.submit(self._send, file): file.key for file in files}
             try:
                 self._await(set(futures))
             except BaseException:
                 self._client.stop.set()
                 pool.shutdown(cancel_futures=True)
                 raise
-            return {place: future.result() for future, place in futures.items()}
+            return {key: future.result() for future, key in futures.items()}
 
     def _await(self, waiting: set[Future[str]]) -> None:
         while waiting:  # not in one wait, so that a signal is noticed
-            done, waiting = wait(waiting, timeout=LOOK_SECONDS, return_when=FIRST_EXCEPTION)
+            done, waiting = wait(waiting, timeout=SIGNAL_CHECK_SECONDS, return_when=FIRST_EXCEPTION)
             for future in done:
                 future.result()
 
     def _send(self, file: FileToSend) -> str:
         upload, offset = self._resume(file) or self._begin(file)
         self._advance(offset)
-        patience = self._client.patience()
+        budget = self._client.retry_budget()
         with file.path.open("rb") as content:
             while offset < file.size:
                 content.seek(offset)
-                answer = self._patch(upload, offset, content.read(PIECE))
+                answer = self._patch(upload, offset, content.read(CHUNK_BYTES))
                 if answer is not None and answer.status_code == httpx.codes.NO_CONTENT:
-                    patience.worked()
+                    budget.reset()
                     reached = int(answer.headers["upload-offset"])
-                elif answer is None or answer.status_code in ELSEWHERE or asks_for_later(answer):
-                    patience.wait(answer)
+                elif answer is None or answer.status_code in CONFLICT_STATUSES or is_retryable(answer):
+                    budget.wait(answer)
                     reached = self._offset(upload, file)
                 else:
                     expect(answer)
@@ -95,31 +95,31 @@ class Uploader:
 
     def _resume(self, file: FileToSend) -> tuple[str, int] | None:
         """The upload that an earlier run began, if it still is there and the file is still the same."""
-        sent = self._journal.upload_of(file.place)
+        sent = self._journal.find_upload(file.key)
         if sent is None or (sent.size, sent.modified) != (file.size, file.modified):
             return None
-        answer = self._client.request("HEAD", f"{UPLOADS}/{sent.upload}", TUS)
-        if answer.status_code in GONE:
+        answer = self._client.request("HEAD", f"{UPLOADS}/{sent.upload}", TUS_HEADERS)
+        if answer.status_code in GONE_STATUSES:
             return None
         return sent.upload, int(expect(answer, httpx.codes.OK, httpx.codes.NO_CONTENT).headers["upload-offset"])
 
     def _begin(self, file: FileToSend) -> tuple[str, int]:
-        role = base64.b64encode(file.place[1].encode()).decode()
-        headers = {**TUS, "Upload-Length": str(file.size), "Upload-Metadata": f"role {role}"}
+        role = base64.b64encode(file.key[1].encode()).decode()
+        headers = {**TUS_HEADERS, "Upload-Length": str(file.size), "Upload-Metadata": f"role {role}"}
         answer = expect(self._client.request("POST", UPLOADS, headers), httpx.codes.CREATED)
         upload = httpx.URL(answer.headers["location"]).path.rstrip("/").rpartition("/")[2]
-        self._journal.began(file.place, SentFile(upload=upload, size=file.size, modified=file.modified))
+        self._journal.record_upload(file.key, JournalUpload(upload=upload, size=file.size, modified=file.modified))
         return upload, 0
 
     def _patch(self, upload: str, offset: int, piece: bytes) -> httpx.Response | None:
-        headers = {**TUS, "Upload-Offset": str(offset), "Content-Type": "application/offset+octet-stream"}
+        headers = {**TUS_HEADERS, "Upload-Offset": str(offset), "Content-Type": "application/offset+octet-stream"}
         if not piece:
-            raise refused("A file became shorter while it was uploaded.")
-        return self._client.once("PATCH", f"{UPLOADS}/{upload}", headers, piece)
+            raise invalid_input("A file became shorter while it was uploaded.")
+        return self._client.try_request("PATCH", f"{UPLOADS}/{upload}", headers, piece)
 
     def _offset(self, upload: str, file: FileToSend) -> int:
-        answer = self._client.request("HEAD", f"{UPLOADS}/{upload}", TUS)
+        answer = self._client.request("HEAD", f"{UPLOADS}/{upload}", TUS_HEADERS)
         offset = int(expect(answer, httpx.codes.OK, httpx.codes.NO_CONTENT).headers["upload-offset"])
         if offset > file.size:
-            raise refused("The service has more of a file than there is. Delete the journal and start again.")
+            raise invalid_input("The service has more of a file than there is. Delete the journal and start again.")
         return offset

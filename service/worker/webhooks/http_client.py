@@ -1,9 +1,9 @@
-"""The one client for requests that leave the service to where somebody else has said.
+"""The HTTP client for URLs that tenants chose, guarded against server-side request forgery (SSRF).
 
-A name is resolved once, each of its addresses is judged, and the connection goes to one that was judged: a name
-server that answers otherwise a moment later is not asked again. httpcore alone, and not the client built on it,
-because it has nothing that would have to be switched off: no redirects, no proxies from the environment, no
-cookies, no netrc. What the receiver says beyond its status is not read.
+A name is resolved once, every address is checked against the policy, and the connection goes to a checked address. So a
+name server cannot answer differently at the time of the connection (DNS rebinding). The client is httpcore and not
+httpx, because httpcore follows no redirects and reads no proxies, cookies or netrc, so nothing has to be switched off.
+Of a response only the status and Retry-After are read.
 """
 
 from __future__ import annotations
@@ -22,48 +22,48 @@ from typing import Any
 import httpcore
 
 from service.errors.request import WebhookUrlRefused
-from service.webhooks.states import Trouble
-from service.webhooks.url_policy import Address, Destination, Destinations
+from service.webhooks.states import AttemptError
+from service.webhooks.url_policy import Address, UrlPolicy, WebhookEndpoint
 
 Resolve = Callable[[str, int], Sequence[str]]
-AGENT = "hilbert-webhooks/1"
+USER_AGENT = "hilbert-webhooks/1"
 
 
-class SendingFailed(Exception):
-    """No answer came; `trouble` says why in one word."""
+class SendFailed(Exception):
+    """No response was received; `trouble` is the reason."""
 
-    def __init__(self, trouble: Trouble) -> None:
+    def __init__(self, trouble: AttemptError) -> None:
         super().__init__(trouble)
         self.trouble = trouble
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """What is read of a response."""
+class WebhookResponse:
+    """The parts of a response that are read."""
 
     status: int
     retry_after: str | None
 
 
 def resolve_name(host: str, port: int) -> list[str]:
-    """Every address of a name, as the system knows them. Raises OSError."""
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+    """All addresses of a name from the system's resolver. Raises OSError."""
+    entries = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(entry[4][0]) for entry in entries))
 
 
-def trusted_authorities() -> ssl.SSLContext:
-    """Those of certifi, and those of the system (SSL_CERT_FILE adds an operator's own)."""
+def trust_store() -> ssl.SSLContext:
+    """The certificate authorities of certifi and of the system; SSL_CERT_FILE adds an operator's own."""
     context = httpcore.default_ssl_context()
     context.load_default_certs()
     return context
 
 
-class GuardedClient:
-    """Posts to places that the policy allows, one connection a request; for any number of threads."""
+class WebhookClient:
+    """Posts to URLs that the policy allows, with one connection for each request; thread-safe."""
 
     def __init__(
         self,
-        allowed: Destinations,
+        allowed: UrlPolicy,
         *,
         timeout: timedelta,
         resolve: Resolve = resolve_name,
@@ -72,40 +72,44 @@ class GuardedClient:
         self._allowed = allowed
         self._timeout = timeout.total_seconds()
         self._resolve = resolve
-        self._authorities = authorities or trusted_authorities()
+        self._authorities = authorities or trust_store()
 
-    def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
-        """Send once, and read the status and nothing more. Raises SendingFailed."""
+    def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> WebhookResponse:
+        """Send one request, without a retry. Raises SendFailed."""
         deadline = Deadline(self._timeout)
         try:
-            destination = self._allowed.read(url)
+            destination = self._allowed.parse(url)
         except WebhookUrlRefused:
-            raise SendingFailed(Trouble.URL_REFUSED) from None
+            raise SendFailed(AttemptError.URL_REFUSED) from None
         try:
-            network = Pinned(self._addresses(destination, deadline), deadline)
+            network = PinnedBackend(self._addresses(destination, deadline), deadline)
             return self._send(destination, network, body, headers)
         except httpcore.TimeoutException:
-            raise SendingFailed(Trouble.TIMEOUT) from None
+            raise SendFailed(AttemptError.TIMEOUT) from None
         except httpcore.ProtocolError:
-            raise SendingFailed(Trouble.PROTOCOL) from None
+            raise SendFailed(AttemptError.PROTOCOL) from None
         except httpcore.NetworkError as error:
             tls = isinstance(error.__cause__, ssl.SSLError)
-            raise SendingFailed(Trouble.TLS if tls else Trouble.CONNECTION) from None
+            raise SendFailed(AttemptError.TLS if tls else AttemptError.CONNECTION) from None
 
-    def _addresses(self, destination: Destination, deadline: Deadline) -> list[Address]:
-        """All of a name's addresses; one that is not allowed spoils the others."""
+    def _addresses(self, destination: WebhookEndpoint, deadline: Deadline) -> list[Address]:
+        """All addresses of the host. Raises SendFailed when one of them is not allowed, whatever the others are."""
         if destination.address is not None:
             return [destination.address]
-        addresses = [ip_address(text) for text in _within(deadline, self._resolve, destination.host, destination.port)]
+        addresses = [
+            ip_address(text) for text in _resolve_within(deadline, self._resolve, destination.host, destination.port)
+        ]
         if not addresses:
-            raise SendingFailed(Trouble.NAME_NOT_RESOLVED)
+            raise SendFailed(AttemptError.NAME_NOT_RESOLVED)
         if not all(map(self._allowed.permits, addresses)):
-            raise SendingFailed(Trouble.ADDRESS_REFUSED)
+            raise SendFailed(AttemptError.ADDRESS_REFUSED)
         return addresses
 
-    def _send(self, destination: Destination, network: Pinned, body: bytes, headers: Mapping[str, str]) -> Answer:
+    def _send(
+        self, destination: WebhookEndpoint, network: PinnedBackend, body: bytes, headers: Mapping[str, str]
+    ) -> WebhookResponse:
         origin = (destination.scheme.encode(), destination.host.encode(), destination.port)
-        own = {"Host": destination.authority, "User-Agent": AGENT, "Connection": "close"}
+        own = {"Host": destination.authority, "User-Agent": USER_AGENT, "Connection": "close"}
         length = {"Content-Length": str(len(body))}
         with (
             httpcore.HTTPConnection(
@@ -118,11 +122,11 @@ class GuardedClient:
                 content=body,
             ) as response,
         ):
-            return Answer(status=response.status, retry_after=_header(response, b"retry-after"))
+            return WebhookResponse(status=response.status, retry_after=_header(response, b"retry-after"))
 
 
 class Deadline:
-    """The moment at which a request is over, however much it dribbles."""
+    """The end of a request as a whole: a timeout for each read would let a slow receiver hold a slot for hours."""
 
     def __init__(self, seconds: float) -> None:
         self._end = monotonic() + seconds
@@ -135,8 +139,8 @@ class Deadline:
         return left
 
 
-class Pinned(httpcore.NetworkBackend):
-    """Connects to given addresses, whatever the name that is asked for, and within the deadline."""
+class PinnedBackend(httpcore.NetworkBackend):
+    """Connects to the checked addresses instead of resolving the host again, within the deadline."""
 
     def __init__(self, addresses: Sequence[Address], deadline: Deadline) -> None:
         self._addresses = addresses
@@ -151,7 +155,7 @@ class Pinned(httpcore.NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
-        """Try the addresses in turn, each for its share of what time is left."""
+        """Try the addresses in turn, each with an equal share of the time left."""
         for number, address in enumerate(self._addresses):
             last = number == len(self._addresses) - 1
             share = self._deadline.left() / (len(self._addresses) - number)
@@ -161,23 +165,23 @@ class Pinned(httpcore.NetworkBackend):
                 if last:
                     raise
             else:
-                return Timed(stream, self._deadline)
+                return DeadlineStream(stream, self._deadline)
         raise httpcore.ConnectError
 
 
-class Timed(httpcore.NetworkStream):
-    """A connection whose every read and write ends with the deadline."""
+class DeadlineStream(httpcore.NetworkStream):
+    """A connection whose reads and writes end at the deadline."""
 
     def __init__(self, stream: httpcore.NetworkStream, deadline: Deadline) -> None:
         self._stream = stream
         self._deadline = deadline
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002
-        """What has come."""
+        """Read available bytes."""
         return self._stream.read(max_bytes, self._deadline.left())
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002
-        """Send all of it."""
+        """Send all bytes."""
         self._stream.write(buffer, self._deadline.left())
 
     def close(self) -> None:
@@ -190,16 +194,18 @@ class Timed(httpcore.NetworkStream):
         server_hostname: str | None = None,
         timeout: float | None = None,  # noqa: ARG002
     ) -> httpcore.NetworkStream:
-        """Go on in TLS; the certificate has to be for the name, not for the address."""
-        return Timed(self._stream.start_tls(ssl_context, server_hostname, self._deadline.left()), self._deadline)
+        """Start TLS; the certificate is checked against the host name, although the connection is to an address."""
+        return DeadlineStream(
+            self._stream.start_tls(ssl_context, server_hostname, self._deadline.left()), self._deadline
+        )
 
     def get_extra_info(self, info: str) -> Any:
         """Details of the connection."""
         return self._stream.get_extra_info(info)
 
 
-def _within(deadline: Deadline, resolve: Resolve, host: str, port: int) -> Sequence[str]:
-    """Resolve from a thread of its own: the system's resolver knows no time-out."""
+def _resolve_within(deadline: Deadline, resolve: Resolve, host: str, port: int) -> Sequence[str]:
+    """Resolve in a thread of its own, because the system's resolver has no timeout."""
     answers: SimpleQueue[Sequence[str]] = SimpleQueue()
 
     def ask() -> None:
@@ -212,7 +218,7 @@ def _within(deadline: Deadline, resolve: Resolve, host: str, port: int) -> Seque
     try:
         return answers.get(timeout=deadline.left())
     except Empty:
-        raise SendingFailed(Trouble.TIMEOUT) from None
+        raise SendFailed(AttemptError.TIMEOUT) from None
 
 
 def _header(response: httpcore.Response, wanted: bytes) -> str | None:

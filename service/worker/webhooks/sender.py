@@ -1,4 +1,4 @@
-"""From a delivery's id to an attempt in its log: claim, sign, send, record."""
+"""The webhook sender: claim a delivery, sign and send it, record the attempt."""
 
 from __future__ import annotations
 
@@ -16,28 +16,35 @@ from sqlalchemy.orm import Session
 from service.errors.tree import FenceLost
 from service.observability.logs import failure_fields
 from service.observability.metrics import WEBHOOK_ATTEMPTS, WEBHOOK_DURATION
-from service.observability.traces import Attributes, context_of, failed, link_to, span
+from service.observability.traces import Attributes, context_from, links_to, mark_failed, span
 from service.storage.database import Database, now
-from service.storage.retry import persevere
+from service.storage.retry import retry_while_unavailable
 from service.task_queue.publisher import DELIVER
 from service.webhooks.deliveries import DeliveryRepository
 from service.webhooks.signing import signed_headers
-from service.webhooks.states import RECORDING, DeliveryClaim, DeliveryState, Outcome, RetryPlan, Trouble
-from service.worker.webhooks.http_client import Answer, GuardedClient, SendingFailed
+from service.webhooks.states import (
+    RECORD_TIMEOUT,
+    AttemptError,
+    AttemptResult,
+    DeliveryClaim,
+    DeliveryRetryPolicy,
+    DeliveryState,
+)
+from service.worker.webhooks.http_client import SendFailed, WebhookClient, WebhookResponse
 
 log = structlog.stdlib.get_logger(__name__)
 REDIRECTS = range(300, 400)
-MAY_ASK_FOR_TIME = (429, 503)
-BLOCKED = (Trouble.URL_REFUSED, Trouble.ADDRESS_REFUSED)
-"""Where nothing was sent to: this service does not want to."""
+RETRY_AFTER_STATUSES = (429, 503)
+BLOCKED = (AttemptError.URL_REFUSED, AttemptError.ADDRESS_REFUSED)
+"""Reasons of this service for which nothing was sent."""
 UNRECORDED = "unrecorded"
 
 
-class DeliveryRunner:
-    """Makes attempts, one in each thread that asks; holds nothing of any of them."""
+class WebhookSender:
+    """Makes delivery attempts, one in each calling thread; thread-safe."""
 
     def __init__(
-        self, database: Database, client: GuardedClient, *, worker: str, plan: RetryPlan, lease: timedelta
+        self, database: Database, client: WebhookClient, *, worker: str, plan: DeliveryRetryPolicy, lease: timedelta
     ) -> None:
         self._database = database
         self._client = client
@@ -46,7 +53,7 @@ class DeliveryRunner:
         self._lease = lease
 
     def run(self, delivery_id: str) -> bool:
-        """Make an attempt if there is one to be made; False when there was nothing to do."""
+        """Make an attempt; False when the delivery could not be claimed."""
         claim = self._database.write(partial(self._claim, delivery_id))
         if claim is None:
             return False
@@ -58,7 +65,7 @@ class DeliveryRunner:
                 subject=claim.subject,
                 request_id=claim.request_id,
             ),
-            _traced(claim),
+            _delivery_span(claim),
         ):
             self._attempt(claim)
         return True
@@ -70,9 +77,9 @@ class DeliveryRunner:
         try:
             with span("POST", kind=SpanKind.CLIENT, attributes={"http.request.method": "POST"}) as present:
                 outcome = self._send(claim)
-                _note(present, outcome)
-            state = persevere(partial(self._record, claim, outcome), RECORDING)
-            WEBHOOK_ATTEMPTS.labels(outcome=word_for(outcome)).inc()
+                _record_outcome(present, outcome)
+            state = retry_while_unavailable(partial(self._record, claim, outcome), RECORD_TIMEOUT)
+            WEBHOOK_ATTEMPTS.labels(outcome=outcome_label(outcome)).inc()
             WEBHOOK_DURATION.observe(outcome.seconds)
             log.info(
                 "delivery attempted",
@@ -85,16 +92,16 @@ class DeliveryRunner:
         except FenceLost:
             WEBHOOK_ATTEMPTS.labels(outcome=UNRECORDED).inc()
             log.info("delivery lost", attempt=claim.attempt)
-        except Exception as error:  # the lease runs out, and the delivery is tried again
+        except Exception as error:  # the lease expires, and the delivery is retried
             WEBHOOK_ATTEMPTS.labels(outcome=UNRECORDED).inc()
             log.error("delivery not recorded", attempt=claim.attempt, **failure_fields(error))
 
-    def _record(self, claim: DeliveryClaim, outcome: Outcome) -> DeliveryState:
+    def _record(self, claim: DeliveryClaim, outcome: AttemptResult) -> DeliveryState:
         return self._database.write(
             lambda session: DeliveryRepository(session, self._worker).record(claim, outcome, self._plan)
         )
 
-    def _send(self, claim: DeliveryClaim) -> Outcome:
+    def _send(self, claim: DeliveryClaim) -> AttemptResult:
         moment, started = now(), monotonic()
         body = claim.payload.encode()
         headers = {
@@ -103,19 +110,19 @@ class DeliveryRunner:
         }
         try:
             answer = self._client.post(claim.url, body, headers)
-        except SendingFailed as failed:
-            return Outcome(at=moment, seconds=monotonic() - started, error=failed.trouble)
-        return Outcome(
+        except SendFailed as failed:
+            return AttemptResult(at=moment, seconds=monotonic() - started, error=failed.trouble)
+        return AttemptResult(
             at=moment,
             seconds=monotonic() - started,
             status=answer.status,
-            error=Trouble.REDIRECT if answer.status in REDIRECTS else None,
-            retry_after=wait_asked_for(answer, moment),
+            error=AttemptError.REDIRECT if answer.status in REDIRECTS else None,
+            retry_after=parse_retry_after(answer, moment),
         )
 
 
-def word_for(outcome: Outcome) -> str:
-    """What came of an attempt, as metrics call it."""
+def outcome_label(outcome: AttemptResult) -> str:
+    """The metric label of an outcome."""
     if outcome.delivered:
         return "delivered"
     if outcome.status is not None:
@@ -123,21 +130,21 @@ def word_for(outcome: Outcome) -> str:
     return "blocked" if outcome.error in BLOCKED else "unreachable"
 
 
-def _note(present: Span, outcome: Outcome) -> None:
+def _record_outcome(present: Span, outcome: AttemptResult) -> None:
     if outcome.status is not None:
         present.set_attribute("http.response.status_code", outcome.status)
     if not outcome.delivered:
-        failed(present, outcome.error or str(outcome.status))
+        mark_failed(present, outcome.error or str(outcome.status))
 
 
-def _traced(claim: DeliveryClaim) -> AbstractContextManager[Span]:
-    """The first attempt belongs to the trace of what it tells of; later ones, of hours or days, link to it."""
+def _delivery_span(claim: DeliveryClaim) -> AbstractContextManager[Span]:
+    """The span of an attempt: the first is part of the event's trace; later ones, hours or days after, link to it."""
     first = claim.attempt == 1
     return span(
         "process deliver",
         kind=SpanKind.CONSUMER,
-        parent=context_of(claim.traceparent) if first else Context(),
-        links=() if first else link_to(claim.traceparent),
+        parent=context_from(claim.traceparent) if first else Context(),
+        links=() if first else links_to(claim.traceparent),
         attributes=_attributes(claim),
     )
 
@@ -154,9 +161,9 @@ def _attributes(claim: DeliveryClaim) -> Attributes:
     }
 
 
-def wait_asked_for(answer: Answer, moment: datetime) -> timedelta | None:
-    """What Retry-After says, in seconds or as a date, where the status allows it; None for nonsense."""
-    if answer.status not in MAY_ASK_FOR_TIME or answer.retry_after is None:
+def parse_retry_after(answer: WebhookResponse, moment: datetime) -> timedelta | None:
+    """The wait that Retry-After asks for, in seconds or as a date; None for other statuses and malformed values."""
+    if answer.status not in RETRY_AFTER_STATUSES or answer.retry_after is None:
         return None
     try:
         if answer.retry_after.isdecimal():

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from service.assessments.repository import AssessmentRepository
-from service.assessments.states import Order, Priority
+from service.assessments.states import NewAssessment, Priority
 from service.auth.caller import Caller
 from service.storage.database import Database, now
 from service.storage.migration import migrate
@@ -69,7 +69,7 @@ def submit(database):
     """A stage of a kind, of an assessment of its own."""
 
     def submit(kind, *, state="ready", priority=Priority.ROUTINE, age=0.0, due_in=None):
-        order = Order(
+        order = NewAssessment(
             id=str(uuid.uuid4()),
             task="spectrum",
             reference=None,

@@ -56,20 +56,20 @@ def settings(request, tmp_path, migrated_file):
     """Small limits; a test may name others."""
     shutil.copy(migrated_file, tmp_path / "hilbert.sqlite")
     limits = {"upload_limit": 100_000, "transcript_limit": 1_000, **getattr(request, "param", {})}
-    return Settings(data_dir=tmp_path, sweep=timedelta(milliseconds=50), **limits)
+    return Settings(data_dir=tmp_path, sweep_interval=timedelta(milliseconds=50), **limits)
 
 
 @pytest.fixture
 def bare_api(settings, tmp_path):
     """Without any worker."""
     with TestClient(create_app(settings), raise_server_exceptions=False) as client:
-        parts = client.app.state.parts
+        parts = client.app.state.components
         yield Api(
             client=client,
             database=parts.database,
             folder=tmp_path,
-            key=parts.keys.issue(name="a", tenant="ward-a").secret,
-            foreign_key=parts.keys.issue(name="b", tenant="ward-b").secret,
+            key=parts.api_keys.issue(name="a", tenant="ward-a").secret,
+            foreign_key=parts.api_keys.issue(name="b", tenant="ward-b").secret,
         )
 
 
@@ -88,7 +88,7 @@ def listening(settings):
     thread.start()
     try:
         wait_for(lambda: answers(port))
-        yield f"http://127.0.0.1:{port}", app.state.parts
+        yield f"http://127.0.0.1:{port}", app.state.components
     finally:
         server.should_exit = True
         thread.join()

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 from sqlalchemy import select
 
-from service.admission.admission import Admission, Bounds
+from service.admission.admission import AdmissionController, AdmissionLimits
 from service.storage.tables import AssessmentRow, ReservationRow
 
 WAV = b"RIFF\x00\x00\x00\x00WAVE" + b"x" * 500
@@ -14,9 +14,11 @@ WAV = b"RIFF\x00\x00\x00\x00WAVE" + b"x" * 500
 @pytest.fixture
 def full(api):
     """A service whose lanes hold one assessment each."""
-    parts = api.client.app.state.parts
-    limits = Bounds(wait=parts.settings.longest_queue, depth=1, share=0)
-    api.client.app.state.parts = dataclasses.replace(parts, admission=Admission(parts.database, parts.outlook, limits))
+    parts = api.client.app.state.components
+    limits = AdmissionLimits(max_wait=parts.settings.max_queue_wait, max_depth=1, tenant_share=0)
+    api.client.app.state.components = dataclasses.replace(
+        parts, admission=AdmissionController(parts.database, parts.queue_positions, limits)
+    )
     assert api.post(audio=WAV).status_code == 202
     return api
 
@@ -65,8 +67,8 @@ def test_reading_and_deleting_are_never_refused(full):
 
 
 def test_a_refused_body_leaves_no_trace_at_the_door(api):
-    admission = api.client.app.state.parts.admission
+    admission = api.client.app.state.components.admission
     assert api.post(audio=b"not audio at all, really").status_code == 415
-    assert admission.inside == 0
+    assert admission.in_progress == 0
     assert api.post(audio=WAV).status_code == 202
-    assert admission.inside == 0
+    assert admission.in_progress == 0

@@ -11,7 +11,7 @@ from sqlalchemy import update
 from starlette.testclient import TestClient
 
 from service.api.app import create_app
-from service.api.dependencies import Parts
+from service.api.dependencies import Components
 from service.settings import Settings
 from service.storage.database import now
 from service.storage.tables import WorkerRow
@@ -80,7 +80,7 @@ def test_without_a_valid_key_nothing_under_v1_answers(api, headers):
 
 
 def test_a_revoked_key_stops_working(api):
-    keys = api.client.app.state.parts.keys
+    keys = api.client.app.state.components.api_keys
     issued = keys.issue(name="x", tenant="t")
     assert api.get("/v1/models", key=issued.secret).status_code == 200
     keys.revoke(issued.id)
@@ -123,7 +123,7 @@ def test_an_unexpected_error_is_a_problem_without_details(api, monkeypatch, capl
     def fail(self, secret):
         raise RuntimeError("Ada Lovelace")
 
-    monkeypatch.setattr("service.auth.keys.KeyRing.verify", fail)
+    monkeypatch.setattr("service.auth.keys.ApiKeyRepository.verify", fail)
     response = api.get("/v1/models")
     assert (response.status_code, response.json()["code"]) == (500, "internal_error")
     assert response.json()["request_id"] == response.headers["x-request-id"]
@@ -187,7 +187,7 @@ def test_an_unreachable_queue_is_named(tmp_path, migrated_file, closed_port, joi
     shutil.copy(migrated_file, tmp_path / "hilbert.sqlite")
     settings = Settings(data_dir=tmp_path, broker_url=f"redis://127.0.0.1:{closed_port}/0")
     with TestClient(create_app(settings)) as client:
-        join_worker(client.app.state.parts.database)
+        join_worker(client.app.state.components.database)
         response = client.get("/healthz")
     assert {field["location"] for field in response.json()["errors"]} == {"queue"}
 
@@ -196,7 +196,7 @@ def test_parts_are_there_only_while_the_application_runs(settings):
     app = create_app(settings)
     assert not hasattr(app.state, "parts")
     with TestClient(app) as client:
-        assert isinstance(client.app.state.parts, Parts)
+        assert isinstance(client.app.state.components, Components)
 
 
 def test_every_reference_of_the_documentation_leads_somewhere(api):

@@ -6,13 +6,12 @@ import pytest
 from sqlalchemy import func, select, update
 from starlette.testclient import TestClient
 
-from service.admission.admission import Admission, bounds
-from service.admission.queue_position import Outlook
+from service.admission.admission import AdmissionController, admission_limits
+from service.admission.queue_position import QueuePositions
 from service.api.app import create_app
-from service.assessments.lifecycle import end
+from service.assessments.lifecycle import finish
 from service.assessments.states import State
-from service.auth.keys import KeyRing
-from service.auth.peppers import load_peppers
+from service.auth.keys import ApiKeyRepository, load_peppers
 from service.batches.states import BatchState
 from service.settings import Settings
 from service.storage.tables import (
@@ -40,17 +39,17 @@ def far_api(emptied, far_database, tmp_path, join_worker):
     """Its requests reach the database through the wire; what goes on beside them does not."""
     settings = Settings(data_dir=tmp_path, database_url=emptied)
     with TestClient(create_app(settings), raise_server_exceptions=False) as client:
-        parts = client.app.state.parts
-        outlook = Outlook(far_database, settings.silence)
-        client.app.state.parts = replace(
+        parts = client.app.state.components
+        queue_positions = QueuePositions(far_database, settings.worker_timeout)
+        client.app.state.components = replace(
             parts,
             database=far_database,
-            keys=KeyRing(far_database, load_peppers(settings)),
-            outlook=outlook,
-            admission=Admission(far_database, outlook, bounds(settings)),
+            api_keys=ApiKeyRepository(far_database, load_peppers(settings)),
+            queue_positions=queue_positions,
+            admission=AdmissionController(far_database, queue_positions, admission_limits(settings)),
         )
         join_worker(parts.database)
-        keys = [parts.keys.issue(name="a", tenant=tenant).secret for tenant in ("ward-a", "ward-b")]
+        keys = [parts.api_keys.issue(name="a", tenant=tenant).secret for tenant in ("ward-a", "ward-b")]
         yield Api(client=client, database=parts.database, folder=tmp_path, key=keys[0], foreign_key=keys[1])
 
 
@@ -145,7 +144,7 @@ class Requests:
     def _end(self, *which):
         with self.api.database.writing() as session:
             for row in session.scalars(select(AssessmentRow).where(*which)):
-                end(session, row, State.FAILED)
+                finish(session, row, State.FAILED)
 
 
 NAMES = [name for name in vars(Requests) if not name.startswith("_") and name != "ask"]

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from service.api.queue_metrics import FRESH_SECONDS, QueueMetrics
+from service.api.queue_metrics import CACHE_SECONDS, QueueMetrics
 from service.errors.unavailable import StorageUnavailable
 from service.storage.database import Database
-from service.task_queue.publisher import QueueUnreachable
+from service.task_queue.publisher import BrokerUnreachable
 
 
 class Broken:
@@ -22,7 +22,7 @@ class Broken:
 
 @pytest.fixture
 def parts(api):
-    return api.client.app.state.parts
+    return api.client.app.state.components
 
 
 def values(collector):
@@ -55,7 +55,7 @@ def test_who_asks_soon_again_gets_what_was_read_before(api, parts):
     before = values(collector)
     api.post(audio=b"RIFF\x00\x00\x00\x00WAVE" + b"x" * 40)
     assert values(collector) == before
-    time = FRESH_SECONDS
+    time = CACHE_SECONDS
     assert values(collector)["hilbert_queue_stages", "prepare", "routine", "ready"] == 1
 
 
@@ -71,6 +71,6 @@ def test_without_its_database_the_queue_is_silent_and_says_so(parts, tmp_path):
 
 
 def test_a_broker_and_a_store_that_are_away_are_told_of(parts):
-    away = replace(parts, doorbell=Broken(QueueUnreachable()), objects=Broken(StorageUnavailable("away")))
+    away = replace(parts, publisher=Broken(BrokerUnreachable()), objects=Broken(StorageUnavailable("away")))
     got = values(QueueMetrics(away))
     assert [got["hilbert_part_up", part] for part in ("database", "queue", "object_store")] == [1, 0, 0]

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from service.assessments.lifecycle import end
+from service.assessments import lifecycle
 from service.assessments.states import State
 from service.storage.tables import AssessmentRow
 
@@ -23,8 +23,8 @@ def finish(sqlite, submit):
             row = session.get(AssessmentRow, "a1")
             row.created_at -= timedelta(seconds=10)
             row.audio_seconds = audio
-            assert end(session, row, state)
-            assert not end(session, row, State.FAILED)
+            assert lifecycle.finish(session, row, state)
+            assert not lifecycle.finish(session, row, State.FAILED)
             if stumble:
                 raise Stumbled
 

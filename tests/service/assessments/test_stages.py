@@ -118,7 +118,7 @@ def test_a_stale_attempt_can_neither_renew_nor_fail_nor_give_back(queue):
     with pytest.raises(FenceLost):
         queue.act("fail", stale, INTERNAL_FAILURE)
     with pytest.raises(FenceLost):
-        queue.act("give_back", stale, timedelta(0))
+        queue.act("retry", stale, timedelta(0))
     assert queue.assessment().state == State.PREPARING
 
 
@@ -210,13 +210,13 @@ def test_a_final_state_never_changes(queue, caller):
 
 def test_a_stage_given_back_waits_for_its_delay(queue):
     claim = queue.claim()
-    queue.act("give_back", claim, timedelta(seconds=60))
+    queue.act("retry", claim, timedelta(seconds=60))
     assert queue.claim() is None
     assert queue.stage(StageKind.PREPARE).state == StageState.READY
 
 
 def test_a_stage_given_back_keeps_its_count_of_attempts(queue):
-    queue.act("give_back", queue.claim(), timedelta(0))
+    queue.act("retry", queue.claim(), timedelta(0))
     claim = queue.claim()
     assert (claim.attempt, claim.fence) == (2, 2)
 
@@ -232,8 +232,8 @@ def test_a_failure_ends_the_assessment_and_drops_its_other_stages(queue):
 def test_an_expired_stage_is_made_ready_again(queue):
     queue.claim()
     queue.expire()
-    assert queue.act("lost", SILENCE, 10) == queue.stage_ids(StageKind.PREPARE)
-    queue.act("take_back", queue.stage_ids(StageKind.PREPARE)[0], SILENCE, ATTEMPTS, WORKERS_LOST)
+    assert queue.act("stalled", SILENCE, 10) == queue.stage_ids(StageKind.PREPARE)
+    queue.act("reclaim", queue.stage_ids(StageKind.PREPARE)[0], SILENCE, ATTEMPTS, WORKERS_LOST)
     stage = queue.stage(StageKind.PREPARE)
     assert (stage.state, stage.owner, stage.enqueued_at) == (StageState.READY, None, None)
 
@@ -242,7 +242,7 @@ def test_an_expired_stage_out_of_attempts_fails_the_assessment_with_a_reason(que
     for _ in range(ATTEMPTS):
         queue.claim()
         queue.expire()
-    queue.act("take_back", queue.stage_ids(StageKind.PREPARE)[0], SILENCE, ATTEMPTS, WORKERS_LOST)
+    queue.act("reclaim", queue.stage_ids(StageKind.PREPARE)[0], SILENCE, ATTEMPTS, WORKERS_LOST)
     assert queue.assessment().state == State.FAILED
     assert queue.assessment().failure_code == "workers_lost"
 
@@ -251,12 +251,12 @@ def test_a_renewed_stage_is_not_taken_back(queue):
     claim = queue.claim()
     queue.expire()
     queue.act("renew", claim, LEASE)
-    queue.act("take_back", claim.stage_id, SILENCE, ATTEMPTS, WORKERS_LOST)
+    queue.act("reclaim", claim.stage_id, SILENCE, ATTEMPTS, WORKERS_LOST)
     assert queue.stage(StageKind.PREPARE).state == StageState.LEASED
 
 
 def test_taking_back_an_erased_stage_does_nothing(queue):
-    queue.act("take_back", "no-such-stage", SILENCE, ATTEMPTS, WORKERS_LOST)
+    queue.act("reclaim", "no-such-stage", SILENCE, ATTEMPTS, WORKERS_LOST)
     assert queue.stage(StageKind.PREPARE).state == StageState.READY
 
 

@@ -4,8 +4,7 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import select
 
-from service.auth.keys import KeyRing
-from service.auth.peppers import Peppers, load_peppers
+from service.auth.keys import ApiKeyRepository, Peppers, load_peppers
 from service.errors.tree import Unauthenticated
 from service.settings import Settings
 from service.storage.tables import ApiKeyRow
@@ -13,7 +12,7 @@ from service.storage.tables import ApiKeyRow
 
 @pytest.fixture
 def keys(database):
-    return KeyRing(database, Peppers(by_version={1: b"pepper"}))
+    return ApiKeyRepository(database, Peppers(by_version={1: b"pepper"}))
 
 
 def test_a_key_has_a_visible_part_and_256_random_bits(keys):
@@ -85,16 +84,16 @@ def test_all_keys_are_listed_without_their_secrets(keys):
 
 
 def test_old_keys_work_after_the_pepper_is_rotated(database):
-    issued = KeyRing(database, Peppers(by_version={1: b"old"})).issue(name="a", tenant="t")
-    rotated = KeyRing(database, Peppers(by_version={1: b"old", 2: b"new"}))
+    issued = ApiKeyRepository(database, Peppers(by_version={1: b"old"})).issue(name="a", tenant="t")
+    rotated = ApiKeyRepository(database, Peppers(by_version={1: b"old", 2: b"new"}))
     assert rotated.verify(issued.secret).key_id == issued.id
     assert rotated.verify(rotated.issue(name="b", tenant="t").secret).tenant == "t"
 
 
 def test_keys_of_a_withdrawn_pepper_are_refused(database):
-    issued = KeyRing(database, Peppers(by_version={1: b"old"})).issue(name="a", tenant="t")
+    issued = ApiKeyRepository(database, Peppers(by_version={1: b"old"})).issue(name="a", tenant="t")
     with pytest.raises(Unauthenticated):
-        KeyRing(database, Peppers(by_version={2: b"new"})).verify(issued.secret)
+        ApiKeyRepository(database, Peppers(by_version={2: b"new"})).verify(issued.secret)
 
 
 def test_another_pepper_makes_other_digests():

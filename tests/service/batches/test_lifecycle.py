@@ -4,13 +4,13 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select, update
 
-from service.assessments.lifecycle import end
+from service.assessments.lifecycle import finish
 from service.assessments.repository import AssessmentRepository
 from service.assessments.stages import StageRepository
-from service.assessments.states import INTERNAL_FAILURE, BatchPlace, Order, Priority, State
+from service.assessments.states import INTERNAL_FAILURE, BatchPosition, NewAssessment, Priority, State
 from service.batches import lifecycle
-from service.batches.lifecycle import cancel_lines, erase_batch, finish_batches, withdraw_line
-from service.batches.output import errors_between, lines_of_file, lines_so_far, output_between
+from service.batches.lifecycle import advance_batches, cancel_lines, erase_batch, invalidate_files
+from service.batches.output import error_lines, result_lines, stream_file, stream_lines
 from service.batches.repository import BatchRepository
 from service.batches.states import BatchState
 from service.errors.not_found import BatchNotFound
@@ -29,7 +29,7 @@ def batch(caller):
 
     def batch(database, lines=3, batch_id="b1", prefix="a"):
         orders = [
-            Order(
+            NewAssessment(
                 id=f"{prefix}{number}",
                 task="spectrum",
                 reference=None,
@@ -38,7 +38,7 @@ def batch(caller):
                 request_id="r1",
                 audio_key=f"{material_prefix(f'{prefix}{number}')}/audio",
                 transcript_key=None,
-                place=BatchPlace(batch_id=batch_id, line=number, custom_id=f"visit-{number}"),
+                batch_position=BatchPosition(batch_id=batch_id, line=number, custom_id=f"visit-{number}"),
             )
             for number in range(1, lines + 1)
         ]
@@ -51,8 +51,8 @@ def batch(caller):
 @pytest.fixture
 def small_steps(monkeypatch):
     """Two lines a step, so that a few lines take several."""
-    monkeypatch.setattr(lifecycle, "LINES_IN_A_PART", 2)
-    monkeypatch.setattr(lifecycle, "LINES_AT_ONCE", 2)
+    monkeypatch.setattr(lifecycle, "LINES_PER_PART", 2)
+    monkeypatch.setattr(lifecycle, "LINES_PER_TRANSACTION", 2)
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ def finish_line(objects):
             if state in (State.SUCCEEDED, State.ABSTAINED):
                 content = json.dumps({"of": assessment_id}).encode()
                 row.result_key = objects.put(result_prefix(assessment_id), content)
-            end(session, row, state, INTERNAL_FAILURE if state == State.FAILED else None)
+            finish(session, row, state, INTERNAL_FAILURE if state == State.FAILED else None)
 
     return finish_line
 
@@ -74,13 +74,13 @@ def look(database, caller, batch_id="b1"):
 
 
 def rows(objects, key):
-    return [json.loads(line) for line in b"".join(lines_of_file(objects, key)).splitlines()]
+    return [json.loads(line) for line in b"".join(stream_file(objects, key)).splitlines()]
 
 
 def everything(database, objects):
     return (
-        [json.loads(line) for line in b"".join(lines_so_far(output_between, database, objects, "b1", 9)).splitlines()],
-        [json.loads(line) for line in b"".join(lines_so_far(errors_between, database, objects, "b1", 9)).splitlines()],
+        [json.loads(line) for line in b"".join(stream_lines(result_lines, database, objects, "b1", 9)).splitlines()],
+        [json.loads(line) for line in b"".join(stream_lines(error_lines, database, objects, "b1", 9)).splitlines()],
     )
 
 
@@ -89,11 +89,11 @@ def test_a_batch_ends_with_its_last_line_and_not_before(database, objects, batch
     finish_line(database, "a1")
     finish_line(database, "a3", State.ABSTAINED)
     finish_line(database, "a4", State.FAILED)
-    finish_batches(database, objects)
+    advance_batches(database, objects)
     assert look(database, caller).state == BatchState.RUNNING
     finish_line(database, "a2")
     so_far = everything(database, objects)
-    finish_batches(database, objects)
+    advance_batches(database, objects)
     ended = look(database, caller)
     assert ended.state == BatchState.FINISHED
     assert ended.finished_at is not None
@@ -107,7 +107,7 @@ def test_a_batch_ends_with_its_last_line_and_not_before(database, objects, batch
     assert output[0]["assessment"] == "a1"
     assert output[0]["result"] == {"of": "a1"}
     assert [(line["line"], line["error"]["code"]) for line in errors] == [(4, "internal_error")]
-    finish_batches(database, objects)
+    advance_batches(database, objects)
     assert look(database, caller) == ended
 
 
@@ -158,9 +158,9 @@ def test_whoever_dies_between_the_files_and_the_state_is_followed_by_one_who_goe
     for number, state in enumerate((State.SUCCEEDED, State.FAILED, State.SUCCEEDED), start=1):
         finish_line(sqlite, f"a{number}", state)
     with pytest.raises(Killed):
-        finish_batches(sqlite, DyingStore(objects, writes, after=after))
+        advance_batches(sqlite, DyingStore(objects, writes, after=after))
     assert look(sqlite, caller).state == BatchState.RUNNING
-    finish_batches(sqlite, objects)
+    advance_batches(sqlite, objects)
     ended = look(sqlite, caller)
     assert ended.state == BatchState.FINISHED
     assert (rows(objects, ended.output_key), rows(objects, ended.errors_key)) == everything(sqlite, objects)
@@ -172,9 +172,9 @@ def test_files_are_written_over_several_turns_when_one_is_too_short(sqlite, obje
     batch(sqlite, 3)
     for number in (1, 2, 3):
         finish_line(sqlite, f"a{number}")
-    finish_batches(sqlite, objects, AT_ONCE)
+    advance_batches(sqlite, objects, AT_ONCE)
     assert look(sqlite, caller).state == BatchState.RUNNING
-    finish_batches(sqlite, objects, LONG)
+    advance_batches(sqlite, objects, LONG)
     assert [line["line"] for line in rows(objects, look(sqlite, caller).output_key)] == [1, 2, 3]
 
 
@@ -187,7 +187,7 @@ def test_cancelling_keeps_what_is_there_and_stops_the_workers(database, objects,
         claim = StageRepository(session, "w1").claim(stage, timedelta(seconds=60), 5)
     with database.writing() as session:
         assert BatchRepository(session, caller).begin_cancelling("b1")
-    finish_batches(database, objects)
+    advance_batches(database, objects)
     ended = look(database, caller)
     assert ended.state == BatchState.CANCELLED
     assert [line["line"] for line in rows(objects, ended.output_key)] == [1]
@@ -215,7 +215,7 @@ def test_a_cancel_that_was_cut_off_is_completed_by_the_sweeper(sqlite, objects, 
         assert batches.get("b1").state == BatchState.CANCELLING
         counts = batches.counts(batches.get("b1"))
     assert (counts.cancelled, counts.queued, counts.open, counts.ended) == (2, 3, 3, 2)
-    finish_batches(sqlite, objects, LONG)
+    advance_batches(sqlite, objects, LONG)
     assert look(sqlite, caller).state == BatchState.CANCELLED
 
 
@@ -223,14 +223,14 @@ def test_erasing_a_line_by_itself_takes_its_answer_out_of_the_files(database, ob
     batch(database, 2)
     finish_line(database, "a1")
     finish_line(database, "a2")
-    finish_batches(database, objects)
+    advance_batches(database, objects)
     with database.writing() as session:
         AssessmentRepository(session, caller).erase("a1")
-    withdraw_line(database, objects, "b1")
+    invalidate_files(database, objects, "b1")
     assert objects.list("batches/b1/") == []
     assert look(database, caller).output_key is None
     assert look(database, caller).state == BatchState.FINISHED
-    finish_batches(database, objects)
+    advance_batches(database, objects)
     assert [line["line"] for line in rows(objects, look(database, caller).output_key)] == [2]
 
 
@@ -244,13 +244,13 @@ def test_files_written_while_a_line_was_erased_do_not_survive(sqlite, objects, b
             if "/errors/" in key:
                 with sqlite.writing() as session:
                     AssessmentRepository(session, caller).erase("a1")
-                withdraw_line(sqlite, objects, "b1")
+                invalidate_files(sqlite, objects, "b1")
                 self._objects.write(key, content)
 
-    finish_batches(sqlite, Slow(objects, 0, after=False))
+    advance_batches(sqlite, Slow(objects, 0, after=False))
     assert look(sqlite, caller).state == BatchState.RUNNING
     assert objects.list("batches/") == []
-    finish_batches(sqlite, objects)
+    advance_batches(sqlite, objects)
     assert rows(objects, look(sqlite, caller).output_key) == []
 
 
@@ -260,13 +260,13 @@ def test_erasing_that_was_cut_off_goes_on_and_the_batch_is_gone_at_once(sqlite, 
     batch(sqlite, 1, "b2", "other")
     for number in range(1, 6):
         finish_line(sqlite, f"a{number}")
-    finish_batches(sqlite, objects)
+    advance_batches(sqlite, objects)
     with sqlite.writing() as session:
         BatchRepository(session, caller).begin_erasing("b1")
     assert not erase_batch(sqlite, objects, "b1", AT_ONCE)
     with pytest.raises(BatchNotFound):
         look(sqlite, caller)
-    finish_batches(sqlite, objects, LONG)
+    advance_batches(sqlite, objects, LONG)
     with sqlite.reading() as session:
         assert list(session.scalars(select(BatchRow.id))) == ["b2"]
         assert list(session.scalars(select(AssessmentRow.id))) == ["other1"]
@@ -296,7 +296,7 @@ def test_the_time_left_follows_the_pace_of_the_lines(database, batch, caller):
     def left():
         with database.reading() as session:
             batches = BatchRepository(session, caller)
-            return batches.seconds_left(found := batches.get("b1"), batches.counts(found))
+            return batches.eta_seconds(found := batches.get("b1"), batches.counts(found))
 
     assert left() is None
     ended(4, 8)

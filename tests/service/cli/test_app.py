@@ -5,11 +5,11 @@ import re
 import pytest
 from typer.testing import CliRunner
 
-from service.auth.keys import KeyRing
-from service.auth.peppers import load_peppers
+from service.auth.keys import ApiKeyRepository, load_peppers
 from service.cli import app as command_line
-from service.cli.app import app, read_settings
+from service.cli.app import app
 from service.cli.assess import assess_material
+from service.cli.settings import read_settings
 from service.errors.request import UnknownTask
 from service.errors.tree import Unauthenticated
 from service.settings import Settings
@@ -27,7 +27,7 @@ def hilbert(tmp_path, monkeypatch):
 @pytest.fixture
 def ring(tmp_path):
     database = Database(Settings(data_dir=tmp_path / "data").database)
-    yield KeyRing(database, load_peppers(Settings(data_dir=tmp_path / "data")))
+    yield ApiKeyRepository(database, load_peppers(Settings(data_dir=tmp_path / "data")))
     database.close()
 
 
@@ -75,9 +75,9 @@ def test_the_command_line_wins_over_the_environment(monkeypatch):
 
 
 def test_a_second_serve_on_the_same_folder_is_refused(hilbert, tmp_path):
-    from service.embedded.supervisor import FolderLock
+    from service.embedded.supervisor import DataFolderLock
 
-    with FolderLock(tmp_path / "data"):
+    with DataFolderLock(tmp_path / "data"):
         done = hilbert("serve", "--port", "0")
     assert done.exit_code == os.EX_CONFIG
     assert "HILBERT_DATA_DIR" in done.output
@@ -100,32 +100,32 @@ def test_serving_without_a_bundle_is_refused_with_the_reason(hilbert, tmp_path):
     assert "bundle" in done.output
 
 
-def test_a_recording_can_be_assessed_without_a_service(assessor, tmp_path):
+def test_a_recording_can_be_assessed_without_a_service(model, tmp_path):
     audio, transcript = tmp_path / "a", tmp_path / "t"
     audio.write_bytes(b"x" * 300)
     transcript.write_bytes(b"y" * 100)
-    result = assess_material(assessor, audio, transcript, "spectrum")
+    result = assess_material(model, audio, transcript, "spectrum")
     assert result.quality.segments == 40
     assert result.outcome == "none"
 
 
-def test_an_unusable_recording_is_answered_without_a_score(assessor, tmp_path):
+def test_an_unusable_recording_is_answered_without_a_score(model, tmp_path):
     audio = tmp_path / "a"
     audio.write_bytes(b"unreadable")
-    result = assess_material(assessor, audio, None, "spectrum")
+    result = assess_material(model, audio, None, "spectrum")
     assert (result.outcome, result.quality.flags[0].code) == (None, "audio_unreadable")
 
 
-def test_an_unknown_task_is_refused_with_the_known_ones(assessor, tmp_path):
+def test_an_unknown_task_is_refused_with_the_known_ones(model, tmp_path):
     with pytest.raises(UnknownTask, match="spectrum"):
-        assess_material(assessor, tmp_path / "a", None, "mood")
+        assess_material(model, tmp_path / "a", None, "mood")
 
 
-def test_a_result_can_be_printed_as_json(hilbert, assessor, tmp_path, monkeypatch):
+def test_a_result_can_be_printed_as_json(hilbert, model, tmp_path, monkeypatch):
     audio = tmp_path / "a"
     audio.write_bytes(b"x" * 300)
-    monkeypatch.setattr("service.worker.model_adapter.open_assessor", lambda settings: assessor)
-    monkeypatch.setattr("service.cli.assess.open_assessor", lambda settings: assessor)
+    monkeypatch.setattr("service.worker.model_adapter.open_model", lambda settings: model)
+    monkeypatch.setattr("service.cli.assess.open_model", lambda settings: model)
     done = hilbert("assess", str(audio), "--json")
     assert json.loads(done.output)["outcome"] == "none"
     refused = hilbert("assess", str(audio), "--task", "mood")

@@ -21,8 +21,7 @@ from rich.console import Console
 from sqlalchemy import func, select
 
 from service.api.app import create_app
-from service.auth.keys import KeyRing
-from service.auth.peppers import load_peppers
+from service.auth.keys import ApiKeyRepository, load_peppers
 from service.cli.batch import BatchOptions, run_batch
 from service.settings import Settings
 from service.storage.database import Database
@@ -31,7 +30,6 @@ from service.storage.tables import AssessmentRow, BatchRow
 from tests.processes import free_port, running, stop_between_writes
 from tests.waiting import wait_for
 
-pytestmark = pytest.mark.timeout(60)
 ROOT = Path(__file__).parents[3]
 WAV = b"RIFF\x00\x00\x00\x00WAVE"
 
@@ -100,7 +98,7 @@ class Service:
         process = subprocess.Popen(
             (sys.executable, "-m", "service.cli.app", "batch", "--url", self.url, *map(str, arguments)),
             cwd=ROOT,
-            env={**inherited, "HILBERT_KEY": self.key, "COLUMNS": "200"},
+            env={**inherited, "HILBERT_CLIENT_API_KEY": self.key, "COLUMNS": "200"},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -121,7 +119,7 @@ class Service:
         """The same in this process, which saves a start: exit status and what was printed."""
         printed = io.StringIO()
         settings = {"url": self.url, "key": self.key, "cancel_on_interrupt": False, **options}
-        chosen = BatchOptions(manifest=manifest, out=out, patience=timedelta(seconds=0.1), **settings)
+        chosen = BatchOptions(manifest=manifest, out=out, retry_timeout=timedelta(seconds=0.1), **settings)
         status = run_batch(chosen, Console(file=printed, width=200))
         return status, printed.getvalue()
 
@@ -130,7 +128,7 @@ class Service:
 def settings(tmp_path_factory):
     return Settings(
         data_dir=tmp_path_factory.mktemp("service"),
-        sweep=timedelta(milliseconds=100),
+        sweep_interval=timedelta(milliseconds=100),
         port=free_port(),
         transcript_limit=1000,
     )
@@ -140,7 +138,7 @@ def settings(tmp_path_factory):
 def service(settings):
     database = Database(settings.database)
     migrate(database)
-    key = KeyRing(database, load_peppers(settings)).issue(name="test", tenant="default").secret
+    key = ApiKeyRepository(database, load_peppers(settings)).issue(name="test", tenant="default").secret
     network = Network(create_app(settings))
     server = uvicorn.Server(uvicorn.Config(network, port=settings.port, log_config=None, timeout_graceful_shutdown=1))
     thread = threading.Thread(target=server.run)
@@ -152,9 +150,9 @@ def service(settings):
 
 
 @pytest.fixture(scope="module")
-def worker(service, settings, rehearsal_command, tmp_path_factory):
+def worker(service, settings, fake_worker_command, tmp_path_factory):
     """Without it batches are taken, and wait."""
-    command = (*rehearsal_command, "--queues", "prepare,encode,score")
+    command = (*fake_worker_command, "--queues", "prepare,encode,score")
     log = tmp_path_factory.mktemp("worker") / "log"
 
     def ready():
@@ -269,7 +267,7 @@ def test_whatever_ends_the_waiting_there_is_one_batch(service, manifest, tmp_pat
 def test_a_wrong_manifest_or_key_sends_nothing(service, worker, manifest, tmp_path):
     file, out = manifest(2), tmp_path / "r.csv"
     status, printed = service.here(file, out, key="hil_wrong")
-    assert (status, "HILBERT_KEY" in printed) == (77, True)
+    assert (status, "HILBERT_CLIENT_API_KEY" in printed) == (77, True)
     assert service.here(file, out, key=None)[0] == 78
     (tmp_path / "1.wav").unlink()
     status, printed = service.here(file, out)

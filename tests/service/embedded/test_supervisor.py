@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from service.embedded import supervisor as module
-from service.embedded.supervisor import FolderLock, Program, Supervisor
+from service.embedded.supervisor import DataFolderLock, Program, Supervisor
 from service.errors.tree import ConfigurationRefused
 from tests.waiting import wait_for
 
@@ -70,7 +70,7 @@ def test_a_child_that_refuses_is_not_started_again_and_says_why(tmp_path):
 
         def refused():
             try:
-                supervisor.check()
+                supervisor.raise_if_refused()
             except ConfigurationRefused as error:
                 return error.detail
             return None
@@ -90,7 +90,7 @@ def test_a_child_that_does_not_listen_is_killed_after_the_grace(tmp_path):
 
 
 def test_a_long_log_is_put_aside(tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "LOG_LIMIT", 10)
+    monkeypatch.setattr(module, "MAX_LOG_BYTES", 10)
     (tmp_path / "logs").mkdir()
     (tmp_path / "logs" / "p0.log").write_text("x" * 11)
     with supervise(tmp_path, SLEEPER) as supervisor:
@@ -99,26 +99,26 @@ def test_a_long_log_is_put_aside(tmp_path, monkeypatch):
 
 
 def test_a_folder_has_one_supervisor(tmp_path):
-    with FolderLock(tmp_path / "data"), pytest.raises(ConfigurationRefused, match=str(os.getpid())):
-        FolderLock(tmp_path / "data").__enter__()
+    with DataFolderLock(tmp_path / "data"), pytest.raises(ConfigurationRefused, match=str(os.getpid())):
+        DataFolderLock(tmp_path / "data").__enter__()
 
 
 def test_a_folder_is_free_again_afterwards(tmp_path):
     for _ in range(2):
-        with FolderLock(tmp_path / "data"):
+        with DataFolderLock(tmp_path / "data"):
             assert (tmp_path / "data" / "lock").read_text() == str(os.getpid())
 
 
 PARENT = """
 import os, subprocess, sys, time
-child = "import os, sys; sys.path.insert(0, {root!r}); from service.worker.parent_death import tie_to_parent; "
-child += "tie_to_parent(int(sys.argv[1])); print(os.getpid(), flush=True); import time; time.sleep(60)"
+child = "import os, sys; sys.path.insert(0, {root!r}); from service.worker.parent_death import exit_with_parent; "
+child += "exit_with_parent(int(sys.argv[1])); print(os.getpid(), flush=True); import time; time.sleep(60)"
 subprocess.Popen([sys.executable, "-c", child, str(os.getpid())], start_new_session=True)
 time.sleep(60)
 """
 
 
-def test_a_tethered_child_ends_when_its_parent_is_killed():
+def test_a_child_ends_when_its_parent_is_killed():
     parent = subprocess.Popen((sys.executable, "-c", PARENT.format(root=str(ROOT))), stdout=subprocess.PIPE, text=True)
     pid = int(parent.stdout.readline())
     assert alive(pid)
@@ -129,7 +129,9 @@ def test_a_tethered_child_ends_when_its_parent_is_killed():
 
 
 def test_a_child_whose_parent_is_gone_already_ends_at_once():
-    code = "from service.worker.parent_death import tie_to_parent; tie_to_parent(1_000_000_000); print('still here')"
+    code = (
+        "from service.worker.parent_death import exit_with_parent; exit_with_parent(1_000_000_000); print('still here')"
+    )
     done = subprocess.run((sys.executable, "-c", code), cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == -signal.SIGKILL
     assert done.stdout == ""

@@ -5,7 +5,7 @@ import pytest
 from prometheus_client.core import GaugeMetricFamily
 
 from service.errors.tree import ConfigurationRefused
-from service.observability.exposition import Exposition, exposing
+from service.observability.exposition import MetricsServer, metrics_server
 from service.settings import Settings
 from tests.processes import answers
 
@@ -24,7 +24,7 @@ class Answering:
 
 @pytest.fixture
 def served():
-    with exposing(Settings(metrics_port=0)) as exposition:
+    with metrics_server(Settings(metrics_port=0)) as exposition:
         yield exposition
 
 
@@ -32,7 +32,7 @@ def get(exposition, path="/metrics", **headers):
     return httpx.get(f"http://127.0.0.1:{exposition.port}{path}", headers=headers, trust_env=False)
 
 
-def test_what_was_counted_and_what_the_process_takes_is_served(served):
+def test_counted_metrics_and_process_metrics_are_served(served):
     response = get(served)
     assert response.status_code == 200
     assert response.headers["content-type"].startswith("text/plain; version=")
@@ -45,26 +45,26 @@ def test_a_scraper_may_ask_for_openmetrics(served):
     assert get(served, Accept="application/openmetrics-text; version=1.0.0").text.endswith("# EOF\n")
 
 
-def test_there_is_nothing_else_at_this_port(served):
+def test_other_paths_are_not_found(served):
     assert [get(served, path).status_code for path in ("/", "/metrics/x", "/metrics?name=x")] == [404, 404, 200]
 
 
-def test_a_collector_is_asked_while_its_block_runs(served):
-    with served.asking(Answering()):
+def test_a_collector_is_scraped_while_its_block_runs(served):
+    with served.collecting(Answering()):
         assert "\nasked 7.0\n" in get(served).text
     assert "asked" not in get(served).text
 
 
-def test_a_faulty_collector_is_a_500_without_its_words(served):
-    with served.asking(Answering(ValueError("Ada Lovelace"))):
+def test_a_failing_collector_is_a_500_without_its_message(served):
+    with served.collecting(Answering(ValueError("Ada Lovelace"))):
         response = get(served)
     assert response.status_code == 500
     assert "Ada" not in response.text
     assert get(served).status_code == 200
 
 
-def test_by_default_nobody_listens():
-    with exposing(Settings()) as exposition:
+def test_by_default_no_port_is_opened():
+    with metrics_server(Settings()) as exposition:
         assert exposition.port is None
         assert b"hilbert_build_info" in exposition.text()[0]
 
@@ -74,11 +74,11 @@ def test_a_taken_port_is_refused_with_what_to_do():
         other.bind(("127.0.0.1", 0))
         other.listen()
         with pytest.raises(ConfigurationRefused, match="HILBERT_METRICS_PORT"):
-            Exposition("127.0.0.1", other.getsockname()[1]).start()
+            MetricsServer("127.0.0.1", other.getsockname()[1]).start()
 
 
-def test_at_its_end_the_port_is_free():
-    with exposing(Settings(metrics_port=0)) as exposition:
+def test_stopping_frees_the_port():
+    with metrics_server(Settings(metrics_port=0)) as exposition:
         port = exposition.port
         assert answers(port)
     assert not answers(port)

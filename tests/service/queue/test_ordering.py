@@ -2,10 +2,10 @@ from sqlalchemy import update
 
 from service.assessments.stages import new_stage
 from service.assessments.states import Priority, StageKind
-from service.queue.ordering import Lane, lanes, next_to_claim
+from service.queue.ordering import StageLane, fetch_claimable, stage_lanes
 from service.storage.database import now
 from service.storage.tables import AssessmentRow, StageRow
-from service.worker_registry import LivingWorker
+from service.worker_registry import LiveWorker
 
 ALL = tuple(StageKind)
 
@@ -18,7 +18,7 @@ def tell(database):
 
 def best(database, kinds=ALL, limit=10):
     with database.reading() as session:
-        ids = next_to_claim(session, kinds, now(), limit=limit)
+        ids = fetch_claimable(session, kinds, now(), limit=limit)
         rows = [session.get(StageRow, stage_id) for stage_id in ids]
     return [(row.assessment_id, row.kind) for row in rows]
 
@@ -29,7 +29,7 @@ def advance(database, assessment_id, kind):
         session.add(new_stage(assessment_id, kind, 0))
 
 
-def test_a_routine_stage_is_claimed_before_batch_stages_that_were_told_of_earlier(database, submit):
+def test_a_routine_stage_is_claimed_before_batch_stages_published_earlier(database, submit):
     submit(database, "b", priority=Priority.BATCH)
     tell(database)
     submit(database, "a")
@@ -37,7 +37,7 @@ def test_a_routine_stage_is_claimed_before_batch_stages_that_were_told_of_earlie
     assert best(database, limit=1) == [("a", "prepare")]
 
 
-def test_what_has_begun_is_ended_before_anything_begins(database, submit):
+def test_started_assessments_are_claimed_before_new_ones(database, submit):
     for name in ("one", "two", "three"):
         submit(database, name)
     advance(database, "two", StageKind.ENCODE)
@@ -54,17 +54,17 @@ def test_only_stages_of_the_worker_s_own_queues_are_claimed(database, submit):
     assert best(database, (StageKind.ENCODE,)) == [("two", "encode")]
 
 
-def test_what_workers_were_not_told_of_is_not_claimed(database, submit):
+def test_unpublished_stages_are_not_claimed(database, submit):
     submit(database)
     assert best(database) == []
 
 
-def test_a_worker_knows_by_itself_what_follows_the_stage_it_has_done(database, submit):
+def test_the_next_stages_of_the_same_assessment_are_claimed_without_a_message(database, submit):
     submit(database, "one", priority=Priority.BATCH)
     submit(database, "two", priority=Priority.BATCH)
     with database.reading() as session:
         for after, expected in ((None, []), ("one", ["one"])):
-            ids = next_to_claim(session, ALL, now(), limit=9, after=after)
+            ids = fetch_claimable(session, ALL, now(), limit=9, after=after)
             assert [session.get(StageRow, stage_id).assessment_id for stage_id in ids] == expected
     submit(database, "urgent")
     tell(database)
@@ -72,26 +72,26 @@ def test_a_worker_knows_by_itself_what_follows_the_stage_it_has_done(database, s
 
 
 def living_worker(queues, model, slots=1):
-    return LivingWorker(id=f"{model}-{queues}", queues=queues, slots=slots, started_at=now(), model=model)
+    return LiveWorker(id=f"{model}-{queues}", queues=queues, slots=slots, started_at=now(), model=model)
 
 
-def test_each_model_has_lanes_of_its_own_for_what_has_begun():
+def test_each_model_has_its_own_lanes_for_started_assessments():
     workers = [
         living_worker(("prepare",), "old"),
         living_worker(("prepare", "encode"), "new", slots=2),
         living_worker(("encode",), "old"),
         living_worker(("encode",), "old"),
     ]
-    routine = [lane for lane in lanes(workers) if lane.priority == Priority.ROUTINE]
+    routine = [lane for lane in stage_lanes(workers) if lane.priority == Priority.ROUTINE]
     assert routine == [
-        Lane(kind=StageKind.PREPARE, priority=Priority.ROUTINE, model=None, slots=3),
-        Lane(kind=StageKind.ENCODE, priority=Priority.ROUTINE, model="new", slots=2),
-        Lane(kind=StageKind.ENCODE, priority=Priority.ROUTINE, model="old", slots=2),
-        Lane(kind=StageKind.SCORE, priority=Priority.ROUTINE, model=None, slots=0),
+        StageLane(kind=StageKind.PREPARE, priority=Priority.ROUTINE, model=None, slots=3),
+        StageLane(kind=StageKind.ENCODE, priority=Priority.ROUTINE, model="new", slots=2),
+        StageLane(kind=StageKind.ENCODE, priority=Priority.ROUTINE, model="old", slots=2),
+        StageLane(kind=StageKind.SCORE, priority=Priority.ROUTINE, model=None, slots=0),
     ]
 
 
-def test_a_worker_is_offered_what_has_begun_with_its_model_and_what_has_not_begun(database, submit):
+def test_a_worker_claims_new_assessments_and_those_of_its_model(database, submit):
     for name in ("mine", "another", "unbegun"):
         submit(database, name)
     for name in ("mine", "another"):
@@ -101,5 +101,5 @@ def test_a_worker_is_offered_what_has_begun_with_its_model_and_what_has_not_begu
     tell(database)
     with database.reading() as session:
         for after in (None, "another"):
-            ids = next_to_claim(session, ALL, now(), limit=9, model="mine", after=after)
+            ids = fetch_claimable(session, ALL, now(), limit=9, model="mine", after=after)
             assert [session.get(StageRow, stage_id).assessment_id for stage_id in ids] == ["mine", "unbegun"]

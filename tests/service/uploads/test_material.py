@@ -3,7 +3,7 @@ import pytest
 from service.errors.request import AudioUnsupported, MaterialMissing, UploadIncomplete
 from service.storage.database import now
 from service.storage.objects import part_key
-from service.uploads.material import Material, material_of
+from service.uploads.material import Material, resolve_material
 from service.uploads.repository import StoredUpload
 
 WAV = b"RIFF\x00\x00\x00\x00WAVE"
@@ -28,7 +28,7 @@ def upload(objects):
 
 
 def check(objects, *, audio=None, transcript=None):
-    return material_of(objects, audio=audio, transcript=transcript, transcript_limit=100)
+    return resolve_material(objects, audio=audio, transcript=transcript, transcript_limit=100)
 
 
 def test_uploads_become_the_material_of_an_order(objects, upload):

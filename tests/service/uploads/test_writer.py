@@ -12,7 +12,7 @@ from service.storage.database import now
 from service.storage.objects import part_key, upload_key
 from service.storage.tables import UploadRow
 from service.uploads.repository import UploadRepository
-from service.uploads.writer import UploadWriter, look
+from service.uploads.writer import UploadWriter, find_and_complete
 
 LEASE = timedelta(seconds=30)
 
@@ -46,9 +46,9 @@ def test_what_is_stored_counts_at_once(begin, row, objects):
     writer.store(b"abc")
     assert (row().offset, row().sha256) == (3, None)
     writer.store(b"defghij")
-    assert writer.room == 0
+    assert writer.remaining == 0
     writer.close()
-    assert (row().offset, row().sha256, row().holder) == (10, hashlib.sha256(b"abcdefghij").hexdigest(), None)
+    assert (row().offset, row().sha256, row().owner) == (10, hashlib.sha256(b"abcdefghij").hexdigest(), None)
     assert objects.get(upload_key(upload_id)) == b"abcdefghij"
     assert objects.head(upload_key(upload_id), 2) == b"ab"
 
@@ -90,7 +90,7 @@ def test_another_tenant_finds_nothing(begin, stranger, database, objects):
     with pytest.raises(UploadNotFound):
         begin(0, upload_id, by=stranger)
     with pytest.raises(UploadNotFound):
-        look(database, objects, stranger, upload_id, LEASE)
+        find_and_complete(database, objects, stranger, upload_id, LEASE)
     with pytest.raises(UploadNotFound), database.writing() as session:
         UploadRepository(session, stranger).delete(upload_id)
 
@@ -128,7 +128,7 @@ def test_what_is_deferred_counts_together_or_not_at_all(begin, objects, row):
     writer.store(b"de")
     assert row().offset == 0
     writer.discard()
-    assert (row().offset, writer.room, objects.list("uploads")) == (0, 10, [])
+    assert (row().offset, writer.remaining, objects.list("uploads")) == (0, 10, [])
     writer.store(b"ABC")
     writer.commit()
     writer.close()
@@ -161,10 +161,13 @@ def test_an_upload_deleted_meanwhile_leaves_no_objects(begin, database, caller, 
 def test_a_digest_that_a_dead_request_still_owed_is_made_at_the_next_look(begin, database, objects, caller):
     upload_id, writer = begin()
     writer.store(b"abcdefghij")
-    assert look(database, objects, caller, upload_id, LEASE).complete is False
+    assert find_and_complete(database, objects, caller, upload_id, LEASE).complete is False
     with database.writing() as session:
-        session.execute(update(UploadRow).values(held_until=now()))
-    assert look(database, objects, caller, upload_id, LEASE).sha256 == hashlib.sha256(b"abcdefghij").hexdigest()
+        session.execute(update(UploadRow).values(lease_until=now()))
+    assert (
+        find_and_complete(database, objects, caller, upload_id, LEASE).sha256
+        == hashlib.sha256(b"abcdefghij").hexdigest()
+    )
 
 
 def test_an_upload_is_taken_once_and_complete(begin, database, caller):
@@ -172,7 +175,7 @@ def test_an_upload_is_taken_once_and_complete(begin, database, caller):
 
     def take(used_by):
         with database.writing() as session:
-            UploadRepository(session, caller).take_all([upload_id, upload_id], used_by)
+            UploadRepository(session, caller).claim_all([upload_id, upload_id], used_by)
 
     with pytest.raises(UploadIncomplete):
         take("a1")

@@ -9,16 +9,22 @@ from service.storage.database import now
 from service.storage.tables import DeliveryAttemptRow, DeliveryRow, MessageRow, WebhookRow
 from service.webhooks.deliveries import DeliveryRepository, DeliverySweep, delivery_sweep, sweep_deliveries
 from service.webhooks.repository import WebhookRepository
-from service.webhooks.states import Outcome, RetryPlan, Trouble, delivery_lease, retry_plan
+from service.webhooks.states import (
+    AttemptError,
+    AttemptResult,
+    DeliveryRetryPolicy,
+    delivery_lease,
+    delivery_retry_policy,
+)
 from service.worker_registry import WorkerIdentity, register
 
 SECOND = timedelta(seconds=1)
-PLAN = RetryPlan(waits=(5 * SECOND, 300 * SECOND), patience=timedelta(days=5))
-SWEEP = DeliverySweep(plan=PLAN, keep=timedelta(days=30), republish_after=60 * SECOND, silence=30 * SECOND)
+PLAN = DeliveryRetryPolicy(waits=(5 * SECOND, 300 * SECOND), disable_after=timedelta(days=5))
+SWEEP = DeliverySweep(policy=PLAN, keep=timedelta(days=30), republish_after=60 * SECOND, worker_timeout=30 * SECOND)
 
 
 def outcome(status=None, **fields):
-    return Outcome(at=now(), seconds=0.1, status=status, **fields)
+    return AttemptResult(at=now(), seconds=0.1, status=status, **fields)
 
 
 @pytest.fixture
@@ -82,7 +88,7 @@ def test_a_status_of_the_200s_ends_a_delivery(database, hook, status):
 
 
 @pytest.mark.parametrize(
-    "what", [{"status": 301, "error": Trouble.REDIRECT}, {"status": 500}, {"error": Trouble.TIMEOUT}]
+    "what", [{"status": 301, "error": AttemptError.REDIRECT}, {"status": 500}, {"error": AttemptError.TIMEOUT}]
 )
 def test_anything_else_is_tried_again_after_a_while(database, hook, what):
     before = now()
@@ -223,9 +229,11 @@ def test_waits_vary_by_a_fifth_and_heed_the_receiver_up_to_a_day():
 
 
 def test_the_plans_follow_the_settings():
-    settings = Settings(webhook_retries=("1", "PT2S"), webhook_patience="60", webhook_keep="90", webhook_timeout="3")
-    assert retry_plan(settings) == RetryPlan(waits=(SECOND, 2 * SECOND), patience=60 * SECOND)
+    settings = Settings(
+        webhook_retries=("1", "PT2S"), webhook_disable_after="60", webhook_retention="90", webhook_timeout="3"
+    )
+    assert delivery_retry_policy(settings) == DeliveryRetryPolicy(waits=(SECOND, 2 * SECOND), disable_after=60 * SECOND)
     assert delivery_sweep(settings).keep == 90 * SECOND
     assert delivery_lease(settings) > 3 * SECOND
-    assert retry_plan(Settings()).attempts == 10
-    assert sum(retry_plan(Settings()).waits, timedelta(0)) > timedelta(days=3)
+    assert delivery_retry_policy(Settings()).attempts == 10
+    assert sum(delivery_retry_policy(Settings()).waits, timedelta(0)) > timedelta(days=3)

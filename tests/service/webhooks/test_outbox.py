@@ -6,14 +6,14 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import select, update
 
-from service.assessments.lifecycle import end
+from service.assessments import lifecycle
 from service.assessments.repository import AssessmentRepository
 from service.assessments.stages import StageRepository
 from service.assessments.states import INTERNAL_FAILURE, State
 from service.errors.tree import FenceLost
 from service.storage.database import now
 from service.storage.tables import AssessmentRow, BatchRow, DeliveryRow, MessageRow, StageRow, WebhookRow
-from service.webhooks.outbox import announce_batch
+from service.webhooks.outbox import enqueue_batch_event
 from service.webhooks.repository import WebhookRepository
 from service.webhooks.states import Event, WebhookState
 
@@ -25,7 +25,9 @@ def all_of(database, table):
 
 def finish(database, assessment_id="a1", state=State.SUCCEEDED, failure=None):
     with database.writing() as session:
-        return end(session, session.get(AssessmentRow, assessment_id, with_for_update=True), state, failure)
+        return lifecycle.finish(
+            session, session.get(AssessmentRow, assessment_id, with_for_update=True), state, failure
+        )
 
 
 @pytest.mark.parametrize("state", [State.ABSTAINED, State.FAILED])
@@ -117,7 +119,7 @@ def test_a_batch_is_told_of(database, add_webhook, state, event):
         batch = BatchRow(id="b1", tenant="ward-a", state=state, lines=1, request_id="r", created_at=moment)
         batch.updated_at = moment
         session.add(batch)
-        announce_batch(session, batch)
+        enqueue_batch_event(session, batch)
     (message,) = all_of(database, MessageRow)
     assert message.event == event
     assert json.loads(message.payload)["data"]["links"] == {"self": "/v1/batches/b1"}
@@ -131,7 +133,7 @@ def test_a_webhook_that_is_deleted_meanwhile_does_not_undo_an_ending(database, s
     done = []
 
     def ending(session):
-        end(session, session.get(AssessmentRow, "a1", with_for_update=True), State.SUCCEEDED)
+        lifecycle.finish(session, session.get(AssessmentRow, "a1", with_for_update=True), State.SUCCEEDED)
 
     def deleting(session):
         WebhookRepository(session, caller).delete(hook)

@@ -9,11 +9,11 @@ from service.errors.request import WebhookDisabled, WebhookLimit
 from service.storage.database import now
 from service.storage.tables import DeliveryRow, WebhookRow
 from service.webhooks.deliveries import DeliveryRepository
-from service.webhooks.repository import MOST_WEBHOOKS, WebhookRepository
-from service.webhooks.states import DeliveryState, Event, Outcome, RetryPlan, Trouble
+from service.webhooks.repository import MAX_WEBHOOKS, WebhookRepository
+from service.webhooks.states import AttemptError, AttemptResult, DeliveryRetryPolicy, DeliveryState, Event
 
 SECOND = timedelta(seconds=1)
-PLAN = RetryPlan(waits=(), patience=timedelta(days=5))
+PLAN = DeliveryRetryPolicy(waits=(), disable_after=timedelta(days=5))
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def ask(database, caller):
 def attempt(database, delivery_id, **fields):
     with database.writing() as session:
         held = DeliveryRepository(session, "w1").claim(delivery_id, 9 * SECOND, 9)
-        DeliveryRepository(session, "w1").record(held, Outcome(at=now(), seconds=0.5, **fields), PLAN)
+        DeliveryRepository(session, "w1").record(held, AttemptResult(at=now(), seconds=0.5, **fields), PLAN)
 
 
 def test_webhooks_come_back_as_they_were_made(database, ask, add_webhook):
@@ -68,7 +68,7 @@ def test_another_tenants_webhook_does_not_exist(ask, hook, stranger, method, arg
 
 
 def test_a_tenant_has_ten_webhooks_at_most_also_when_it_asks_twice_at_once(database, add_webhook, caller, stranger):
-    for _ in range(MOST_WEBHOOKS - 1):
+    for _ in range(MAX_WEBHOOKS - 1):
         add_webhook(database)
     refused = []
 
@@ -128,7 +128,7 @@ def test_the_log_shows_the_newest_first_with_their_attempts(database, ask, hook)
     assert [one.id for one in ask("deliveries", hook, limit=1, state=None)] == [second.id]
 
 
-@pytest.mark.parametrize("end", [{"status": 204}, {"error": Trouble.TIMEOUT}])
+@pytest.mark.parametrize("end", [{"status": 204}, {"error": AttemptError.TIMEOUT}])
 def test_a_replay_sends_the_same_message_again(database, ask, hook, end):
     sent = ask("test", hook)
     attempt(database, sent.id, **end)

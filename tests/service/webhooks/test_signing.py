@@ -6,7 +6,7 @@ import pytest
 from standardwebhooks import Webhook
 from standardwebhooks.webhooks import WebhookVerificationError
 
-from service.webhooks.signing import key_of, new_secret, signed_headers
+from service.webhooks.signing import new_secret, signed_headers, signing_key
 
 BODY = '{"type":"webhook.test","data":{"name":"Ä"}}'.encode()
 
@@ -51,5 +51,5 @@ def test_an_old_message_cannot_be_sent_again_by_another():
 def test_secrets_have_256_bits_and_are_never_the_same():
     made = {new_secret() for _ in range(20)}
     assert len(made) == 20
-    assert {len(key_of(secret)) for secret in made} == {32}
+    assert {len(signing_key(secret)) for secret in made} == {32}
     assert all(secret.startswith("whsec_") for secret in made)

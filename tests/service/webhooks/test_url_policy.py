@@ -4,10 +4,10 @@ import pytest
 
 from service.errors.request import WebhookUrlRefused
 from service.settings import Settings
-from service.webhooks.url_policy import Destinations, destinations
+from service.webhooks.url_policy import UrlPolicy, webhook_url_policy
 
-STRICT = Destinations()
-INSIDE = Destinations(allow_http=True, networks=(ip_network("10.1.0.0/16"), ip_network("fd00::/8")))
+STRICT = UrlPolicy()
+INSIDE = UrlPolicy(allow_http=True, networks=(ip_network("10.1.0.0/16"), ip_network("fd00::/8")))
 
 PUBLIC = ["1.1.1.1", "8.8.8.8", "100.63.255.255", "172.15.0.1", "192.169.0.1", "2606:4700:4700::1111", "2a00:1450::1"]
 PRIVATE = [
@@ -89,7 +89,7 @@ def test_the_operators_networks_are_permitted_besides_and_no_others():
     ],
 )
 def test_a_plain_url_is_taken_apart(url, parts):
-    found = STRICT.read(url)
+    found = STRICT.parse(url)
     assert (found.host, found.port, found.target, found.authority) == parts
 
 
@@ -185,24 +185,24 @@ REFUSED = {
 @pytest.mark.parametrize(("reason", "url"), [(reason, url) for reason, urls in REFUSED.items() for url in urls])
 def test_any_other_form_is_refused_with_a_reason_that_quotes_nothing(reason, url):
     with pytest.raises(WebhookUrlRefused) as refusal:
-        STRICT.read(url)
+        STRICT.parse(url)
     assert reason in refusal.value.detail
     assert not url or url not in refusal.value.detail
 
 
 def test_zones_of_addresses_are_refused():
     with pytest.raises(WebhookUrlRefused):
-        INSIDE.read("https://[fd00::1%25eth0]/")
+        INSIDE.parse("https://[fd00::1%25eth0]/")
 
 
 def test_where_private_receivers_are_allowed_their_names_and_http_are_too():
     for url in ("http://localhost:8080/", "http://receiver/", "https://hooks.internal/", "http://10.1.2.3/"):
-        INSIDE.read(url)
+        INSIDE.parse(url)
     with pytest.raises(WebhookUrlRefused, match="not public"):
-        INSIDE.read("http://127.0.0.1/")
+        INSIDE.parse("http://127.0.0.1/")
 
 
 def test_the_policy_follows_the_settings():
-    policy = destinations(Settings(webhook_networks=("127.0.0.0/8",), webhook_allow_http=True))
-    assert policy == Destinations(allow_http=True, networks=(ip_network("127.0.0.0/8"),))
-    assert destinations(Settings()) == STRICT
+    policy = webhook_url_policy(Settings(webhook_networks=("127.0.0.0/8",), webhook_allow_http=True))
+    assert policy == UrlPolicy(allow_http=True, networks=(ip_network("127.0.0.0/8"),))
+    assert webhook_url_policy(Settings()) == STRICT

@@ -20,12 +20,12 @@ from service.storage import retry
 from service.storage.database import now
 from service.storage.objects import assessment_prefix, material_prefix, work_prefix
 from service.storage.tables import AssessmentRow, StageRow
-from service.worker.stage_runner import Patience, StageRunner, patience
+from service.worker.stage_runner import StageRetryPolicy, StageRunner, stage_retry_policy
 from service.worker_registry import WorkerIdentity
 
-QUICK = Patience(
+QUICK = StageRetryPolicy(
     lease=timedelta(seconds=60),
-    heartbeat=timedelta(milliseconds=20),
+    renew_interval=timedelta(milliseconds=20),
     attempts=2,
     retry_delay=timedelta(0),
     retention=retention(Settings()),
@@ -36,11 +36,11 @@ WORKER = WorkerIdentity(id="w1", queues=("prepare", "encode", "score"))
 class Bench:
     """One assessment of some audio and the runner that works on it."""
 
-    def __init__(self, database, objects, assessor, submit, scratch):
+    def __init__(self, database, objects, model, submit, scratch):
         self.database = database
         self.objects = objects
         self.submit = submit
-        self.runner = StageRunner(database, objects, assessor, worker=WORKER, patience=QUICK, scratch=scratch)
+        self.runner = StageRunner(database, objects, model, worker=WORKER, retry=QUICK, scratch=scratch)
 
     def send(self, audio):
         key = self.objects.put(material_prefix("a1"), audio)
@@ -67,10 +67,10 @@ class Bench:
 
 
 @pytest.fixture
-def bench(sqlite, objects, assessor, submit, tmp_path):
+def bench(sqlite, objects, model, submit, tmp_path):
     scratch = tmp_path / "scratch"
     scratch.mkdir()
-    return Bench(sqlite, objects, assessor, submit, scratch)
+    return Bench(sqlite, objects, model, submit, scratch)
 
 
 def test_an_assessment_runs_from_audio_to_result(bench):
@@ -115,7 +115,7 @@ def test_silence_goes_straight_to_scoring_and_abstains(bench):
     assert bench.result().quality.flags[0].code == "no_speech"
 
 
-def test_an_unexpected_error_is_tried_again_and_then_fails_without_details(bench):
+def test_an_unexpected_error_is_retried_and_then_fails_without_details(bench):
     bench.send(b"broken: my name is Ada")
     assert bench.step() == "a1"
     assert bench.row().state == State.PREPARING
@@ -125,7 +125,7 @@ def test_an_unexpected_error_is_tried_again_and_then_fails_without_details(bench
     assert "Ada" not in row.failure_detail + row.failure_advice
 
 
-def test_the_log_of_an_error_holds_no_words_of_the_material(bench, caplog, capsys):
+def test_the_log_of_an_error_holds_no_content_of_the_material(bench, caplog, capsys):
     caplog.set_level(logging.DEBUG)
     bench.send(b"broken: my name is Ada")
     bench.run_all()
@@ -142,18 +142,18 @@ def test_a_doubled_message_does_nothing(bench):
     assert bench.runner.run("no-such-stage") is None
 
 
-def test_a_chunk_is_computed_again_after_an_error_and_no_other(bench, assessor):
+def test_a_chunk_is_computed_again_after_an_error_and_no_other(bench, model):
     bench.send(b"x" * 400)
     bench.step()
-    encoded, encode = [], assessor.encode
+    encoded, encode = [], model.encode
 
-    def once_broken(chunk, when_lost):
+    def once_broken(chunk, on_lost):
         encoded.append(chunk)
         if len(encoded) == 2:
             raise OSError
         return encode(chunk)
 
-    assessor.encode = once_broken
+    model.encode = once_broken
     bench.run_all()
     assert bench.row().state == State.SUCCEEDED
     assert len(encoded) == 4
@@ -161,7 +161,7 @@ def test_a_chunk_is_computed_again_after_an_error_and_no_other(bench, assessor):
 
 
 @pytest.mark.parametrize("steps", [1, 2, 4])  # chunks are lost, a chunk and features, features and the summary
-def test_what_was_lost_between_stages_is_made_again(bench, steps):
+def test_lost_intermediate_objects_are_computed_again(bench, steps):
     bench.send(b"x" * 400)
     for _ in range(steps):
         bench.step()
@@ -172,7 +172,7 @@ def test_what_was_lost_between_stages_is_made_again(bench, steps):
     assert (bench.row().state, bench.row().segments_done) == (State.SUCCEEDED, 40)
 
 
-def test_two_stages_that_find_the_same_loss_start_over_once(bench):
+def test_two_stages_with_the_same_loss_restart_the_assessment_once(bench):
     bench.send(b"x" * 400)
     bench.step()
     bench.objects.delete(work_prefix("a1"))
@@ -191,7 +191,7 @@ def test_two_stages_that_find_the_same_loss_start_over_once(bench):
     assert bench.row().state == State.SUCCEEDED
 
 
-def test_what_is_lost_again_and_again_fails_and_says_so(bench):
+def test_repeated_losses_fail_with_a_reason(bench):
     bench.send(b"x" * 400)
     for _ in range(QUICK.attempts):
         bench.step()
@@ -201,7 +201,7 @@ def test_what_is_lost_again_and_again_fails_and_says_so(bench):
     assert (bench.row().state, bench.row().failure_code) == (State.FAILED, "work_lost")
 
 
-def test_material_that_is_gone_fails_and_says_so(bench):
+def test_missing_material_fails_with_a_reason(bench):
     bench.send(b"x" * 400)
     bench.objects.delete(material_prefix("a1"))
     bench.run_all()
@@ -214,38 +214,38 @@ def cancel(bench, caller):
     bench.objects.delete(assessment_prefix("a1"))
 
 
-def test_what_a_cancelled_stage_wrote_is_removed(bench, assessor, caller):
+def test_objects_of_a_cancelled_stage_are_deleted(bench, model, caller):
     bench.send(b"x" * 400)
     bench.step()
-    encode = assessor.encode
+    encode = model.encode
 
-    def cancelled_meanwhile(chunk, when_lost):
+    def cancelled_meanwhile(chunk, on_lost):
         cancel(bench, caller)
         return encode(chunk)
 
-    assessor.encode = cancelled_meanwhile
+    model.encode = cancelled_meanwhile
     bench.step()
     assert bench.row().state == State.CANCELLED
     assert bench.objects.list(work_prefix("a1")) == []
 
 
-def test_what_is_written_after_an_erasure_is_removed(bench, assessor, caller):
+def test_objects_written_after_an_erasure_are_deleted(bench, model, caller):
     bench.send(b"x" * 400)
     bench.step()
-    encode = assessor.encode
+    encode = model.encode
 
-    def erased_meanwhile(chunk, when_lost):
+    def erased_meanwhile(chunk, on_lost):
         cancel(bench, caller)
         with bench.database.writing() as session:
             AssessmentRepository(session, caller).erase("a1")
         return encode(chunk)
 
-    assessor.encode = erased_meanwhile
+    model.encode = erased_meanwhile
     bench.step()
     assert bench.objects.list("assessments") == []
 
 
-def test_preparing_stops_soon_after_a_cancellation(bench, assessor, caller, rehearsal_module):
+def test_preparing_stops_soon_after_a_cancellation(bench, model, caller, fake_worker_module):
     from time import sleep
 
     from service.worker.model_protocol import Preparation, PreparedChunk
@@ -262,33 +262,33 @@ def test_preparing_stops_soon_after_a_cancellation(bench, assessor, caller, rehe
 
         return Preparation(summary=b"", seconds=1.0, chunks=chunks())
 
-    assessor.prepare = endless
+    model.prepare = endless
     bench.send(b"x")
     bench.step()
     assert len(yielded) < 100
     assert bench.objects.list("assessments") == []
 
 
-def test_encoding_stops_soon_after_a_cancellation_and_the_stage_counts_as_lost(bench, assessor, caller):
+def test_encoding_stops_soon_after_a_cancellation_and_the_stage_counts_as_lost(bench, model, caller):
     bench.send(b"x" * 400)
     bench.step()
 
-    def waits_for_mates(chunk, when_lost):
+    def waits_for_mates(chunk, on_lost):
         stopped = threading.Event()
-        when_lost(stopped.set)
+        on_lost(stopped.set)
         cancel(bench, caller)
         assert stopped.wait(30)
         raise FenceLost("The stage was cancelled.")
 
-    assessor.encode = waits_for_mates
+    model.encode = waits_for_mates
     with structlog.testing.capture_logs() as entries:
         bench.step()
-    assert [one["event"] for one in entries] == ["stage lost"]
+    assert [entry["event"] for entry in entries] == ["stage lost"]
     assert bench.row().state == State.CANCELLED
     assert bench.objects.list("assessments") == []
 
 
-def test_stages_of_several_assessments_run_in_threads_side_by_side(bench):
+def test_stages_of_several_assessments_run_in_parallel_threads(bench):
     names = [f"a{number}" for number in range(1, 7)]
     for name in names:
         bench.submit(bench.database, name, audio_key=bench.objects.put(material_prefix(name), b"x" * 400))
@@ -300,12 +300,12 @@ def test_stages_of_several_assessments_run_in_threads_side_by_side(bench):
     assert [(row.state, row.segments_done) for row in rows] == [(State.SUCCEEDED, 40)] * len(names)
 
 
-def test_delays_double():
-    plan = patience(Settings(retry_delay=timedelta(seconds=5)))
+def test_the_retry_delay_doubles():
+    plan = stage_retry_policy(Settings(retry_delay=timedelta(seconds=5)))
     assert [plan.delay_after(attempt).total_seconds() for attempt in (1, 2, 3)] == [5, 10, 20]
 
 
-def test_a_message_wakes_the_worker_which_takes_the_best_stage(bench):
+def test_a_message_wakes_the_worker_which_claims_the_best_stage(bench):
     bench.submit(
         bench.database, "b1", priority=Priority.BATCH, audio_key=bench.objects.put(material_prefix("b1"), b"x")
     )
@@ -330,7 +330,7 @@ def full_disk(bench, monkeypatch):
 
 
 def test_a_full_disk_costs_no_attempt_however_long_it_lasts(bench, full_disk, monkeypatch):
-    monkeypatch.setattr(retry, "PAUSE_SECONDS", 0.001)
+    monkeypatch.setattr(retry, "RETRY_INTERVAL_SECONDS", 0.001)
     bench.submit(bench.database)
     for _ in range(3 * QUICK.attempts):
         assert bench.step()

@@ -6,7 +6,7 @@ import pytest
 from opentelemetry.trace import StatusCode
 from sqlalchemy import select, update
 
-from service.assessments.states import BatchPlace, Order, Priority, StageState
+from service.assessments.states import BatchPosition, NewAssessment, Priority, StageState
 from service.batches.repository import BatchRepository
 from service.errors.unavailable import StorageUnavailable
 from service.maintenance.retention import retention
@@ -15,13 +15,13 @@ from service.settings import Settings
 from service.storage.database import now
 from service.storage.objects import material_prefix
 from service.storage.tables import StageRow
-from service.worker.stage_runner import Patience, StageRunner
+from service.worker.stage_runner import StageRetryPolicy, StageRunner
 from service.worker_registry import WorkerIdentity
 
 WORKER = WorkerIdentity(id="w1", queues=("prepare", "encode", "score"))
-PATIENCE = Patience(
+PATIENCE = StageRetryPolicy(
     lease=timedelta(seconds=60),
-    heartbeat=timedelta(seconds=10),
+    renew_interval=timedelta(seconds=10),
     attempts=2,
     retry_delay=timedelta(0),
     retention=retention(Settings()),
@@ -31,9 +31,9 @@ PATIENCE = Patience(
 class Bench:
     """Assessments and the runner that works on them."""
 
-    def __init__(self, database, objects, assessor, submit, caller, scratch):
+    def __init__(self, database, objects, model, submit, caller, scratch):
         self.database, self.objects, self.submit, self.caller = database, objects, submit, caller
-        self.runner = StageRunner(database, objects, assessor, worker=WORKER, patience=PATIENCE, scratch=scratch)
+        self.runner = StageRunner(database, objects, model, worker=WORKER, retry=PATIENCE, scratch=scratch)
 
     def send(self, audio=b"x" * 400):
         self.submit(self.database, audio_key=self.objects.put(material_prefix("a1"), audio))
@@ -42,11 +42,11 @@ class Bench:
         key = self.objects.put(material_prefix("a1"), audio)
         order = {"task": "spectrum", "reference": None, "priority": Priority.BATCH, "bundle": "b", "request_id": "r1"}
         orders = [
-            Order(
+            NewAssessment(
                 id=name,
                 audio_key=key,
                 transcript_key=None,
-                place=BatchPlace(batch_id="b1", line=line, custom_id=name),
+                batch_position=BatchPosition(batch_id="b1", line=line, custom_id=name),
                 **order,
             )
             for line, name in enumerate(("a1", "a2"), start=1)
@@ -68,10 +68,10 @@ class Bench:
 
 
 @pytest.fixture
-def bench(sqlite, objects, assessor, submit, caller, tmp_path):
+def bench(sqlite, objects, model, submit, caller, tmp_path):
     scratch = tmp_path / "scratch"
     scratch.mkdir()
-    return Bench(sqlite, objects, assessor, submit, caller, scratch)
+    return Bench(sqlite, objects, model, submit, caller, scratch)
 
 
 def outcomes(counted, stage):
@@ -99,7 +99,7 @@ def test_a_stage_that_fails_for_good_is_abandoned(bench, counted):
     assert counted("hilbert_audio_seconds_total") == 0
 
 
-def test_a_stage_that_cannot_read_is_put_off(bench, counted, monkeypatch):
+def test_a_stage_with_unavailable_storage_is_postponed(bench, counted, monkeypatch):
     bench.send()
 
     def away(*_):
@@ -110,20 +110,20 @@ def test_a_stage_that_cannot_read_is_put_off(bench, counted, monkeypatch):
     assert outcomes(counted, "prepare") == {"put_off": 1}
 
 
-def test_a_stage_whose_assessment_has_ended_meanwhile_is_lost(bench, counted, assessor, monkeypatch):
+def test_a_stage_whose_assessment_has_ended_meanwhile_is_lost(bench, counted, model, monkeypatch):
     bench.send()
-    prepare = assessor.prepare
+    prepare = model.prepare
 
     def overtaken(*arguments):
         bench.change(fence=9)
         return prepare(*arguments)
 
-    monkeypatch.setattr(assessor, "prepare", overtaken)
+    monkeypatch.setattr(model, "prepare", overtaken)
     bench.runner.run(bench.ready()[0])
     assert outcomes(counted, "prepare") == {"lost": 1}
 
 
-def test_an_abstention_is_counted_by_its_flag_and_compared_with_nothing(bench, counted):
+def test_an_abstention_counts_its_flags_and_no_drift(bench, counted):
     bench.send(b"silence")
     bench.run_all()
     assert counted("hilbert_quality_flags_total", code="no_speech", hard="true") == 1
@@ -151,7 +151,7 @@ def test_a_stage_has_waited_since_it_was_ready(bench, counted, changed, waited):
     assert waited <= seconds < waited + 30
 
 
-def test_stages_are_one_trace_each_below_the_one_that_brought_it_about(bench, traced):
+def test_each_stage_is_traced_below_the_stage_before(bench, traced):
     with span("request"):
         bench.send()
     bench.run_all()
@@ -162,7 +162,7 @@ def test_stages_are_one_trace_each_below_the_one_that_brought_it_about(bench, tr
     assert prepare.parent.span_id == request.context.span_id
     assert {encode.parent.span_id for encode in encodes} == {prepare.context.span_id}
     assert score.parent.span_id == encodes[-1].context.span_id
-    assert {one.context.trace_id for one in (prepare, *encodes, score)} == {request.context.trace_id}
+    assert {stage_span.context.trace_id for stage_span in (prepare, *encodes, score)} == {request.context.trace_id}
 
 
 def test_a_stage_s_span_says_what_was_done_and_how_long_it_had_waited(bench, traced):
@@ -179,7 +179,7 @@ def test_a_stage_s_span_says_what_was_done_and_how_long_it_had_waited(bench, tra
         assert traced(name)[0].parent.span_id == prepare.context.span_id
 
 
-def test_a_failed_attempt_is_an_error_without_its_words(bench, traced):
+def test_a_failed_attempt_is_an_error_without_its_message(bench, traced):
     bench.send(b"broken Ada Lovelace")
     bench.runner.run(bench.ready()[0])
     (prepare,), (cut,) = traced("process prepare"), traced("decode and cut")
@@ -193,8 +193,8 @@ def test_each_line_of_a_batch_is_a_trace_of_its_own_that_links_to_the_request(be
         bench.send_batch()
     bench.run_all()
     (request,), prepares, scores = map(traced, ("request", "process prepare", "process score"))
-    traces = {one.context.trace_id for one in prepares}
+    traces = {stage_span.context.trace_id for stage_span in prepares}
     assert len(traces | {request.context.trace_id}) == 3
-    assert {one.context.trace_id for one in scores} == traces
-    assert [one.links[0].context.span_id for one in prepares] == [request.context.span_id] * 2
-    assert [one.parent for one in prepares] == [None, None]
+    assert {stage_span.context.trace_id for stage_span in scores} == traces
+    assert [stage_span.links[0].context.span_id for stage_span in prepares] == [request.context.span_id] * 2
+    assert [stage_span.parent for stage_span in prepares] == [None, None]

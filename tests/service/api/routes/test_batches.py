@@ -26,7 +26,7 @@ def upload(api):
             session.flush()
             row = session.get(UploadRow, stored.id)
             row.offset, row.sha256 = len(content), "0" * 64 if complete else None
-        api.client.app.state.parts.objects.write(part_key(stored.id, 0, 1), content)
+        api.client.app.state.components.objects.write(part_key(stored.id, 0, 1), content)
         return stored.id
 
     return upload
@@ -230,7 +230,7 @@ def test_a_tar_brings_its_files_along(api, form):
     assert response.status_code == 202, response.text
     with api.database.reading() as session:
         rows = session.scalars(select(AssessmentRow).order_by(AssessmentRow.batch_line)).all()
-    objects = api.client.app.state.parts.objects
+    objects = api.client.app.state.components.objects
     assert [row.custom_id for row in rows] == [line["custom_id"] for line in manifest]
     assert objects.get(rows[0].audio_key) == WAV
     assert objects.get(rows[1].audio_key) == WAV * 300

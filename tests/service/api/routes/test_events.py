@@ -10,9 +10,9 @@ import httpx
 import pytest
 
 from service.api.app import create_app
-from service.api.change_feed import Watcher
+from service.api.change_feed import ChangeFeed
 from service.api.server import Server
-from service.assessments.lifecycle import changed, end
+from service.assessments.lifecycle import finish, record_change
 from service.assessments.repository import AssessmentRepository
 from service.assessments.states import State
 from service.auth.caller import Caller
@@ -26,25 +26,25 @@ class Service:
     """The API on a port of its own, in a thread."""
 
     def __init__(self, settings):
-        settings = settings.model_copy(update={"port": 0, "finish": FINISH})
+        settings = settings.model_copy(update={"port": 0, "shutdown_timeout": FINISH})
         self.app = create_app(settings)
         self.server = Server(self.app, settings)
         self.thread = threading.Thread(target=self.server.run)
         self.thread.start()
         wait_for(lambda: self.server.started)
         self.keep_alive(0.4)
-        self.key = self.parts.keys.issue(name="a", tenant="ward-a").secret
+        self.key = self.parts.api_keys.issue(name="a", tenant="ward-a").secret
         port = self.server.servers[0].sockets[0].getsockname()[1]
         self.http = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=20, trust_env=False)
         self.http.headers["Authorization"] = f"Bearer {self.key}"
 
     @property
     def parts(self):
-        return self.app.state.parts
+        return self.app.state.components
 
     def keep_alive(self, seconds):
-        watcher = Watcher(self.parts.database, self.parts.outlook, every=0.05, keep_alive=seconds)
-        self.app.state.parts = dataclasses.replace(self.parts, watcher=watcher)
+        watcher = ChangeFeed(self.parts.database, self.parts.queue_positions, poll_seconds=0.05, keep_alive=seconds)
+        self.app.state.components = dataclasses.replace(self.parts, change_feed=watcher)
 
     def events(self, assessment_id="a1", **headers):
         path = f"/v1/assessments/{assessment_id}/events"
@@ -56,11 +56,11 @@ class Service:
             row = session.get(AssessmentRow, "a1")
             for name, value in values.items():
                 setattr(row, name, value)
-            changed(row)
+            record_change(row)
 
     def finish(self):
         with self.parts.database.writing() as session:
-            end(session, session.get(AssessmentRow, "a1"), State.FAILED)
+            finish(session, session.get(AssessmentRow, "a1"), State.FAILED)
 
     def stop(self):
         self.server.should_exit = True
@@ -114,7 +114,7 @@ def test_the_present_state_every_change_and_the_end_are_told(service):
     assert "result" not in seen[-1]["data"]
     assert seen[0]["data"]["progress"]["position"] == 0
     assert seen[2]["data"]["progress"]["segments_done"] == 4
-    wait_for(lambda: service.parts.watcher.followers == 0)
+    wait_for(lambda: service.parts.change_feed.subscribers == 0)
 
 
 def test_who_comes_back_is_told_what_it_missed_and_nothing_twice(service):
@@ -149,8 +149,8 @@ def test_clients_that_go_away_are_forgotten(service):
     with service.events() as response:
         events = read(response)
         next(events)
-        wait_for(lambda: service.parts.watcher.followers == 1)
-    wait_for(lambda: service.parts.watcher.followers == 0)
+        wait_for(lambda: service.parts.change_feed.subscribers == 1)
+    wait_for(lambda: service.parts.change_feed.subscribers == 0)
 
 
 def test_an_erased_assessment_ends_its_stream(service):
@@ -192,7 +192,7 @@ def test_a_server_that_stops_ends_its_streams_first(service):
 
 def test_many_followers_cost_one_question(service):
     asked = []
-    watcher = service.parts.watcher
+    watcher = service.parts.change_feed
     original = watcher._read
     watcher._read = lambda known: asked.append(len(known)) or original(known)
 
@@ -204,7 +204,7 @@ def test_many_followers_cost_one_question(service):
     threads = [threading.Thread(target=follow) for _ in range(30)]
     for thread in threads:
         thread.start()
-    wait_for(lambda: watcher.followers == 30)
+    wait_for(lambda: watcher.subscribers == 30)
     service.finish()
     for thread in threads:
         thread.join(10)

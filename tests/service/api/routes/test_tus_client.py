@@ -20,7 +20,7 @@ def served(settings, listen, monkeypatch):
     monkeypatch.setattr("service.api.intake.upload.PART_BYTES", MEGABYTE)  # several parts, without so many bytes
     generous = settings.model_copy(update={"upload_limit": len(CONTENT)})
     with listen(generous) as (url, parts):
-        yield url, parts, {"Authorization": f"Bearer {parts.keys.issue(name='a', tenant='t').secret}"}
+        yield url, parts, {"Authorization": f"Bearer {parts.api_keys.issue(name='a', tenant='t').secret}"}
 
 
 def break_off(location, headers, content, announced):

@@ -171,14 +171,14 @@ def test_a_checksum_that_cannot_be_checked_is_refused(tus):
 def test_while_one_writes_another_one_waits(tus, api):
     path = tus.create(3)
     with api.database.writing() as session:
-        session.execute(update(UploadRow).values(holder="another", held_until=now() + api_lease(api)))
+        session.execute(update(UploadRow).values(owner="another", lease_until=now() + api_lease(api)))
     response = tus.patch(path, 0, b"abc")
     assert code(response) == (423, "upload_locked")
     assert int(response.headers["retry-after"]) > 0
 
 
 def api_lease(api):
-    return api.client.app.state.parts.settings.request_lease
+    return api.client.app.state.components.settings.request_lease
 
 
 def test_a_dropped_upload_is_gone(tus, api):
@@ -238,7 +238,7 @@ def test_uploads_are_submitted_by_reference(tus, api):
         assert {upload.used_by for upload in session.scalars(select(UploadRow))} == {row.id}
     assert (row.audio_key, row.transcript_key) == (f"uploads/{audio}/", f"uploads/{words}/")
     assert (row.audio_seconds, row.priority) == (1.0, "batch")
-    objects = api.client.app.state.parts.objects
+    objects = api.client.app.state.components.objects
     assert (objects.get(row.audio_key), objects.get(row.transcript_key)) == (WAV, b"hello there")
     assert refused(api, body) == (409, "upload_used")
 
@@ -287,5 +287,5 @@ def test_cancelling_an_assessment_removes_its_uploads(tus, api):
     response = submit(api, {"audio": {"upload": tus.upload(WAV)}})
     assert api.delete(response.headers["location"]).status_code == 204
     assert api.stored() == []
-    parts = api.client.app.state.parts
+    parts = api.client.app.state.components
     assert expire_uploads(parts.database, parts.objects, -api_lease(api)) == 1

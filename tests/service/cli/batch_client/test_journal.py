@@ -1,9 +1,9 @@
 import pytest
 
-from service.cli.batch_client.journal import Journal, SentFile
-from service.cli.batch_client.stopping import Stopped
+from service.cli.batch_client.errors import BatchCommandError
+from service.cli.batch_client.journal import Journal, JournalUpload
 
-SENT = SentFile(upload="u1", size=3, modified=7)
+SENT = JournalUpload(upload="u1", size=3, modified=7)
 
 
 @pytest.fixture
@@ -28,21 +28,21 @@ def reopen(file):
 
 def test_what_was_done_is_known_after_a_restart(reopen):
     first = reopen()
-    first.began((2, "audio"), SENT)
-    first.will_post("body\n")
+    first.record_upload((2, "audio"), SENT)
+    first.record_request("body\n")
     again = reopen()
     assert again.run == first.run
-    assert (again.upload_of((2, "audio")), again.upload_of((3, "audio"))) == (SENT, None)
-    assert (again.posting, again.batch) == ("body\n", None)
-    again.accepted("b1")
+    assert (again.find_upload((2, "audio")), again.find_upload((3, "audio"))) == (SENT, None)
+    assert (again.request_body, again.batch) == ("body\n", None)
+    again.record_batch("b1")
     assert reopen().batch == "b1"
 
 
 def test_a_refused_batch_may_be_put_together_anew(reopen):
     journal = reopen()
-    journal.will_post("body\n")
-    journal.was_refused()
-    assert (reopen().posting, reopen().refusals) == (None, 1)
+    journal.record_request("body\n")
+    journal.record_refusal()
+    assert (reopen().request_body, reopen().refusals) == (None, 1)
 
 
 def test_a_line_cut_off_by_a_crash_does_not_count(reopen, file):
@@ -51,7 +51,7 @@ def test_a_line_cut_off_by_a_crash_does_not_count(reopen, file):
         torn.write(b'{"batch": "b')
     journal = reopen()
     assert (journal.run, journal.batch) == (run, None)
-    journal.accepted("b2")
+    journal.record_batch("b2")
     assert reopen().batch == "b2"
 
 
@@ -59,18 +59,18 @@ def test_a_line_cut_off_by_a_crash_does_not_count(reopen, file):
 def test_the_journal_of_another_manifest_or_service_is_left_alone(reopen, file, other):
     reopen()
     content = file.read_bytes()
-    with pytest.raises(Stopped, match="another manifest or service"):
+    with pytest.raises(BatchCommandError, match="another manifest or service"):
         reopen(**other)
     assert file.read_bytes() == content
 
 
 def test_two_runs_cannot_write_the_same_results(reopen, file):
     reopen()
-    with pytest.raises(Stopped) as stopped:
+    with pytest.raises(BatchCommandError) as stopped:
         Journal(file, manifest="m", url="http://a")
     assert stopped.value.status == 75
 
 
 def test_a_folder_that_cannot_be_written_is_told(tmp_path):
-    with pytest.raises(Stopped, match="cannot be written"):
+    with pytest.raises(BatchCommandError, match="cannot be written"):
         Journal(tmp_path / "gone" / "x.journal", manifest="m", url="u")

@@ -1,7 +1,7 @@
 import pytest
 
+from service.cli.batch_client.errors import BatchCommandError
 from service.cli.batch_client.manifest import read_manifest
-from service.cli.batch_client.stopping import Stopped
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ WRONG = {
 
 @pytest.mark.parametrize(("text", "expected"), WRONG.values(), ids=WRONG)
 def test_what_is_wrong_is_told_with_its_line(manifest, text, expected):
-    with pytest.raises(Stopped) as stopped:
+    with pytest.raises(BatchCommandError) as stopped:
         read_manifest(manifest(text), frozenset({"spectrum"}))
     assert stopped.value.status == 65
     assert [part for part in expected if part not in stopped.value.message] == []
@@ -66,16 +66,16 @@ def test_what_is_wrong_is_told_with_its_line(manifest, text, expected):
 
 @pytest.mark.parametrize("line", ["{", "[1]", '{"custom_id": 7}', "[" * 10_000])
 def test_json_lines_that_are_none_are_told(manifest, line):
-    with pytest.raises(Stopped, match="line 2: is not"):
+    with pytest.raises(BatchCommandError, match="line 2: is not"):
         read_manifest(manifest(f'{{"custom_id": "v1", "audio": "a.wav"}}\n{line}\n', "m.jsonl"))
 
 
 def test_a_long_list_of_problems_is_cut(manifest):
-    with pytest.raises(Stopped, match=r"\.\.\. and 10 more"):
+    with pytest.raises(BatchCommandError, match=r"\.\.\. and 10 more"):
         read_manifest(manifest("custom_id,audio\n" + ",a.wav\n" * 30))
 
 
 def test_a_manifest_that_is_no_text_is_refused(tmp_path):
     (tmp_path / "m.csv").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(Stopped, match="UTF-8"):
+    with pytest.raises(BatchCommandError, match="UTF-8"):
         read_manifest(tmp_path / "m.csv")

@@ -5,8 +5,8 @@ import pyarrow.parquet
 import pytest
 
 from service.api.openapi.examples import RESULT
-from service.cli.batch_client.results import refuse_format, row_of, write_results
-from service.cli.batch_client.stopping import Stopped
+from service.cli.batch_client.errors import BatchCommandError
+from service.cli.batch_client.results import check_output, result_row, write_results
 
 SCORED = {
     "custom_id": "ü1",
@@ -22,7 +22,7 @@ FAILED = {
     "state": "failed",
     "error": {"code": "workers_lost", "detail": "...", "advice": "Send it again.", "retryable": True},
 }
-ROWS = [row_of(SCORED), row_of(FAILED)]
+ROWS = [result_row(SCORED), result_row(FAILED)]
 
 
 def test_a_result_becomes_a_row():
@@ -49,7 +49,7 @@ def test_a_result_becomes_a_row():
 
 def test_an_abstained_line_has_flags_and_no_numbers():
     result = RESULT.model_copy(update={"outcome": None, "probabilities": (), "contributions": None})
-    row = row_of({**SCORED, "state": "abstained", "result": result.model_dump(mode="json")})
+    row = result_row({**SCORED, "state": "abstained", "result": result.model_dump(mode="json")})
     assert (row["outcome"], row["contribution_audio"], row["quality_flags"]) == (None, None, "text_times_estimated")
     assert not [name for name in row if name.startswith("p_")]
 
@@ -76,7 +76,7 @@ def test_every_format_holds_the_same_table(tmp_path, name):
 
 def test_results_that_cannot_be_written_leave_nothing_behind(tmp_path):
     (tmp_path / "r.csv").mkdir()
-    with pytest.raises(Stopped, match="cannot be written"):
+    with pytest.raises(BatchCommandError, match="cannot be written"):
         write_results(ROWS, tmp_path / "r.csv")
     assert [path.name for path in tmp_path.iterdir()] == ["r.csv"]
 
@@ -84,6 +84,6 @@ def test_results_that_cannot_be_written_leave_nothing_behind(tmp_path):
 def test_a_place_that_will_not_do_is_refused_before_anything_is_sent(tmp_path):
     (tmp_path / "there.csv").touch()
     for name, reason in (("r.xlsx", "end in"), ("there.csv", "exists"), ("gone/r.csv", "no folder")):
-        with pytest.raises(Stopped, match=reason):
-            refuse_format(tmp_path / name)
-    refuse_format(tmp_path / "r.parquet")
+        with pytest.raises(BatchCommandError, match=reason):
+            check_output(tmp_path / name)
+    check_output(tmp_path / "r.parquet")

@@ -11,23 +11,21 @@ from standardwebhooks import Webhook
 from service.observability.traces import span
 from service.storage.tables import DeliveryAttemptRow, DeliveryRow, WebhookRow
 from service.webhooks.repository import WebhookRepository
-from service.webhooks.states import RetryPlan
-from service.webhooks.url_policy import Destinations
-from service.worker.webhooks.http_client import Answer, GuardedClient
-from service.worker.webhooks.sender import DeliveryRunner, wait_asked_for
+from service.webhooks.states import DeliveryRetryPolicy
+from service.webhooks.url_policy import UrlPolicy
+from service.worker.webhooks.http_client import WebhookClient, WebhookResponse
+from service.worker.webhooks.sender import WebhookSender, parse_retry_after
 from tests.receiver import Receiver
 
 SECOND = timedelta(seconds=1)
-PLAN = RetryPlan(waits=(SECOND, SECOND), patience=timedelta(days=5))
-LOCAL = Destinations(allow_http=True, networks=(ip_network("127.0.0.0/8"),))
+PLAN = DeliveryRetryPolicy(waits=(SECOND, SECOND), disable_after=timedelta(days=5))
+LOCAL = UrlPolicy(allow_http=True, networks=(ip_network("127.0.0.0/8"),))
 
 
 @pytest.fixture
 def deliver(sqlite, add_webhook, caller):
     """Send a test message to a receiver; returns what was issued, the delivery and the last line of its log."""
-    runner = DeliveryRunner(
-        sqlite, GuardedClient(LOCAL, timeout=10 * SECOND), worker="d1", plan=PLAN, lease=30 * SECOND
-    )
+    runner = WebhookSender(sqlite, WebhookClient(LOCAL, timeout=10 * SECOND), worker="d1", plan=PLAN, lease=30 * SECOND)
 
     def deliver(url):
         issued = add_webhook(sqlite, url)
@@ -42,7 +40,7 @@ def deliver(sqlite, add_webhook, caller):
     return deliver
 
 
-def test_a_receiver_can_verify_what_it_got(deliver):
+def test_a_receiver_can_verify_the_signature(deliver):
     with Receiver() as receiver:
         issued, delivery, line = deliver(receiver.url)
     (request,) = receiver.requests
@@ -68,24 +66,24 @@ def test_a_redirect_is_a_failure(deliver):
     assert (delivery.state, line.status, line.error) == ("pending", 302, "redirect")
 
 
-def test_a_receiver_that_asks_for_time_gets_it(deliver):
+def test_retry_after_delays_the_next_attempt(deliver):
     with Receiver(429, headers={"Retry-After": "3600"}) as receiver:
         _, delivery, line = deliver(receiver.url)
     assert line.status == 429
     assert (delivery.not_before - line.at).total_seconds() >= 3600
 
 
-def test_a_receiver_that_is_not_there_is_noted(deliver, closed_port):
+def test_an_unreachable_receiver_is_recorded(deliver, closed_port):
     _, delivery, line = deliver(f"http://127.0.0.1:{closed_port}/")
     assert (delivery.state, line.status, line.error) == ("pending", None, "connection")
 
 
-def test_an_address_that_is_not_allowed_is_noted_and_never_reached(deliver):
+def test_a_refused_address_is_recorded_and_never_reached(deliver):
     _, delivery, line = deliver("http://10.0.0.1/")
     assert (delivery.state, line.error) == ("pending", "url_refused")
 
 
-def test_the_first_attempt_is_in_the_trace_of_what_it_tells_of_and_later_ones_link_to_it(deliver, sqlite, traced):
+def test_the_first_attempt_is_in_the_event_s_trace_and_later_ones_link_to_it(deliver, sqlite, traced):
     with Receiver(500) as receiver, span("request"):
         _, delivery, _ = deliver(receiver.url)
         with sqlite.writing() as session:
@@ -98,10 +96,10 @@ def test_the_first_attempt_is_in_the_trace_of_what_it_tells_of_and_later_ones_li
     assert [post.parent.span_id for post in posts] == [first.context.span_id, second.context.span_id]
 
 
-def test_a_message_whose_webhook_is_deleted_while_it_is_sent_leaves_nothing(deliver, sqlite):
+def test_deleting_a_webhook_during_an_attempt_leaves_no_rows(deliver, sqlite):
     with Receiver() as receiver:
 
-        class Deleting(GuardedClient):
+        class Deleting(WebhookClient):
             def post(self, *arguments):
                 answer = super().post(*arguments)
                 with sqlite.writing() as session:
@@ -132,6 +130,6 @@ MOMENT = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
         (200, "120", None),
     ],
 )
-def test_retry_after_is_read_where_it_makes_sense(status, said, wait):
-    found = wait_asked_for(Answer(status=status, retry_after=said), MOMENT)
-    assert found == (None if wait is None else timedelta(seconds=wait))
+def test_retry_after_is_parsed_for_statuses_that_allow_it(status, said, wait):
+    wait_parsed = parse_retry_after(WebhookResponse(status=status, retry_after=said), MOMENT)
+    assert wait_parsed == (None if wait is None else timedelta(seconds=wait))

@@ -1,1 +1,0 @@
-"""ASGI middleware: request ids, metrics, traces, retried reads."""

@@ -1,0 +1,127 @@
+"""Where bundles are kept beside each other: one folder for each, and links to the one in use and the one before.
+
+`current` is what HILBERT_BUNDLE names. It is replaced in one step, so that whoever opens it finds the old or the new
+bundle; a worker that has opened one keeps it, for it follows the link once, at its start.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import tarfile
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from service.errors.tree import ConfigurationRefused
+
+MANIFEST = "manifest.json"
+NAME_DIGITS = 12
+CURRENT, PREVIOUS = "current", "previous"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstalledBundle:
+    """A bundle on the shelf; its name is the beginning of its digest, unless it came with the image."""
+
+    name: str
+    current: bool
+    previous: bool
+
+
+class BundleStore:
+    """A folder of bundles. Every verb may be repeated, and leaves what was there when it fails."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def install(self, source: Path | IO[bytes], usable: Callable[[Path], bool]) -> str:
+        """Copy a folder, or unpack a tar stream, and keep it if it is usable here; returns its name.
+
+        Raises ConfigurationRefused when it is none, or is refused.
+        """
+        with tempfile.TemporaryDirectory(prefix=".partial-", dir=self._folder) as partial:
+            arriving = Path(partial) / "bundle"
+            _copy_source(source, arriving)
+            name = _bundle_name(arriving)
+            if not usable(arriving):
+                raise ConfigurationRefused("The bundle is refused, and was not installed.")
+            if not (self._folder / name).exists():
+                arriving.rename(self._folder / name)
+        return name
+
+    def activate(self, name: str) -> None:
+        """Let `current` lead to this bundle, and `previous` to the one before. Raises ConfigurationRefused."""
+        if name in (CURRENT, PREVIOUS) or "/" in name or not (self._folder / name / MANIFEST).is_file():
+            raise ConfigurationRefused(
+                f"There is no bundle {name} in {self._folder}; `hilbert bundle list` names them."
+            )
+        before = self._target(CURRENT)
+        if before == name:
+            return
+        if before is not None:
+            self._link(PREVIOUS, before)
+        self._link(CURRENT, name)
+
+    def roll_back(self) -> str:
+        """Change `current` and `previous` over; returns what is current now. Raises ConfigurationRefused."""
+        before = self._target(PREVIOUS)
+        if before is None:
+            raise ConfigurationRefused("No bundle was active before the present one.")
+        self.activate(before)
+        return before
+
+    def bundles(self) -> list[InstalledBundle]:
+        """All of them, by name."""
+        current, previous = self._target(CURRENT), self._target(PREVIOUS)
+        names = [path.parent.name for path in sorted(self._folder.glob(f"[!.]*/{MANIFEST}"))]
+        return [
+            InstalledBundle(name=name, current=name == current, previous=name == previous)
+            for name in names
+            if name not in (CURRENT, PREVIOUS)
+        ]
+
+    def _target(self, link: str) -> str | None:
+        path = self._folder / link
+        return path.readlink().name if path.is_symlink() else None
+
+    def _link(self, link: str, name: str) -> None:
+        with tempfile.TemporaryDirectory(prefix=".link-", dir=self._folder) as place:
+            fresh = Path(place) / link
+            fresh.symlink_to(name)
+            fresh.replace(self._folder / link)
+
+
+def _copy_source(source: Path | IO[bytes], target: Path) -> None:
+    try:
+        if isinstance(source, Path):
+            shutil.copytree(source, target)
+            return
+        with tarfile.open(fileobj=source, mode="r|*") as archive:
+            for member in archive:
+                _unpack(archive, member, target)
+    except (OSError, tarfile.TarError) as error:
+        raise ConfigurationRefused(f"The bundle could not be copied: {type(error).__name__}.") from error
+
+
+def _unpack(archive: tarfile.TarFile, member: tarfile.TarInfo, target: Path) -> None:
+    """One file or folder of an archive, never outside of the target; the library's own filter is not in every 3.11."""
+    place = target / member.name
+    if not (member.isfile() or member.isdir()) or ".." in place.parts or not place.is_relative_to(target):
+        raise ConfigurationRefused("A bundle is made of files and folders, and the archive holds something else.")
+    if member.isdir():
+        place.mkdir(parents=True, exist_ok=True)
+        return
+    place.parent.mkdir(parents=True, exist_ok=True)
+    if (content := archive.extractfile(member)) is not None:
+        with place.open("wb") as file:
+            shutil.copyfileobj(content, file)
+
+
+def _bundle_name(folder: Path) -> str:
+    manifest = folder / MANIFEST
+    if not manifest.is_file():
+        raise ConfigurationRefused(f"This is no bundle: it holds no {MANIFEST}.")
+    return hashlib.sha256(manifest.read_bytes()).hexdigest()[:NAME_DIGITS]
