@@ -47,7 +47,7 @@ class QualitySettings(FrozenSettings):
 
 
 class NetworkSettings(FrozenSettings):
-    """Sizes of the HILBERT network (METHOD: d = 128 below 300 documents)."""
+    """Sizes of the HILBERT network (docs/method.md, Network)."""
 
     width: int = Field(default=128, description="d, the model width")
     heads: int = 4

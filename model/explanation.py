@@ -1,4 +1,4 @@
-"""How far each modality and each segment moved the score (METHOD.md, "Contributions, exact").
+"""How far each modality and each segment moved the score (docs/method.md, "Contributions, exact").
 
 The game is played over {audio, text}: v(S) is the log-odds of the reported outcome with the other
 modality replaced by its trained null token. The joint embedding is computed from both and is never
@@ -56,17 +56,17 @@ class CoalitionValues:
 
     @property
     def shapley_audio(self) -> float:
-        """1/2 [v(a) - v(0)] + 1/2 [v(at) - v(t)]."""
+        """1/2 [v(a) - v(0)] + 1/2 [v(at) - v(t)]. See docs/method.md (C2)."""
         return 0.5 * (self.audio - self.none) + 0.5 * (self.both - self.text)
 
     @property
     def shapley_text(self) -> float:
-        """1/2 [v(t) - v(0)] + 1/2 [v(at) - v(a)]."""
+        """1/2 [v(t) - v(0)] + 1/2 [v(at) - v(a)]. See docs/method.md (C2)."""
         return 0.5 * (self.text - self.none) + 0.5 * (self.both - self.audio)
 
     @property
     def interaction(self) -> float:
-        """v(at) - v(a) - v(t) + v(0)."""
+        """v(at) - v(a) - v(t) + v(0). See docs/method.md (C3)."""
         return self.both - self.audio - self.text + self.none
 
 
@@ -75,6 +75,8 @@ def contributions(scorer: Scorer, document: SegmentFeatures, *, task: str, outco
 
     `stable` is false when a contribution changes its sign under the other usual baseline, in which
     a withheld modality is replaced by the training documents' mean features.
+
+    See docs/method.md (C1, C4, C5, C6).
     """
     views = [
         withhold(document, audio=True, text=True),
@@ -105,7 +107,7 @@ def contributions(scorer: Scorer, document: SegmentFeatures, *, task: str, outco
 
 
 def segment_effects(scorer: Scorer, document: SegmentFeatures, *, task: str, outcome: int) -> SegmentEffects:
-    """Withhold each segment in turn, per modality; zero where it had nothing to withhold."""
+    """Withhold each segment in turn, per modality; zero where it had nothing to withhold. See docs/method.md (C7)."""
     audio_at, text_at = np.flatnonzero(document.audio_mask), np.flatnonzero(document.text_mask)
     marks = np.eye(len(document.indices), dtype=np.bool_)
     views = [document, *(withhold(document, audio=marks[i]) for i in audio_at)]

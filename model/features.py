@@ -106,7 +106,10 @@ class SegmentFeatures:
 
 
 def chunks(recording: Recording, segmentation: Segmentation) -> Iterator[SegmentChunk]:
-    """The material of a recording's segments, read from its scratch file one chunk at a time."""
+    """The material of a recording's segments, read from its scratch file one chunk at a time.
+
+    See docs/method.md (F5).
+    """
     segments = segmentation.segments
     for first in range(0, len(segments), CHUNK_SEGMENTS):
         members = segments[first : first + CHUNK_SEGMENTS]

@@ -177,6 +177,8 @@ class Pipeline:
         """Score a document from the features of all its chunks, in any order.
 
         Raises TaskNotInBundle, and BundleInvalid when the document was prepared for another bundle.
+
+        See docs/method.md (C8).
         """
         known = self.bundle.task(task)
         if document.bundle_digest != self.bundle.digest:

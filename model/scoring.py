@@ -54,6 +54,8 @@ class Scorer:
         """softmax((o + tau log prior) / T) for several views of one recording, all of the same segments.
 
         Computed in float64, so that log-odds of far tails stay finite.
+
+        See docs/method.md (C1, K1).
         """
         calibration = self.bundle.calibration.tasks[self.bundle.task(task).name]
         logits = self.logits(views, task).astype(np.float64)
@@ -94,7 +96,10 @@ def withhold(
     audio: Bool[np.ndarray, " segment"] | bool = False,
     text: Bool[np.ndarray, " segment"] | bool = False,
 ) -> SegmentFeatures:
-    """The same document as if the marked segments' audio or text (True: all of it) were missing."""
+    """The same document as if the marked segments' audio or text (True: all of it) were missing.
+
+    See docs/method.md (C1).
+    """
     return replace(
         document,
         audio_mask=document.audio_mask & ~np.broadcast_to(audio, document.audio_mask.shape),

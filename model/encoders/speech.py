@@ -57,6 +57,8 @@ class SpeechEncoder:
         """Encode waveforms of 16 kHz in [-1, 1]; one too short for a frame is padded with silence.
 
         Raises EncodingError when they are not encoded: cancelled, closed, or too much waits.
+
+        See docs/method.md (F8).
         """
         shortest = self.description.shortest or 1
         waveforms = self._dithered([np.pad(wave, (0, max(0, shortest - len(wave)))) for wave in material])

@@ -14,6 +14,8 @@ def average_windows(
     """Mean of each segment's windows, weighted by their lengths (in tokens, or in samples).
 
     `owners` names the segment, of `count`, that each window belongs to; a segment without a window gets zeros.
+
+    See docs/method.md (F7).
     """
     weights = np.array(lengths, dtype=np.float32)
     total = np.zeros((count, features.shape[1]), dtype=np.float32)

@@ -1,1 +1,1 @@
-"""HILBERT itself, in torch: projection, cross-modal attention, pooling, experts (METHOD.md, Network)."""
+"""HILBERT itself, in torch: projection, cross-modal attention, pooling, experts (docs/method.md, Network)."""

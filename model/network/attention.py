@@ -37,7 +37,7 @@ class CrossAttention(nn.Module):
         null_key: Float[Tensor, " width"],
         noise: DropoutNoise | None = None,
     ) -> Float[Tensor, "document segment width"]:
-        """Let every segment of `stream` look at the valid segments of `other`."""
+        """Let every segment of `stream` look at the valid segments of `other`. See docs/method.md (N4)."""
         null = null_key.expand(other.shape[0], 1, -1)
         keys = torch.cat([null, self.key_norm(other)], dim=1)
         valid = torch.cat([torch.ones_like(other_mask[:, :1]), other_mask], dim=1)
@@ -68,7 +68,7 @@ class FeedForward(nn.Module):
     def forward(
         self, stream: Float[Tensor, "document segment width"], noise: DropoutNoise | None = None
     ) -> Float[Tensor, "document segment width"]:
-        """What is added to every position."""
+        """What is added to every position. See docs/method.md (N5)."""
         hidden = self.dropout(functional.gelu(self.widen(self.norm(stream))), noise)
         out: Tensor = self.narrow(hidden)
         return out
@@ -89,7 +89,7 @@ class GatedPooling(nn.Module):
     def forward(
         self, stream: Float[Tensor, "document segment width"], mask: Bool[Tensor, "document segment"]
     ) -> Float[Tensor, "document width"]:
-        """Pool the valid segments of every document into one vector."""
+        """Pool the valid segments of every document into one vector. See docs/method.md (N6)."""
         energy = self.score(torch.tanh(self.content(stream)) * torch.sigmoid(self.gate(stream))).squeeze(-1)
         weight = torch.softmax(energy.masked_fill(~mask, float("-inf")), dim=-1)
         # A weight of zero times a stray inf or NaN in the padding would still be NaN.

@@ -24,7 +24,7 @@ class Expert(nn.Module):
     def forward(
         self, x: Float[Tensor, "document dim"], noise: DropoutNoise | None = None
     ) -> Float[Tensor, "document width"]:
-        """One hidden vector a document."""
+        """One hidden vector a document. See docs/method.md (N9)."""
         out: Tensor = self.out(self.dropout(functional.gelu(self.hidden(x)), noise))
         return out
 
@@ -40,7 +40,7 @@ class MixtureOfExperts(nn.Module):
     def forward(
         self, x: Float[Tensor, "document dim"], noise: DropoutNoise | None
     ) -> tuple[Float[Tensor, "document width"], Float[Tensor, "document expert"]]:
-        """Return the mixed hidden vector and the router's logits."""
+        """Return the mixed hidden vector and the router's logits. See docs/method.md (N9)."""
         router_logits: Tensor = self.router(x)
         opinions = torch.stack([expert(x, noise) for expert in self.experts], dim=1)
         hidden = torch.einsum("be,bed->bd", torch.softmax(router_logits, dim=-1), opinions)
@@ -59,7 +59,7 @@ class Classifier(nn.Module):
     def forward(
         self, x: Float[Tensor, "document dim"], noise: DropoutNoise | None = None
     ) -> tuple[dict[str, Float[Tensor, "document outcome"]], Float[Tensor, "document expert"]]:
-        """Return logits by task, and the router's logits."""
+        """Return logits by task, and the router's logits. See docs/method.md (N10)."""
         hidden, router_logits = self.mixture(x, noise)
         hidden = self.norm(hidden)
         return {task: head(hidden) for task, head in self.heads.items()}, router_logits

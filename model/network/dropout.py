@@ -52,7 +52,7 @@ class Dropout(nn.Module):
         self.dropped = round(share * LEVELS)
 
     def forward(self, x: Float[Tensor, document * rest], noise: DropoutNoise | None) -> Float[Tensor, document * rest]:
-        """Drop values of a training pass; `noise` is None when nothing shall be dropped."""
+        """Drop values of a training pass; `noise` is None when nothing shall be dropped. See docs/method.md (N12)."""
         if noise is None:
             return x
         kept = noise.take(x.shape) >= self.dropped

@@ -1,6 +1,6 @@
 """The HILBERT fusion network: from segment features to document embeddings and logits.
 
-Equations in METHOD.md, "Network"; what the paper leaves silent is marked there as ours.
+Equations in docs/method.md, "Network"; what the paper leaves silent is marked there as ours.
 """
 
 from __future__ import annotations
@@ -127,7 +127,10 @@ class Hilbert(nn.Module):
         self.project_text.standardise_by(text_mean, text_std)
 
     def forward(self, batch: DocumentBatch, noise: DropoutNoise | None = None) -> HilbertOutput:
-        """Run the whole network on a batch of documents; a training pass brings its noise."""
+        """Run the whole network on a batch of documents; a training pass brings its noise.
+
+        See docs/method.md (N7, N8).
+        """
         audio = stream_of(
             self.project_audio(batch.audio_features, batch.audio_times, noise),
             batch.audio_mask & batch.audio_present[:, None],

@@ -32,7 +32,7 @@ class TimeEncoding(nn.Module):
         self.register_buffer("angular_frequency", 2 * math.pi / waves, persistent=False)
 
     def forward(self, times: Float[Tensor, "document segment"]) -> Float[Tensor, "document segment width"]:
-        """Encode times in seconds as `width` sinusoids."""
+        """Encode times in seconds as `width` sinusoids. See docs/method.md (N2)."""
         angle = times.unsqueeze(-1) * self.angular_frequency
         return torch.cat([torch.sin(angle), torch.cos(angle)], dim=-1)
 
@@ -55,7 +55,7 @@ class Projection(nn.Module):
         nn.init.normal_(self.modality, std=0.02)
 
     def standardise_by(self, mean: Float[Tensor, " dim"], std: Float[Tensor, " dim"]) -> None:
-        """Set z(x) = (x - mean) / std; a constant dimension keeps its scale."""
+        """Set z(x) = (x - mean) / std; a constant dimension keeps its scale. See docs/method.md (F9)."""
         self.mean.copy_(mean)
         self.scale.copy_(torch.where(std > SMALLEST_STD, std, torch.ones_like(std)))
 
@@ -65,7 +65,7 @@ class Projection(nn.Module):
         times: Float[Tensor, "document segment"],
         noise: DropoutNoise | None = None,
     ) -> Float[Tensor, "document segment width"]:
-        """Standardise, project, add modality and time, normalise."""
+        """Standardise, project, add modality and time, normalise. See docs/method.md (N1)."""
         standard = (features - self.mean) / self.scale
         projected: Tensor = self.linear(standard) + self.modality + self.time(times)
         out: Tensor = self.dropout(self.norm(projected), noise)

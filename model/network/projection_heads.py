@@ -21,7 +21,10 @@ class ProjectionHead(nn.Module):
     def forward(
         self, embedding: Float[Tensor, "document width"], *, frozen: bool = False
     ) -> Float[Tensor, "document out"]:
-        """Project and normalise; `frozen` lets the gradient through to the embedding, not to the weights."""
+        """Project and normalise; `frozen` lets the gradient through to the embedding, not to the weights.
+
+        See docs/method.md (N11).
+        """
         hidden = functional.gelu(_linear(self.hidden, embedding, frozen))
         return functional.normalize(_linear(self.out, hidden, frozen), dim=-1)
 

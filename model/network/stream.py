@@ -23,7 +23,7 @@ def stream_of(
     mask: Bool[Tensor, "document segment"],
     null: Float[Tensor, " width"],
 ) -> Stream:
-    """Put the null token in front; clear padding, whose values must never reach anything."""
+    """Put the null token in front; clear padding, whose values must never reach anything. See docs/method.md (N3)."""
     clean = projected.masked_fill(~mask.unsqueeze(-1), 0.0)
     nothing = ~mask.any(dim=1, keepdim=True)
     return Stream(

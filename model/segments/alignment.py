@@ -36,6 +36,8 @@ def participant_utterances(transcript: Transcript, settings: SegmentSettings) ->
 
     Labels are compared without case, outer space and numbering (`Interviewer 1`); an utterance without a label
     stays, and so does everything where no label is an interviewer's.
+
+    See docs/method.md (F2).
     """
     if not settings.participant_only:
         return transcript.utterances
@@ -54,7 +56,7 @@ def to_samples(seconds: float | None) -> int:
 
 
 def phrases_at_utterance_times(utterances: Sequence[Utterance], speech: SpeechTimeline) -> list[Phrase]:
-    """Each utterance over the speech heard during it."""
+    """Each utterance over the speech heard during it. See docs/method.md (F4)."""
     return [
         Phrase(text=utterance.text, start=speech.before(start), end=speech.before(stop), divisible=True)
         for utterance, (start, stop) in zip(utterances, utterance_ranges(utterances), strict=True)
@@ -62,7 +64,10 @@ def phrases_at_utterance_times(utterances: Sequence[Utterance], speech: SpeechTi
 
 
 def phrases_spread_evenly(transcript: Transcript, kept: Sequence[Utterance], speech: SpeechTimeline) -> list[Phrase]:
-    """The sentences of all speakers spread over all speech by their letters; those of `kept` utterances remain."""
+    """The sentences of all speakers spread over all speech by their letters; those of `kept` utterances remain.
+
+    See docs/method.md (F4).
+    """
     counted = {id(utterance) for utterance in kept}
     sentences = [
         (text, id(utterance) in counted)
@@ -80,7 +85,10 @@ def phrases_spread_evenly(transcript: Transcript, kept: Sequence[Utterance], spe
 
 
 def phrases_at_typical_rate(utterances: Sequence[Utterance]) -> tuple[list[Phrase], SpeechTimeline]:
-    """Sentences at an ordinary 2.5 words a second, one after the other, and the speech they would make."""
+    """Sentences at an ordinary 2.5 words a second, one after the other, and the speech they would make.
+
+    See docs/method.md (F4).
+    """
     phrases, start = [], 0
     for utterance in utterances:
         for text in split_sentences(utterance.text):
@@ -99,6 +107,8 @@ def assign_text(phrases: Sequence[Phrase], cuts: Sequence[int]) -> list[str]:
     """The text of each segment: `cuts` are the ends of all segments but the last, in ticks of speech.
 
     A phrase that spans a cut is divided between words, each placed by its share of the letters.
+
+    See docs/method.md (F4).
     """
     words: list[list[str]] = [[] for _ in range(len(cuts) + 1)]
     for phrase in phrases:

@@ -30,6 +30,8 @@ def possible_cuts(speech: SpeechTimeline, utterances: Sequence[SampleRange]) -> 
     """The pauses of the speech and the boundaries between utterances, in order.
 
     `utterances` are timed on the clock, in order of their start; none where the transcript has no times.
+
+    See docs/method.md (F3).
     """
     breaks = _breaks(utterances)
     ends = [until for _, until in breaks]
@@ -50,6 +52,8 @@ def choose_cuts(
 
     Each segment takes the best cut between `shortest` and `longest`, and never leaves less than `shortest` behind;
     where none is possible, `quietest` finds a place between two ticks of speech.
+
+    See docs/method.md (F3).
     """
     longest = round(settings.longest * SAMPLE_RATE)
     shortest = min(round(settings.shortest * SAMPLE_RATE), longest)

@@ -32,7 +32,10 @@ class AlignedText:
 def align_to_speech(
     transcript: Transcript | None, kept: Sequence[Utterance], heard: SpeechTimeline, settings: SegmentSettings
 ) -> AlignedText:
-    """With audio: `heard` speech is narrowed to the `kept` utterances where times and speakers allow it."""
+    """With audio: `heard` speech is narrowed to the `kept` utterances where times and speakers allow it.
+
+    See docs/method.md (F2).
+    """
     if transcript is None:
         return AlignedText(speech=heard)
     if not transcript.timed:

@@ -62,7 +62,7 @@ def assess_quality(
     segments: int,
     settings: QualitySettings,
 ) -> RecordingQuality:
-    """The quality of a recording; `sound` is None where no audio was sent."""
+    """The quality of a recording; `sound` is None where no audio was sent. See docs/method.md (K7)."""
     if audio is None:
         flags = _without_audio(transcript, settings)
     else:

@@ -41,5 +41,5 @@ class Segmentation:
 
     @property
     def abstains(self) -> bool:
-        """Whether the recording is too poor to score: a hard flag says why."""
+        """Whether the recording is too poor to score: a hard flag says why. See docs/method.md (K7)."""
         return any(flag.hard for flag in self.quality.flags)

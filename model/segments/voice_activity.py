@@ -33,7 +33,7 @@ class VoiceActivity:
 
 
 def detect_voice(audio: Audio) -> VoiceActivity:
-    """One pass over the audio in blocks of 8 s; an hour of it leaves 0.9 MB of windows."""
+    """One pass over the audio in blocks of 8 s; an hour of it leaves 0.9 MB of windows. See docs/method.md (F1)."""
     detector = SileroVAD(SAMPLE_RATE)
     windows = math.ceil(audio.samples / WINDOW)
     probability = np.zeros(windows, dtype=np.float32)
@@ -54,6 +54,8 @@ def speech_ranges(activity: VoiceActivity, settings: SegmentSettings) -> list[Sa
 
     Edges lie where the probability, drawn as a line between the middles of windows, crosses the threshold: finer
     than a window, so that another codec's noise moves them by milliseconds.
+
+    See docs/method.md (F1).
     """
     leave = settings.speech_threshold - HYSTERESIS
     raised = np.flatnonzero(activity.probability >= settings.speech_threshold)
@@ -72,6 +74,8 @@ def speech_over_noise(activity: VoiceActivity, speech: list[SampleRange], settin
     """Mean power of speech over the median power outside of it, in dB; None where either is (almost) missing.
 
     The median, because one cough, or a word that voice activity missed, would pass for the background.
+
+    See docs/method.md (F10).
     """
     inside = np.zeros(activity.power.size, dtype=np.bool_)
     for start, stop in speech:

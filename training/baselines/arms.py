@@ -55,7 +55,10 @@ class ArmCandidate:
 
 
 def arm_candidates(arm: ArmName, dims: FeatureDims, settings: RunSettings) -> tuple[ArmCandidate, ...]:
-    """The candidates of an arm. All arms have the same candidates, so that their tuning budget is equal."""
+    """The candidates of an arm. All arms have the same candidates, so that their tuning budget is equal.
+
+    See docs/method.md (B1).
+    """
     return tuple(_arm_candidate(arm, candidate, dims, settings) for candidate in settings.candidates)
 
 

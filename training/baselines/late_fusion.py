@@ -33,13 +33,19 @@ class LateFusion:
 
 
 def fuse(members: EnsembleMembers, weight: float) -> Float[np.ndarray, "document outcome"]:
-    """Weighted mean of the log-probabilities. A document with one modality uses the model of that modality alone."""
+    """Weighted mean of the log-probabilities. A document with one modality uses the model of that modality alone.
+
+    See docs/method.md (B2).
+    """
     audio = np.where(members.has_text, np.where(members.has_audio, weight, 0.0), 1.0)[:, None]
     return np.asarray(audio * members.audio + (1 - audio) * members.text)
 
 
 def fit_fusion(inner: EnsembleMembers, labels: Int[np.ndarray, " document"]) -> LateFusion:
-    """The weight with the lowest log loss on inner predictions, each weight at its own fitted temperature."""
+    """The weight with the lowest log loss on inner predictions, each weight at its own fitted temperature.
+
+    See docs/method.md (B2).
+    """
     tried = []
     for weight in WEIGHTS:
         logits = fuse(inner, weight)

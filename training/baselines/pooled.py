@@ -64,7 +64,10 @@ class PooledNetwork(nn.Module):
         return self.width * (sum(segments[modality] for modality in self.modalities) + 1)
 
     def forward(self, batch: DocumentBatch, noise: DropoutNoise | None = None) -> HilbertOutput:
-        """Logits and the embeddings of the modalities in use; the hidden layer stands for the joint embedding."""
+        """Logits and the embeddings of the modalities in use; the hidden layer stands for the joint embedding.
+
+        See docs/method.md (B1).
+        """
         pooled, present = {}, []
         for modality in self.modalities:
             pooled[modality], known = self._pool(modality, batch, noise)

@@ -73,6 +73,8 @@ def measure_features(documents: Sequence[LabelledDocument]) -> FeatureStatistics
     """Statistics over the valid segments. Pass the documents of the training fold only.
 
     A modality that no document has gets mean 0 and standard deviation 1.
+
+    See docs/method.md (F9).
     """
     audio_mean, audio_std = _mean_and_std(
         [(document.features.audio, document.features.audio_mask) for document in documents]

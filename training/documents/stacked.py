@@ -97,6 +97,8 @@ def drop_modalities(
 
     Only documents with both modalities are affected, and never both modalities at once. Every fold draws one number
     per document from its own generator, in the order in which its documents were given.
+
+    See docs/method.md (T5).
     """
     drawn = torch.full(documents.positions.shape, 0.5)
     for fold, generator in enumerate(generators):

@@ -54,6 +54,8 @@ def predict_baseline(
     """Probabilities for each fold's test rows, from a baseline fitted on its training rows alone.
 
     Medians for what is unknown, and the scale of each covariate, are of the training rows too.
+
+    See docs/method.md (B3).
     """
     table = _tabulate(covariates)
     return tuple(
@@ -72,6 +74,8 @@ def compare_with_baseline(
     """Macro AUROC of the model less the baseline's; the model must be `larger`.
 
     Raises ValueError when the two were not measured on the same documents.
+
+    See docs/method.md (B3).
     """
     if predictions.rows != baseline.rows:
         raise ValueError("the model and its baseline were measured on different documents: give both the same folds")

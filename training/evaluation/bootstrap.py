@@ -62,7 +62,7 @@ class PairedDifference:
 
 
 def family_interval(metric: Metric, families: Sequence[str], settings: BootstrapSettings) -> Interval:
-    """The metric's interval over resampled families; `families` names each row's."""
+    """The metric's interval over resampled families; `families` names each row's. See docs/method.md (E13)."""
     drawn = [_number(metric(rows)) for rows in _resamples(tuple(families), settings)]
     value = _number(metric(np.arange(len(families))))
     return _summarise(value, [value for value in drawn if value is not None], len(set(families)), settings)
@@ -77,6 +77,8 @@ def family_ratios(
     """The intervals of many ratios of sums over documents at once, such as the points of a curve.
 
     The resamples are those of `family_interval`; a ratio over 0 is undefined.
+
+    See docs/method.md (E13).
     """
     drawn_rows = _resamples(tuple(families), settings)
     counts = np.stack([np.bincount(rows, minlength=len(families)) for rows in drawn_rows], dtype=np.float64)
@@ -98,6 +100,8 @@ def family_shares(
 
     A share of 0 or 1 is so in every resample. Its interval is Wilson's instead, with each family that has members
     counted once: what nobody of few shows may still happen to the next.
+
+    See docs/method.md (E15).
     """
     names = np.asarray(families)
     return tuple(
@@ -109,7 +113,10 @@ def family_shares(
 def paired_difference(
     metric: Metric, other: Metric, families: Sequence[str], settings: BootstrapSettings
 ) -> PairedDifference:
-    """`metric` minus `other`, both read on the same rows of every resample, so that what they share cancels."""
+    """`metric` minus `other`, both read on the same rows of every resample, so that what they share cancels.
+
+    See docs/method.md (E14).
+    """
 
     def difference(rows: Int[np.ndarray, " drawn"]) -> float | None:
         left, right = _number(metric(rows)), _number(other(rows))

@@ -69,7 +69,10 @@ class _ComparedModel:
 
 
 def compare_models(evidence: Evidence, baseline: BaselineSettings, bootstrap: BootstrapSettings) -> ModelComparison:
-    """Fits the covariates' baseline on the same folds and compares the first arm with everything else."""
+    """Fits the covariates' baseline on the same folds and compares the first arm with everything else.
+
+    See docs/method.md (E14).
+    """
     models = [*(_from_arm(arm) for arm in evidence.arms), _fit_covariates(evidence, baseline)]
     first, *others = models
     return ModelComparison(

@@ -49,7 +49,7 @@ class ContributionMeasures(FrozenSettings):
 
 
 def summarise_contributions(evidence: ContributionEvidence, outcomes: tuple[str, ...]) -> ContributionMeasures:
-    """Distributions over documents; of one repeat, so that each document counts once."""
+    """Distributions over documents; of one repeat, so that each document counts once. See docs/method.md (C9)."""
     planted = np.array(evidence.planted or ())
     return ContributionMeasures(
         overall=_summarise(evidence, "all", np.ones(len(evidence.audio), dtype=bool)),

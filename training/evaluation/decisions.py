@@ -20,6 +20,8 @@ def choose_threshold(risks: Float[np.ndarray, " document"], is_case: Bool[np.nda
     Pass predictions of inner folds only: a threshold that is measured on the documents it was chosen on is biased.
     The lowest of equally good thresholds is returned, because it misses the fewest cases. Raises ValueError without
     cases or without other documents.
+
+    See docs/method.md (E10).
     """
     if is_case.all() or not is_case.any():
         raise ValueError("a threshold needs cases and others to choose by: use larger inner folds")
@@ -38,6 +40,8 @@ def net_benefit(
     """Net benefit TP / n - FP / n * t / (1 - t) of acting on risks of at least t (Vickers and Elkin 2006).
 
     Raises ValueError without documents, or when the threshold is not between 0 and 1.
+
+    See docs/method.md (E12).
     """
     if not 0 < threshold < 1:
         raise ValueError("a threshold of a decision curve lies between 0 and 1")
@@ -104,7 +108,10 @@ class DecisionMeasures(FrozenSettings):
 
 
 def measure_decisions(arm: ArmEvidence, settings: BootstrapSettings) -> DecisionMeasures:
-    """All decisions of an arm; thresholds were set on the inner folds, before these documents were seen."""
+    """All decisions of an arm; thresholds were set on the inner folds, before these documents were seen.
+
+    See docs/method.md (E11, E12).
+    """
     outcomes = range(len(arm.predictions.outcomes))
     return DecisionMeasures(
         argmax=_decide_by_argmax(arm.predictions, settings),

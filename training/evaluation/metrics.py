@@ -74,7 +74,7 @@ def macro_auroc(
     labels: Int[np.ndarray, " document"],
     outcomes: Sequence[str],
 ) -> MacroAuroc:
-    """Macro one-vs-rest AUROC."""
+    """Macro one-vs-rest AUROC. See docs/method.md (E3)."""
     known_probabilities, known_labels = keep_labelled(probabilities, labels)
     ranks = rankdata(known_probabilities, axis=0)
     aurocs = [
@@ -92,7 +92,10 @@ def macro_auroc(
 
 
 def auroc(scores: Float[np.ndarray, " document"], is_case: Bool[np.ndarray, " document"]) -> float | None:
-    """How often a case scores above another document, ties counting half; None when either side has nobody."""
+    """How often a case scores above another document, ties counting half; None when either side has nobody.
+
+    See docs/method.md (E3).
+    """
     return _auroc_of_ranks(rankdata(scores), is_case)
 
 
@@ -101,7 +104,10 @@ def brier(
     labels: Int[np.ndarray, " document"],
     outcomes: Sequence[str],
 ) -> Brier:
-    """The Brier score and its part for each outcome; a part of no document is 0 over 0 cases."""
+    """The Brier score and its part for each outcome; a part of no document is 0 over 0 cases.
+
+    See docs/method.md (E6).
+    """
     known_probabilities, known_labels = keep_labelled(probabilities, labels)
     parts = []
     for index, name in enumerate(outcomes):
@@ -123,6 +129,8 @@ def log_loss(probabilities: Float[np.ndarray, "document outcome"], labels: Int[n
     """Mean negative log probability of what was so, in nats.
 
     NaN when no document has a label.
+
+    See docs/method.md (E5).
     """
     known = np.flatnonzero(labels >= 0)
     if not len(known):

@@ -57,6 +57,8 @@ def fit_reference_distribution(
     The calibration documents must be of other families: in as many dimensions as here the distances of the training
     documents themselves are far too small. Rows with NaN are left out. Raises ValueError when fewer than two training
     documents or no calibration document remain.
+
+    See docs/method.md (K8).
     """
     known = training[~np.isnan(training).any(axis=1)].astype(np.float64)
     held_out = calibration[~np.isnan(calibration).any(axis=1)]
@@ -78,7 +80,7 @@ def fit_reference_distribution(
 def measure_distances(
     reference: ReferenceDistribution, features: Float[np.ndarray, "document dim"]
 ) -> Float[np.ndarray, " document"]:
-    """Mahalanobis distances in standard deviations; NaN for a row with NaN."""
+    """Mahalanobis distances in standard deviations; NaN for a row with NaN. See docs/method.md (K8)."""
     centred = (features.astype(np.float64) - reference.mean) / reference.scale
     squared = np.einsum("nd,nd->n", centred @ reference.precision, centred)
     return np.asarray(np.sqrt(np.maximum(squared, 0.0)))
@@ -90,6 +92,8 @@ def p_values(
     """(1 + calibration documents at least as far) / (1 + calibration documents); NaN for a row with NaN.
 
     Of documents exchangeable with the calibration documents, at most a share alpha has a p-value of alpha or less.
+
+    See docs/method.md (K8).
     """
     distances = measure_distances(reference, features)
     farther = len(reference.distances) - np.searchsorted(reference.distances, distances, side="left")

@@ -70,6 +70,8 @@ def gather_predictions(
     """Puts each fold's test predictions in their places; `families` and `labels` are the whole cohort's.
 
     Raises ValueError when a document is not tested exactly once in every repeat.
+
+    See docs/method.md (E2).
     """
     repeats = 1 + max(fold.repeat for fold in folds)
     rows = np.array(sorted({row for fold in folds for row in fold.test}), dtype=np.int64)
@@ -94,7 +96,7 @@ def gather_predictions(
 
 
 def measure_folds(predictions: OutOfFoldPredictions) -> FoldAurocs:
-    """Macro AUROC of each fold by itself; what is undefined is counted."""
+    """Macro AUROC of each fold by itself; what is undefined is counted. See docs/method.md (E2)."""
     by_fold = tuple(
         FoldAuroc(
             repeat=repeat,
@@ -120,6 +122,8 @@ def over_repeats(predictions: OutOfFoldPredictions, measure: Measure) -> Metric:
     """The mean over repeats of a measure on a repeat's pooled predictions, for the bootstrap to resample.
 
     Undefined when it is so in any repeat.
+
+    See docs/method.md (E2).
     """
 
     def metric(rows: Int[np.ndarray, " drawn"]) -> float | None:
@@ -151,6 +155,8 @@ def auroc_of(predictions: OutOfFoldPredictions, outcome: int) -> Metric:
 
     Which document scores above which is the same in every resample, so it is compared once, and the mean over repeats
     is taken of the comparisons; a resample then counts how often each pair was drawn.
+
+    See docs/method.md (E3).
     """
     cases, others = _sides(predictions, outcome)
     wins = np.zeros((len(cases), len(others)))
@@ -169,7 +175,7 @@ def auroc_of(predictions: OutOfFoldPredictions, outcome: int) -> Metric:
 
 
 def macro_auroc_of(predictions: OutOfFoldPredictions) -> Metric:
-    """Macro AUROC over all outcomes; undefined for rows that lack one of them."""
+    """Macro AUROC over all outcomes; undefined for rows that lack one of them. See docs/method.md (E3)."""
     parts = [auroc_of(predictions, outcome) for outcome in range(len(predictions.outcomes))]
 
     def metric(rows: Int[np.ndarray, " drawn"]) -> float | None:
@@ -181,7 +187,7 @@ def macro_auroc_of(predictions: OutOfFoldPredictions) -> Metric:
 
 
 def average_precision_of(predictions: OutOfFoldPredictions, outcome: int) -> Metric:
-    """Average precision of one outcome (its index); undefined for rows without a case."""
+    """Average precision of one outcome (its index); undefined for rows without a case. See docs/method.md (E4)."""
     known = np.flatnonzero(predictions.labels >= 0)
     is_case = predictions.labels[known] == outcome
     sorted_rows = []
@@ -201,7 +207,7 @@ def average_precision_of(predictions: OutOfFoldPredictions, outcome: int) -> Met
 
 
 def log_loss_of(predictions: OutOfFoldPredictions) -> Metric:
-    """Log loss in nats."""
+    """Log loss in nats. See docs/method.md (E5)."""
     known = predictions.labels >= 0
     right = predictions.probabilities[:, np.arange(len(predictions.labels)), np.where(known, predictions.labels, 0)]
     losses = -np.log(np.clip(right, np.finfo(np.float64).tiny, None)).mean(axis=0)
@@ -209,7 +215,7 @@ def log_loss_of(predictions: OutOfFoldPredictions) -> Metric:
 
 
 def brier_of(predictions: OutOfFoldPredictions) -> Metric:
-    """The Brier score, summed over outcomes."""
+    """The Brier score, summed over outcomes. See docs/method.md (E6)."""
     known = predictions.labels >= 0
     hits = np.eye(len(predictions.outcomes))[np.where(known, predictions.labels, 0)]
     return _mean_of_known(((predictions.probabilities - hits) ** 2).sum(axis=2).mean(axis=0), known)

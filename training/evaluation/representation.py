@@ -39,7 +39,10 @@ class OutOfDistributionMeasures(FrozenSettings):
 def measure_neighbours(
     embeddings: DocumentEmbeddings, predictions: OutOfFoldPredictions
 ) -> tuple[NeighbourMeasures, ...]:
-    """The audio, text and joint embeddings; documents without a label or without the modality are left out."""
+    """The audio, text and joint embeddings; documents without a label or without the modality are left out.
+
+    See docs/method.md (E18).
+    """
     return tuple(
         _neighbours(name, vectors, embeddings.fold_of, predictions)
         for name, vectors in (("audio", embeddings.audio), ("text", embeddings.text), ("joint", embeddings.joint))

@@ -43,6 +43,8 @@ def measure_subgroups(
     """The metric and its family interval at each level of each covariate; an empty value counts as unknown.
 
     The covariates' values are in the order of the rows that the metric reads. `cases` counts labels 0, 1, and so on.
+
+    See docs/method.md (E16).
     """
     subgroups = []
     for covariate, values in covariates.items():
@@ -64,7 +66,10 @@ def measure_subgroups(
 
 
 def name_age_bands(ages: Float[np.ndarray, " document"], edges: Sequence[int] = AGE_EDGES) -> tuple[str, ...]:
-    """The band of each age in years, such as `30-44`; NaN is unknown. A band holds its lower edge."""
+    """The band of each age in years, such as `30-44`; NaN is unknown. A band holds its lower edge.
+
+    See docs/method.md (E16).
+    """
     bands = [
         f"under {edges[0]}",
         *(f"{low}-{high - 1}" for low, high in pairwise(edges)),

@@ -27,7 +27,7 @@ class EarlyStopping:
         self.best_scores = [-math.inf] * len(folds)
 
     def update(self, scores: Float[np.ndarray, " fold"], weights: Weights, step: int) -> None:
-        """Keep the weights of the folds whose validation score improved."""
+        """Keep the weights of the folds whose validation score improved. See docs/method.md (T6)."""
         for fold, score in enumerate(scores.tolist()):
             if score > self.best_scores[fold]:
                 self.best_scores[fold] = score
@@ -40,7 +40,7 @@ class EarlyStopping:
                 self._keep(number, weights, step)
 
     def count_done(self, step: int, first: int) -> int:
-        """Number of folds that have stopped; patience is counted from the step `first` on."""
+        """Number of folds that have stopped; patience is counted from the step `first` on. See docs/method.md (T6)."""
         return sum(self._is_done(fold, step, first) for fold in range(len(self.folds)))
 
     def _is_done(self, number: int, step: int, first: int) -> bool:

@@ -51,7 +51,10 @@ class FoldStack:
         progress: float,
         loss_terms: frozenset[str] | None,
     ) -> tuple[Float[Tensor, " fold"], Mapping[str, Float[Tensor, " fold"]]]:
-        """The weighted total loss and the named terms of one training step, each with the axis "fold"."""
+        """The weighted total loss and the named terms of one training step, each with the axis "fold".
+
+        See docs/method.md (T10).
+        """
         at = torch.tensor(progress, device=documents.person.device)
 
         def step(

@@ -21,6 +21,8 @@ def refuse_overlap(
 
     Contrastive terms use no labels, but a test document in them is leakage all the same. Raises HeldOutDocumentError
     and FamilyLeakError.
+
+    See docs/method.md (T11).
     """
     trained = {document.family for document in training}
     tested = trained & held_out
@@ -40,6 +42,8 @@ def refuse_divergence(names: Sequence[str], step: int, total: Tensor, terms: Map
     """Raise DivergedError when the loss of a fold is not finite; names the fold, the step and the first such term.
 
     `total` and each term have one value per fold. A step reads the whole training part of a fold as one batch.
+
+    See docs/method.md (T11).
     """
     if bool(torch.isfinite(total).all()):
         return
@@ -53,7 +57,10 @@ def refuse_divergence(names: Sequence[str], step: int, total: Tensor, terms: Map
 
 
 def refuse_broken_features(documents: Sequence[LabelledDocument]) -> None:
-    """Raise ValueError with the positions of documents that have valid segments with non-finite features."""
+    """Raise ValueError with the positions of documents that have valid segments with non-finite features.
+
+    See docs/method.md (T11).
+    """
     broken = [
         position
         for position, document in enumerate(documents)

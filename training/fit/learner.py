@@ -85,7 +85,10 @@ class Learner(nn.Module):
         progress: Float[Tensor, ""],
         loss_terms: frozenset[str] | None,
     ) -> tuple[Float[Tensor, ""], dict[str, Float[Tensor, ""]]]:
-        """The weighted total of the `counted` terms (None: all) of one training step, and every term by name."""
+        """The weighted total of the `counted` terms (None: all) of one training step, and every term by name.
+
+        See docs/method.md (T1).
+        """
         terms = self.objective(self.embed(groups, noises), supervision, progress)
         if loss_terms is None:
             return terms.total, dict(terms.values)

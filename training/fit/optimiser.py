@@ -14,7 +14,10 @@ MATRIX = 3  # number of axes of a stacked weight matrix, "fold" included
 
 
 def open_optimiser(weights: Mapping[str, Tensor], settings: TrainerSettings) -> torch.optim.AdamW:
-    """An AdamW with weight decay on matrices only: not on biases, norms, null tokens or the temperature theta."""
+    """An AdamW with weight decay on matrices only: not on biases, norms, null tokens or the temperature theta.
+
+    See docs/method.md (T2).
+    """
     decayed = {name for name, value in weights.items() if name.endswith("weight") and value.dim() >= MATRIX}
     return torch.optim.AdamW(
         [
@@ -33,14 +36,17 @@ def set_rate(optimiser: torch.optim.AdamW, rate: float) -> None:
 
 
 def warm_up_then_cosine(step: int, *, warmup: int, steps: int) -> float:
-    """Factor on the learning rate: linear warm-up, then half a cosine to 0."""
+    """Factor on the learning rate: linear warm-up, then half a cosine to 0. See docs/method.md (T3)."""
     if step < warmup:
         return (step + 1) / warmup
     return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warmup) / max(1, steps - warmup))))
 
 
 def clip_by_fold(weights: Iterable[Tensor], most: float) -> None:
-    """Scale the gradient of each fold down to the norm `most`, over all weights of the fold."""
+    """Scale the gradient of each fold down to the norm `most`, over all weights of the fold.
+
+    See docs/method.md (T4).
+    """
     gradients = [weight.grad for weight in weights if weight.grad is not None]
     squares = [
         gradient.flatten(1).square().sum(dim=1) if gradient.dim() > 1 else gradient.square() for gradient in gradients

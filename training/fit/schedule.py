@@ -33,6 +33,8 @@ def plan_phases(settings: TrainerSettings, switches: TermSwitches, tasks: Sequen
 
     Staged training first minimises the embedding terms, then trains the classifier on frozen embeddings. Raises
     ValueError when staged training has no embedding term.
+
+    See docs/method.md (T1).
     """
     if settings.mode == "joint":
         return (Phase(name="joint", first=0, steps=settings.steps, loss_terms=None),)

@@ -22,7 +22,10 @@ def stopping_score(
     outcomes: Mapping[str, tuple[str, ...]],
     criterion: Criterion,
 ) -> float:
-    """Negative log loss or macro AUROC, summed over tasks. Larger is better; minus infinity when it is undefined."""
+    """Negative log loss or macro AUROC, summed over tasks. Larger is better; minus infinity when it is undefined.
+
+    See docs/method.md (T6).
+    """
     scores = []
     for task, probabilities in risks.items():
         labels = read_labels(documents, task)

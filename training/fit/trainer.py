@@ -53,6 +53,8 @@ def train_stack(spec: LearnerSpec, folds: Sequence[FoldData], options: FitOption
         OutcomeAbsentError: an outcome has no training document.
         DivergedError: a loss is not finite.
         RunMismatchError: the saved state belongs to another run.
+
+    See docs/method.md (T2, T8).
     """
     for fold in folds:
         refuse_overlap(fold.name, fold.train, fold.validation, fold.held_out)

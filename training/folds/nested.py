@@ -63,6 +63,8 @@ def draw_folds(
 
     `labels` index `outcomes`. Rows without a label (-1) are stratified as an outcome of their own. Raises
     OutcomeAbsentError when an outcome has fewer families than folds, or when a part of a fold has no case of it.
+
+    See docs/method.md (E1).
     """
     rows, names = np.arange(len(labels)), np.array(families)
     _refuse_rare(names, labels, outcomes, settings.folds)
@@ -91,6 +93,8 @@ def check_folds(
     """Check that folds neither leak families nor lack outcomes. Call it again when folds are read from a file.
 
     Raises FamilyLeakError when a family is in two parts of a split, OutcomeAbsentError when a part lacks an outcome.
+
+    See docs/method.md (E1).
     """
     for fold in folds:
         refuse_leaks(Split(train=fold.train, validation=(), test=fold.test), families)

@@ -23,7 +23,7 @@ class Split:
 
 
 def refuse_leaks(split: Split, families: Sequence[str]) -> None:
-    """Raise FamilyLeakError when a family has members in more than one part."""
+    """Raise FamilyLeakError when a family has members in more than one part. See docs/method.md (E1)."""
     seen: dict[str, str] = {}
     leaking = 0
     for part, rows in split.parts.items():

@@ -100,7 +100,7 @@ def score_test_documents(
 
 
 def retrieve(learner: Learner, documents: Sequence[LabelledDocument]) -> Retrieval:
-    """Recall at 1 among documents that the learner was not trained on."""
+    """Recall at 1 among documents that the learner was not trained on. See docs/method.md (E17)."""
     batch = pad_documents([document.features for document in documents])
     numbers = number_ids(documents)
     supervision = supervise(
@@ -117,6 +117,8 @@ def out_of_distribution_p_values(experiment: Experiment, folds: Sequence[OuterFo
     """Conformal p-value of each test document of the first repeat.
 
     The reference distribution is fitted on the training part of the first inner fold and ranked on its validation part.
+
+    See docs/method.md (K8).
     """
     means = average_segments([document.features for document in experiment.documents])
     values = {"audio": np.full(len(experiment.documents), np.nan), "text": np.full(len(experiment.documents), np.nan)}

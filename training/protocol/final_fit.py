@@ -24,6 +24,8 @@ def train_final(
     """Select a candidate, the steps and the temperature on the folds of the first repeat, then fit on all documents.
 
     The temperature is fitted on predictions by networks that did not see the families of the predicted documents.
+
+    See docs/method.md (T9).
     """
     folds = [fold for fold in experiment.draw(settings.folds) if fold.repeat == 0]
     problem = SelectionProblem(

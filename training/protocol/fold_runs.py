@@ -64,7 +64,10 @@ class RunContext:
 def fit_all(
     candidate: ArmCandidate, requests: Sequence[FitRequest], context: RunContext, *, title: str
 ) -> tuple[StackResult, ...]:
-    """Train the requested folds in stacks, in the order given; finished stacks are read from disk."""
+    """Train the requested folds in stacks, in the order given; finished stacks are read from disk.
+
+    See docs/method.md (T10).
+    """
     size = _stack_size(candidate, requests)
     starts = range(0, len(requests), size)
     stacks = [

@@ -74,7 +74,10 @@ def select_and_refit(
     candidates: Sequence[ArmCandidate],
     context: RunContext,
 ) -> tuple[tuple[SelectionResult, ...], tuple[StackResult, ...]]:
-    """Solve the problems together, so that their fits share stacks; also returns the stacks of the refits."""
+    """Solve the problems together, so that their fits share stacks; also returns the stacks of the refits.
+
+    See docs/method.md (T7, T8).
+    """
     fits = [_fit_inner(candidate, problems, documents, context) for candidate in candidates]
     selections = [
         _select([by_problem[number] for by_problem in fits], problem, documents, candidates)
@@ -86,7 +89,10 @@ def select_and_refit(
 def choose_thresholds(
     risks: Float[np.ndarray, "document outcome"], labels: np.ndarray
 ) -> Float[np.ndarray, " outcome"]:
-    """The threshold of each outcome against the rest, chosen on labelled inner predictions."""
+    """The threshold of each outcome against the rest, chosen on labelled inner predictions.
+
+    See docs/method.md (E10).
+    """
     known = labels >= 0
     return np.array([choose_threshold(risks[known, index], labels[known] == index) for index in range(risks.shape[1])])
 

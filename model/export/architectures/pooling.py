@@ -10,7 +10,10 @@ from torch import Tensor
 
 
 def last_third(layers: int) -> tuple[int, ...]:
-    """The layers averaged, counted from 1: the last third, at least one [ours: the paper is silent]."""
+    """The layers averaged, counted from 1: the last third, at least one [ours: the paper is silent].
+
+    See docs/method.md (F6).
+    """
     return tuple(range(layers - max(1, round(layers / 3)) + 1, layers + 1))
 
 
@@ -25,7 +28,7 @@ def masked_mean(
     layers: Sequence[int],
     mask: Bool[Tensor, "segment position"],
 ) -> Float[Tensor, "segment dim"]:
-    """Mean over the chosen layers (counted from 1), then over the valid positions."""
+    """Mean over the chosen layers (counted from 1), then over the valid positions. See docs/method.md (F6)."""
     chosen = torch.stack([outputs[layer - 1] for layer in layers]).mean(dim=0)
     weight = mask.unsqueeze(-1).to(chosen.dtype)
     return (chosen * weight).sum(dim=1) / weight.sum(dim=1)

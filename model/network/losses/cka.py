@@ -30,6 +30,8 @@ def cka(
     HSIC(K, L) / sqrt(HSIC(K, K) HSIC(L, L)) with K = XX' and L = YY' (Kornblith et al. 2019). The unbiased
     estimator, within [-1, 1], is about 0 for independent embeddings whatever the batch (Song et al. 2012;
     Nguyen et al. 2021). The biased one reads about width / (width + n) there: for the ablation only.
+
+    See docs/method.md (L5, L6, L8).
     """
     rows = present.sum().to(left.dtype)
     first, second = _gram(left, present), _gram(right, present)
@@ -47,7 +49,10 @@ def cka_loss(
     *,
     estimator: CkaEstimator = "unbiased",
 ) -> Float[Tensor, ""]:
-    """1 - CKA: how much of a modality's geometry the joint space lost. 0 below 8 present rows."""
+    """1 - CKA: how much of a modality's geometry the joint space lost. 0 below 8 present rows.
+
+    See docs/method.md (L7).
+    """
     alignment = cka(document, joint, present, estimator=estimator)
     return torch.where(present.sum() >= LEAST_ROWS, 1 - alignment, 0.0)
 

@@ -21,9 +21,11 @@ def contrastive_loss(
 ) -> Float[Tensor, ""]:
     """Half the cross-entropy of finding each anchor's target, half that of finding each target's anchor, in nats.
 
-    s_ik = scale <anchor_i, target_k> over unit vectors; METHOD.md's L_{m<->j}, after CLIP (Radford et al. 2021).
+    s_ik = scale <anchor_i, target_k> over unit vectors; docs/method.md's L_{m<->j}, after CLIP (Radford et al. 2021).
     A row chooses among its candidates (`candidate_mask`). Rows that take no part are left out of the mean;
     a row without a rival adds 0 to it. 0 when no row takes part.
+
+    See docs/method.md (L4).
     """
     present = candidates.diagonal()
     similarity = scale * zero_absent_rows(anchor, present) @ zero_absent_rows(target, present).T
@@ -34,6 +36,8 @@ def log_candidate_count(candidates: Candidates) -> Float[Tensor, ""]:
     """Mean log of how many candidates a row chooses among, in nats: log B where nobody occurs twice.
 
     It is the contrastive loss of embeddings that tell nothing.
+
+    See docs/method.md (L9).
     """
     return masked_mean(candidates.sum(dim=1).clamp(min=1).log(), candidates.diagonal())
 
@@ -53,7 +57,10 @@ class Recall:
 def recall_at_1(
     anchor: Float[Tensor, "document out"], target: Float[Tensor, "document out"], candidates: Candidates
 ) -> Recall:
-    """Recall at 1 from anchor to target among the candidates; a tie is a miss, so collapse never scores."""
+    """Recall at 1 from anchor to target among the candidates; a tie is a miss, so collapse never scores.
+
+    See docs/method.md (E17).
+    """
     itself = torch.eye(candidates.shape[0], dtype=torch.bool, device=candidates.device)
     rivals = candidates & ~itself
     similarity = anchor @ target.T

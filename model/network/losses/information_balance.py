@@ -21,13 +21,15 @@ def infonce_bound(
 
     B is the number of candidates a row chooses among, so the bound is 0 for embeddings that tell nothing also where a
     person's other documents are left out. Pass unit vectors from frozen heads: the heads must not earn the bound.
+
+    See docs/method.md (L9).
     """
     most = log_candidate_count(candidates)
     return torch.minimum((most - contrastive_loss(modality, joint, candidates, 1 / TEMPERATURE)).clamp(min=0), most)
 
 
 def information_share(information: Float[Tensor, ""], most: Float[Tensor, ""]) -> Float[Tensor, ""]:
-    """I / log B, within [0, 1]; 0 when there was nothing to choose from."""
+    """I / log B, within [0, 1]; 0 when there was nothing to choose from. See docs/method.md (L10)."""
     return information / torch.where(most > 0, most, 1.0)
 
 
@@ -35,10 +37,15 @@ def stop_gradient_gap_loss(audio: Float[Tensor, ""], text: Float[Tensor, ""], *,
     """[relu(stopgrad(max) - min - margin)]^2 over the shares of both modalities.
 
     The stop-gradient matters: without it the gap closes as well by destroying the stronger modality.
+
+    See docs/method.md (L11).
     """
     return torch.relu(torch.maximum(audio, text).detach() - torch.minimum(audio, text) - margin).square()
 
 
 def absolute_gap_loss(audio: Float[Tensor, ""], text: Float[Tensor, ""]) -> Float[Tensor, ""]:
-    """|audio - text|, gradients on both: the ablation that shows what the stop-gradient is for."""
+    """|audio - text|, gradients on both: the ablation that shows what the stop-gradient is for.
+
+    See docs/method.md (L12).
+    """
     return (audio - text).abs()

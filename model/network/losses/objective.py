@@ -118,7 +118,10 @@ class Objective(nn.Module):
         )
 
     def forward(self, output: HilbertOutput, supervision: Supervision, progress: float | Term) -> Terms:
-        """The terms of one batch in training; `progress` is the share of the steps already taken, 0 to 1."""
+        """The terms of one batch in training; `progress` is the share of the steps already taken, 0 to 1.
+
+        See docs/method.md (L1, L7, L11, L12).
+        """
         documents = self._prepare(output, supervision)
         values = (
             self._tasks(output, supervision)
@@ -130,7 +133,10 @@ class Objective(nn.Module):
         return Terms(values=values, total=total)
 
     def weight(self, term: str) -> float:
-        """What a named term is multiplied by in the total; both contrasts share their weight, a task weighs 1."""
+        """What a named term is multiplied by in the total; both contrasts share their weight, a task weighs 1.
+
+        See docs/method.md (L1).
+        """
         weights = self.settings.weights
         return {
             "audio_to_joint": weights.contrastive / 2,
@@ -143,7 +149,10 @@ class Objective(nn.Module):
 
     @torch.no_grad()
     def retrieve(self, output: HilbertOutput, supervision: Supervision) -> Retrieval:
-        """Recall at 1 over documents that were not trained on; call it on the network in evaluation mode."""
+        """Recall at 1 over documents that were not trained on; call it on the network in evaluation mode.
+
+        See docs/method.md (E17).
+        """
         documents = self._prepare(output, supervision)
         audio, text = self.heads.audio(documents.audio), self.heads.text(documents.text)
         joint = self.heads.joint(documents.joint)

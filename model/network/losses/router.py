@@ -15,6 +15,8 @@ def load_balancing_loss(
     """Squared coefficient of variation of the experts' summed gates (Shazeer et al. 2017), population variance.
 
     0 when all experts carry the same, E - 1 when one carries all; 0 for a batch without documents.
+
+    See docs/method.md (L14).
     """
     gates = torch.softmax(zero_absent_rows(router_logits, present), dim=-1)
     load = zero_absent_rows(gates, present).sum(dim=0)
@@ -25,5 +27,5 @@ def load_balancing_loss(
 def router_z_loss(
     router_logits: Float[Tensor, "document expert"], present: Bool[Tensor, " document"]
 ) -> Float[Tensor, ""]:
-    """Mean squared log-sum-exp of the router's logits (z-loss, Zoph et al. 2022)."""
+    """Mean squared log-sum-exp of the router's logits (z-loss, Zoph et al. 2022). See docs/method.md (L15)."""
     return masked_mean(zero_absent_rows(router_logits, present).logsumexp(dim=-1).square(), present)

@@ -33,6 +33,8 @@ def candidate_mask(
     Two documents that share a group (a person, a family) are no negatives of each other. A negative
     id is nobody's relation. Rows and columns of documents that are not present are false throughout,
     so the diagonal says who takes part. The relation is symmetric.
+
+    See docs/method.md (L2).
     """
     itself = torch.eye(present.shape[0], dtype=torch.bool, device=present.device)
     related = torch.zeros_like(itself)

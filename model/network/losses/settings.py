@@ -1,4 +1,4 @@
-"""Which losses a network is trained for, and how much each counts (METHOD.md, Losses; the weights are ours)."""
+"""Which losses a network is trained for, and how much each counts (docs/method.md, Losses; the weights are ours)."""
 
 from __future__ import annotations
 

@@ -26,6 +26,8 @@ def task_loss(
     tau_la = 0 is plain cross-entropy; with 1 the logits themselves rank outcomes as if all were equally
     frequent (logit adjustment, Menon et al. 2021). A missing label (-1) is masked, never imputed; without
     any label the loss is a 0 that still belongs to the graph.
+
+    See docs/method.md (L13).
     """
     labelled = labels >= 0
     log_probability = torch.log_softmax(zero_absent_rows(logits, labelled) + adjustment * log_prior, dim=-1)

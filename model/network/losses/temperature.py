@@ -27,7 +27,7 @@ class LearnedTemperature(nn.Module):
         self.theta = nn.Parameter(torch.tensor(min(math.log(INITIAL), math.log(cap))))
 
     def forward(self) -> Float[Tensor, ""]:
-        """The factor on cosine similarities."""
+        """The factor on cosine similarities. See docs/method.md (L3)."""
         scale: Tensor = _Capped.apply(self.theta.exp(), self.cap)  # type: ignore[no-untyped-call]
         return scale
 

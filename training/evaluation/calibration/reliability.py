@@ -46,6 +46,8 @@ def calibration_error(
     """Mean over documents of the gap between their bin's mean risk and its share of cases (Naeini et al. 2015).
 
     For several outcomes at once pass `top_risks`. Raises ValueError without a document.
+
+    See docs/method.md (E9).
     """
     if not len(risks):
         raise ValueError("a calibration error needs labelled documents, and there are none")
@@ -68,7 +70,10 @@ def calibration_error(
 def top_risks(
     probabilities: Float[np.ndarray, "document outcome"], labels: Int[np.ndarray, " document"]
 ) -> tuple[Float[np.ndarray, " labelled"], Bool[np.ndarray, " labelled"]]:
-    """The risk of each labelled document's likeliest outcome, and whether that was so (Guo et al. 2017)."""
+    """The risk of each labelled document's likeliest outcome, and whether that was so (Guo et al. 2017).
+
+    See docs/method.md (E9).
+    """
     known_probabilities, known_labels = keep_labelled(probabilities, labels)
     return known_probabilities.max(axis=1), known_probabilities.argmax(axis=1) == known_labels
 
@@ -79,7 +84,7 @@ def finite_log_odds(probabilities: Float[np.ndarray, "*shape"]) -> Float[np.ndar
 
 
 def bins_of(risks: Float[np.ndarray, " document"], bins: int) -> Int[np.ndarray, " document"]:
-    """The bin of each document: about equal counts, equal risks together."""
+    """The bin of each document: about equal counts, equal risks together. See docs/method.md (E8)."""
     edges = np.unique(np.quantile(risks, np.linspace(0, 1, bins + 1)[1:-1]))
     return np.searchsorted(edges, risks, side="left")
 

@@ -91,7 +91,7 @@ class RiskQuality(FrozenSettings):
 
 
 def measure_risks(arm: ArmEvidence, settings: CalibrationSettings, bootstrap: BootstrapSettings) -> RiskQuality:
-    """The quality of an arm's calibrated risks, and of the uncalibrated ones beside them."""
+    """The quality of an arm's calibrated risks, and of the uncalibrated ones beside them. See docs/method.md (E8)."""
     predictions = arm.predictions
     shares = _shares(predictions)
     present = shares[shares > 0]

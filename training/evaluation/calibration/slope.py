@@ -20,7 +20,10 @@ _CLOSE = 1e-8
 
 
 def slope_of(predictions: OutOfFoldPredictions, outcome: int) -> Metric:
-    """Mean over repeats of the calibration slope of one outcome (its index); undefined where any repeat's is."""
+    """Mean over repeats of the calibration slope of one outcome (its index); undefined where any repeat's is.
+
+    See docs/method.md (E7).
+    """
     log_odds, is_case, known = _columns(predictions, outcome)
 
     def metric(rows: Int[np.ndarray, " drawn"]) -> float | None:
@@ -34,7 +37,10 @@ def slope_of(predictions: OutOfFoldPredictions, outcome: int) -> Metric:
 
 
 def intercept_of(predictions: OutOfFoldPredictions, outcome: int) -> Metric:
-    """Mean over repeats of the calibration in the large of one outcome (its index), at slope 1."""
+    """Mean over repeats of the calibration in the large of one outcome (its index), at slope 1.
+
+    See docs/method.md (E7).
+    """
     log_odds, is_case, known = _columns(predictions, outcome)
 
     def metric(rows: Int[np.ndarray, " drawn"]) -> float | None:

@@ -19,6 +19,8 @@ def fit_temperature(logits: Float[np.ndarray, "document outcome"], labels: Int[n
 
     The log loss is convex in 1/T and so has one minimum along log T, which golden-section search finds. The logits
     must come from documents that the network was not trained on.
+
+    See docs/method.md (K2).
     """
     if not (labels >= 0).any():
         return 1.0

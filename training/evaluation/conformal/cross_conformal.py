@@ -57,7 +57,7 @@ FitThresholds = Callable[..., ConformalThresholds]
 
 
 def measure_sets(predictions: OutOfFoldPredictions, alpha: float, settings: BootstrapSettings) -> ConformalMeasures:
-    """Coverage and size of the cross-conformal sets."""
+    """Coverage and size of the cross-conformal sets. See docs/method.md (K6)."""
     cases = _calibration_cases(predictions)
     withheld = []
     measured: dict[str, SetMeasures | None] = {}
@@ -83,6 +83,8 @@ def predict_cross_conformal(
     """Each document's set, with thresholds fitted on the other folds of its repeat.
 
     Raises TooFewCalibrationCasesError when some fold's others are too few for `fit`.
+
+    See docs/method.md (K6).
     """
     sets = np.zeros(predictions.probabilities.shape, dtype=bool)
     for repeat, (probabilities, fold_of) in enumerate(zip(predictions.probabilities, predictions.fold_of, strict=True)):

@@ -33,7 +33,7 @@ class ConformalThresholds:
 
 
 def fewest_cases(alpha: float) -> int:
-    """The smallest n with ceil((n + 1)(1 - alpha)) <= n: 9 at alpha = .1, 19 at .05."""
+    """The smallest n with ceil((n + 1)(1 - alpha)) <= n: 9 at alpha = .1, 19 at .05. See docs/method.md (K3)."""
     if not 0 < alpha < 1:
         raise ValueError("alpha, the share of sets that may miss, lies between 0 and 1")
     return math.ceil(1 / alpha - 1 - _ROUNDING)
@@ -49,6 +49,8 @@ def fit_marginal(
     """One threshold for all outcomes; coverage holds on average over outcomes.
 
     Raises TooFewCalibrationCasesError below `fewest_cases(alpha)` labelled documents.
+
+    See docs/method.md (K3).
     """
     known_probabilities, known_labels = keep_labelled(probabilities, labels)
     scores = _scores(known_probabilities, known_labels)
@@ -73,6 +75,8 @@ def fit_class_conditional(
     """A threshold for each outcome; coverage holds for each outcome.
 
     Raises TooFewCalibrationCasesError when any outcome has fewer than `fewest_cases(alpha)` cases.
+
+    See docs/method.md (K4).
     """
     known_probabilities, known_labels = keep_labelled(probabilities, labels)
     scores = _scores(known_probabilities, known_labels)
@@ -90,7 +94,10 @@ def fit_class_conditional(
 def predict_sets(
     fitted: ConformalThresholds, probabilities: Float[np.ndarray, "document outcome"]
 ) -> Bool[np.ndarray, "document outcome"]:
-    """Which outcomes each document's set holds; a set may be empty, and is then a sign of an odd document."""
+    """Which outcomes each document's set holds; a set may be empty, and is then a sign of an odd document.
+
+    See docs/method.md (K5).
+    """
     return np.asarray(1 - probabilities <= np.array(fitted.thresholds))
 
 
