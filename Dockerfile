@@ -1,13 +1,13 @@
-# Images of the service: api (serves migrations and webhooks too), worker, worker-gpu, training.
+# Images: api (also for migrations and webhooks), worker, worker-gpu, training.
 #
 #   docker build --target worker -t hilbert-worker .
 #
 # Another base:       --build-arg PYTHON_IMAGE=registry.example.org/python:3.11-slim-bookworm@sha256:...
-# Another index:      --secret id=pip,src=pip.conf   (there while packages are installed, in no layer)
-# Wheels at hand:     in deploy/docker/wheels        (for torch without CUDA, or a machine without a network)
+# Another index:      --secret id=pip,src=pip.conf   (available while packages are installed, stored in no layer)
+# Local wheels:       in deploy/docker/wheels        (for torch without CUDA, or a machine without a network)
 ARG PYTHON_IMAGE=python:3.11-slim-bookworm
 
-# Packages are installed in stages that end up in no image; an image takes the finished environment alone.
+# Packages are installed in build stages; an image copies only the finished environment.
 FROM ${PYTHON_IMAGE} AS building
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
 WORKDIR /opt/hilbert
@@ -27,7 +27,7 @@ FROM building AS building-training
 RUN --mount=type=secret,id=pip,target=/etc/pip.conf --mount=type=cache,target=/root/.cache/pip \
     --mount=source=deploy/docker,target=/wheels install-hilbert training
 
-# What every image has. Volumes made from these folders belong to the account, which may write nowhere else.
+# The base of every image. Volumes made from these folders belong to the account, which can write nowhere else.
 FROM ${PYTHON_IMAGE} AS base
 RUN apt-get update -qq \
  && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends tini \
@@ -49,7 +49,7 @@ COPY deploy/docker/healthcheck /usr/local/bin/
 WORKDIR /opt/hilbert
 ENTRYPOINT ["tini", "--", "hilbert"]
 
-# Worker images carry the demonstration bundle; a new volume for bundles begins with it.
+# Worker images contain the demonstration bundle; a new volume for bundles starts with it.
 FROM base AS with-bundle
 COPY --chown=hilbert examples/bundle /srv/bundles/demonstration
 COPY examples/bundle.pub examples/interview.flac examples/interview.vtt examples/
@@ -84,7 +84,7 @@ USER hilbert
 HEALTHCHECK --interval=5s --timeout=4s --start-period=300s --retries=3 CMD ["healthcheck", "worker"]
 CMD ["worker"]
 
-# For researchers: cohorts in, signed bundles out. Serves nothing, so there is nothing to ask after its health.
+# For researchers: from cohorts to signed bundles. It runs no server, so it has no health check.
 FROM with-bundle AS training
 COPY --from=building-training /opt/venv /opt/venv
 COPY pyproject.toml ./

@@ -1,16 +1,16 @@
-# Every verb sets up what it needs; `make` alone lists them.
+# Every target sets up what it needs; `make` alone lists them.
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# Processes that share the tests out; `make test WORKERS=0` runs them in one.
+# Number of test processes; `make test WORKERS=0` runs all tests in one.
 WORKERS ?= 3
 PIP := $(BIN)/pip --disable-pip-version-check -q
 .DEFAULT_GOAL := help
 
 .PHONY: help setup check test faults demo serve up journey endurance down bench bench-gpu demo-bundle alerts monitoring-journey clean
 
-help: ## list the verbs
+help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
 
 $(BIN)/python:
@@ -23,7 +23,7 @@ $(VENV)/.serving: pyproject.toml constraints.txt | $(BIN)/python
 	@$(PIP) install -c constraints.txt -e '.[api,worker]'
 	@touch $@
 
-# Everything: training, tests, checks. torch first, so that a CPU build at hand is taken.
+# Everything: training, tests, checks. torch is installed first, so that an available CPU build is used.
 $(VENV)/.development: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "Setting up the development environment in $(VENV) (once, a few minutes) ..."
 	@$(PIP) install -c constraints.txt torch
@@ -38,7 +38,7 @@ check: $(VENV)/.development ## ruff, mypy strict, import contracts
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-# The tests start many processes, and none of them should compile the same modules again.
+# The tests start many processes; with bytecode files each module is compiled only once.
 test: $(VENV)/.development ## run the tests with branch coverage
 	@$(BIN)/coverage erase
 	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/coverage run -m pytest -n $(WORKERS)
@@ -54,7 +54,7 @@ demo: $(VENV)/.serving ## score examples/interview.flac end to end through the r
 serve: $(VENV)/.serving ## start API, workers and sweeper on this machine
 	@exec $(BIN)/hilbert serve
 
-# With Docker and its compose plugin. docker-compose.yml says what can be set; deploy/README.md tells how.
+# These need Docker and its compose plugin. docker-compose.yml has the variables; deploy/README.md explains them.
 up: ## build the images and start the whole service in containers
 	@deploy/make-secrets
 	@docker compose build -q
@@ -62,7 +62,7 @@ up: ## build the images and start the whole service in containers
 	@echo "HILBERT answers at http://$${HILBERT_PUBLISH:-127.0.0.1:8000}"
 	@echo "A key:    docker compose exec api hilbert keys create NAME"
 
-journey: $(VENV)/.development ## look at the running containers as users, operators and auditors do
+journey: $(VENV)/.development ## test the running containers through the API, and inspect images and containers
 	@PYTHONPATH=. $(BIN)/pytest -q -s --no-header -p no:cacheprovider tests/docker/test_journey.py tests/docker/test_containers.py
 
 endurance: $(VENV)/.development ## replace and kill each running service under load; roll bundles out and back; back up, destroy, restore (a quarter of an hour)
@@ -71,23 +71,23 @@ endurance: $(VENV)/.development ## replace and kill each running service under l
 down: ## stop the containers; data and secrets are kept
 	@docker compose down
 
-# promtool comes out of Prometheus' image; nothing is installed for it.
+# promtool is in Prometheus' image, so nothing has to be installed.
 PROMETHEUS_IMAGE ?= prom/prometheus:v2.42.0
 PROMTOOL := docker run --rm --network none -v $(CURDIR)/deploy/monitoring/prometheus:/rules:ro -w /rules --entrypoint promtool $(PROMETHEUS_IMAGE)
 alerts: ## check Prometheus' configuration and fire each alert in a test (a few minutes, needs Docker)
 	@$(PROMTOOL) check config prometheus.yml
 	@for file in deploy/monitoring/prometheus/tests/*.yml; do $(PROMTOOL) test rules tests/$${file##*/} || exit 1; done
 
-monitoring-journey: $(VENV)/.development ## targets, dashboards and an alert on the real thing (minutes, needs Docker)
+monitoring-journey: $(VENV)/.development ## test targets, dashboards and an alert in a running stack (minutes, needs Docker)
 	@tests/docker/monitoring/run
 
-demo-bundle: $(VENV)/.development ## make the demonstration bundle again, from nothing
+demo-bundle: $(VENV)/.development ## make the demonstration bundle again, from scratch
 	@$(BIN)/hilbert-train demo --out examples/bundle
 
 bench: $(VENV)/.development ## print the benchmark tables (an hour)
 	@for file in $(filter-out %_gpu.py,$(wildcard bench/*.py)); do PYTHONPATH=. $(BIN)/python $$file || exit 1; done
 
-bench-gpu: $(VENV)/.development ## print the benchmark tables of a GPU, on a machine that has one
+bench-gpu: $(VENV)/.development ## print the benchmark tables of a GPU
 	@for file in bench/*_gpu.py; do PYTHONPATH=. $(BIN)/python $$file || exit 1; done
 
 clean: ## remove the environment and caches

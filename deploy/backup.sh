@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Back the service up while it works: database, objects, bundles, and the secrets without which nothing can be read.
+# Back up the running service: database, objects, bundles, settings and secrets.
 #
-#   deploy/backup.sh [FOLDER]       default: backups; prints the backup it has made, a folder below it
+#   deploy/backup.sh [FOLDER]       default: backups; prints the folder of the new backup
 #
-# A backup is there as a whole or not at all. It holds recordings, results and secrets: BACKUP_FILTER names a command that
-# every file goes through, such as BACKUP_FILTER='age -r age1...', and RESTORE_FILTER its reverse. Old backups are yours to
-# delete, and what was erased since lives on in them.
+# A backup is written completely or not at all. It contains recordings, results and secrets. BACKUP_FILTER is a command that
+# filters every file, such as BACKUP_FILTER='age -r age1...', and RESTORE_FILTER is its reverse. Old backups are not deleted by
+# this script, and they still contain data that was erased later.
 set -euo pipefail
 folder=$(realpath -m "${1:-backups}")
 source "$(dirname "$0")/stack.sh"
@@ -17,11 +17,11 @@ mkdir -p "$folder"
 partial=$(mktemp -d "$folder/.partial-XXXXXX")
 trap 'rm -rf "$partial"' EXIT
 
-keep() { # NAME: standard input becomes a file of the backup
+keep() { # NAME: write standard input to a file of the backup
   bash -c "$filter" >"$partial/$1"
 }
 
-objects() { # TAR-ARGUMENTS...: hot, so a file may go while it is read (status 1); what is being written is left out
+objects() { # TAR-ARGUMENTS...: the store is in use, so a file may disappear while it is read (status 1); unfinished files are left out
   once api sh -c 'tar "$@"; status=$?; [ "$status" -le 1 ]' sh -C /srv/objects --exclude '*#*' --warning=no-file-changed --warning=no-file-removed -cf - "$@" .
 }
 
@@ -29,10 +29,10 @@ docker compose exec -T postgres true 2>/dev/null || fail "The database is not ru
 schema=$(query "select version_num from alembic_version")
 start=$(date -u +'%Y-%m-%d %H:%M:%S')
 
-# Rows name objects, so objects are taken before the rows and, as far as they are new, after them; and from the rows on
-# until then the service removes no material, as long as this lock is held (service/maintenance/retention.py). So what a row of
-# the dump needs is in one of the two. What no row knows the service removes.
-hold() { # until `release`, or until this script has ended, however it does
+# Rows refer to objects. Objects are therefore copied before the rows, and new objects again after them. In between this lock stops
+# the service from removing material (service/maintenance/retention.py). So every object that a row of the dump needs is in one of
+# the two archives. After a restore the service removes objects without a row.
+hold() { # until `release`, or until the script ends in any way
   coproc HOLDER { docker compose exec -T postgres psql -U hilbert -d hilbert -XAtq; }
   echo "select 'held' from (select pg_advisory_lock(7214500362)) as lock;" >&"${HOLDER[1]}"
   [[ $(head -n 1 <&"${HOLDER[0]}") == held ]] || fail "The database gave no lock."

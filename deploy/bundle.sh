@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
-# Change the bundle that workers load, while they work.
+# Replace the bundle of running workers.
 #
-#   deploy/bundle.sh install FOLDER     verify a bundle in a fresh container and keep it beside the others; prints its name
+#   deploy/bundle.sh install FOLDER     verify a bundle in a new container and store it beside the others; prints its name
 #   deploy/bundle.sh activate NAME      roll it out
-#   deploy/bundle.sh rollback           roll out the one before
+#   deploy/bundle.sh rollback           roll out the previous bundle
 #   deploy/bundle.sh list
 #
-# New workers start beside the old ones, load the bundle and answer its golden recording. Only when all of them are healthy
-# do the old ones go: first those that prepare, so that nothing more begins with the old bundle; then, once what has begun
-# with it is done, the rest. After BUNDLE_PATIENCE seconds (600) what is not done is left to begin again with the new
-# one. If the new workers do not become healthy within ROLL_WITHIN seconds (300) the old bundle is current again, its
-# workers never stopped, and the status is 1.
+# New workers start beside the old ones, load the bundle and answer its golden recording. When all of them are healthy, the old
+# workers of `prepare` stop, so that no more assessments start with the old bundle. The other old workers stop when the assessments
+# that started with it are done, or after BUNDLE_PATIENCE seconds (600); unfinished assessments then start again with the new bundle.
+# If the new workers do not become healthy within ROLL_WITHIN seconds (300), the old bundle becomes current again, its workers were
+# never stopped, and the status is 1.
 set -euo pipefail
 source "$(dirname "$0")/stack.sh"
 within=${ROLL_WITHIN:-300}
@@ -20,7 +20,7 @@ services=(prepare encode score)
 hilbert() { once prepare hilbert bundle "$@"; }
 current() { hilbert list | awk '$2 == "current" {print $1}'; }
 
-roll_out() { # NAME-BEFORE: workers for what is current now
+roll_out() { # PREVIOUS-NAME: start workers for the current bundle
   local service before=$1
   declare -A old=()
   local fresh=()
@@ -42,7 +42,7 @@ roll_out() { # NAME-BEFORE: workers for what is current now
   retire ${old[encode]} ${old[score]}
 }
 
-drain() { # DIGEST: until nothing that has begun with it is open
+drain() { # DIGEST: wait until no assessment that started with it is open
   local ends=$((SECONDS + patience)) open
   while open=$(query "select count(*) from assessment where model_digest = '$1' and state in ('encoding', 'scoring')"); ((open > 0)); do
     if ((SECONDS >= ends)); then

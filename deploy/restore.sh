@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# Bring a backup back into a stack that holds nothing yet, and start it.
+# Restore a backup into an empty stack, and start it.
 #
-#   deploy/restore.sh BACKUP [--replace]      --replace: what the stack holds is deleted first
+#   deploy/restore.sh BACKUP [--replace]      --replace: delete the contents of the stack first
 #
-# The backup's schema may be older than the images', which migrate it, but not newer. Keys, results and webhooks are those of
-# the backup; what was running then goes on. What was erased after it was made is there again and must be erased again.
+# The schema of the backup may be older than that of the images, which migrate it, but not newer. Keys, results and webhooks are
+# those of the backup; unfinished assessments continue. Data that was erased after the backup is present again and must be erased
+# again.
 set -euo pipefail
 backup=$(realpath -m "${1:-}")
 source "$(dirname "$0")/stack.sh"
@@ -16,7 +17,7 @@ replace=no
 [[ -n ${1:-} && -f $backup/SHA256SUMS ]] || fail "usage: deploy/restore.sh BACKUP [--replace]; a backup is a folder that deploy/backup.sh has made"
 
 about() { awk -v name="$1" '$1 == name {print $2}' "$backup/ABOUT"; }
-kept() { bash -c "$filter" <"$backup/$1"; } # NAME: a file of the backup
+kept() { bash -c "$filter" <"$backup/$1"; } # NAME: print a file of the backup
 refuse_unless_replacing() { # WHAT
   [[ $replace == yes ]] || fail "$1. Restore into an empty stack (docker compose down -v), or add --replace, which deletes it."
 }
@@ -47,7 +48,7 @@ fi
 say "restoring $(about assessments) assessments of $(about made)"
 docker compose exec -T postgres sh -c 'dropdb -U hilbert --force hilbert && createdb -U hilbert -O hilbert hilbert'
 kept database.dump | docker compose exec -T postgres pg_restore -U hilbert -d hilbert --no-owner --exit-on-error
-# A database that was there before has the password of its own first start.
+# An existing database has the password of its first start.
 docker compose exec -T postgres psql -U hilbert -d hilbert -Xqf - <<'SQL'
 \set password `cat /run/secrets/postgres_password`
 alter role hilbert password :'password';

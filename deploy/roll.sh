@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Replace the containers of services one service after the other, without a request or an assessment that is lost.
+# Replace the containers of services, one service after the other, without losing a request or an assessment.
 #
 #   deploy/roll.sh SERVICE...                 for instance: deploy/roll.sh api prepare encode score deliver
 #
-# New containers, of the image and settings that are there now, start beside the old ones. Once they are healthy the old
-# ones stop in order: an API drains, a worker ends what it has in hand. If they do not become healthy within ROLL_WITHIN
-# seconds (300) they are removed, and the old ones were never touched. Redis and PostgreSQL cannot run twice: they restart,
-# and whoever needs them waits. The proxy reads its configuration again.
+# New containers, with the present image and settings, start beside the old ones. Once they are healthy the old ones stop in order:
+# an API drains, a worker finishes its stages. If the new containers do not become healthy within ROLL_WITHIN seconds (300), they are
+# removed, and the old ones keep running. Redis and PostgreSQL cannot run twice: they restart, and their clients retry. The proxy
+# reloads its configuration.
 set -euo pipefail
 source "$(dirname "$0")/stack.sh"
 within=${ROLL_WITHIN:-300}
@@ -24,7 +24,7 @@ roll() { # SERVICE
   say "$1: replaced"
 }
 
-restart() { # SERVICE: one that holds data
+restart() { # SERVICE: a service with data
   docker compose --progress quiet up -d --no-deps --force-recreate "$1" >&2
   mapfile -t NEW < <(docker compose ps -q "$1")
   wait_healthy "$within" "${NEW[@]}" || fail "$1 is not healthy after its restart: docker compose logs $1"

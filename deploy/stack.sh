@@ -1,5 +1,5 @@
-# What the scripts of this folder do with containers; they source it. COMPOSE_PROJECT_NAME, COMPOSE_FILE and whatever
-# else docker compose reads say which stack is meant; without them it is the one of docker-compose.yml.
+# Functions of the scripts in this folder, which source this file. COMPOSE_PROJECT_NAME, COMPOSE_FILE and the other variables of
+# docker compose select the stack; by default it is that of docker-compose.yml.
 # shellcheck shell=bash
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -7,13 +7,13 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 say() { printf '%s\n' "$*" >&2; }
 fail() { say "$@"; exit 1; }
 
-once() { # SERVICE PROGRAM ARGUMENTS...: run a program in a new container of the service, which is gone afterwards
+once() { # SERVICE PROGRAM ARGUMENTS...: run a program in a temporary container of the service
   local service=$1 program=$2
   shift 2
   docker compose --progress quiet run --rm --no-deps -T --entrypoint "$program" "$service" "$@"
 }
 
-start_beside() { # SERVICE: as many new containers as are running; their ids come in NEW, those of the others in OLD
+start_beside() { # SERVICE: start as many new containers as are running; sets NEW to their ids and OLD to those of the others
   local all
   mapfile -t OLD < <(docker compose ps -q "$1")
   ((${#OLD[@]})) || fail "No container of $1 is running; docker compose up -d $1 starts it."
@@ -23,11 +23,11 @@ start_beside() { # SERVICE: as many new containers as are running; their ids com
   ((${#NEW[@]} >= ${#OLD[@]})) || { remove "${NEW[@]}"; fail "New containers of $1 could not be started; the old ones go on."; }
 }
 
-healthy() { # ID: its state of health; `healthy` where nothing checks it and it runs
+healthy() { # ID: print its health; `healthy` if it runs and has no health check
   docker inspect -f '{{if not .State.Running}}{{.State.Status}}{{else if .State.Health}}{{.State.Health.Status}}{{else}}healthy{{end}}' "$1"
 }
 
-wait_healthy() { # SECONDS ID...: false when one of them is not healthy by then
+wait_healthy() { # SECONDS ID...: fails when one of them is not healthy in time
   local ends=$((SECONDS + $1)) id
   shift
   for id in "$@"; do
@@ -38,7 +38,7 @@ wait_healthy() { # SECONDS ID...: false when one of them is not healthy by then
   done
 }
 
-retire() { # ID...: stop in order, all at once, each for as long as its service allows; then remove
+retire() { # ID...: stop gracefully, all at once, each within its grace period; then remove
   local id
   (($#)) || return 0
   for id in "$@"; do docker stop "$id" >/dev/null & done
@@ -51,6 +51,6 @@ remove() { # ID...: at once
   docker rm -fv "$@" >/dev/null
 }
 
-query() { # SQL: its answer, bare
+query() { # SQL: print the bare result
   docker compose exec -T postgres psql -U hilbert -d hilbert -XAtqc "$1"
 }

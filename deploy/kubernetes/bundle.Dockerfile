@@ -2,7 +2,7 @@
 #
 #   docker build -f deploy/kubernetes/bundle.Dockerfile --build-arg BASE_IMAGE=busybox:1.37 -t registry.example.org/hilbert-bundle:2.1 BUNDLE_FOLDER
 #
-# Of the base nothing but `cp` is used.
+# Of the base image only `cp` is used.
 ARG BASE_IMAGE=debian:bookworm-slim
 FROM ${BASE_IMAGE}
 COPY --chmod=a+rX . /bundle
