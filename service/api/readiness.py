@@ -1,7 +1,7 @@
-"""Whether this process takes requests: what a load balancer asks, of each process by itself.
+"""Readiness of this process for a load balancer.
 
-Parts that all processes share (the queue, workers, a database that restarts) do not count: were they to, every process
-would be taken out at idempotency, and nobody would be left to say what is missing.
+Shared dependencies (the queue, the workers, a database that restarts) do not count: if they did, the load balancer
+would remove every process at once, and no process would be left to answer with the reason.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ RETRY_SECONDS = 0.5
 
 
 class Readiness:
-    """Ready idempotency the database has been met with the tables this code needs, until the process begins to stop."""
+    """Ready from the first time that the database has the schema this code needs, until the process starts to stop."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -31,24 +31,24 @@ class Readiness:
         self._thread = threading.Thread(target=self._run, name="readiness", daemon=True)
 
     def start(self) -> None:
-        """Look for the database, until it is there."""
+        """Start to check the database, until it has the schema."""
         self._thread.start()
 
     def stop(self) -> None:
-        """End and wait for the thread."""
+        """Stop the thread and wait for it."""
         self._done.set()
         self._thread.join(timeout=5)
 
     def drain(self) -> None:
-        """From now on the process sends load balancers away; it still answers whoever comes."""
+        """Report the process as not ready from now on; it still answers requests."""
         self._draining = True
 
     def missing(self) -> list[FieldProblem]:
-        """Why it is not ready; looks at nothing outside the process."""
+        """The reasons why the process is not ready; checks nothing outside the process."""
         if self._draining:
             return [FieldProblem(location="process", reason="is stopping")]
         if not self._database_ready.is_set():
-            return [FieldProblem(location="database", reason="was not met yet with the tables that this version needs")]
+            return [FieldProblem(location="database", reason="was not seen with the tables that this version needs")]
         return []
 
     def _run(self) -> None:
