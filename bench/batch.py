@@ -27,7 +27,7 @@ from rich.table import Table
 from service.embedded.serving import RunningService, running_service
 from service.settings import Settings
 
-WORKER = (sys.executable, "-m", "tests.service.rehearsal")
+WORKER = (sys.executable, "-m", "tests.service.fake_worker")
 QUEUES = "prepare,encode,score"
 WAV = b"RIFF\x00\x00\x00\x00WAVE" + b"x" * 100
 ENDED = {"finished", "cancelled"}

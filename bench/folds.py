@@ -29,9 +29,9 @@ from model.network.checkpoint import NetworkDescription, build
 from model.network.losses.settings import ObjectiveSettings
 from training.config import TrainerSettings
 from training.documents.labelled import LabelledDocument
-from training.documents.padding import choose_bounds
-from training.fit.learner import Recipe
-from training.fit.run_types import FoldMaterial, Look, Run
+from training.documents.padding import choose_padded_lengths
+from training.fit.learner import LearnerSpec
+from training.fit.run_types import EpochReport, FitOptions, FoldData
 from training.fit.trainer import train_stack
 
 OUTCOMES = {"spectrum": ("none", "depressive", "bipolar", "psychotic")}
@@ -56,34 +56,34 @@ def document(number: int, segments: int, dims: tuple[int, int]) -> LabelledDocum
     )
 
 
-def recipe(dims: tuple[int, int], width: int) -> Recipe:
+def spec(dims: tuple[int, int], width: int) -> LearnerSpec:
     description = NetworkDescription(
         audio_dim=dims[0], text_dim=dims[1], outcomes=OUTCOMES, network=NetworkSettings(width=width, dropout=0.2)
     )
-    return Recipe(
+    return LearnerSpec(
         name="bench", build=partial(build, description), width=width, outcomes=OUTCOMES, objective=ObjectiveSettings()
     )
 
 
 def seconds_a_step(
-    made: Recipe, folds: list[FoldMaterial], bounds: tuple[int, ...], steps: int = STEPS, threads: int = THREADS
+    made: LearnerSpec, folds: list[FoldData], bounds: tuple[int, ...], steps: int = STEPS, threads: int = THREADS
 ) -> float:
     """Seconds that one step of one fold takes in a stack of these folds; set-up and first step left out."""
     moments: list[float] = []
 
-    def look(_: Look) -> None:
+    def report(_: EpochReport) -> None:
         moments.append(time.perf_counter())
 
     settings = TrainerSettings(steps=steps + 1, look_every=1, threads=threads, device="cpu")
-    train_stack(made, folds, Run(settings=settings, modality_dropout=0.15, bounds=bounds, report=look))
+    train_stack(made, folds, FitOptions(settings=settings, modality_dropout=0.15, bounds=bounds, on_report=report))
     return (moments[-1] - moments[0]) / steps / len(folds)
 
 
-def floating_operations(made: Recipe, fold: FoldMaterial, bounds: tuple[int, ...]) -> float:
+def floating_operations(made: LearnerSpec, fold: FoldData, bounds: tuple[int, ...]) -> float:
     """Floating-point operations of the matrix products in one step of one fold, forwards and backwards."""
     settings = TrainerSettings(steps=1, threads=THREADS, device="cpu")
     with FlopCounterMode(display=False) as counter:
-        train_stack(made, [fold], Run(settings=settings, bounds=bounds))
+        train_stack(made, [fold], FitOptions(settings=settings, bounds=bounds))
     return float(counter.get_total_flops())
 
 
@@ -100,7 +100,7 @@ def multiply_rate() -> float:
 
 
 def seconds_side_by_side(
-    pool: ProcessPoolExecutor, made: Recipe, folds: list[FoldMaterial], bounds: tuple[int, ...]
+    pool: ProcessPoolExecutor, made: LearnerSpec, folds: list[FoldData], bounds: tuple[int, ...]
 ) -> float:
     """The same for two processes of one thread, each with a stack of these folds, running at the same time."""
     both = [pool.submit(seconds_a_step, made, folds, bounds, 2 * STEPS, 1) for _ in range(2)]
@@ -109,13 +109,13 @@ def seconds_side_by_side(
 
 def compare(name: str, lengths: list[int], dims: tuple[int, int], width: int, sizes: tuple[int, ...]) -> None:
     documents = [document(number, length, dims) for number, length in enumerate(lengths)]
-    made, bounds, longest = recipe(dims, width), choose_bounds(lengths), (max(lengths),)
+    made, bounds, longest = spec(dims, width), choose_padded_lengths(lengths), (max(lengths),)
     chance = np.random.default_rng(0)
     folds = []
     for number in range(max(sizes)):
         families = set(chance.permutation(DOCUMENTS // 2)[: TRAINED // 2].tolist())
         train = [document for at, document in enumerate(documents) if at // 2 in families]
-        folds.append(FoldMaterial(name=str(number), seed=number, train=train))
+        folds.append(FoldData(name=str(number), seed=number, train=train))
     arms = {"padded loop": (1, longest), "loop": (1, bounds)} | {f"stack of {s}": (s, bounds) for s in sizes}
     times: dict[str, list[float]] = {arm: [] for arm in arms}
     apart = {f"2 x stack of {s}": s for s in sizes}
@@ -147,8 +147,8 @@ def measure_memory() -> None:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     documents = [document(number, 64, dims) for number in range(1000)]
     features = sum(document.features.audio.nbytes + document.features.text.nbytes for document in documents) / 2**20
-    fold = FoldMaterial(name="all", seed=1, train=documents)
-    seconds = seconds_a_step(recipe(dims, 128), [fold], (64,), steps=1)
+    fold = FoldData(name="all", seed=1, train=documents)
+    seconds = seconds_a_step(spec(dims, 128), [fold], (64,), steps=1)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(f"n = 1000, 64 segments, 1280 + 1280 features, width 128: features {features:.0f} MB, ", end="")
     print(f"peak memory {peak:.0f} MB ({before:.0f} MB before), {seconds:.1f} s a step")

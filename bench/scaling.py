@@ -21,7 +21,7 @@ from rich.table import Table
 
 from bench.scaled.accounts import account, family_cpu_seconds
 from bench.scaled.projection import Law, fit
-from bench.scaled.site import ALL, REHEARSED, Servers, accounts, cores, open_servers
+from bench.scaled.site import ALL, FAKE_WORKER, Servers, accounts, cores, open_servers
 from service.settings import REPOSITORY
 
 EXAMPLE = REPOSITORY / "examples" / "interview.flac"
@@ -134,7 +134,7 @@ def ceiling(servers: Servers, assessments: int, counts: Iterable[int]) -> Table:
         title=f"bookkeeping alone: {assessments} assessments of a model that takes no time, 4 stages each",
     )  # fmt: skip
     for count in counts:
-        with servers.run() as run, run.workers([ALL] * count, REHEARSED) as pids:
+        with servers.run() as run, run.workers([ALL] * count, FAKE_WORKER) as pids:
             before, mine = family_cpu_seconds(servers.postgresql_pid), _cpu(pids)
             run.submit(assessments, TINY)
             run.finish()

@@ -33,7 +33,7 @@ from service.settings import Settings
 from service.storage.database import Database
 from service.storage.tables import AssessmentRow
 
-WORKER = (sys.executable, "-m", "tests.service.rehearsal")
+WORKER = (sys.executable, "-m", "tests.service.fake_worker")
 SEED = 20
 CHUNK_BYTES = 160
 BYTES_A_SECOND = 32_000
@@ -54,7 +54,7 @@ class Followed:
 
     id: str
     sent_at: float
-    estimates: list[tuple[float, float | None]] = field(default_factory=list)
+    reports: list[tuple[float, float | None]] = field(default_factory=list)
     ended_at: float | None = None
 
     @property
@@ -65,10 +65,10 @@ class Followed:
     def error_at(self, share: float) -> float | None:
         """How far off the expectation was when this share of its time had passed, as a share of what was left."""
         moment = self.sent_at + share * self.took
-        known = [(at, eta) for at, eta in self.estimates if eta is not None and self.ended_at and at < self.ended_at]
+        known = [(at, eta) for at, eta in self.reports if eta is not None and self.ended_at and at < self.ended_at]
         if not known or self.ended_at is None:
             return None
-        at, eta = min(known, key=lambda sample: abs(sample[0] - moment))
+        at, eta = min(known, key=lambda report: abs(report[0] - moment))
         return abs(eta - (self.ended_at - at)) / (self.ended_at - at)
 
 
@@ -165,7 +165,7 @@ async def overload(service: RunningService, rate: float, seconds: float) -> None
 def _service(workers: tuple[str, ...], slots: int, longest_queue: timedelta) -> Iterator[RunningService]:
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings(
-            data_dir=Path(folder), port=0, workers=workers, concurrency=slots, longest_queue=longest_queue
+            data_dir=Path(folder), port=0, workers=workers, concurrency=slots, max_queue_wait=longest_queue
         )
         with running_service(settings, WORKER) as service:
             yield service
@@ -196,7 +196,7 @@ async def _send(http: httpx.AsyncClient, service: RunningService, chunks: int) -
     body = response.json()
     submission = Followed(id=body["id"], sent_at=sent_at)
     if not _guess(service, body["id"], chunks):
-        submission.estimates.append((time.time(), body["progress"]["eta_seconds"]))
+        submission.reports.append((time.time(), body["progress"]["eta_seconds"]))
     return submission
 
 
@@ -221,7 +221,7 @@ async def _look(http: httpx.AsyncClient, followed: dict[str, Followed]) -> None:
             submission = followed.get(item["id"])
             if submission is None or submission.ended_at is not None:
                 continue
-            submission.estimates.append((time.time(), item["progress"]["eta_seconds"]))
+            submission.reports.append((time.time(), item["progress"]["eta_seconds"]))
             if item["finished_at"] is not None:
                 submission.ended_at = datetime.fromisoformat(item["finished_at"]).astimezone(UTC).timestamp()
 

@@ -1,6 +1,6 @@
 """Score a recording with its transcript and print each outcome's probability. Needs only `pip install httpx`.
 
-HILBERT_KEY=hil_... python examples/client.py interview.flac interview.vtt
+HILBERT_CLIENT_API_KEY=hil_... python examples/client.py interview.flac interview.vtt
 """
 
 import os
@@ -60,7 +60,7 @@ if __name__ == "__main__":
     environment = os.environ  # noqa: TID251  an application beside the service, with no settings of its
     with httpx.Client(
         base_url=environment.get("HILBERT_URL", "http://127.0.0.1:8000"),
-        headers={"Authorization": f"Bearer {environment['HILBERT_KEY']}"},
+        headers={"Authorization": f"Bearer {environment['HILBERT_CLIENT_API_KEY']}"},
         timeout=60,
     ) as service:
         sys.stdout.write(report(assess(service, Path(sys.argv[1]), Path(sys.argv[2]))) + "\n")

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # Score a recording with its transcript, wait for the answer and print it as JSON.
-#   HILBERT_KEY=hil_... examples/curl.sh interview.flac interview.vtt
+#   HILBERT_CLIENT_API_KEY=hil_... examples/curl.sh interview.flac interview.vtt
 set -euo pipefail
 
 url=${HILBERT_URL:-http://127.0.0.1:8000}
 audio=${1:?the recording}
 transcript=${2:?its transcript}
-authorization="Authorization: Bearer ${HILBERT_KEY:?the key that \`make serve\` printed once}"
+authorization="Authorization: Bearer ${HILBERT_CLIENT_API_KEY:?the key that \`make serve\` printed once}"
 
 # -D prints the headers: 202 Accepted names the new assessment in Location.
 location=$(curl --silent --show-error --fail-with-body -D - -o /dev/null -H "$authorization" \

@@ -140,6 +140,6 @@ def _log_odds(probability: Float[np.ndarray, " view"]) -> Float[np.ndarray, " vi
     return odds
 
 
-def _same_sign(one: float, other: float) -> bool:
+def _same_sign(left: float, right: float) -> bool:
     """Whether two contributions agree; those near zero never disagree."""
-    return one * other > 0 or min(abs(one), abs(other)) < SHARE_FLOOR
+    return left * right > 0 or min(abs(left), abs(right)) < SHARE_FLOOR

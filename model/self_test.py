@@ -90,25 +90,25 @@ def observe(graphs: Graphs, material: SegmentChunk) -> Behaviour:
 
 def check(graphs: Graphs, golden: Golden) -> Deviation:
     """Answer the golden recording; raises BundleMisbehaves when an answer is not the expected one."""
-    found = deviation(golden.expected, observe(graphs, golden.material))
-    if not found.tolerable:
+    measured = deviation(golden.expected, observe(graphs, golden.material))
+    if not measured.tolerable:
         raise BundleMisbehaves(
             "the golden recording is answered otherwise than at release: "
-            f"speech features by {found.speech:.1e} and text features by {found.text:.1e} of their length, "
-            f"probabilities by {found.probabilities:.1e}, contributions by {found.contributions:.1e}"
+            f"speech features by {measured.speech:.1e} and text features by {measured.text:.1e} of their length, "
+            f"probabilities by {measured.probabilities:.1e}, contributions by {measured.contributions:.1e}"
         )
-    return found
+    return measured
 
 
-def deviation(expected: Behaviour, found: Behaviour) -> Deviation:
+def deviation(expected: Behaviour, actual: Behaviour) -> Deviation:
     """Compare two behaviours; answers to other tasks, segments or outcomes are infinitely far apart."""
-    comparable = expected.answers.keys() == found.answers.keys()
-    pairs = [(answer, found.answers[task]) for task, answer in expected.answers.items()] if comparable else []
-    risks = [_largest(_risks(one), _risks(other)) for one, other in pairs]
-    shares = [_largest(_contributions(one), _contributions(other)) for one, other in pairs]
+    comparable = expected.answers.keys() == actual.answers.keys()
+    pairs = [(answer, actual.answers[task]) for task, answer in expected.answers.items()] if comparable else []
+    risks = [_largest(_risks(answer), _risks(other)) for answer, other in pairs]
+    shares = [_largest(_contributions(answer), _contributions(other)) for answer, other in pairs]
     return Deviation(
-        speech=_farthest(expected.features.audio, found.features.audio),
-        text=_farthest(expected.features.text, found.features.text),
+        speech=_farthest(expected.features.audio, actual.features.audio),
+        text=_farthest(expected.features.text, actual.features.text),
         probabilities=float(np.max(risks)) if pairs else np.inf,
         contributions=float(np.max(shares)) if pairs else np.inf,
     )
@@ -124,9 +124,9 @@ def _answer(scorer: Scorer, document: SegmentFeatures, task: str) -> GoldenAnswe
         text=text,
         contributions=tuple(
             GoldenContributions(
-                audio=one.audio, text=one.text, interaction=one.interaction, baseline=one.baseline, total=one.total
+                audio=part.audio, text=part.text, interaction=part.interaction, baseline=part.baseline, total=part.total
             )
-            for one in parts
+            for part in parts
         ),
     )
 
@@ -136,19 +136,19 @@ def _risks(answer: GoldenAnswer) -> Float[np.ndarray, "view outcome"]:
 
 
 def _contributions(answer: GoldenAnswer) -> Float[np.ndarray, "outcome part"]:
-    return np.array([tuple(one.model_dump().values()) for one in answer.contributions])
+    return np.array([tuple(part.model_dump().values()) for part in answer.contributions])
 
 
-def _largest(expected: Float[np.ndarray, ...], found: Float[np.ndarray, ...]) -> float:
-    if expected.shape != found.shape:
+def _largest(expected: Float[np.ndarray, ...], actual: Float[np.ndarray, ...]) -> float:
+    if expected.shape != actual.shape:
         return float("inf")
-    return float(np.max(np.abs(expected - found), initial=0.0))
+    return float(np.max(np.abs(expected - actual), initial=0.0))
 
 
-def _farthest(expected: Float[np.ndarray, ...], found: Float[np.ndarray, ...]) -> float:
+def _farthest(expected: Float[np.ndarray, ...], actual: Float[np.ndarray, ...]) -> float:
     """The largest distance between two features of a segment, relative to the length of the expected ones."""
-    if expected.shape != found.shape:
+    if expected.shape != actual.shape:
         return float("inf")
     lengths = np.linalg.norm(expected, axis=1)
-    distances = np.linalg.norm(found - expected, axis=1)
+    distances = np.linalg.norm(actual - expected, axis=1)
     return float(np.max(distances / np.maximum(lengths, np.finfo(np.float32).tiny), initial=0.0))

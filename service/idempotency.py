@@ -14,6 +14,7 @@ from service.auth.caller import Caller
 from service.errors.request import IdempotencyInFlight
 from service.storage.conflicts import insert_into
 from service.storage.database import Database, now
+from service.storage.lease import is_expired, is_owned_by
 from service.storage.tables import IdempotencyRow
 
 MAX_ROUTE_LENGTH = 128
@@ -44,7 +45,7 @@ class KeyLease:
     tenant: str
     key: str
     route: str
-    holder: str
+    owner: str
 
 
 def acquire_key(
@@ -55,7 +56,7 @@ def acquire_key(
     completed = database.read(lambda session: _find_completed(session, caller.tenant, key))
     if completed is not None:
         return completed
-    key_lease = KeyLease(tenant=caller.tenant, key=key, route=_bounded_route(route), holder=str(uuid.uuid4()))
+    key_lease = KeyLease(tenant=caller.tenant, key=key, route=_bounded_route(route), owner=str(uuid.uuid4()))
 
     def take(session: Session) -> KeyLease | CompletedRequest:
         if _insert_lease(session, key_lease, lease):
@@ -73,7 +74,7 @@ def renew_key(database: Database, key_lease: KeyLease, lease: timedelta) -> bool
     renewal = (
         update(IdempotencyRow)
         .where(*_mine(key_lease))
-        .values(held_until=now() + lease)
+        .values(lease_until=now() + lease)
         .returning(IdempotencyRow.key)
         .execution_options(synchronize_session=False)
     )
@@ -110,7 +111,7 @@ def delete_expired_keys(database: Database, age: timedelta) -> int:
             delete(IdempotencyRow)
             .where(
                 IdempotencyRow.created_at < moment - age,
-                or_(IdempotencyRow.status.is_not(None), IdempotencyRow.held_until < moment),
+                or_(IdempotencyRow.status.is_not(None), is_expired(IdempotencyRow, moment)),
             )
             .returning(IdempotencyRow.key)
             .execution_options(synchronize_session=False)
@@ -125,14 +126,19 @@ def is_same_route(completed: CompletedRequest, route: str) -> bool:
 
 def _insert_lease(session: Session, key_lease: KeyLease, lease: timedelta) -> bool:
     moment = now()
-    held = {"route": key_lease.route, "holder": key_lease.holder, "held_until": moment + lease, "created_at": moment}
+    held = {
+        IdempotencyRow.route: key_lease.route,
+        IdempotencyRow.owner: key_lease.owner,
+        IdempotencyRow.lease_until: moment + lease,
+        IdempotencyRow.created_at: moment,
+    }
     taken = session.scalars(
         insert_into(session, IdempotencyRow)
-        .values(tenant=key_lease.tenant, key=key_lease.key, **held)
+        .values({IdempotencyRow.tenant: key_lease.tenant, IdempotencyRow.key: key_lease.key, **held})
         .on_conflict_do_update(
             index_elements=[IdempotencyRow.tenant, IdempotencyRow.key],
             set_=held,
-            where=(IdempotencyRow.status.is_(None)) & (IdempotencyRow.held_until < moment),
+            where=IdempotencyRow.status.is_(None) & is_expired(IdempotencyRow, moment),
         )
         .returning(IdempotencyRow.key)
     ).all()
@@ -148,7 +154,7 @@ def _find_completed(session: Session, tenant: str, key: str) -> CompletedRequest
     if row.status is not None:
         response = StoredResponse(status=row.status, location=row.location, body=row.body)
         return CompletedRequest(route=row.route, digest=row.digest or "", response=response)
-    if row.held_until >= now():
+    if row.lease_until >= now():
         raise IdempotencyInFlight("The first request with this key has not been answered yet.")
     return None
 
@@ -157,7 +163,7 @@ def _mine(key_lease: KeyLease) -> tuple[ColumnElement[bool], ...]:
     return (
         IdempotencyRow.tenant == key_lease.tenant,
         IdempotencyRow.key == key_lease.key,
-        IdempotencyRow.holder == key_lease.holder,
+        is_owned_by(IdempotencyRow, key_lease.owner),
         IdempotencyRow.status.is_(None),
     )
 

@@ -13,7 +13,7 @@ from service.storage.conflicts import insert_into
 from service.storage.database import now
 from service.storage.tables import ModelRow, WorkerRow
 
-FORGET_AFTER = timedelta(days=1)
+LOST_WORKER_TTL = timedelta(days=1)
 CURRENT_WITHIN = timedelta(minutes=1)
 
 
@@ -90,7 +90,7 @@ def _register_model(session: Session, model: LoadedModel, moment: datetime) -> N
     )
 
 
-def beat(session: Session, worker: WorkerIdentity, model: LoadedModel | None, *, forward: bool) -> None:
+def record_heartbeat(session: Session, worker: WorkerIdentity, model: LoadedModel | None, *, forward: bool) -> None:
     """The worker lives; `forward`: its model has computed something since the last beat."""
     moment = now()
     values: dict[str, datetime] = {"beat_at": moment}
@@ -101,12 +101,12 @@ def beat(session: Session, worker: WorkerIdentity, model: LoadedModel | None, *,
         session.execute(update(ModelRow).where(ModelRow.digest == model.digest).values(seen_at=moment))
 
 
-def leave(session: Session, worker: WorkerIdentity) -> None:
+def deregister(session: Session, worker: WorkerIdentity) -> None:
     """The worker ends on purpose."""
     session.execute(delete(WorkerRow).where(WorkerRow.id == worker.id))
 
 
-def bury(session: Session, host: str, alive: Callable[[int], bool], silence: timedelta) -> None:
+def mark_dead(session: Session, host: str, alive: Callable[[int], bool], worker_timeout: timedelta) -> None:
     """Take workers of this host whose process is gone for silent, without waiting for it.
 
     A worker's id begins with its host and process id. A restarted container may give the same two to the next one.
@@ -114,17 +114,17 @@ def bury(session: Session, host: str, alive: Callable[[int], bool], silence: tim
     for worker_id in session.scalars(select(WorkerRow.id).where(WorkerRow.id.startswith(f"{host}-", autoescape=True))):
         of, pid, _ = worker_id.rsplit("-", 2)
         if of == host and not alive(int(pid)):
-            long_ago = now() - 2 * silence
+            long_ago = now() - 2 * worker_timeout
             session.execute(update(WorkerRow).where(WorkerRow.id == worker_id).values(beat_at=long_ago))
 
 
-def forget_lost(session: Session) -> None:
+def delete_lost_workers(session: Session) -> None:
     """Drop the rows of workers that were never heard of again."""
-    session.execute(delete(WorkerRow).where(WorkerRow.beat_at < now() - FORGET_AFTER))
+    session.execute(delete(WorkerRow).where(WorkerRow.beat_at < now() - LOST_WORKER_TTL))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LivingWorker:
+class LiveWorker:
     """A worker that was heard of lately and whose model has done a real forward pass."""
 
     id: str
@@ -134,15 +134,15 @@ class LivingWorker:
     model: str | None = None
 
 
-def living(session: Session, silence: timedelta, queue: str | None = None) -> list[LivingWorker]:
+def live_workers(session: Session, worker_timeout: timedelta, queue: str | None = None) -> list[LiveWorker]:
     """The living workers, all of them or those of one queue."""
     rows = session.execute(
         select(WorkerRow.id, WorkerRow.queues, WorkerRow.slots, WorkerRow.started_at, WorkerRow.model_digest).where(
-            WorkerRow.beat_at >= now() - silence, WorkerRow.forward_at.is_not(None)
+            WorkerRow.beat_at >= now() - worker_timeout, WorkerRow.forward_at.is_not(None)
         )
     ).all()
     workers = (
-        LivingWorker(
+        LiveWorker(
             id=row.id,
             queues=tuple(row.queues),
             slots=row.slots,
@@ -154,9 +154,9 @@ def living(session: Session, silence: timedelta, queue: str | None = None) -> li
     return [worker for worker in workers if queue is None or queue in worker.queues]
 
 
-def slots(session: Session, queue: str, silence: timedelta) -> int:
+def count_slots(session: Session, queue: str, worker_timeout: timedelta) -> int:
     """How many stages of a queue its living workers can work on at once."""
-    return sum(worker.slots for worker in living(session, silence, queue))
+    return sum(worker.slots for worker in live_workers(session, worker_timeout, queue))
 
 
 def registered_models(session: Session) -> tuple[RegisteredModel, ...]:

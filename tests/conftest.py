@@ -11,8 +11,10 @@ import pytest
 from hypothesis import HealthCheck, settings
 from jaxtyping import install_import_hook
 
+from tests.chance import give_threads_their_own_generators
 from tests.sharing import made_once
 
+give_threads_their_own_generators()
 install_import_hook("model", "beartype.beartype")
 
 # How long an example takes says more about the machine than about the code.
@@ -176,7 +178,7 @@ def small_bundle(encoders: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
     from model.bundle.manifest import Calibration, Manifest, Task, TaskCalibration
     from model.features import SegmentChunk, SegmentMaterial
     from model.network.hilbert import Hilbert
-    from training.release.bundle import Release, release
+    from training.release.bundle import ReleaseParts, release
 
     folder = tmp_path_factory.mktemp("bundles") / "small"
     torch.manual_seed(0)
@@ -192,7 +194,7 @@ def small_bundle(encoders: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
         text_mean=(0.1,) * 24,
     )
     task = Task(name="spectrum", outcomes=("none", "mild", "severe"))
-    parts = Release(
+    parts = ReleaseParts(
         network=network,
         calibration=calibration,
         encoders=encoders,

@@ -50,7 +50,7 @@ class WorkSite:
     """A data folder, what is submitted to it, and the worker that serves it."""
 
     def __init__(self, folder: Path, **settings: object) -> None:
-        self.settings = Settings(data_dir=folder, threads=1, sweep=timedelta(seconds=0.2), **settings)
+        self.settings = Settings(data_dir=folder, threads=1, sweep_interval=timedelta(seconds=0.2), **settings)
         self.settings.folder.mkdir()
         self.database = Database(self.settings.database)
         migrate(self.database)

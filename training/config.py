@@ -14,6 +14,8 @@ from model.network.losses.settings import ObjectiveSettings
 from training.evaluation.measures import MeasureSettings
 from training.folds.nested import FoldSettings
 
+CONFIGS = Path(__file__).parent / "configs"
+
 ArmName = Literal["hilbert", "audio_only", "text_only", "early_concat", "late_fusion"]
 
 
@@ -171,7 +173,7 @@ class RunSettings(Settings):
 
     @model_validator(mode="after")
     def _candidates_are_told_apart(self) -> RunSettings:
-        if len({one.name for one in self.candidates}) < len(self.candidates):
+        if len({candidate.name for candidate in self.candidates}) < len(self.candidates):
             raise ValueError("two candidates have one name: give each a name of its own")
         return self
 

@@ -22,7 +22,7 @@ from service.storage.database import Database
 from service.storage.migration import migrate
 from service.storage.objects import ObjectStore
 from service.storage.tables import AssessmentRow, StageRow
-from service.worker_registry import living
+from service.worker_registry import live_workers
 from tests.processes import running
 from tests.servers import postgresql_server, redis_server
 from tests.waiting import wait_for
@@ -30,7 +30,7 @@ from tests.worksite import stored_order
 
 ALL = "prepare,encode,score"
 REAL = (sys.executable, "-m", "service.cli.app", "worker")
-REHEARSED = (sys.executable, "-m", "tests.service.rehearsal")
+FAKE_WORKER = (sys.executable, "-m", "tests.service.fake_worker")
 CALLER = Caller(key_id="aaaaaaaa", tenant="bench")
 LONGEST_RUN_SECONDS = 1800
 
@@ -119,7 +119,7 @@ class Run:
 
     def _living(self) -> int:
         with self.database.reading() as session:
-            return len(living(session, self.settings.silence))
+            return len(live_workers(session, self.settings.worker_timeout))
 
     def submit(self, count: int, audio: bytes, transcript: bytes | None = None) -> None:
         """Many assessments of one recording, in one transaction, as a batch is."""

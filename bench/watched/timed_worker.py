@@ -12,31 +12,31 @@ import typer
 
 from service.settings import Settings
 from service.worker.main import start_worker
-from service.worker.model_adapter import open_assessor
-from service.worker.model_protocol import Assessor, Preparation
+from service.worker.model_adapter import open_model
+from service.worker.model_protocol import AssessmentModel, Preparation
 
 
-class TimedAssessor:
-    """The real assessor; what it is asked is passed on and timed."""
+class TimedModel:
+    """The real model; what it is asked is passed on and timed."""
 
-    def __init__(self, assessor: Assessor, notes: Path) -> None:
-        self._assessor = assessor
+    def __init__(self, model: AssessmentModel, notes: Path) -> None:
+        self._model = model
         self._notes = notes
         notes.touch()
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._assessor, name)
+        return getattr(self._model, name)
 
     def prepare(self, *material: Any) -> Preparation:
-        preparation = self._timed("prepare", self._assessor.prepare, *material)
+        preparation = self._timed("prepare", self._model.prepare, *material)
         values = {name: getattr(preparation, name) for name in preparation.__dataclass_fields__}
         return type(preparation)(**{**values, "chunks": self._walked(preparation.chunks)})
 
     def encode(self, *material: Any) -> bytes:
-        return self._timed("encode", self._assessor.encode, *material)
+        return self._timed("encode", self._model.encode, *material)
 
     def score(self, *material: Any) -> Any:
-        return self._timed("score", self._assessor.score, *material)
+        return self._timed("score", self._model.score, *material)
 
     def _walked(self, chunks: Iterator[Any]) -> Iterator[Any]:
         while (chunk := self._timed("prepare", next, chunks, None)) is not None:
@@ -51,8 +51,8 @@ class TimedAssessor:
                 notes.write(json.dumps({"call": name, "seconds": time.perf_counter() - begun}) + "\n")
 
 
-def _open(settings: Settings) -> TimedAssessor:
-    return TimedAssessor(open_assessor(settings), settings.folder / "calls.jsonl")
+def _open(settings: Settings) -> TimedModel:
+    return TimedModel(open_model(settings), settings.folder / "calls.jsonl")
 
 
 def worker(queues: str = typer.Option(), parent_pid: int | None = typer.Option(None)) -> None:

@@ -106,8 +106,8 @@ def _verify(folder: Path, manifest: Manifest) -> None:
 
 
 def _files(folder: Path) -> list[str]:
-    found = (file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file())
-    return sorted(path for path in found if path not in (MANIFEST, SIGNATURE))
+    paths = (file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file())
+    return sorted(path for path in paths if path not in (MANIFEST, SIGNATURE))
 
 
 def _sha256(file: Path) -> str:

@@ -50,8 +50,8 @@ class Trust:
         if signature is not None and signature.public in self.keys:
             return signature.key
         if self.required:
-            found = "not signed" if signature is None else f"signed by the key {signature.key}, which is not trusted"
-            raise BundleUntrusted(f"the bundle is {found}")
+            state = "not signed" if signature is None else f"signed by the key {signature.key}, which is not trusted"
+            raise BundleUntrusted(f"the bundle is {state}")
         return None
 
 

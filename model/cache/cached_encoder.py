@@ -16,7 +16,7 @@ from model.encoders.cancellation import Cancellation
 from model.encoders.description import EncoderDescription
 from model.encoders.encoder import Encoder
 
-RECIPE = b"1"
+CACHE_VERSION = b"1"
 """Counts up whenever the way from a segment's material to its vector changes outside the graph."""
 
 Material = TypeVar("Material", bound=np.ndarray | str)
@@ -43,9 +43,9 @@ def segment_key(fingerprint: str, provider: str, material: np.ndarray | str) -> 
     that the trace of an answer never names another one than computed it.
     """
     if isinstance(material, str):
-        return key_of(RECIPE, fingerprint.encode(), provider.encode(), b"text", material.encode("utf-8"))
+        return key_of(CACHE_VERSION, fingerprint.encode(), provider.encode(), b"text", material.encode("utf-8"))
     samples = np.ascontiguousarray(material, dtype=_STORED)
-    return key_of(RECIPE, fingerprint.encode(), provider.encode(), b"waveform", samples.tobytes())
+    return key_of(CACHE_VERSION, fingerprint.encode(), provider.encode(), b"waveform", samples.tobytes())
 
 
 class CachedEncoder(Generic[Material]):
@@ -81,9 +81,9 @@ class CachedEncoder(Generic[Material]):
         self, material: Sequence[Material], *, cancellation: Cancellation | None = None
     ) -> Float32[np.ndarray, "segment dim"]:
         """Encode segments, in order; equal ones once. Raises EncodingCancelled as soon as the cancellation fires."""
-        keys = [segment_key(self.fingerprint, self.provider, one) for one in material]
+        keys = [segment_key(self.fingerprint, self.provider, segment) for segment in material]
         known = {key: vector for key, kept in self._cache.get(keys).items() if (vector := self._read(kept)) is not None}
-        missing = {key: one for key, one in zip(keys, material, strict=True) if key not in known}
+        missing = {key: segment for key, segment in zip(keys, material, strict=True) if key not in known}
         if missing:
             encoded = self._encoder.encode(list(missing.values()), cancellation=cancellation)
             made = dict(zip(missing, encoded, strict=True))

@@ -137,8 +137,8 @@ class Batcher(Generic[Material]):
                     self._changed.notify_all()  # there is room again
                     return batch
                 pause = self._waiting.ready_in(now)
-                told = self._changed.wait(IDLE_SECONDS if pause is None else pause)
-                if not told and not self._waiting:
+                notified = self._changed.wait(IDLE_SECONDS if pause is None else pause)
+                if not notified and not self._waiting:
                     break
             self._thread = None
             return ()

@@ -36,9 +36,9 @@ def _card(device_id: int) -> str:
     except OSError:
         return ""
     device, name = ctypes.c_int(), ctypes.create_string_buffer(_NAME_BYTES)
-    found = (
+    succeeded = (
         driver.cuInit(0) == 0
         and driver.cuDeviceGet(ctypes.byref(device), device_id) == 0
         and driver.cuDeviceGetName(name, _NAME_BYTES, device) == 0
     )
-    return name.value.decode(errors="replace") if found else ""
+    return name.value.decode(errors="replace") if succeeded else ""

@@ -44,7 +44,7 @@ class GraphRunner:
 
     def run(self, inputs: Inputs, outputs: Sequence[str] | None = None) -> list[Array]:
         """The named outputs (all, by default) for these inputs, by name; all arrays are in the host's memory."""
-        names = [one.name for one in self._session.get_outputs()] if outputs is None else list(outputs)
+        names = [output.name for output in self._session.get_outputs()] if outputs is None else list(outputs)
         if self._bound is None:
             plain: list[Array] = self._session.run(names, dict(inputs))
             return plain
@@ -58,7 +58,7 @@ class GraphRunner:
         """
         if self._bound is None or self._feed is None:
             return
-        kinds = {one.name: _kind(one.type) for one in self._session.get_inputs()}
+        kinds = {declared.name: _kind(declared.type) for declared in self._session.get_inputs()}
         for rows, length in self._feed.shapes:
             material = np.zeros((rows, length), dtype=kinds[self._feed.material])
             lengths = np.full(rows, length, dtype=kinds[self._feed.lengths])
@@ -98,10 +98,10 @@ class BoundSession:
         with self._lock:
             if (recorded := self._recorded.get(key)) is not None:
                 return recorded.run(self._session, whole)
-            found = self._run_plainly(whole, names)
+            results = self._run_plainly(whole, names)
             number = len(self._recorded) + 1
-            self._recorded[key] = self._prepare(number, whole, dict(zip(names, found, strict=True)))
-            return found
+            self._recorded[key] = self._prepare(number, whole, dict(zip(names, results, strict=True)))
+            return results
 
     def _run_plainly(self, inputs: Inputs, names: Sequence[str]) -> list[Array]:
         binding = self._session.io_binding()
@@ -110,8 +110,8 @@ class BoundSession:
         for name in names:
             binding.bind_output(name, *self._place)
         self._session.run_with_iobinding(binding, _run_options(-1) if self._capture else None)
-        found: list[Array] = binding.copy_outputs_to_cpu()
-        return found
+        results: list[Array] = binding.copy_outputs_to_cpu()
+        return results
 
     def _prepare(self, number: int, inputs: Inputs, outputs: Inputs) -> Recorded:
         binding = self._session.io_binding()

@@ -131,10 +131,10 @@ def session_options(options: RuntimeOptions) -> onnxruntime.SessionOptions:
 
 def checked(session: Session, device: Device) -> Session:
     """The session, if it runs on the device it was opened for; raises DeviceUnavailable otherwise."""
-    found = session.get_providers()[0]
-    if found != NAMES[device]:
+    provider = session.get_providers()[0]
+    if provider != NAMES[device]:
         raise DeviceUnavailable(
-            f"a graph opened for {device} would run on {found}: its driver or libraries do not load"
+            f"a graph opened for {device} would run on {provider}: its driver or libraries do not load"
         )
     return session
 

@@ -36,8 +36,8 @@ class Checkpoint:
     @property
     def commit(self) -> str | None:
         """The commit on the hub; None for a local folder."""
-        found: str | None = getattr(self.config, "_commit_hash", None)
-        return found
+        commit: str | None = getattr(self.config, "_commit_hash", None)
+        return commit
 
     def load(self, architecture: Any, *, config: Any = None, **options: Any) -> Any:
         """The network in float32, ready to be traced; `config` in place of the checkpoint's own.

@@ -74,7 +74,7 @@ def measure_parity(
 ) -> ParityReport:
     """Run graph and float32 module on every probe, graphs in batches as they come."""
     session = open_session(graph, RuntimeOptions())
-    found: list[ProbeParity] = []
+    compared: list[ProbeParity] = []
     spoken: list[tuple[Rows, Rows]] = []
     largest = 0.0
     for probe in probes:
@@ -82,7 +82,7 @@ def measure_parity(
             reference = module(*probe.inputs).numpy()
         feed = {name: value.numpy() for name, value in zip(signature.inputs, probe.inputs, strict=True)}
         (features,) = session.run(list(signature.outputs), feed)
-        found.append(_compare(probe.name, features, reference))
+        compared.append(_compare(probe.name, features, reference))
         largest = max(largest, float(np.abs(reference).max(initial=0.0)))
         if probe.real:
             spoken.append((features, reference))
@@ -90,7 +90,7 @@ def measure_parity(
         precision=precision,
         torch=torch.__version__,
         runtime=RUNTIME_VERSION,
-        probes=tuple(found),
+        probes=tuple(compared),
         of_spread=_of_spread(spoken),
         largest=largest,
     )

@@ -34,8 +34,12 @@ def read_material(audio: Path | None, transcript: Path | None, *, segments: int 
     with TemporaryDirectory() as scratch:
         recording = read_recording(audio=audio, transcript=words, scratch=Path(scratch), limits=AudioLimits())
         cut = segment(recording, SegmentSettings(), QualitySettings())
-        found = [one for chunk in chunks(recording, cut) for one in chunk.segments][:segments]
+        materials = [material for chunk in chunks(recording, cut) for material in chunk.segments][:segments]
     return ProbeMaterial(
-        waveforms=tuple(one.samples.astype(np.float32) / np.float32(FULL_SCALE) for one in found if len(one.samples)),
-        texts=tuple(one.text for one in found if one.text.strip()),
+        waveforms=tuple(
+            material.samples.astype(np.float32) / np.float32(FULL_SCALE)
+            for material in materials
+            if len(material.samples)
+        ),
+        texts=tuple(material.text for material in materials if material.text.strip()),
     )

@@ -44,15 +44,17 @@ def speech_probes(real: Sequence[Waveform] = ()) -> list[Probe]:
     torch.manual_seed(0)
     voiced = synthetic_voice(3.0)
     voiced += torch.randn(len(voiced)) * _ROOM
-    found = [
+    probes = [
         Probe(name="noise of 2 s", inputs=_waveforms(2, 32_000, 7_000)),
         Probe(name="noise of 0.5 s", inputs=_waveforms(1, 8_000, 0)),
         Probe(name="noise of 5 s", inputs=_waveforms(3, 80_000, 30_001)),
         Probe(name="synthetic voice", inputs=_padded([voiced, voiced.flip(0) * 0.1], 0)),
     ]
     if real:
-        found.append(Probe(name="real speech", inputs=_padded([torch.from_numpy(wave) for wave in real], 0), real=True))
-    return found
+        probes.append(
+            Probe(name="real speech", inputs=_padded([torch.from_numpy(wave) for wave in real], 0), real=True)
+        )
+    return probes
 
 
 def text_probes(
@@ -60,15 +62,15 @@ def text_probes(
 ) -> list[Probe]:
     """Token ids and valid counts: random tokens in batches whose last row is shorter, sentences, and real words."""
     torch.manual_seed(0)
-    found = [
+    probes = [
         Probe(name="24 random tokens", inputs=_tokens((2, 24), 9, pad, vocabulary)),
         Probe(name="8 random tokens", inputs=_tokens((1, 8), 0, pad, vocabulary)),
         Probe(name="64 random tokens", inputs=_tokens((3, 64), 40, pad, vocabulary)),
         Probe(name="sentences", inputs=_read(tokenizer, TEXTS, pad, longest)),
     ]
     if real:
-        found.append(Probe(name="real words", inputs=_read(tokenizer, real, pad, longest), real=True))
-    return found
+        probes.append(Probe(name="real words", inputs=_read(tokenizer, real, pad, longest), real=True))
+    return probes
 
 
 def synthetic_voice(seconds: float) -> Float[Tensor, " sample"]:

@@ -55,8 +55,8 @@ def _segment_audio(
     texts = distribute(layout.phrases if has_text else (), cuts)
     segments = tuple(_segments(layout.speech, cuts, texts, has_audio=True))
     sound = _sound(audio, activity, heard, layout.speech, settings)
-    found = judge(sound, wording, len(segments), quality)
-    return Segmentation(segments=segments, quality=found, has_audio=True, has_text=has_text)
+    recording_quality = judge(sound, wording, len(segments), quality)
+    return Segmentation(segments=segments, quality=recording_quality, has_audio=True, has_text=has_text)
 
 
 def _segment_text(transcript: Transcript, settings: SegmentSettings, quality: QualitySettings) -> Segmentation:

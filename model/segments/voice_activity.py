@@ -57,13 +57,13 @@ def islands(activity: Activity, settings: SegmentSettings) -> list[Stretch]:
     """
     leave = settings.speech_threshold - HYSTERESIS
     raised = np.flatnonzero(activity.probability >= settings.speech_threshold)
-    found = [
+    candidates = [
         (_crossing(activity, start, leave), _crossing(activity, stop, leave))
         for start, stop in _runs(activity.probability >= leave)
         if _holds(raised, start, stop)
     ]
     pause = round(settings.shortest_pause * SAMPLE_RATE)
-    kept = [(start, stop) for start, stop in join(found, pause) if stop - start >= SHORTEST_ISLAND]
+    kept = [(start, stop) for start, stop in join(candidates, pause) if stop - start >= SHORTEST_ISLAND]
     padded = [(max(start - PADDING, 0), min(stop + PADDING, activity.samples)) for start, stop in kept]
     return join(padded, 1)
 

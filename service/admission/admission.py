@@ -19,7 +19,7 @@ from math import ceil
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
-from service.admission.queue_position import Outlook, Snapshot
+from service.admission.queue_position import PositionSnapshot, QueuePositions
 from service.assessments.states import Priority
 from service.auth.caller import Caller
 from service.errors.unavailable import Overloaded, TooManyAssessments
@@ -28,26 +28,26 @@ from service.settings import Settings
 from service.storage.database import Database, now
 from service.storage.tables import ReservationRow
 
-EARLY = timedelta(seconds=1)
+EARLY_TOLERANCE = timedelta(seconds=1)
 """Clocks and rounding: a request with a key of its own that comes so much too early is in time. Of requests that share
 an API key nobody knows which one was promised the place: there the first to come when it is due has it, and the time
 in which another one could take it is to be short."""
-GRACE = timedelta(seconds=60)
+RESERVATION_GRACE = timedelta(seconds=60)
 """A promised place that nobody takes for so long is given away."""
-FARTHEST = timedelta(hours=1)
+MAX_RESERVATION_DELAY = timedelta(hours=1)
 """Nothing is promised for later than this."""
-MOST_FOR_ONE_KEY = 1_000
-JITTER = 0.1
-CHANCE = random.SystemRandom()
-MOST_JITTER = 20.0
-IDLE_SECONDS = 60.0
-IDLE_STAGES = 10.0
-COME_BACK_SECONDS = 60
-UNKNOWN_EACH = 1.0
+MAX_RESERVATIONS_PER_KEY = 1_000
+RETRY_JITTER = 0.1
+RANDOM = random.SystemRandom()
+MAX_JITTER_SECONDS = 20.0
+MIN_IDLE_SECONDS = 60.0
+IDLE_STAGE_DURATIONS = 10.0
+IDLE_RETRY_AFTER_SECONDS = 60
+DEFAULT_SECONDS_PER_ASSESSMENT = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bounds:
+class AdmissionLimits:
     """How long the queue may become; `share` is the most of one tenant, 0 for no bound."""
 
     wait: timedelta
@@ -55,13 +55,15 @@ class Bounds:
     share: int
 
 
-def bounds(settings: Settings) -> Bounds:
+def admission_limits(settings: Settings) -> AdmissionLimits:
     """The bounds that the settings set."""
-    return Bounds(wait=settings.longest_queue, depth=settings.most_queued, share=settings.tenant_share)
+    return AdmissionLimits(
+        wait=settings.max_queue_wait, depth=settings.max_queue_depth, share=settings.tenant_max_pending
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Applicant:
+class Requester:
     """Who wants to submit: by the key that it gave this one request, else by its API key."""
 
     caller: Caller
@@ -75,7 +77,7 @@ class Applicant:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Promise:
+class Reservation:
     """A place that was promised."""
 
     tenant: str
@@ -84,102 +86,102 @@ class Promise:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Admitted:
+class AdmissionGrant:
     """The right to submit once; `promise` was redeemed for it, if there was one."""
 
-    promise: Promise | None = None
+    promise: Reservation | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Delay:
+class AdmissionDelay:
     """Seconds until there is room; `own` when it is the tenant's own share that is used up."""
 
     seconds: float
     own: bool
 
 
-class Admission:
+class AdmissionController:
     """The door of one API process; made for many threads."""
 
-    def __init__(self, database: Database, outlook: Outlook, limits: Bounds) -> None:
+    def __init__(self, database: Database, queue_positions: QueuePositions, limits: AdmissionLimits) -> None:
         self._database = database
-        self._outlook = outlook
+        self._queue_positions = queue_positions
         self._limits = limits
         self._lock = threading.Lock()
-        self._inside: dict[str, int] = {}
+        self._in_progress: dict[str, int] = {}
 
     @property
-    def inside(self) -> int:
+    def in_progress(self) -> int:
         """How many submissions are on their way in."""
         with self._lock:
-            return sum(self._inside.values())
+            return sum(self._in_progress.values())
 
-    def enter(self, applicant: Applicant, lane: Priority) -> Admitted:
+    def admit(self, requester: Requester, lane: Priority) -> AdmissionGrant:
         """Let a submission in, which has to `leave` afterwards. Raises Overloaded, TooManyAssessments."""
-        snapshot = self._outlook.snapshot()
+        snapshot = self._queue_positions.snapshot()
         if lane == Priority.BATCH:
             self._refuse_deep(snapshot)
-            admitted = Admitted()
+            grant = AdmissionGrant()
         else:
-            _refuse_idle(snapshot)
-            calm = not snapshot.promised and self._delay(snapshot, applicant.caller.tenant, 0, 0).seconds <= 0
-            admitted = Admitted() if calm else self._decide(snapshot, applicant)
-        self._count(applicant.caller.tenant, 1)
-        return admitted
+            _refuse_without_workers(snapshot)
+            calm = not snapshot.promised and self._delay(snapshot, requester.caller.tenant, 0, 0).seconds <= 0
+            grant = AdmissionGrant() if calm else self._decide(snapshot, requester)
+        self._count(requester.caller.tenant, 1)
+        return grant
 
-    def leave(self, applicant: Applicant, admitted: Admitted, *, accepted: bool) -> None:
+    def release(self, requester: Requester, grant: AdmissionGrant, *, accepted: bool) -> None:
         """The submission is over; one that came to nothing gets its promise back."""
-        self._count(applicant.caller.tenant, -1)
-        if accepted or admitted.promise is None:
+        self._count(requester.caller.tenant, -1)
+        if accepted or grant.promise is None:
             return
-        promise, expires_at = admitted.promise, now() + GRACE
-        self._database.write(lambda session: session.add(_row(promise, expires_at)))
+        promise, expires_at = grant.promise, now() + RESERVATION_GRACE
+        self._database.write(lambda session: session.add(_reservation_row(promise, expires_at)))
 
-    def _refuse_deep(self, snapshot: Snapshot) -> None:
+    def _refuse_deep(self, snapshot: PositionSnapshot) -> None:
         depth = snapshot.lanes[Priority.BATCH].depth
         if depth >= self._limits.depth:
             ADMISSION_REFUSED.labels(reason="lane_full").inc()
-            seconds = (depth - self._limits.depth + 1) * (snapshot.each() or UNKNOWN_EACH)
-            raise Overloaded("The batch lane is full.", retry_after=_spread(seconds))
+            seconds = (depth - self._limits.depth + 1) * (snapshot.each() or DEFAULT_SECONDS_PER_ASSESSMENT)
+            raise Overloaded("The batch lane is full.", retry_after=_with_jitter(seconds))
 
-    def _decide(self, snapshot: Snapshot, applicant: Applicant) -> Admitted:
-        decision = self._database.write(partial(self._decision, snapshot, applicant))
-        if isinstance(decision, Admitted):
+    def _decide(self, snapshot: PositionSnapshot, requester: Requester) -> AdmissionGrant:
+        decision = self._database.write(partial(self._decision, snapshot, requester))
+        if isinstance(decision, AdmissionGrant):
             return decision
         too_many = isinstance(decision, TooManyAssessments)
         ADMISSION_REFUSED.labels(reason="share_used" if too_many else "queue_long").inc()
         raise decision
 
     def _decision(
-        self, snapshot: Snapshot, applicant: Applicant, session: Session
-    ) -> Admitted | Overloaded | TooManyAssessments:
+        self, snapshot: PositionSnapshot, requester: Requester, session: Session
+    ) -> AdmissionGrant | Overloaded | TooManyAssessments:
         """Redeem a promise that is due, take free room, or get a promise and be refused."""
-        tenant, identity, moment = applicant.caller.tenant, applicant.identity, now()
-        early = EARLY if applicant.request_key is not None else timedelta(0)
+        tenant, identity, moment = requester.caller.tenant, requester.identity, now()
+        early = EARLY_TOLERANCE if requester.request_key is not None else timedelta(0)
         if (due := _redeem(session, tenant, identity, moment, early)) is not None:
-            return Admitted(promise=due)
-        held = _held(session, tenant, identity)
-        if held and applicant.request_key is not None:
+            return AdmissionGrant(promise=due)
+        held = _reserved_for_requester(session, tenant, identity)
+        if held and requester.request_key is not None:
             return _refusal(ceil((held[0] - moment).total_seconds()), own=False)
-        promised, own = _promised(session, tenant, moment)
+        promised, own = _count_reservations(session, tenant, moment)
         delay = self._delay(snapshot, tenant, promised, own)
         if delay.seconds <= 0:
-            return Admitted()
-        seconds = _spread(min(delay.seconds, FARTHEST.total_seconds()))
+            return AdmissionGrant()
+        seconds = _with_jitter(min(delay.seconds, MAX_RESERVATION_DELAY.total_seconds()))
         if self._may_promise(delay, promised, len(held)):
             due_at = moment + timedelta(seconds=seconds)
-            promise = Promise(tenant=tenant, identity=identity, due_at=due_at)
-            session.add(_row(promise, due_at + GRACE))
+            promise = Reservation(tenant=tenant, identity=identity, due_at=due_at)
+            session.add(_reservation_row(promise, due_at + RESERVATION_GRACE))
         return _refusal(seconds, own=delay.own)
 
-    def _may_promise(self, delay: Delay, promised: int, held: int) -> bool:
-        near = delay.seconds <= FARTHEST.total_seconds()
-        return near and promised < self._limits.depth and held < MOST_FOR_ONE_KEY
+    def _may_promise(self, delay: AdmissionDelay, promised: int, held: int) -> bool:
+        near = delay.seconds <= MAX_RESERVATION_DELAY.total_seconds()
+        return near and promised < self._limits.depth and held < MAX_RESERVATIONS_PER_KEY
 
-    def _delay(self, snapshot: Snapshot, tenant: str, promised: int, own: int) -> Delay:
+    def _delay(self, snapshot: PositionSnapshot, tenant: str, promised: int, own: int) -> AdmissionDelay:
         """Until there is room for one more besides so many promises, of which some are the tenant's own."""
         line, known = snapshot.lanes[Priority.ROUTINE], snapshot.each()
-        each = known or UNKNOWN_EACH
+        each = known or DEFAULT_SECONDS_PER_ASSESSMENT
         inside, own_inside = self._counts(tenant)
         ahead = promised + inside + 1
         by_depth = (line.depth + ahead - self._limits.depth) * each
@@ -189,29 +191,29 @@ class Admission:
         ends = line.tenants.get(tenant, [])
         too_many = len(ends) + own + own_inside + 1 - self._limits.share
         if not self._limits.share or too_many <= 0:
-            return Delay(seconds=seconds, own=False)
-        by_share = max(0.0, _end_of(sorted(ends), too_many, each) - snapshot.age()) + each
-        return Delay(seconds=max(seconds, by_share), own=by_share >= seconds)
+            return AdmissionDelay(seconds=seconds, own=False)
+        by_share = max(0.0, _finish_of_nth(sorted(ends), too_many, each) - snapshot.age()) + each
+        return AdmissionDelay(seconds=max(seconds, by_share), own=by_share >= seconds)
 
     def _count(self, tenant: str, change: int) -> None:
         with self._lock:
-            self._inside[tenant] = self._inside.get(tenant, 0) + change
-            if not self._inside[tenant]:
-                del self._inside[tenant]
+            self._in_progress[tenant] = self._in_progress.get(tenant, 0) + change
+            if not self._in_progress[tenant]:
+                del self._in_progress[tenant]
 
     def _counts(self, tenant: str) -> tuple[int, int]:
         with self._lock:
-            return sum(self._inside.values()), self._inside.get(tenant, 0)
+            return sum(self._in_progress.values()), self._in_progress.get(tenant, 0)
 
 
-def _refuse_idle(snapshot: Snapshot) -> None:
+def _refuse_without_workers(snapshot: PositionSnapshot) -> None:
     """Refuse when the oldest stages have waited far longer than stages take, and nobody has taken any."""
     longest = 0.0 if snapshot.pace is None else snapshot.pace.longest
-    if snapshot.idle > max(IDLE_SECONDS, IDLE_STAGES * longest):
+    if snapshot.idle > max(MIN_IDLE_SECONDS, IDLE_STAGE_DURATIONS * longest):
         ADMISSION_REFUSED.labels(reason="nobody_works").inc()
         raise Overloaded(
             f"No worker has taken up any work for {snapshot.idle:.0f} seconds.",
-            retry_after=_spread(COME_BACK_SECONDS),
+            retry_after=_with_jitter(IDLE_RETRY_AFTER_SECONDS),
         )
 
 
@@ -221,19 +223,19 @@ def _refusal(seconds: int, *, own: bool) -> Overloaded | TooManyAssessments:
     return Overloaded("The queue is as long as it may be.", retry_after=max(1, seconds))
 
 
-def _spread(seconds: float) -> int:
+def _with_jitter(seconds: float) -> int:
     """Whole seconds, never fewer; a little later for some, so that not all come at once."""
-    return max(1, ceil(seconds + CHANCE.uniform(0, min(MOST_JITTER, JITTER * seconds))))
+    return max(1, ceil(seconds + RANDOM.uniform(0, min(MAX_JITTER_SECONDS, RETRY_JITTER * seconds))))
 
 
-def _end_of(ends: list[float], number: int, each: float) -> float:
+def _finish_of_nth(ends: list[float], number: int, each: float) -> float:
     """When so many of the tenant's assessments will be done, counting those promised behind the last."""
     if number <= len(ends):
         return ends[number - 1]
     return (ends[-1] if ends else 0.0) + (number - len(ends)) * each
 
 
-def _redeem(session: Session, tenant: str, identity: str, moment: datetime, early: timedelta) -> Promise | None:
+def _redeem(session: Session, tenant: str, identity: str, moment: datetime, early: timedelta) -> Reservation | None:
     """Take the earliest promise that is due; it is gone afterwards, and so is what nobody came for."""
     session.execute(delete(ReservationRow).where(ReservationRow.expires_at <= moment))
     row = session.scalars(
@@ -250,10 +252,10 @@ def _redeem(session: Session, tenant: str, identity: str, moment: datetime, earl
     if row is None:
         return None
     session.delete(row)
-    return Promise(tenant=tenant, identity=identity, due_at=row.due_at)
+    return Reservation(tenant=tenant, identity=identity, due_at=row.due_at)
 
 
-def _held(session: Session, tenant: str, identity: str) -> list[datetime]:
+def _reserved_for_requester(session: Session, tenant: str, identity: str) -> list[datetime]:
     """When the places are due that this client was promised, the next one first."""
     return list(
         session.scalars(
@@ -264,7 +266,7 @@ def _held(session: Session, tenant: str, identity: str) -> list[datetime]:
     )
 
 
-def _promised(session: Session, tenant: str, moment: datetime) -> tuple[int, int]:
+def _count_reservations(session: Session, tenant: str, moment: datetime) -> tuple[int, int]:
     """How many places are promised in all, and to this tenant."""
     counts = (
         select(ReservationRow.tenant, func.count())
@@ -275,7 +277,7 @@ def _promised(session: Session, tenant: str, moment: datetime) -> tuple[int, int
     return sum(by_tenant.values()), by_tenant.get(tenant, 0)
 
 
-def _row(promise: Promise, expires_at: datetime) -> ReservationRow:
+def _reservation_row(promise: Reservation, expires_at: datetime) -> ReservationRow:
     return ReservationRow(
         id=str(uuid.uuid4()),
         tenant=promise.tenant,

@@ -13,51 +13,51 @@ from time import monotonic
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from service.admission.simulation import Pool, Waiting, finishes, in_order, place_cost, pools_of
-from service.admission.throughput import Pace, measure
+from service.admission.simulation import PendingAssessment, SlotPool, added_wait, claim_order, finish_times, slot_pools
+from service.admission.throughput import Throughput, measure_throughput
 from service.assessments.states import FINAL_STATES, Assessment, Priority, StageKind, StageState, State
 from service.storage.database import Database, now
 from service.storage.tables import AssessmentRow, ReservationRow, StageRow
-from service.worker_registry import living
+from service.worker_registry import live_workers
 
-FRESH_SECONDS = 1.0
-SHARE_OF_TIME = 0.05
+SNAPSHOT_TTL_SECONDS = 1.0
+MAX_TIME_SHARE = 0.05
 """A long queue is read less often, so that reading it takes no more than this of a processor's time."""
-AT_LEAST_SECONDS = 0.1
-ASK_AGAIN_SECONDS = 2
-LONGEST_SILENCE_SECONDS = 60
-JITTER = 0.2
-CHANCE = random.SystemRandom()
+MIN_ETA_SECONDS = 0.1
+DEFAULT_POLL_SECONDS = 2
+MAX_POLL_SECONDS = 60
+POLL_JITTER = 0.2
+RANDOM = random.SystemRandom()
 Clock = Callable[[], float]
 """Seconds since some moment."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class QueuePosition:
     """How many are ahead in the lane, 0 for what is being worked on; and seconds until the end, where known."""
 
     position: int | None = None
     eta_seconds: float | None = None
 
 
-def ask_again_after(standing: Standing) -> int:
+def poll_after_seconds(queue_position: QueuePosition) -> int:
     """Whole seconds after which it makes sense to ask again: soon after the expected end, not all at once."""
-    if standing.eta_seconds is None:
-        return ASK_AGAIN_SECONDS
-    later = standing.eta_seconds * CHANCE.uniform(1.0, 1.0 + JITTER)
-    return min(LONGEST_SILENCE_SECONDS, max(1, ceil(later)))
+    if queue_position.eta_seconds is None:
+        return DEFAULT_POLL_SECONDS
+    later = queue_position.eta_seconds * RANDOM.uniform(1.0, 1.0 + POLL_JITTER)
+    return min(MAX_POLL_SECONDS, max(1, ceil(later)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """A standing at the moment of the snapshot."""
+class EstimatedPosition:
+    """A queue_position at the moment of the snapshot."""
 
     position: int
     finish: float | None
 
 
 @dataclass(slots=True, kw_only=True)
-class Lane:
+class LaneSummary:
     """A lane as a whole: how many are open, and in how many seconds all of them will be done."""
 
     depth: int = 0
@@ -67,7 +67,7 @@ class Lane:
 
 
 @dataclass(slots=True, kw_only=True)
-class Snapshot:
+class PositionSnapshot:
     """The queue at one moment.
 
     `age` tells how many seconds ago that was, `promised` how many places were promised to clients that are to come
@@ -75,16 +75,16 @@ class Snapshot:
     """
 
     age: Clock
-    places: dict[str, Place]
-    lanes: dict[Priority, Lane]
-    pace: Pace | None
-    pools: Mapping[StageKind, Pool] | None
+    places: dict[str, EstimatedPosition]
+    lanes: dict[Priority, LaneSummary]
+    pace: Throughput | None
+    pools: Mapping[StageKind, SlotPool] | None
     promised: int
     idle: float
 
     def each(self, seconds: float | None = None) -> float | None:
         """By how many seconds a recording of this length, else of the usual one, makes all behind it wait longer."""
-        return None if self.pace is None or self.pools is None else place_cost(self.pace, self.pools, seconds)
+        return None if self.pace is None or self.pools is None else added_wait(self.pace, self.pools, seconds)
 
     def add(self, assessment: Assessment, tenant: str) -> None:
         """Count one that has come since, as the last of its lane."""
@@ -98,41 +98,41 @@ class Snapshot:
         if place.finish is not None:
             line.wait = place.finish
 
-    def last(self, assessment: Assessment) -> Place:
+    def last(self, assessment: Assessment) -> EstimatedPosition:
         """The place of an assessment behind all others of its lane."""
         line, each = self.lanes[assessment.priority], self.each(assessment.audio_seconds)
         finish = None if line.wait is None or each is None else line.wait + each
-        return Place(position=line.depth, finish=finish)
+        return EstimatedPosition(position=line.depth, finish=finish)
 
 
-class Outlook:
+class QueuePositions:
     """The present snapshot of one process; made for many threads."""
 
-    def __init__(self, database: Database, silence: timedelta, clock: Clock = monotonic) -> None:
+    def __init__(self, database: Database, worker_timeout: timedelta, clock: Clock = monotonic) -> None:
         self._database = database
-        self._silence = silence
+        self._worker_timeout = worker_timeout
         self._clock = clock
         self._lock = threading.Lock()
-        self._snapshot: Snapshot | None = None
+        self._snapshot: PositionSnapshot | None = None
         self._fresh_until = 0.0
 
-    def of(self, assessment: Assessment) -> Standing:
+    def position_of(self, assessment: Assessment) -> QueuePosition:
         """How an assessment stands. Raises SQLAlchemyError when the queue has to be read and cannot be."""
         if assessment.state.final:
-            return Standing()
+            return QueuePosition()
         snapshot = self.snapshot()
         place = snapshot.places.get(assessment.id) or snapshot.last(assessment)
-        eta = None if place.finish is None else max(AT_LEAST_SECONDS, place.finish - snapshot.age())
+        eta = None if place.finish is None else max(MIN_ETA_SECONDS, place.finish - snapshot.age())
         position = place.position if assessment.state == State.QUEUED else 0
-        return Standing(position=position, eta_seconds=None if eta is None else round(eta, 1))
+        return QueuePosition(position=position, eta_seconds=None if eta is None else round(eta, 1))
 
-    def arrived(self, assessment: Assessment, tenant: str) -> None:
+    def add(self, assessment: Assessment, tenant: str) -> None:
         """Count an assessment that this process has just accepted."""
         with self._lock:
             if self._snapshot is not None:
                 self._snapshot.add(assessment, tenant)
 
-    def snapshot(self) -> Snapshot:
+    def snapshot(self) -> PositionSnapshot:
         """The queue as it was a moment ago. Raises SQLAlchemyError."""
         current = self._snapshot
         if current is not None and self._clock() < self._fresh_until:
@@ -141,54 +141,54 @@ class Outlook:
             return current if current is not None else self.snapshot()
         try:
             if self._snapshot is None or self._clock() >= self._fresh_until:
-                spent = _since_now(self._clock)
+                spent = _stopwatch(self._clock)
                 self._snapshot = self._database.read(self._take)
-                self._fresh_until = self._clock() + max(FRESH_SECONDS, spent() / SHARE_OF_TIME)
+                self._fresh_until = self._clock() + max(SNAPSHOT_TTL_SECONDS, spent() / MAX_TIME_SHARE)
             return self._snapshot
         finally:
             self._lock.release()
 
-    def _take(self, session: Session) -> Snapshot:
-        moment, age = now(), _since_now(self._clock)
-        pace = measure(session)
-        workers = living(session, self._silence)
+    def _take(self, session: Session) -> PositionSnapshot:
+        moment, age = now(), _stopwatch(self._clock)
+        pace = measure_throughput(session)
+        workers = live_workers(session, self._worker_timeout)
         served = {queue for worker in workers for queue in worker.queues}
         promised = session.scalar(
             select(func.count()).select_from(ReservationRow).where(ReservationRow.expires_at > moment)
         )
-        return snapshot_of(
-            _waiting(session, moment),
+        return build_snapshot(
+            _pending_assessments(session, moment),
             pace,
-            pools_of((worker.queues, worker.slots) for worker in workers),
+            slot_pools((worker.queues, worker.slots) for worker in workers),
             age=age,
             promised=promised or 0,
-            idle=_idle(session, pace, served, moment),
+            idle=_idle_seconds(session, pace, served, moment),
         )
 
 
-def snapshot_of(
-    waiting: list[Waiting],
-    pace: Pace | None,
-    pools: Mapping[StageKind, Pool] | None,
+def build_snapshot(
+    waiting: list[PendingAssessment],
+    pace: Throughput | None,
+    pools: Mapping[StageKind, SlotPool] | None,
     *,
     age: Clock,
     promised: int,
     idle: float,
-) -> Snapshot:
+) -> PositionSnapshot:
     """Work the queue through."""
-    ordered = in_order(waiting)
+    ordered = claim_order(waiting)
     known = pace is not None and pools is not None
-    ends = finishes(ordered, pace, pools) if pace is not None and pools is not None else [None] * len(ordered)
-    lanes = {lane: Lane(wait=0.0 if known else None) for lane in Priority}
-    places: dict[str, Place] = {}
+    ends = finish_times(ordered, pace, pools) if pace is not None and pools is not None else [None] * len(ordered)
+    lanes = {lane: LaneSummary(wait=0.0 if known else None) for lane in Priority}
+    places: dict[str, EstimatedPosition] = {}
     for one, finish in zip(ordered, ends, strict=True):
         lane = lanes[one.lane]
-        places[one.id] = Place(position=lane.depth, finish=finish)
+        places[one.id] = EstimatedPosition(position=lane.depth, finish=finish)
         lane.depth += 1
         lane.tenants.setdefault(one.tenant, []).append(finish or 0.0)
         if finish is not None:
             lane.wait = max(lane.wait or 0.0, finish)
-    return Snapshot(
+    return PositionSnapshot(
         age=age,
         places=places,
         lanes=lanes,
@@ -199,12 +199,12 @@ def snapshot_of(
     )
 
 
-def _since_now(clock: Clock) -> Clock:
+def _stopwatch(clock: Clock) -> Clock:
     started = clock()
     return lambda: clock() - started
 
 
-def _waiting(session: Session, moment: datetime) -> list[Waiting]:
+def _pending_assessments(session: Session, moment: datetime) -> list[PendingAssessment]:
     rows = session.execute(
         select(
             AssessmentRow.id,
@@ -218,9 +218,9 @@ def _waiting(session: Session, moment: datetime) -> list[Waiting]:
             AssessmentRow.segments_total,
         ).where(AssessmentRow.state.in_([state for state in State if state not in FINAL_STATES]))
     ).all()
-    spent = _spent(session, moment)
+    spent = _seconds_spent(session, moment)
     return [
-        Waiting(
+        PendingAssessment(
             id=row.id,
             tenant=row.tenant,
             lane=Priority(row.priority),
@@ -234,7 +234,7 @@ def _waiting(session: Session, moment: datetime) -> list[Waiting]:
     ]
 
 
-def _spent(session: Session, moment: datetime) -> dict[str, float]:
+def _seconds_spent(session: Session, moment: datetime) -> dict[str, float]:
     """Seconds that workers have been at each assessment's present stages."""
     spent: dict[str, float] = {}
     rows = session.execute(
@@ -249,7 +249,7 @@ def _spent(session: Session, moment: datetime) -> dict[str, float]:
     return spent
 
 
-def _idle(session: Session, pace: Pace | None, served: set[str], moment: datetime) -> float:
+def _idle_seconds(session: Session, pace: Throughput | None, served: set[str], moment: datetime) -> float:
     """Seconds for which ready routine stages have waited in vain; 0 where none does.
 
     In vain: nobody serves their kind, or nobody is at work and none of any kind was done since.

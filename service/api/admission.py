@@ -7,7 +7,7 @@ from typing import Annotated
 
 from fastapi import Depends, Header, Query
 
-from service.admission.admission import Admitted, Applicant
+from service.admission.admission import AdmissionGrant, Requester
 from service.api.dependencies import CallerDep, Components, ComponentsDep
 from service.api.idempotency import IdempotentRequest, IdempotentRequestDep
 from service.api.schemas.assessments import Metadata
@@ -20,27 +20,27 @@ from service.observability.metrics import SUBMISSIONS
 
 
 class AdmittedSubmission:
-    """A submission that was admitted; `admitted` is None when the request replays an earlier one."""
+    """A submission that was admitted; `grant` is None when the request replays an earlier one."""
 
     def __init__(
         self,
         components: Components,
         idempotency: IdempotentRequest,
-        applicant: Applicant,
-        admitted: Admitted | None,
+        requester: Requester,
+        grant: AdmissionGrant | None,
         priority: Priority,
     ) -> None:
         self.idempotency = idempotency
         self._admission = components.admission
-        self._outlook = components.outlook
-        self._applicant = applicant
-        self._admitted = admitted
+        self._queue_positions = components.queue_positions
+        self._requester = requester
+        self._grant = grant
         self._priority = priority
 
     @property
     def caller(self) -> Caller:
         """The caller that submits."""
-        return self._applicant.caller
+        return self._requester.caller
 
     def priority_of(self, metadata: Metadata) -> Priority:
         """The priority of the assessment, which the query may set to `batch`. Raises InvalidRequest if both differ."""
@@ -55,18 +55,18 @@ class AdmittedSubmission:
         """Record that the assessment is committed, and let later submissions see its position in the queue."""
         SUBMISSIONS.labels(priority=assessment.priority, outcome="accepted").inc()
         self._release(accepted=True)
-        self._outlook.arrived(assessment, self._applicant.caller.tenant)
+        self._queue_positions.add(assessment, self._requester.caller.tenant)
 
     def close(self) -> None:
         """Release the admission; a submission that was not marked as accepted counts as refused."""
         self._release(accepted=False)
 
     def _release(self, *, accepted: bool) -> None:
-        if self._admitted is not None:
+        if self._grant is not None:
             if not accepted:
                 SUBMISSIONS.labels(priority=self._priority, outcome="refused").inc()
-            self._admission.leave(self._applicant, self._admitted, accepted=accepted)
-            self._admitted = None
+            self._admission.release(self._requester, self._grant, accepted=accepted)
+            self._grant = None
 
 
 def admit_submission(
@@ -81,10 +81,9 @@ def admit_submission(
 ) -> Iterator[AdmittedSubmission]:
     """Admit the submission for the time of the request. Raises Overloaded, TooManyAssessments."""
     priority = priority or Priority.ROUTINE
-    applicant = Applicant(caller=caller, request_key=idempotency_key)
-    # A replay stores nothing, so it needs no capacity: it must be answered even while the queue is full.
-    admitted = None if idempotency.is_replay else _admit(components, applicant, priority)
-    submission = AdmittedSubmission(components, idempotency, applicant, admitted, priority)
+    requester = Requester(caller=caller, request_key=idempotency_key)
+    grant = None if idempotency.is_replay else _admit(components, requester, priority)
+    submission = AdmittedSubmission(components, idempotency, requester, grant, priority)
     try:
         yield submission
     finally:
@@ -93,13 +92,13 @@ def admit_submission(
 
 def require_batch_capacity(components: Components, caller: Caller) -> None:
     """Check that a whole batch may join the batch lane. Raises Overloaded while that lane is full."""
-    applicant = Applicant(caller=caller)
-    components.admission.leave(applicant, _admit(components, applicant, Priority.BATCH), accepted=True)
+    requester = Requester(caller=caller)
+    components.admission.release(requester, _admit(components, requester, Priority.BATCH), accepted=True)
 
 
-def _admit(components: Components, applicant: Applicant, priority: Priority) -> Admitted:
+def _admit(components: Components, requester: Requester, priority: Priority) -> AdmissionGrant:
     try:
-        return components.admission.enter(applicant, priority)
+        return components.admission.admit(requester, priority)
     except (Overloaded, TooManyAssessments):
         SUBMISSIONS.labels(priority=priority, outcome="refused").inc()
         raise

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from service.admission.queue_position import Outlook, Standing
+from service.admission.queue_position import QueuePosition, QueuePositions
 from service.assessments.repository import changed_since
 from service.assessments.states import Assessment
 from service.observability.logs import failure_fields
@@ -29,7 +29,7 @@ class AssessmentChange:
     """An assessment after a change, and its position in the queue."""
 
     assessment: Assessment
-    standing: Standing
+    queue_position: QueuePosition
 
 
 class ChangeSubscription:
@@ -73,14 +73,14 @@ class ChangeFeed:
     def __init__(
         self,
         database: Database,
-        outlook: Outlook,
+        queue_positions: QueuePositions,
         *,
         poll_seconds: float = POLL_SECONDS,
         keep_alive: float | None = None,
     ) -> None:
         self.keep_alive = KEEP_ALIVE_SECONDS if keep_alive is None else keep_alive
         self._database = database
-        self._outlook = outlook
+        self._queue_positions = queue_positions
         self._poll_seconds = poll_seconds
         self._subscriptions: set[ChangeSubscription] = set()
         self._task: asyncio.Task[None] | None = None
@@ -145,7 +145,7 @@ class ChangeFeed:
         return {
             assessment_id: None
             if assessment is None
-            else AssessmentChange(assessment=assessment, standing=self._outlook.of(assessment))
+            else AssessmentChange(assessment=assessment, queue_position=self._queue_positions.position_of(assessment))
             for assessment_id, assessment in changed.items()
         }
 

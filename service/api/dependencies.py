@@ -12,8 +12,8 @@ from typing import Annotated
 from fastapi import Depends, Request
 from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
 
-from service.admission.admission import Admission
-from service.admission.queue_position import Outlook
+from service.admission.admission import AdmissionController
+from service.admission.queue_position import QueuePositions
 from service.api.change_feed import ChangeFeed
 from service.api.readiness import Readiness
 from service.auth.caller import Caller
@@ -23,7 +23,7 @@ from service.maintenance.sweeper import Sweeper
 from service.settings import Settings
 from service.storage.database import Database
 from service.storage.objects import ObjectStore
-from service.task_queue.publisher import Doorbell
+from service.task_queue.publisher import TaskPublisher
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,11 +33,11 @@ class Components:
     settings: Settings
     database: Database
     objects: ObjectStore
-    doorbell: Doorbell
+    publisher: TaskPublisher
     sweeper: Sweeper
     api_keys: ApiKeyRepository
-    outlook: Outlook
-    admission: Admission
+    queue_positions: QueuePositions
+    admission: AdmissionController
     change_feed: ChangeFeed
     readiness: Readiness
 

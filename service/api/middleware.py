@@ -16,7 +16,7 @@ from service.api.error_handlers import CONNECTION_LOST, problem_response
 from service.errors.tree import InternalError
 from service.observability.logs import failure_fields
 from service.observability.metrics import ACTIVE_REQUESTS, REQUEST_DURATION
-from service.observability.traces import HEADER, context_of, failed, span
+from service.observability.traces import HEADER, context_from, mark_failed, span
 
 log = structlog.stdlib.get_logger(__name__)
 CLIENT_ID_PATTERN = re.compile(r"[A-Za-z0-9._:-]{1,64}")
@@ -76,7 +76,7 @@ class TracingMiddleware:
             await self._app(scope, receive, send)
             return
         method = method_of(scope)
-        parent = context_of(Headers(scope=scope).get(HEADER))
+        parent = context_from(Headers(scope=scope).get(HEADER))
         attributes = {"http.request.method": method, "url.scheme": scope["scheme"]}
         with span(method, kind=SpanKind.SERVER, parent=parent, attributes=attributes) as request_span:
 
@@ -84,7 +84,7 @@ class TracingMiddleware:
                 if message["type"] == "http.response.start":
                     request_span.set_attribute("http.response.status_code", message["status"])
                     if message["status"] >= SERVER_ERROR:
-                        failed(request_span, str(message["status"]))
+                        mark_failed(request_span, str(message["status"]))
                 await send(message)
 
             try:

@@ -68,7 +68,7 @@ async def prefer_wait(
 ) -> PreferWait:
     """The wait that the request asks for, bounded by the setting."""
     asked = parse_wait(prefer or ())
-    longest = int(components.settings.longest_wait.total_seconds())
+    longest = int(components.settings.max_prefer_wait.total_seconds())
     return PreferWait(components, request, response, None if asked is None else min(asked, longest))
 
 

@@ -17,10 +17,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from service.api.dependencies import Components
 from service.assessments.states import Priority, StageKind, StageState
 from service.errors.unavailable import StorageUnavailable
-from service.maintenance.snapshot import OPEN, QueueState, read_queue
+from service.maintenance.snapshot import OPEN, QueueSnapshot, read_snapshot
 from service.observability import metrics
 from service.observability.logs import failure_fields
-from service.task_queue.publisher import QUEUES, QueueUnreachable
+from service.task_queue.publisher import QUEUES, BrokerUnreachable
 
 log = structlog.stdlib.get_logger(__name__)
 CACHE_SECONDS = 2.0
@@ -51,7 +51,7 @@ class QueueMetrics(Collector):
     def _read(self) -> Iterator[Metric]:
         up = metrics.PART_UP.family()
         try:
-            state = read_queue(self._components.database, self._components.settings.silence)
+            state = read_snapshot(self._components.database, self._components.settings.worker_timeout)
         except SQLAlchemyError as error:
             log.warning("the queue could not be read for metrics", **failure_fields(error))
         else:
@@ -59,12 +59,12 @@ class QueueMetrics(Collector):
             up.add_metric(["database"], 1)
         if not up.samples:
             up.add_metric(["database"], 0)
-        up.add_metric(["queue"], _reachable(self._components.doorbell.check, QueueUnreachable))
+        up.add_metric(["queue"], _reachable(self._components.publisher.check, BrokerUnreachable))
         up.add_metric(["object_store"], _reachable(self._components.objects.check, StorageUnavailable))
         yield up
 
 
-def metric_families(state: QueueState) -> Iterator[Metric]:
+def metric_families(state: QueueSnapshot) -> Iterator[Metric]:
     """The metrics of a state. Every combination of labels is present, with 0 if empty: a series never starts late."""
     yield from _stage_metrics(state)
     yield from _delivery_metrics(state)
@@ -73,12 +73,12 @@ def metric_families(state: QueueState) -> Iterator[Metric]:
     yield _model_metrics(state)
 
 
-def _stage_metrics(state: QueueState) -> Iterator[Metric]:
+def _stage_metrics(state: QueueSnapshot) -> Iterator[Metric]:
     counts = {(line.kind, line.priority, line.state): line for line in state.stages}
     stages, oldest = metrics.QUEUE_STAGES.family(), metrics.QUEUE_OLDEST.family()
     for kind in StageKind:
         for priority in Priority:
-            for stands in metrics.STANDS:
+            for stands in metrics.QUEUE_STATES:
                 line = counts.get((kind, priority, stands))
                 stages.add_metric([kind, priority, stands], 0 if line is None else line.count)
             ready = counts.get((kind, priority, StageState.READY))
@@ -87,17 +87,17 @@ def _stage_metrics(state: QueueState) -> Iterator[Metric]:
     yield oldest
 
 
-def _delivery_metrics(state: QueueState) -> Iterator[Metric]:
+def _delivery_metrics(state: QueueSnapshot) -> Iterator[Metric]:
     lines = {line.state: line for line in state.deliveries}
     deliveries, oldest = metrics.DELIVERIES.family(), metrics.DELIVERIES_OLDEST.family()
-    for stands in metrics.STANDS:
+    for stands in metrics.QUEUE_STATES:
         deliveries.add_metric([stands], 0 if stands not in lines else lines[stands].count)
     oldest.add_metric([], 0 if StageState.READY not in lines else lines[StageState.READY].oldest)
     yield deliveries
     yield oldest
 
 
-def _assessment_metrics(state: QueueState) -> Metric:
+def _assessment_metrics(state: QueueSnapshot) -> Metric:
     counts = {(line.state, line.priority): line.count for line in state.unfinished}
     unfinished = metrics.UNFINISHED.family()
     for stands in OPEN:
@@ -106,7 +106,7 @@ def _assessment_metrics(state: QueueState) -> Metric:
     return unfinished
 
 
-def _worker_metrics(state: QueueState) -> Iterator[Metric]:
+def _worker_metrics(state: QueueSnapshot) -> Iterator[Metric]:
     workers, slots = metrics.WORKERS.family(), metrics.WORKER_SLOTS.family()
     for queue in QUEUES:
         serving = [worker for worker in state.workers if queue in worker.queues]
@@ -116,7 +116,7 @@ def _worker_metrics(state: QueueState) -> Iterator[Metric]:
     yield slots
 
 
-def _model_metrics(state: QueueState) -> Metric:
+def _model_metrics(state: QueueSnapshot) -> Metric:
     models = metrics.MODEL.family()
     for model in state.models:
         digest = model.digest.removeprefix("sha256:")[:DIGEST_LENGTH]

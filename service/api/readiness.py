@@ -7,12 +7,14 @@ would remove every process at once, and no process would be left to answer with 
 from __future__ import annotations
 
 import threading
+from datetime import timedelta
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from service.errors.tree import FieldProblem
 from service.observability.logs import failure_fields
+from service.periodic_thread import PeriodicThread
 from service.storage.database import Database
 from service.storage.migration import is_behind
 
@@ -26,9 +28,11 @@ class Readiness:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._database_ready = threading.Event()
-        self._done = threading.Event()
         self._draining = False
-        self._thread = threading.Thread(target=self._run, name="readiness", daemon=True)
+        interval = timedelta(seconds=RETRY_SECONDS)
+        self._thread = PeriodicThread(
+            "readiness", self._check, interval, run_at_start=True, join_timeout=timedelta(seconds=5)
+        )
 
     def start(self) -> None:
         """Start to check the database, until it has the schema."""
@@ -36,8 +40,7 @@ class Readiness:
 
     def stop(self) -> None:
         """Stop the thread and wait for it."""
-        self._done.set()
-        self._thread.join(timeout=5)
+        self._thread.stop()
 
     def drain(self) -> None:
         """Report the process as not ready from now on; it still answers requests."""
@@ -51,13 +54,13 @@ class Readiness:
             return [FieldProblem(location="database", reason="was not seen with the tables that this version needs")]
         return []
 
-    def _run(self) -> None:
-        while not self._done.is_set():
-            try:
-                if not is_behind(self._database):
-                    self._database_ready.set()
-                    return
-                log.warning("the database has not been migrated")
-            except SQLAlchemyError as error:
-                log.warning("the database does not answer", **failure_fields(error))
-            self._done.wait(RETRY_SECONDS)
+    def _check(self) -> bool:
+        """Check the database once; True, which ends the thread, when it has the schema."""
+        try:
+            if not is_behind(self._database):
+                self._database_ready.set()
+                return True
+            log.warning("the database has not been migrated")
+        except SQLAlchemyError as error:
+            log.warning("the database does not answer", **failure_fields(error))
+        return False

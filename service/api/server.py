@@ -40,11 +40,11 @@ class Server(uvicorn.Server):
                 log_config=None,
                 access_log=False,
                 server_header=False,
-                timeout_graceful_shutdown=ceil(settings.finish.total_seconds()),
+                timeout_graceful_shutdown=ceil(settings.shutdown_timeout.total_seconds()),
             )
         )
         self._app = app
-        self._drain_seconds = settings.drain.total_seconds()
+        self._drain_seconds = settings.drain_delay.total_seconds()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Handle a signal: SIGINT skips the drain delay, a second signal forces the exit."""

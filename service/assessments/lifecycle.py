@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from service.assessments.states import Failure, StageKind, StageState, State
 from service.observability.metrics import ASSESSMENT_DURATION, ENDED, REAL_TIME_FACTOR
-from service.storage.database import now, once_committed
+from service.storage.database import after_commit, now
 from service.storage.tables import AssessmentRow, StageRow
 from service.webhooks.outbox import enqueue_assessment_event
 
@@ -44,7 +44,7 @@ def finish(session: Session, row: AssessmentRow, state: State, failure: Failure 
     )
     enqueue_assessment_event(session, row)
     seconds = (row.updated_at - row.created_at).total_seconds()
-    once_committed(
+    after_commit(
         session,
         partial(_observe_finish, row.task, state, priority=row.priority, seconds=seconds, audio=row.audio_seconds),
     )

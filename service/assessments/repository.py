@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Select, and_, delete, or_, select
+from sqlalchemy import Select, delete, select
 from sqlalchemy.orm import Session
 
 from service.assessments.lifecycle import finish
@@ -15,18 +14,10 @@ from service.assessments.states import FINAL_STATES, Assessment, Failure, NewAss
 from service.auth.caller import Caller
 from service.errors.not_found import AssessmentNotFound
 from service.storage.database import now
-from service.storage.pagination import read_cursor, write_cursor
+from service.storage.pagination import Page, PageRequest, fetch_page
 from service.storage.tables import AssessmentRow
 
 IDS_PER_QUERY = 500
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
-    """Assessments, newest first, and the cursor of the next page."""
-
-    items: tuple[Assessment, ...]
-    next_cursor: str | None
 
 
 class AssessmentRepository:
@@ -48,25 +39,11 @@ class AssessmentRepository:
         """Raises AssessmentNotFound, also for another tenant's."""
         return _assessment(self._row(assessment_id))
 
-    def page(self, *, limit: int, cursor: str | None, state: State | None) -> Page:
+    def page(self, *, limit: int, cursor: str | None, state: State | None) -> Page[Assessment]:
         """Newest first. Raises InvalidRequest for a cursor that this service did not issue."""
-        query = self._own().order_by(AssessmentRow.created_at.desc(), AssessmentRow.id.desc()).limit(limit + 1)
-        if state is not None:
-            query = query.where(AssessmentRow.state == state)
-        if cursor is not None:
-            created_at, last_id = read_cursor(cursor)
-            query = query.where(
-                or_(
-                    AssessmentRow.created_at < created_at,
-                    and_(AssessmentRow.created_at == created_at, AssessmentRow.id < last_id),
-                )
-            )
-        rows = self._session.scalars(query).all()
-        more = len(rows) > limit
-        return Page(
-            items=tuple(_assessment(row) for row in rows[:limit]),
-            next_cursor=write_cursor(rows[limit - 1].created_at, rows[limit - 1].id) if more else None,
-        )
+        query = self._own() if state is None else self._own().where(AssessmentRow.state == state)
+        asked = PageRequest(limit=limit, cursor=cursor)
+        return fetch_page(self._session, query, AssessmentRow, asked, _assessment)
 
     def cancel(self, assessment_id: str) -> bool:
         """Cancel an unfinished assessment with its stages; False when it was final already."""

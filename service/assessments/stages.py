@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from service.assessments.lifecycle import finish, record_change, restart
@@ -29,7 +29,8 @@ from service.assessments.states import (
 from service.errors.tree import FenceLost
 from service.observability.metrics import TAKEN_BACK
 from service.observability.traces import current_traceparent
-from service.storage.database import now, once_committed
+from service.storage.database import after_commit, now
+from service.storage.lease import is_claimable, is_claimed, is_expired
 from service.storage.tables import AssessmentRow, StageRow, WorkerRow
 
 
@@ -77,7 +78,11 @@ class StageRepository:
         moment, ready_at = now(), _ready_at(stage)
         claimed = self._session.execute(
             update(StageRow)
-            .where(StageRow.id == stage_id, StageRow.attempt < attempts, _free(moment))
+            .where(
+                StageRow.id == stage_id,
+                StageRow.attempt < attempts,
+                is_claimable(StageRow, StageState.READY, moment),
+            )
             .values(
                 state=StageState.LEASED,
                 fence=StageRow.fence + 1,
@@ -118,7 +123,7 @@ class StageRepository:
         """Extend the lease; False when the stage was cancelled or claimed by another worker, so that work must stop."""
         renewed = self._session.scalars(
             update(StageRow)
-            .where(*_mine(claim))
+            .where(is_claimed(StageRow, claim.stage_id, claim.fence))
             .values(lease_until=now() + lease)
             .returning(StageRow.id)
             .execution_options(synchronize_session=False)
@@ -209,19 +214,24 @@ class StageRepository:
 
     def is_held(self, claim: StageClaim) -> bool:
         """Whether the claim is still valid; does not renew it."""
-        return self._session.scalar(select(StageRow.id).where(*_mine(claim))) is not None
+        return (
+            self._session.scalar(select(StageRow.id).where(is_claimed(StageRow, claim.stage_id, claim.fence)))
+            is not None
+        )
 
-    def stalled(self, silence: timedelta, limit: int) -> list[str]:
-        """Ids of stages whose lease expired or whose worker sent no heartbeat for `silence`."""
+    def stalled(self, worker_timeout: timedelta, limit: int) -> list[str]:
+        """Ids of stages whose lease expired or whose worker sent no heartbeat for `worker_timeout`."""
         query = (
             select(StageRow.id)
-            .where(StageRow.state == StageState.LEASED, _lost(silence))
+            .where(StageRow.state == StageState.LEASED, _lost(worker_timeout))
             .order_by(StageRow.lease_until)
             .limit(limit)
         )
         return list(self._session.scalars(query))
 
-    def reclaim(self, stage_id: str, silence: timedelta, attempts: int, failure: Failure) -> AssessmentRow | None:
+    def reclaim(
+        self, stage_id: str, worker_timeout: timedelta, attempts: int, failure: Failure
+    ) -> AssessmentRow | None:
         """Make a stalled stage ready again, or fail its assessment when it has used up its attempts.
 
         Returns the assessment; None when the stage is no longer stalled.
@@ -231,7 +241,9 @@ class StageRepository:
         if stage is None or assessment is None:
             return None
         self._session.refresh(stage, with_for_update=True)
-        still = select(StageRow.id).where(StageRow.id == stage_id, StageRow.state == StageState.LEASED, _lost(silence))
+        still = select(StageRow.id).where(
+            StageRow.id == stage_id, StageRow.state == StageState.LEASED, _lost(worker_timeout)
+        )
         if self._session.scalar(still) is None:
             return None
         stage.lease_until = None
@@ -242,7 +254,7 @@ class StageRepository:
         else:
             stage.state = StageState.FAILED
             finish(self._session, assessment, State.FAILED, failure)
-        once_committed(self._session, TAKEN_BACK.inc)
+        after_commit(self._session, TAKEN_BACK.inc)
         return assessment
 
     def _lock(self, assessment_id: str) -> AssessmentRow | None:
@@ -270,7 +282,7 @@ class StageRepository:
     def _write_fenced(self, claim: StageClaim, **values: object) -> None:
         written = self._session.scalars(
             update(StageRow)
-            .where(*_mine(claim))
+            .where(is_claimed(StageRow, claim.stage_id, claim.fence))
             .values(**values)
             .returning(StageRow.id)
             .execution_options(synchronize_session=False)
@@ -290,25 +302,10 @@ def _ready_at(stage: StageRow) -> datetime:
     )
 
 
-def _free(moment: datetime) -> ColumnElement[bool]:
-    """Ready and due, or with an expired lease."""
-    due = or_(StageRow.not_before.is_(None), StageRow.not_before <= moment)
-    overdue = and_(StageRow.state == StageState.LEASED, StageRow.lease_until < moment)
-    return or_(and_(StageRow.state == StageState.READY, due), overdue)
-
-
-def _lost(silence: timedelta) -> ColumnElement[bool]:
+def _lost(worker_timeout: timedelta) -> ColumnElement[bool]:
     """An expired lease, or a worker without a heartbeat: a dead worker is noticed long before its leases expire.
 
     A worker that was only suspended fails at the fence.
     """
-    silent = select(WorkerRow.id).where(WorkerRow.beat_at < now() - silence)
-    return or_(StageRow.lease_until < now(), StageRow.owner.in_(silent))
-
-
-def _mine(claim: StageClaim) -> tuple[ColumnElement[bool], ...]:
-    return (
-        StageRow.id == claim.stage_id,
-        StageRow.fence == claim.fence,
-        StageRow.state == StageState.LEASED,
-    )
+    silent = select(WorkerRow.id).where(WorkerRow.beat_at < now() - worker_timeout)
+    return or_(is_expired(StageRow, now()), StageRow.owner.in_(silent))

@@ -97,10 +97,10 @@ class BatchProblems:
 class LineReader:
     """Parses JSON lines as their bytes arrive; buffers at most one incomplete line."""
 
-    def __init__(self, fields: type[UploadFields | MemberFields], tasks: frozenset[str], most: int) -> None:
+    def __init__(self, fields: type[UploadFields | MemberFields], tasks: frozenset[str], max_lines: int) -> None:
         self._fields = fields
         self._tasks = tasks
-        self._most = most
+        self._max_lines = max_lines
         self._rest = b""
         self._number = 0
         self._first: dict[str, int] = {}
@@ -128,8 +128,8 @@ class LineReader:
         self._number += 1
         if not content.strip():
             return
-        if len(self._lines) >= self._most:
-            self._refuse_now("body", f"has more than {self._most} lines")
+        if len(self._lines) >= self._max_lines:
+            self._refuse_now("body", f"has more than {self._max_lines} lines")
         try:
             line = self._fields.model_validate_json(content).to_line(self._number)
         except ValidationError as error:
@@ -161,17 +161,17 @@ class LineReader:
         problems = error.errors(include_url=False, include_context=False, include_input=False)
         return list(dict.fromkeys(self._validation_problem(problem["type"], problem["loc"]) for problem in problems))
 
-    def _validation_problem(self, kind: str, place: tuple[int | str, ...]) -> str:
+    def _validation_problem(self, kind: str, location: tuple[int | str, ...]) -> str:
         if kind == "json_invalid":
             return "is not JSON"
         if kind == "extra_forbidden":
             return f"has an unknown field; known fields: {', '.join(self._fields.model_fields)}"
-        if not place:
+        if not location:
             return "is not a JSON object"
-        return f"{place[0]} is missing" if kind == "missing" else f"{place[0]} is not valid ({kind})"
+        return f"{location[0]} is missing" if kind == "missing" else f"{location[0]} is not valid ({kind})"
 
-    def _refuse_now(self, place: str, reason: str) -> None:
-        self.problems.add(place, reason)
+    def _refuse_now(self, location: str, reason: str) -> None:
+        self.problems.add(location, reason)
         self.problems.raise_if_any()
 
 

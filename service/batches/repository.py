@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypeVar
 
-from sqlalchemy import Select, and_, func, insert, or_, select, update
+from sqlalchemy import Select, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from service.assessments.repository import assessment_columns
@@ -18,21 +17,13 @@ from service.auth.caller import Caller
 from service.batches.states import FINAL_BATCH_STATES, Batch, BatchState, LineCounts
 from service.errors.not_found import BatchNotFound
 from service.storage.database import now
-from service.storage.pagination import read_cursor, write_cursor
+from service.storage.pagination import Page, PageRequest, fetch_page
 from service.storage.tables import AssessmentRow, BatchRow, StageRow, Table
 
 ROWS_PER_INSERT = 500
 RATE_WINDOW_LINES = 100
 MIN_RATE_LINES = 5
 Item = TypeVar("Item")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BatchPage:
-    """Batches, newest first, and the cursor of the next page."""
-
-    items: tuple[Batch, ...]
-    next_cursor: str | None
 
 
 class BatchRepository:
@@ -77,23 +68,10 @@ class BatchRepository:
             raise BatchNotFound("There is no batch with this id.")
         return _batch(row)
 
-    def page(self, *, limit: int, cursor: str | None) -> BatchPage:
+    def page(self, *, limit: int, cursor: str | None) -> Page[Batch]:
         """Newest first. Raises InvalidRequest for a cursor that this service did not issue."""
-        query = self._own().order_by(BatchRow.created_at.desc(), BatchRow.id.desc()).limit(limit + 1)
-        if cursor is not None:
-            created_at, last_id = read_cursor(cursor)
-            query = query.where(
-                or_(
-                    BatchRow.created_at < created_at,
-                    and_(BatchRow.created_at == created_at, BatchRow.id < last_id),
-                )
-            )
-        rows = self._session.scalars(query).all()
-        last = rows[limit - 1] if len(rows) > limit else None
-        return BatchPage(
-            items=tuple(_batch(row) for row in rows[:limit]),
-            next_cursor=None if last is None else write_cursor(last.created_at, last.id),
-        )
+        asked = PageRequest(limit=limit, cursor=cursor)
+        return fetch_page(self._session, self._own(), BatchRow, asked, _batch)
 
     def counts(self, batch: Batch) -> LineCounts:
         """The number of lines in each state."""

@@ -95,7 +95,7 @@ def batch(
         manifest=manifest,
         out=out,
         url=url.rstrip("/"),
-        key=None if settings.key is None else settings.key.get_secret_value(),
+        key=None if settings.client_api_key is None else settings.client_api_key.get_secret_value(),
         retry_timeout=timedelta(seconds=patience),
         cancel_on_interrupt=cancel_on_interrupt,
     )

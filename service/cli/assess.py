@@ -9,27 +9,27 @@ from pathlib import Path
 from service.assessments.result import Result
 from service.errors.request import UnknownTask
 from service.settings import Settings
-from service.worker.model_adapter import open_assessor
-from service.worker.model_protocol import Assessor, MaterialUnusable, result_without_score
+from service.worker.model_adapter import open_model
+from service.worker.model_protocol import AssessmentModel, MaterialUnusable, unscored_result
 
 
 def assess_file(settings: Settings, audio: Path, transcript: Path | None, task: str) -> Result:
     """Assess a recording on disk. Raises ConfigurationRefused for a bundle that cannot be used."""
-    with closing(open_assessor(settings)) as assessor:
-        assessor.warm_up()
-        return assess_material(assessor, audio, transcript, task)
+    with closing(open_model(settings)) as model:
+        model.warm_up()
+        return assess_material(model, audio, transcript, task)
 
 
-def assess_material(assessor: Assessor, audio: Path, transcript: Path | None, task: str) -> Result:
+def assess_material(model: AssessmentModel, audio: Path, transcript: Path | None, task: str) -> Result:
     """Prepare, encode and score one recording, one chunk in memory at a time. Raises UnknownTask."""
-    tasks = [known.name for known in assessor.model.tasks]
+    tasks = [known.name for known in model.loaded.tasks]
     if task not in tasks:
         raise UnknownTask(f"The bundle does not predict this task; known tasks: {', '.join(tasks)}.")
     words = None if transcript is None else transcript.read_bytes()
     with tempfile.TemporaryDirectory() as scratch:
         try:
-            preparation = assessor.prepare(audio, words, Path(scratch))
-            features = [assessor.encode(chunk.content) for chunk in preparation.chunks]
+            preparation = model.prepare(audio, words, Path(scratch))
+            features = [model.encode(chunk.content) for chunk in preparation.chunks]
         except MaterialUnusable as refusal:
-            return result_without_score(task, refusal, assessor.trace)
-    return assessor.score(preparation.summary, features, task)
+            return unscored_result(task, refusal, model.trace)
+    return model.score(preparation.summary, features, task)

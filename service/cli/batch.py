@@ -56,7 +56,7 @@ def run_batch(options: BatchOptions, console: Console) -> int:
 
 def _run(options: BatchOptions, console: Console) -> int:
     if options.key is None:
-        raise BatchCommandError("Set HILBERT_KEY to an API key of the service.", os.EX_CONFIG)
+        raise BatchCommandError("Set HILBERT_CLIENT_API_KEY to an API key of the service.", os.EX_CONFIG)
     check_output(options.out)
     read_manifest(options.manifest)
     client = ServiceClient(options.url, options.key, retry_timeout=options.retry_timeout, stop=threading.Event())

@@ -88,8 +88,8 @@ class BundleStore:
         return path.readlink().name if path.is_symlink() else None
 
     def _link(self, link: str, name: str) -> None:
-        with tempfile.TemporaryDirectory(prefix=".link-", dir=self._folder) as place:
-            fresh = Path(place) / link
+        with tempfile.TemporaryDirectory(prefix=".link-", dir=self._folder) as scratch:
+            fresh = Path(scratch) / link
             fresh.symlink_to(name)
             fresh.replace(self._folder / link)
 
@@ -108,15 +108,15 @@ def _copy_source(source: Path | IO[bytes], target: Path) -> None:
 
 def _unpack(archive: tarfile.TarFile, member: tarfile.TarInfo, target: Path) -> None:
     # Checked here because the filter of tarfile is not part of every Python 3.11.
-    place = target / member.name
-    if not (member.isfile() or member.isdir()) or ".." in place.parts or not place.is_relative_to(target):
+    path = target / member.name
+    if not (member.isfile() or member.isdir()) or ".." in path.parts or not path.is_relative_to(target):
         raise ConfigurationRefused("A bundle is made of files and folders, and the archive holds something else.")
     if member.isdir():
-        place.mkdir(parents=True, exist_ok=True)
+        path.mkdir(parents=True, exist_ok=True)
         return
-    place.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     if (content := archive.extractfile(member)) is not None:
-        with place.open("wb") as file:
+        with path.open("wb") as file:
             shutil.copyfileobj(content, file)
 
 

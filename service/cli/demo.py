@@ -49,11 +49,11 @@ NEXT_STEPS = """\
 Now with a recording of your own:
 
   make serve                       # prints the address, and once the key
-  export HILBERT_KEY=hil_...       # the key it printed
-  curl -H "Authorization: Bearer $HILBERT_KEY" \\
+  export HILBERT_CLIENT_API_KEY=hil_...       # the key it printed
+  curl -H "Authorization: Bearer $HILBERT_CLIENT_API_KEY" \\
        -F audio=@interview.wav -F transcript=@interview.vtt \\
        http://127.0.0.1:8000/v1/assessments
-  curl -H "Authorization: Bearer $HILBERT_KEY" \\
+  curl -H "Authorization: Bearer $HILBERT_CLIENT_API_KEY" \\
        http://127.0.0.1:8000/v1/assessments/ID     # the id of the first answer\
 """
 

@@ -19,7 +19,7 @@ from service.observability.logs import configure_logging
 from service.settings import Settings
 
 if TYPE_CHECKING:
-    from service.worker.model_protocol import Assessor
+    from service.worker.model_protocol import AssessmentModel
 
 ParentPid = Annotated[int | None, typer.Option("--parent-pid", hidden=True, help="End with this process.")]
 ALL_QUEUES = "prepare,encode,score"
@@ -55,7 +55,7 @@ def worker(
     """Serve stages from the queues until a signal; the queue `deliver` needs a worker of its own."""
     from service.worker.main import start_worker
 
-    raise typer.Exit(start_worker(read_settings(), queues, parent_pid, _open_assessor))
+    raise typer.Exit(start_worker(read_settings(), queues, parent_pid, _open_model))
 
 
 def api(
@@ -65,15 +65,15 @@ def api(
     """Serve HTTP alone, for deployments that start workers by themselves."""
     from service.api.app import create_app
     from service.api.server import Server
-    from service.observability.exposition import exposing
-    from service.worker.parent_death import tie_to_parent
+    from service.observability.exposition import metrics_server
+    from service.worker.parent_death import exit_with_parent
 
     if parent_pid is not None:
-        tie_to_parent(parent_pid)
+        exit_with_parent(parent_pid)
     configure_logging("api")
     settings = read_settings()
     try:
-        with exposing(settings) as exposition:
+        with metrics_server(settings) as exposition:
             server = Server(create_app(settings, exposition), settings)
             server.run(sockets=None if listen_fd is None else [socket.socket(fileno=listen_fd)])
     except ConfigurationRefused as error:
@@ -101,11 +101,11 @@ def migrate() -> None:
     Console().print("The database is up to date.")
 
 
-def _open_assessor(settings: Settings) -> Assessor:
+def _open_model(settings: Settings) -> AssessmentModel:
     """Imported late: a worker for the queue `deliver` runs without the libraries of the model."""
-    from service.worker.model_adapter import open_assessor
+    from service.worker.model_adapter import open_model
 
-    return open_assessor(settings)
+    return open_model(settings)
 
 
 def _startup_message(service: RunningService) -> str:

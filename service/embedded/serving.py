@@ -124,11 +124,11 @@ def _programs(settings: Settings, listener: socket.socket, worker_command: tuple
     return (api, *workers)
 
 
-def _metrics_port(settings: Settings, place: int) -> dict[str, str]:
+def _metrics_port(settings: Settings, offset: int) -> dict[str, str]:
     """The metrics port of a child: the API has the configured port, each worker the next one."""
     if not settings.metrics_port:  # None: no exposition; 0: a free port for each child
         return {}
-    return {"HILBERT_METRICS_PORT": str(settings.metrics_port + place)}
+    return {"HILBERT_METRICS_PORT": str(settings.metrics_port + offset)}
 
 
 @contextmanager

@@ -9,35 +9,36 @@ from sqlalchemy.orm import Session
 
 from service.assessments.states import StageKind
 from service.storage.database import now
-from service.worker_registry import LivingWorker, living
+from service.worker_registry import LiveWorker, live_workers
 
-FOLLOWING = (StageKind.ENCODE, StageKind.SCORE)
+MODEL_BOUND = (StageKind.ENCODE, StageKind.SCORE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Gap:
+class UnservedQueue:
     """A queue that nobody serves; or, with a model, nobody who has the one that others prepare assessments for."""
 
     queue: str
     model: str | None = None
 
 
-def gaps(session: Session, silence: timedelta) -> list[Gap]:
+def unserved_queues(session: Session, worker_timeout: timedelta) -> list[UnservedQueue]:
     """Queues without a living worker, then those without one that has a model that is prepared for.
 
-    Workers that are being replaced come one after the other, so a model counts once it is prepared for since `silence`.
+    Workers are replaced one after the other, so a model counts once a worker has prepared for it for
+    `worker_timeout`.
     """
-    workers = living(session, silence)
+    workers = live_workers(session, worker_timeout)
     idle = [kind for kind in StageKind if not any(kind in worker.queues for worker in workers)]
-    prepared = {worker.model for worker in workers if worker.model is not None and _prepares(worker, silence)}
+    prepared = {worker.model for worker in workers if worker.model is not None and _prepares(worker, worker_timeout)}
     apart = [
-        Gap(queue=kind, model=model)
+        UnservedQueue(queue=kind, model=model)
         for model in sorted(prepared)
-        for kind in FOLLOWING
+        for kind in MODEL_BOUND
         if kind not in idle and not any(kind in worker.queues and worker.model == model for worker in workers)
     ]
-    return [*(Gap(queue=kind) for kind in idle), *apart]
+    return [*(UnservedQueue(queue=kind) for kind in idle), *apart]
 
 
-def _prepares(worker: LivingWorker, silence: timedelta) -> bool:
-    return StageKind.PREPARE in worker.queues and worker.started_at < now() - silence
+def _prepares(worker: LiveWorker, worker_timeout: timedelta) -> bool:
+    return StageKind.PREPARE in worker.queues and worker.started_at < now() - worker_timeout

@@ -11,7 +11,7 @@ from service.storage.database import Database, now
 from service.storage.objects import ObjectStore
 from service.storage.tables import AssessmentRow, UploadRow
 
-AT_ONCE = 500
+MAX_ROWS = 500
 
 
 def remove_orphans(database: Database, objects: ObjectStore, age: timedelta) -> int:
@@ -24,7 +24,7 @@ def remove_orphans(database: Database, objects: ObjectStore, age: timedelta) -> 
     removed = 0
     for place, table in (("assessments", AssessmentRow), ("uploads", UploadRow)):
         for prefix in _without_row(database, objects.folders(place), table):
-            if _old(objects.newest(prefix), before):
+            if _is_older(objects.newest(prefix), before):
                 objects.delete(prefix)
                 removed += 1
     return removed + objects.delete_unfinished(before)
@@ -33,12 +33,12 @@ def remove_orphans(database: Database, objects: ObjectStore, age: timedelta) -> 
 def _without_row(
     database: Database, prefixes: Sequence[str], table: type[AssessmentRow] | type[UploadRow]
 ) -> Iterator[str]:
-    for start in range(0, len(prefixes), AT_ONCE):
-        ids = {prefix.rpartition("/")[2]: prefix for prefix in prefixes[start : start + AT_ONCE]}
+    for start in range(0, len(prefixes), MAX_ROWS):
+        ids = {prefix.rpartition("/")[2]: prefix for prefix in prefixes[start : start + MAX_ROWS]}
         with database.reading() as session:
             known = set(session.scalars(select(table.id).where(table.id.in_(ids))))
         yield from (ids[unknown] for unknown in sorted(ids.keys() - known))
 
 
-def _old(moment: datetime | None, before: datetime) -> bool:
+def _is_older(moment: datetime | None, before: datetime) -> bool:
     return moment is not None and moment < before

@@ -19,7 +19,7 @@ from service.storage.database import Database, now
 from service.storage.objects import ObjectStore, assessment_prefix, work_prefix
 from service.storage.tables import AssessmentRow, BatchRow
 
-AT_ONCE = 100
+MAX_ROWS = 100
 BACKUP_LOCK = 7_214_500_362
 """PostgreSQL advisory lock that `deploy/backup.sh` holds while it copies the rows, and then what they name."""
 
@@ -38,7 +38,9 @@ class Retention:
 
 def retention(settings: Settings) -> Retention:
     """What the settings say."""
-    return Retention(audio=settings.keep_audio, transcripts=settings.keep_transcripts, results=settings.keep_results)
+    return Retention(
+        audio=settings.audio_retention, transcripts=settings.transcript_retention, results=settings.result_retention
+    )
 
 
 def remove_material(
@@ -68,7 +70,7 @@ def remove_material(
         )
         .where(AssessmentRow.state.in_(FINAL_STATES), or_(AssessmentRow.work_removed_at.is_(None), audio, words))
         .order_by(AssessmentRow.finished_at)
-        .limit(AT_ONCE)
+        .limit(MAX_ROWS)
     )
     if assessment_id is not None:
         query = query.where(AssessmentRow.id == assessment_id)
@@ -82,7 +84,7 @@ def remove_material(
             if due and key is not None:
                 objects.remove(key)
     if ended:
-        database.write(partial(_note_removals, ended))
+        database.write(partial(_record_removals, ended))
 
 
 def _ended(query: Select[*tuple[Any, ...]], session: Session) -> Sequence[Row[*tuple[Any, ...]]]:
@@ -101,12 +103,12 @@ def _backup_is_taken(session: Session) -> bool:
     return not session.scalar(select(func.pg_try_advisory_xact_lock_shared(BACKUP_LOCK)))
 
 
-def _note_removals(ended: Sequence[Row[*tuple[Any, ...]]], session: Session) -> None:
+def _record_removals(ended: Sequence[Row[*tuple[Any, ...]]], session: Session) -> None:
     for row in ended:
-        _note_removal(session, row.id, audio=bool(row.audio_due), words=bool(row.words_due))
+        _record_removal(session, row.id, audio=bool(row.audio_due), words=bool(row.words_due))
 
 
-def _note_removal(session: Session, assessment_id: str, *, audio: bool, words: bool) -> None:
+def _record_removal(session: Session, assessment_id: str, *, audio: bool, words: bool) -> None:
     row = session.get(AssessmentRow, assessment_id, with_for_update=True)
     if row is None:
         return
@@ -119,13 +121,13 @@ def _note_removal(session: Session, assessment_id: str, *, audio: bool, words: b
         row.material_removed_at = row.material_removed_at or now()
 
 
-def erase_old(database: Database, objects: ObjectStore, kept: Retention) -> int:
+def erase_expired_assessments(database: Database, objects: ObjectStore, kept: Retention) -> int:
     """Erase assessments whose results are kept no longer, with all their objects; returns how many."""
     if kept.results is None:
         return 0
     old = (AssessmentRow.state.in_(FINAL_STATES), AssessmentRow.finished_at < now() - kept.results)
     with database.reading() as session:
-        rows = session.execute(select(AssessmentRow.id, AssessmentRow.batch_id).where(*old).limit(AT_ONCE)).all()
+        rows = session.execute(select(AssessmentRow.id, AssessmentRow.batch_id).where(*old).limit(MAX_ROWS)).all()
     ids = [row.id for row in rows]
     for assessment_id in ids:
         objects.delete(assessment_prefix(assessment_id))
@@ -137,7 +139,7 @@ def erase_old(database: Database, objects: ObjectStore, kept: Retention) -> int:
     return len(ids)
 
 
-def erase_old_batches(database: Database, kept: Retention) -> None:
+def erase_expired_batches(database: Database, kept: Retention) -> None:
     """Let batches go that ended longer ago than results are kept; the sweeper erases what is left of them."""
     if kept.results is None:
         return

@@ -7,10 +7,11 @@ from datetime import timedelta
 from sqlalchemy import ColumnElement, delete, exists, or_, select
 
 from service.storage.database import Database, now
+from service.storage.lease import is_free
 from service.storage.objects import ObjectStore, upload_key
 from service.storage.tables import AssessmentRow, BatchRow, UploadRow
 
-AT_ONCE = 100
+MAX_ROWS = 100
 
 
 def expire_uploads(database: Database, objects: ObjectStore, age: timedelta) -> int:
@@ -22,11 +23,11 @@ def expire_uploads(database: Database, objects: ObjectStore, age: timedelta) -> 
     moment = now()
     aged = (
         UploadRow.updated_at < moment - age,
-        or_(UploadRow.held_until.is_(None), UploadRow.held_until < moment),
-        ~_needed(),
+        is_free(UploadRow, moment),
+        ~_in_use(),
     )
     with database.writing() as session:
-        some = select(UploadRow.id).where(*aged).limit(AT_ONCE).with_for_update(skip_locked=True)
+        some = select(UploadRow.id).where(*aged).limit(MAX_ROWS).with_for_update(skip_locked=True)
         expired = list(session.scalars(some))
         session.execute(delete(UploadRow).where(UploadRow.id.in_(expired)).execution_options(synchronize_session=False))
     for upload_id in expired:
@@ -34,7 +35,7 @@ def expire_uploads(database: Database, objects: ObjectStore, age: timedelta) -> 
     return len(expired)
 
 
-def _needed() -> ColumnElement[bool]:
+def _in_use() -> ColumnElement[bool]:
     """By the assessment or batch in `used_by`, or by an assessment of that batch."""
     assessment = exists().where(
         or_(AssessmentRow.id == UploadRow.used_by, AssessmentRow.batch_id == UploadRow.used_by),

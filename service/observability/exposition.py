@@ -17,17 +17,17 @@ from prometheus_client.registry import Collector
 
 from service.errors.tree import ConfigurationRefused
 from service.observability.logs import failure_fields
-from service.observability.metrics import BUILD, COUNTED
+from service.observability.metrics import BUILD, REGISTRY
 from service.observability.version import service_version
 from service.settings import Settings
 
 log = structlog.stdlib.get_logger(__name__)
 PATH = "/metrics"
-LOOK_EVERY_SECONDS = 0.1
-SLOWEST_SECONDS = 10.0
+POLL_INTERVAL_SECONDS = 0.1
+REQUEST_TIMEOUT_SECONDS = 10.0
 
 
-class Exposition:
+class MetricsServer:
     """What this process has counted, and what its collectors look up; served once it is started with a port."""
 
     def __init__(self, host: str, port: int | None) -> None:
@@ -42,7 +42,7 @@ class Exposition:
             of_process(registry=self._registry)
 
     @contextmanager
-    def asking(self, collector: Collector) -> Iterator[None]:
+    def collecting(self, collector: Collector) -> Iterator[None]:
         """While the block runs ask this one as well, in the thread of whoever asks."""
         self._registry.register(collector)
         try:
@@ -66,7 +66,7 @@ class Exposition:
                 f"Cannot serve metrics on {self._host}:{self._port} ({error.strerror}); "
                 "set HILBERT_METRICS_PORT to a free port, or to 0 for any."
             ) from None
-        serve = threading.Thread(target=self._server.serve_forever, args=(LOOK_EVERY_SECONDS,), name="metrics")
+        serve = threading.Thread(target=self._server.serve_forever, args=(POLL_INTERVAL_SECONDS,), name="metrics")
         serve.daemon = True
         serve.start()
         log.info("metrics served", port=self.port)
@@ -85,9 +85,9 @@ class Exposition:
 
 
 @contextmanager
-def exposing(settings: Settings) -> Iterator[Exposition]:
+def metrics_server(settings: Settings) -> Iterator[MetricsServer]:
     """Serve this process's metrics while the block runs, if the settings say where. Raises ConfigurationRefused."""
-    exposition = Exposition(settings.metrics_host, settings.metrics_port)
+    exposition = MetricsServer(settings.metrics_host, settings.metrics_port)
     exposition.start()
     try:
         yield exposition
@@ -99,13 +99,13 @@ class _Counted(Collector):
     """The counted metrics, as one collector among others."""
 
     def collect(self) -> object:  # type: ignore[override]
-        return COUNTED.collect()
+        return REGISTRY.collect()
 
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
-    def __init__(self, host: str, port: int, exposition: Exposition) -> None:
+    def __init__(self, host: str, port: int, exposition: MetricsServer) -> None:
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self.exposition = exposition
         super().__init__((host, port), _Handler)
@@ -120,7 +120,7 @@ class _Server(ThreadingHTTPServer):
 
 
 class _Handler(BaseHTTPRequestHandler):
-    timeout = SLOWEST_SECONDS
+    timeout = REQUEST_TIMEOUT_SECONDS
     server: _Server
 
     def do_GET(self) -> None:

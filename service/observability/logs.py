@@ -9,7 +9,7 @@ from pathlib import Path
 
 import structlog
 
-from service.observability.traces import present_ids
+from service.observability.traces import current_ids
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 
@@ -19,8 +19,8 @@ def configure_logging(process: str) -> None:
 
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
-        _naming(process),
-        _with_trace,
+        _process_name(process),
+        _trace_ids,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -60,7 +60,7 @@ def failure_fields(error: BaseException) -> dict[str, object]:
     }
 
 
-def _naming(process: str) -> structlog.typing.Processor:
+def _process_name(process: str) -> structlog.typing.Processor:
     """Puts the process into every record; no context variable, for threads begin without those."""
 
     def name(
@@ -72,11 +72,11 @@ def _naming(process: str) -> structlog.typing.Processor:
     return name
 
 
-def _with_trace(
+def _trace_ids(
     _logger: structlog.typing.WrappedLogger, _method: str, event: structlog.typing.EventDict
 ) -> structlog.typing.EventDict:
     """Ids of the present trace and span, where there is one."""
-    event.update(present_ids())
+    event.update(current_ids())
     return event
 
 

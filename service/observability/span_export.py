@@ -17,20 +17,20 @@ from service.observability.metrics import SPANS
 from service.observability.version import service_version
 
 log = structlog.stdlib.get_logger(__name__)
-SEND_SECONDS = 3.0
+EXPORT_TIMEOUT_SECONDS = 3.0
 """Most that one batch of spans may take, attempts again included."""
-FLUSH_SECONDS = 2.0
+SHUTDOWN_TIMEOUT_SECONDS = 2.0
 """Most that the end of a process waits for its last spans."""
-EVERY_SECONDS = 2.0
-SAY_EVERY_SECONDS = 60.0
+EXPORT_INTERVAL_SECONDS = 2.0
+WARNING_INTERVAL_SECONDS = 60.0
 
 
 def open_provider(url: str, share: float, process: str) -> TracerProvider:
     """Traces a share of what begins here, and of what began elsewhere that which is traced there."""
     resource = Resource.create({"service.name": f"hilbert-{process}", "service.version": service_version()})
     provider = TracerProvider(sampler=ParentBased(TraceIdRatioBased(share)), resource=resource, shutdown_on_exit=False)
-    exporter = CountingExporter(OTLPSpanExporter(endpoint=url, timeout=SEND_SECONDS))
-    provider.add_span_processor(BatchSpanProcessor(exporter, schedule_delay_millis=1000 * EVERY_SECONDS))
+    exporter = CountingExporter(OTLPSpanExporter(endpoint=url, timeout=EXPORT_TIMEOUT_SECONDS))
+    provider.add_span_processor(BatchSpanProcessor(exporter, schedule_delay_millis=1000 * EXPORT_INTERVAL_SECONDS))
     return provider
 
 
@@ -38,7 +38,7 @@ def close_provider(provider: TracerProvider) -> None:
     """Send what is left, for a moment; a receiver that does not answer holds nobody up."""
     closing = threading.Thread(target=provider.shutdown, name="last spans", daemon=True)
     closing.start()
-    closing.join(FLUSH_SECONDS)
+    closing.join(SHUTDOWN_TIMEOUT_SECONDS)
 
 
 class CountingExporter(SpanExporter):
@@ -57,7 +57,7 @@ class CountingExporter(SpanExporter):
         sent = result is SpanExportResult.SUCCESS
         SPANS.labels(outcome="sent" if sent else "lost").inc(len(spans))
         if not sent and monotonic() >= self._silent_until:
-            self._silent_until = monotonic() + SAY_EVERY_SECONDS
+            self._silent_until = monotonic() + WARNING_INTERVAL_SECONDS
             log.warning("traces could not be sent", spans=len(spans))
         return result
 

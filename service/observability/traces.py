@@ -42,8 +42,8 @@ def tracing(settings: Settings, process: str) -> Iterator[None]:
         return
     from service.observability.span_export import close_provider, open_provider
 
-    provider = open_provider(settings.traces_url.get_secret_value(), settings.traces_share, process)
-    with tracing_with(provider):
+    provider = open_provider(settings.traces_url.get_secret_value(), settings.traces_sample_ratio, process)
+    with use_provider(provider):
         try:
             yield
         finally:
@@ -51,7 +51,7 @@ def tracing(settings: Settings, process: str) -> Iterator[None]:
 
 
 @contextmanager
-def tracing_with(provider: TracerProvider) -> Iterator[None]:
+def use_provider(provider: TracerProvider) -> Iterator[None]:
     """Trace with this provider while the block runs."""
     before = _Process.tracer, _Process.on
     _Process.tracer, _Process.on = provider.get_tracer("hilbert"), True
@@ -86,44 +86,44 @@ def span(
         try:
             yield present
         except Exception as error:
-            failed(present, type(error).__name__)
+            mark_failed(present, type(error).__name__)
             raise
 
 
 @contextmanager
-def aside(name: str) -> Iterator[None]:
+def leaf_span(name: str) -> Iterator[None]:
     """Trace the block below the present span, which stays the parent of whatever the block brings about."""
     present = _Process.tracer.start_span(name)
     try:
         yield
     except Exception as error:
-        failed(present, type(error).__name__)
+        mark_failed(present, type(error).__name__)
         raise
     finally:
         present.end()
 
 
-def note_wait(name: str, parent: Context, begin: datetime, end: datetime) -> None:
+def record_wait(name: str, parent: Context, begin: datetime, end: datetime) -> None:
     """A span for something that is over already."""
     if _Process.on and begin < end:
         waited = _Process.tracer.start_span(name, context=parent, start_time=_nanoseconds(begin))
         waited.end(end_time=_nanoseconds(end))
 
 
-def failed(present: Span, error_type: str) -> None:
+def mark_failed(present: Span, error_type: str) -> None:
     """Note that the span's work came to nothing, and why, in a word."""
     present.set_attribute("error.type", error_type)
     present.set_status(Status(StatusCode.ERROR))
 
 
-def context_of(traceparent: str | None) -> Context:
+def context_from(traceparent: str | None) -> Context:
     """The context that a W3C `traceparent` names; an empty one, which begins a trace, for none and for nonsense."""
     return PROPAGATOR.extract({} if traceparent is None else {HEADER: traceparent}, context=Context())
 
 
-def link_to(traceparent: str | None) -> tuple[Link, ...]:
+def links_to(traceparent: str | None) -> tuple[Link, ...]:
     """A link to the span that a `traceparent` names, if that one was recorded."""
-    named = trace.get_current_span(context_of(traceparent)).get_span_context()
+    named = trace.get_current_span(context_from(traceparent)).get_span_context()
     return (Link(named),) if named.is_valid and named.trace_flags.sampled else ()
 
 
@@ -136,7 +136,7 @@ def current_traceparent() -> str | None:
     return carrier.get(HEADER)
 
 
-def present_ids() -> dict[str, str]:
+def current_ids() -> dict[str, str]:
     """Ids of the present trace and span, for a log line; empty where nothing is traced."""
     present = trace.get_current_span().get_span_context()
     if not _Process.on or not present.is_valid:

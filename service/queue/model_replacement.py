@@ -16,12 +16,12 @@ from service.assessments.lifecycle import restart
 from service.assessments.states import Failure, StageKind, State
 from service.storage.database import Database, now
 from service.storage.tables import AssessmentRow, ModelRow
-from service.worker_registry import LivingWorker, living
+from service.worker_registry import LiveWorker, live_workers
 
 log = structlog.stdlib.get_logger(__name__)
-AT_ONCE = 100
-BEGUN = (State.ENCODING, State.SCORING)
-MATERIAL_GONE = Failure(
+MAX_ROWS = 100
+STARTED = (State.ENCODING, State.SCORING)
+MATERIAL_REMOVED = Failure(
     code="model_replaced",
     detail="The model that the assessment had begun with was replaced, and its recording is no longer there.",
     advice="Send the recording again.",
@@ -29,45 +29,45 @@ MATERIAL_GONE = Failure(
 )
 
 
-def send_back_stranded(database: Database, silence: timedelta) -> int:
+def restart_without_model(database: Database, worker_timeout: timedelta) -> int:
     """Let what no living worker can go on with begin again; returns how many assessments that were.
 
-    Only once their model was not seen for `silence`, and while others can prepare: workers that merely restart, and a
-    service without any, are waited for.
+    Waits until the model was not seen for `worker_timeout` and another worker can prepare: a worker that merely
+    restarts keeps its assessments, and so does a service without workers.
     """
     with database.reading() as session:
-        workers = living(session, silence)
-        found = _stranded(session, workers, silence) if _can_prepare(workers) else []
+        workers = live_workers(session, worker_timeout)
+        found = _without_model(session, workers, worker_timeout) if _can_prepare(workers) else []
     for assessment_id in found:
         with database.writing() as session:
-            _send_back(session, assessment_id, {worker.model for worker in living(session, silence)})
+            _restart(session, assessment_id, {worker.model for worker in live_workers(session, worker_timeout)})
     return len(found)
 
 
-def _can_prepare(workers: list[LivingWorker]) -> bool:
+def _can_prepare(workers: list[LiveWorker]) -> bool:
     return any(worker.model is not None and StageKind.PREPARE in worker.queues for worker in workers)
 
 
-def _stranded(session: Session, workers: list[LivingWorker], silence: timedelta) -> list[str]:
-    seen = select(ModelRow.digest).where(ModelRow.seen_at >= now() - silence)
+def _without_model(session: Session, workers: list[LiveWorker], worker_timeout: timedelta) -> list[str]:
+    seen = select(ModelRow.digest).where(ModelRow.seen_at >= now() - worker_timeout)
     query = (
         select(AssessmentRow.id)
         .where(
-            AssessmentRow.state.in_(BEGUN),
+            AssessmentRow.state.in_(STARTED),
             AssessmentRow.model_digest.is_not(None),
             AssessmentRow.model_digest.not_in({worker.model for worker in workers if worker.model is not None}),
             AssessmentRow.model_digest.not_in(seen),
         )
         .order_by(AssessmentRow.created_at)
-        .limit(AT_ONCE)
+        .limit(MAX_ROWS)
     )
     return list(session.scalars(query))
 
 
-def _send_back(session: Session, assessment_id: str, loaded: set[str | None]) -> None:
+def _restart(session: Session, assessment_id: str, loaded: set[str | None]) -> None:
     row = session.get(AssessmentRow, assessment_id, with_for_update=True)
-    if row is None or row.state not in BEGUN or row.model_digest in loaded:
+    if row is None or row.state not in STARTED or row.model_digest in loaded:
         return
     model = row.model_digest
-    if restart(session, row, MATERIAL_GONE):
+    if restart(session, row, MATERIAL_REMOVED):
         log.warning("an assessment begins again: no worker has its model any more", assessment=row.id, model=model)

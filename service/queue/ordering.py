@@ -17,14 +17,15 @@ from sqlalchemy import ColumnElement, and_, case, func, or_, select
 from sqlalchemy.orm import Session
 
 from service.assessments.states import Priority, StageKind, StageState
+from service.storage.lease import is_due
 from service.storage.tables import AssessmentRow, StageRow
-from service.worker_registry import LivingWorker
+from service.worker_registry import LiveWorker
 
 LATEST_FIRST = (StageKind.SCORE, StageKind.ENCODE, StageKind.PREPARE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Lane:
+class StageLane:
     """Stages that the same workers can take; `slots` is how many at once, `model` what these have loaded.
 
     Without a model a lane holds the stages of all models.
@@ -36,7 +37,7 @@ class Lane:
     slots: int = 0
 
 
-def lanes(workers: Sequence[LivingWorker]) -> list[Lane]:
+def stage_lanes(workers: Sequence[LiveWorker]) -> list[StageLane]:
     """The lanes of these workers: one for each model where models matter, and one where nobody lives."""
     found = []
     for kind in StageKind:
@@ -46,53 +47,53 @@ def lanes(workers: Sequence[LivingWorker]) -> list[Lane]:
                 model = None if kind == StageKind.PREPARE else worker.model
                 slots[model] = slots.get(model, 0) + worker.slots
         found += [
-            Lane(kind=kind, priority=priority, model=model, slots=number)
+            StageLane(kind=kind, priority=priority, model=model, slots=number)
             for priority in Priority
             for model, number in (slots or {None: 0}).items()
         ]
     return found
 
 
-def fits(model: str | None) -> ColumnElement[bool]:
+def model_matches(model: str | None) -> ColumnElement[bool]:
     """Assessments that have not begun, or have begun with this model."""
     return or_(AssessmentRow.model_digest.is_(None), AssessmentRow.model_digest == model)
 
 
-def next_to_publish(session: Session, lane: Lane, moment: datetime, *, limit: int) -> list[str]:
+def fetch_publishable(session: Session, lane: StageLane, moment: datetime, *, limit: int) -> list[str]:
     """Stages of one lane that workers were not told of: one of each tenant in turn, a tenant's oldest first."""
     age = (AssessmentRow.created_at, AssessmentRow.id, StageRow.index)
     turns = (
         select(StageRow.id, func.row_number().over(partition_by=AssessmentRow.tenant, order_by=age).label("turn"), *age)
         .join(AssessmentRow, AssessmentRow.id == StageRow.assessment_id)
-        .where(*_untold(lane, moment))
+        .where(*_unpublished(lane, moment))
         .subquery()
     )
     order = (turns.c.turn, turns.c.created_at, turns.c[3], turns.c.index)
     return list(session.scalars(select(turns.c.id).order_by(*order).limit(limit)))
 
 
-def waits(session: Session, lane: Lane, moment: datetime) -> bool:
+def has_publishable(session: Session, lane: StageLane, moment: datetime) -> bool:
     """Whether a lane holds a stage that workers could be told of."""
     query = (
         select(StageRow.id)
         .join(AssessmentRow, AssessmentRow.id == StageRow.assessment_id)
-        .where(*_untold(lane, moment))
+        .where(*_unpublished(lane, moment))
     )
     return session.scalar(query.limit(1)) is not None
 
 
-def published(session: Session, lane: Lane) -> int:
+def count_published(session: Session, lane: StageLane) -> int:
     """How many stages of a lane workers were told of and have not taken."""
     query = (
         select(func.count())
         .select_from(StageRow)
         .join(AssessmentRow, AssessmentRow.id == StageRow.assessment_id)
-        .where(*_told(lane.kind), *_of(lane))
+        .where(*_published(lane.kind), *_in_lane(lane))
     )
     return session.scalar(query) or 0
 
 
-def next_to_claim(
+def fetch_claimable(
     session: Session,
     kinds: Iterable[StageKind],
     moment: datetime,
@@ -106,14 +107,14 @@ def next_to_claim(
     `after` names an assessment of which the worker has just done a stage: it knows of the next ones by itself.
     """
     served = list(kinds)
-    known = or_(*(and_(*_told(kind)) for kind in served))
+    known = or_(*(and_(*_published(kind)) for kind in served))
     if after is not None:
         own = (StageRow.assessment_id == after, StageRow.state == StageState.READY, StageRow.kind.in_(served))
         known = or_(known, and_(*own))
     query = (
         select(StageRow.id)
         .join(AssessmentRow, AssessmentRow.id == StageRow.assessment_id)
-        .where(known, _due(moment), fits(model))
+        .where(known, is_due(StageRow, moment), model_matches(model))
         .order_by(
             case((AssessmentRow.priority == Priority.ROUTINE, 0), else_=1),
             case({str(kind): place for place, kind in enumerate(LATEST_FIRST)}, value=StageRow.kind),
@@ -127,19 +128,15 @@ def next_to_claim(
     return list(session.scalars(query))
 
 
-def _untold(lane: Lane, moment: datetime) -> tuple[ColumnElement[bool], ...]:
+def _unpublished(lane: StageLane, moment: datetime) -> tuple[ColumnElement[bool], ...]:
     ready = (StageRow.kind == lane.kind, StageRow.state == StageState.READY, StageRow.enqueued_at.is_(None))
-    return *ready, *_of(lane), _due(moment)
+    return *ready, *_in_lane(lane), is_due(StageRow, moment)
 
 
-def _of(lane: Lane) -> tuple[ColumnElement[bool], ...]:
-    own = () if lane.model is None else (fits(lane.model),)
+def _in_lane(lane: StageLane) -> tuple[ColumnElement[bool], ...]:
+    own = () if lane.model is None else (model_matches(lane.model),)
     return AssessmentRow.priority == lane.priority, *own
 
 
-def _told(kind: StageKind) -> tuple[ColumnElement[bool], ...]:
+def _published(kind: StageKind) -> tuple[ColumnElement[bool], ...]:
     return StageRow.kind == kind, StageRow.state == StageState.READY, StageRow.enqueued_at.is_not(None)
-
-
-def _due(moment: datetime) -> ColumnElement[bool]:
-    return or_(StageRow.not_before.is_(None), StageRow.not_before <= moment)

@@ -13,35 +13,35 @@ from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from service.assessments.states import StageKind, StageState
-from service.queue.ordering import Lane, lanes, next_to_publish, published, waits
+from service.queue.ordering import StageLane, count_published, fetch_publishable, has_publishable, stage_lanes
 from service.storage.database import Database, now
 from service.storage.tables import StageRow
-from service.task_queue.publisher import Doorbell, QueueUnreachable
-from service.worker_registry import living
+from service.task_queue.publisher import BrokerUnreachable, TaskPublisher
+from service.worker_registry import live_workers
 
 log = structlog.stdlib.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Window:
+class PublishWindow:
     """How far ahead of the workers stages are published."""
 
     stages_per_slot: int
-    silence: timedelta
+    worker_timeout: timedelta
 
 
-def pump(database: Database, doorbell: Doorbell, window: Window) -> int:
+def publish_stages(database: Database, publisher: TaskPublisher, window: PublishWindow) -> int:
     """Publish what fits into the window of each lane of each queue; returns how many stages were published."""
     with database.reading() as session:
-        workers = living(session, window.silence)
-    return sum(_pump_lane(database, doorbell, window, lane) for lane in lanes(workers))
+        workers = live_workers(session, window.worker_timeout)
+    return sum(_publish_lane(database, publisher, window, lane) for lane in stage_lanes(workers))
 
 
-def _pump_lane(database: Database, doorbell: Doorbell, window: Window, lane: Lane) -> int:
+def _publish_lane(database: Database, publisher: TaskPublisher, window: PublishWindow, lane: StageLane) -> int:
     with database.reading() as session:  # choosing takes long in a long queue, and nobody should wait for it
         moment = now()
-        room = _room(session, window, lane) if waits(session, lane, moment) else 0
-        chosen = next_to_publish(session, lane, moment, limit=room) if room else []
+        room = _room(session, window, lane) if has_publishable(session, lane, moment) else 0
+        chosen = fetch_publishable(session, lane, moment, limit=room) if room else []
     if not chosen:
         return 0
     with database.writing() as session:
@@ -52,21 +52,21 @@ def _pump_lane(database: Database, doorbell: Doorbell, window: Window, lane: Lan
             .returning(StageRow.id)
             .execution_options(synchronize_session=False)
         ).all()
-    return _ring(database, doorbell, lane.kind, [stage_id for stage_id in chosen if stage_id in set(free)])
+    return _send(database, publisher, lane.kind, [stage_id for stage_id in chosen if stage_id in set(free)])
 
 
-def _room(session: Session, window: Window, lane: Lane) -> int:
+def _room(session: Session, window: PublishWindow, lane: StageLane) -> int:
     """How many more may be published; none before half of the window is free, for each look at the queue costs."""
     ahead = max(1, lane.slots) * window.stages_per_slot
-    room = ahead - published(session, lane)
+    room = ahead - count_published(session, lane)
     return room if 2 * room >= ahead else 0
 
 
-def _ring(database: Database, doorbell: Doorbell, kind: StageKind, ids: list[str]) -> int:
+def _send(database: Database, publisher: TaskPublisher, kind: StageKind, ids: list[str]) -> int:
     for position, stage_id in enumerate(ids):
         try:
-            doorbell.ring(kind, stage_id)
-        except QueueUnreachable:
+            publisher.publish(kind, stage_id)
+        except BrokerUnreachable:
             log.warning("queue unreachable", queue=str(kind), unpublished=len(ids) - position)
             with database.writing() as session:
                 session.execute(update(StageRow).where(StageRow.id.in_(ids[position:])).values(enqueued_at=None))

@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
-import random
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from time import monotonic, sleep
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Dialect, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
+from service.storage.retry import RetryTerms, retry
+
 READING = "hilbert_reading"
 COMMITTED = "hilbert_committed"
-SWITCH_AGAIN_SECONDS = 0.02
-ENDS = {"committed": True, "aborted": False}
+WAL_RETRY_INTERVAL_SECONDS = 0.02
+FINAL_STATUSES = {"committed": True, "aborted": False}
 BUSY_TIMEOUT_MS = 30_000
-LEAST_POOL_TIMEOUT = timedelta(seconds=10)
-KNOCK_AGAIN_SECONDS = 0.2
-LONGEST_PAUSE = timedelta(minutes=1)
+MIN_POOL_TIMEOUT = timedelta(seconds=10)
+RETRY_INTERVAL_SECONDS = 0.2
+IDLE_IN_TRANSACTION_TIMEOUT = timedelta(minutes=1)
 """In a transaction, between two statements. Whose host has died falls silent with locks that nobody else gets."""
-CHANCE = random.SystemRandom()
-NO_PATIENCE = timedelta(0)
+NO_RETRY = timedelta(0)
 Value = TypeVar("Value")
 
 
@@ -38,14 +37,15 @@ def now() -> datetime:
 class Database:
     """Hands out sessions; one per process, made after any fork.
 
-    `patience` is how long it waits for a server that takes no connections, such as one that restarts. Nothing has been
-    done then, so waiting is always safe. What was under way when a connection broke is repeated by `read` and `write`
-    alone, to which it is given whole: it may run twice, and what it leaves behind in memory is that of the last time.
+    `retry_timeout` is how long to wait for a server that accepts no connections, such as one that restarts. No work has
+    been done at that point, so waiting is always safe. When a connection breaks in the middle of a transaction, only
+    `read` and `write` repeat the work, because they are given the whole of it: the work may run twice, and its last
+    run decides what it leaves in memory.
     """
 
-    def __init__(self, url: str, patience: timedelta = NO_PATIENCE) -> None:
-        self._patience = patience
-        self._engine = _open_sqlite(url) if url.startswith("sqlite") else _open_server(url, patience)
+    def __init__(self, url: str, retry_timeout: timedelta = NO_RETRY) -> None:
+        self._retry_timeout = retry_timeout
+        self._engine = _open_sqlite(url) if url.startswith("sqlite") else _open_server(url, retry_timeout)
         self._reading = self._engine.execution_options(**{READING: True})
 
     @property
@@ -59,7 +59,7 @@ class Database:
         with Session(self._engine, expire_on_commit=False) as session:
             with session.begin():
                 yield session
-            _act_on_commit(session)
+            _run_after_commit(session)
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
@@ -90,25 +90,28 @@ class Database:
             with self.writing() as session:
                 value = work(session)
                 session.flush()
-                number = _transaction_number(session)
+                number = _transaction_id(session)
             return value
         except DBAPIError as error:
             if not error.connection_invalidated:
                 raise
             if number is not None and self._was_committed(number, error):
-                _act_on_commit(session)
+                _run_after_commit(session)
                 return value
         with self.writing() as session:
             return work(session)
 
     def _was_committed(self, number: str, broken: DBAPIError) -> bool:
         """Whether the transaction was committed; one that has not ended yet is waited for. Raises what broke."""
-        deadline = monotonic() + self._patience.total_seconds()
-        while (status := self.read(partial(_transaction_status, number))) not in ENDS:
-            if monotonic() >= deadline:
+
+        def final_status() -> bool:
+            status = self.read(partial(_transaction_status, number))
+            if status not in FINAL_STATUSES:
                 raise broken
-            sleep(KNOCK_AGAIN_SECONDS)
-        return ENDS[status]
+            return FINAL_STATUSES[status]
+
+        terms = RetryTerms(timeout=self._retry_timeout, interval=RETRY_INTERVAL_SECONDS)
+        return retry(final_status, terms, lambda error: error is broken)
 
     def ping(self) -> None:
         """Raise SQLAlchemy's error if the database does not answer."""
@@ -120,7 +123,7 @@ class Database:
         self._engine.dispose()
 
 
-def once_committed(session: Session, act: Callable[[], None]) -> None:
+def after_commit(session: Session, act: Callable[[], None]) -> None:
     """Let this happen after the session's transaction, and only if it was committed: counting, for one thing.
 
     `act` holds values and no rows, which are void where a commit got no answer.
@@ -128,12 +131,12 @@ def once_committed(session: Session, act: Callable[[], None]) -> None:
     session.info.setdefault(COMMITTED, []).append(act)
 
 
-def _act_on_commit(session: Session) -> None:
+def _run_after_commit(session: Session) -> None:
     for act in session.info.pop(COMMITTED, ()):
         act()
 
 
-def _transaction_number(session: Session) -> str | None:
+def _transaction_id(session: Session) -> str | None:
     """PostgreSQL's number of a transaction that has written something. A SQLite file is reached without a network."""
     if session.get_bind().dialect.name != "postgresql":
         return None
@@ -147,32 +150,30 @@ def _transaction_status(number: str, session: Session) -> str | None:
     return status
 
 
-def _open_server(url: str, patience: timedelta) -> Engine:
+def _open_server(url: str, retry_timeout: timedelta) -> Engine:
     engine = create_engine(
         url,
         pool_pre_ping=True,
         hide_parameters=True,
         pool_size=10,
-        pool_timeout=max(patience, LEAST_POOL_TIMEOUT).total_seconds(),
+        pool_timeout=max(retry_timeout, MIN_POOL_TIMEOUT).total_seconds(),
         # Text is text whatever the server's own encoding: one made without a locale answers in bytes otherwise.
         connect_args={"connect_timeout": 5, "client_encoding": "utf8"},
     )
 
     @event.listens_for(engine, "do_connect")
     def connect(dialect: Dialect, _record: object, arguments: list[Any], options: dict[str, Any]) -> Any:
-        deadline = monotonic() + patience.total_seconds()
-        while True:
-            try:
-                return dialect.connect(*arguments, **options)
-            except dialect.loaded_dbapi.OperationalError:
-                if monotonic() >= deadline:
-                    raise
-            sleep(KNOCK_AGAIN_SECONDS * CHANCE.uniform(0.5, 1.5))  # not all at once
+        # All processes lose a restarting server at the same moment: jitter keeps them from coming back together.
+        terms = RetryTerms(timeout=retry_timeout, interval=RETRY_INTERVAL_SECONDS, jitter=0.5)
+        refused = dialect.loaded_dbapi.OperationalError
+        return retry(partial(dialect.connect, *arguments, **options), terms, lambda error: isinstance(error, refused))
 
     @event.listens_for(engine, "connect")
     def bound(connection: Any, _record: object) -> None:
         connection.autocommit = True
-        connection.execute(f"SET idle_in_transaction_session_timeout = {LONGEST_PAUSE // timedelta(milliseconds=1)}")
+        connection.execute(
+            f"SET idle_in_transaction_session_timeout = {IDLE_IN_TRANSACTION_TIMEOUT // timedelta(milliseconds=1)}"
+        )
         connection.autocommit = False
 
     return engine
@@ -201,14 +202,10 @@ def _open_sqlite(url: str) -> Engine:
 
 
 def _switch_to_wal(connection: Any) -> None:
-    """Ask for the write-ahead log; several processes that open a new file at once do not wait but fail, so retry."""
-    deadline = monotonic() + BUSY_TIMEOUT_MS / 1000
-    while True:
-        try:
-            connection.execute("PRAGMA journal_mode=WAL")
-        except sqlite3.OperationalError:
-            if monotonic() > deadline:
-                raise
-            sleep(SWITCH_AGAIN_SECONDS)
-        else:
-            return
+    """Switch to the write-ahead log.
+
+    SQLite ignores the busy timeout here: of several processes that open a new file at once, all but one fail at once.
+    """
+    terms = RetryTerms(timeout=timedelta(milliseconds=BUSY_TIMEOUT_MS), interval=WAL_RETRY_INTERVAL_SECONDS)
+    switch = partial(connection.execute, "PRAGMA journal_mode=WAL")
+    retry(switch, terms, lambda error: isinstance(error, sqlite3.OperationalError))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
-from time import monotonic, sleep
 
 import structlog
 from alembic import command
@@ -15,6 +15,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import OperationalError
 
 from service.storage.database import Database
+from service.storage.retry import RetryTerms, retry
 
 log = structlog.stdlib.get_logger(__name__)
 LOCK = 7_214_500_361
@@ -22,32 +23,31 @@ LOCK = 7_214_500_361
 LOCK_TIMEOUT = "2s"
 """A statement that waits for a table makes all later ones wait behind it; so it gives way soon and comes again."""
 LOCK_NOT_AVAILABLE = "55P03"
-PAUSE_SECONDS = 1.0
-PATIENCE = timedelta(minutes=2)
+RETRY_INTERVAL_SECONDS = 1.0
+LOCK_RETRY_TIMEOUT = timedelta(minutes=2)
 
 
-def migrate(database: Database, patience: timedelta = PATIENCE) -> None:
+def migrate(database: Database, retry_timeout: timedelta = LOCK_RETRY_TIMEOUT) -> None:
     """Run every migration that the database has not seen, all of them or none; one that is ahead is left as it is.
 
-    Raises SQLAlchemy's OperationalError when others hold what has to be changed for longer than `patience`.
+    Raises SQLAlchemy's OperationalError when others hold what has to be changed for longer than `retry_timeout`.
     """
-    deadline = monotonic() + patience.total_seconds()
-    while True:
-        try:
-            _migrate(database)
-        except OperationalError as error:
-            if getattr(error.orig, "sqlstate", None) != LOCK_NOT_AVAILABLE or monotonic() >= deadline:
-                raise
-            log.warning("others are using the tables: the migration gives way and comes again")
-            sleep(PAUSE_SECONDS)
-        else:
-            return
+    terms = RetryTerms(timeout=retry_timeout, interval=RETRY_INTERVAL_SECONDS)
+    retry(partial(_migrate, database), terms, _is_lock_timeout, _log_lock_timeout)
 
 
 def is_behind(database: Database) -> bool:
     """Whether the database lacks a migration that this code knows."""
     with database.engine.connect() as connection:
         return _is_behind(connection)
+
+
+def _is_lock_timeout(error: Exception) -> bool:
+    return isinstance(error, OperationalError) and getattr(error.orig, "sqlstate", None) == LOCK_NOT_AVAILABLE
+
+
+def _log_lock_timeout(_error: Exception) -> None:
+    log.warning("migration waits for tables that are in use")
 
 
 def _migrate(database: Database) -> None:

@@ -22,11 +22,11 @@ from service.errors.unavailable import StorageUnavailable
 from service.settings import Settings
 from service.storage.s3 import S3Access, open_bucket
 
-CHUNK = 5 * 1024 * 1024
+PART_SIZE = 5 * 1024 * 1024
 """What is written at once; S3 takes no smaller part of an upload than this."""
-PIECE = 8 * 1024 * 1024
-NOWHERE = "there-is-nothing-here"
-UNFINISHED = re.compile(r".*#\d+")
+READ_SIZE = 8 * 1024 * 1024
+MISSING_KEY = "there-is-nothing-here"
+UNFINISHED_FILE = re.compile(r".*#\d+")
 """What a local store names a file that is still being written; its own listings leave such files out."""
 
 
@@ -38,13 +38,13 @@ class ObjectStore:
 
     def __init__(self, url: str, access: S3Access | None = None) -> None:
         self._store = _open(url, access or S3Access())
-        self._impatient = _open(url, access or S3Access(), patient=False)
+        self._probe = _open(url, access or S3Access(), retry=False)
         self._folder = Path(unquote(urlsplit(url).path)) if url.startswith("file:") else None
 
     async def put_stream(self, key: str, chunks: AsyncIterator[bytes]) -> None:
         """Store what the iterator yields; when it raises, nothing is stored and the error goes on."""
-        with _taking():
-            await obstore.put_async(self._store, key, chunks, chunk_size=CHUNK, max_concurrency=2)
+        with _write_errors():
+            await obstore.put_async(self._store, key, chunks, chunk_size=PART_SIZE, max_concurrency=2)
 
     def put(self, prefix: str, content: bytes) -> str:
         """Store bytes under a key made of the prefix and their sha256; returns the key."""
@@ -54,7 +54,7 @@ class ObjectStore:
 
     def write(self, key: str, content: bytes) -> None:
         """Store bytes under a key of the caller's choice, whole or not at all; what stood there is replaced."""
-        with _taking():
+        with _write_errors():
             obstore.put(self._store, key, content)
 
     def get(self, key: str) -> bytes:
@@ -74,15 +74,15 @@ class ObjectStore:
 
     def _ranges(self, key: str) -> Iterator[bytes]:
         """An object in pieces; asked for one by one, for the store's own stream takes twenty times as long locally."""
-        with _answering():
+        with _store_errors():
             size = obstore.head(self._store, key)["size"]
-            for start in range(0, size, PIECE):
-                yield bytes(obstore.get_range(self._store, key, start=start, length=min(PIECE, size - start)))
+            for start in range(0, size, READ_SIZE):
+                yield bytes(obstore.get_range(self._store, key, start=start, length=min(READ_SIZE, size - start)))
 
     def head(self, key: str, length: int) -> bytes:
         """The first bytes, as many parts as they take. Raises FileNotFoundError."""
         found = b""
-        with _answering():
+        with _store_errors():
             for part in self._objects_of(key):
                 found += bytes(obstore.get_range(self._store, part, start=0, length=length - len(found)))
                 if len(found) >= length:
@@ -91,22 +91,22 @@ class ObjectStore:
 
     def list(self, prefix: str) -> list[str]:
         """Keys under a prefix, sorted."""
-        with _answering():
+        with _store_errors():
             return sorted(meta["path"] for page in obstore.list(self._store, prefix) for meta in page)
 
     def folders(self, prefix: str) -> Sequence[str]:
         """The prefixes one level below this one."""
-        with _answering():
+        with _store_errors():
             return sorted(obstore.list_with_delimiter(self._store, prefix)["common_prefixes"])
 
     def check(self) -> None:
         """Raise StorageUnavailable unless the store answers."""
-        with suppress(FileNotFoundError), _answering():
-            obstore.head(self._impatient, NOWHERE)
+        with suppress(FileNotFoundError), _store_errors():
+            obstore.head(self._probe, MISSING_KEY)
 
     def newest(self, prefix: str) -> datetime | None:
         """When something was last stored under a prefix; None where nothing is."""
-        with _answering():
+        with _store_errors():
             times = [meta["last_modified"] for page in obstore.list(self._store, prefix) for meta in page]
         return max(times, default=None)
 
@@ -117,7 +117,7 @@ class ObjectStore:
         """
         deleted = 0
         for path in () if self._folder is None else self._folder.rglob("*#*"):
-            if not UNFINISHED.fullmatch(path.name):
+            if not UNFINISHED_FILE.fullmatch(path.name):
                 continue
             try:
                 if datetime.fromtimestamp(path.stat().st_mtime, UTC) < before:
@@ -130,9 +130,9 @@ class ObjectStore:
     def _objects_of(self, key: str) -> Sequence[str]:
         if not key.endswith("/"):
             return [key]
-        with _answering():
+        with _store_errors():
             sizes = {meta["path"]: meta["size"] for page in obstore.list(self._store, key) for meta in page}
-        parts = chain(key, sizes)
+        parts = contiguous_parts(key, sizes)
         if not parts:
             raise FileNotFoundError(key)
         return parts
@@ -150,12 +150,12 @@ class ObjectStore:
             self._delete(key)
 
     def _delete(self, key: str) -> None:
-        with suppress(FileNotFoundError), _answering():
+        with suppress(FileNotFoundError), _store_errors():
             obstore.delete(self._store, key)
 
 
 @contextmanager
-def _answering() -> Iterator[None]:
+def _store_errors() -> Iterator[None]:
     """What a store raises that does not answer or is full, as StorageUnavailable."""
     try:
         yield
@@ -166,19 +166,19 @@ def _answering() -> Iterator[None]:
 
 
 @contextmanager
-def _taking() -> Iterator[None]:
+def _write_errors() -> Iterator[None]:
     """The same while something is written: nothing can be missing then but the place itself, such as a bucket."""
     try:
-        with _answering():
+        with _store_errors():
             yield
     except FileNotFoundError as error:  # obstore raises it as well
         raise StorageUnavailable("The object store is not where it was said to be.") from error
 
 
-def _open(url: str, access: S3Access, *, patient: bool = True) -> Store:
+def _open(url: str, access: S3Access, *, retry: bool = True) -> Store:
     if url.startswith("file:"):
         return LocalStore.from_url(url, mkdir=True, automatic_cleanup=True)
-    return open_bucket(url, access, patient=patient) if url.startswith("s3:") else from_url(url)
+    return open_bucket(url, access, retry=retry) if url.startswith("s3:") else from_url(url)
 
 
 def open_objects(settings: Settings) -> ObjectStore:
@@ -217,7 +217,7 @@ def part_key(upload_id: str, offset: int, fence: int) -> str:
     return f"{upload_key(upload_id)}{offset:016d}-{fence:08d}"
 
 
-def chain(key: str, sizes: dict[str, int]) -> list[str]:
+def contiguous_parts(key: str, sizes: dict[str, int]) -> list[str]:
     """The parts that make up a file, of all objects under its key and their sizes in bytes.
 
     Where one part ends the next begins, and of those that begin there the one with the highest fence counts: a

@@ -13,11 +13,11 @@ from pydantic import SecretStr
 if TYPE_CHECKING:
     from obstore.store import ClientConfig
 
-CONNECT_WITHIN = timedelta(seconds=5)
-TRIES = 4
-TRY_FOR = timedelta(seconds=15)
+CONNECT_TIMEOUT = timedelta(seconds=5)
+MAX_RETRIES = 4
+RETRY_TIMEOUT = timedelta(seconds=15)
 """After this no request is tried again: a client is told that the store is away, a stage is put off."""
-AT_ONCE = timedelta(seconds=2)
+PROBE_TIMEOUT = timedelta(seconds=2)
 """Most that is waited for a bucket of which one only wants to know whether it answers."""
 
 
@@ -31,7 +31,7 @@ class S3Access:
     secret_key: SecretStr | None = None
 
 
-def open_bucket(url: str, access: S3Access, *, patient: bool = True) -> Store:
+def open_bucket(url: str, access: S3Access, *, retry: bool = True) -> Store:
     """The bucket of `s3://bucket/prefix`; nothing is asked of it yet."""
     keys = {"access_key_id": access.key_id, "secret_access_key": access.secret_key}
     config = {name: key.get_secret_value() for name, key in keys.items() if key is not None}
@@ -43,10 +43,12 @@ def open_bucket(url: str, access: S3Access, *, patient: bool = True) -> Store:
     return S3Store.from_url(
         url,
         config=config,  # type: ignore[arg-type]
-        client_options={**_times(patient), **({"allow_http": True} if plain else {})},
-        retry_config={"max_retries": TRIES if patient else 0, "retry_timeout": TRY_FOR},
+        client_options={**_timeouts(retry), **({"allow_http": True} if plain else {})},
+        retry_config={"max_retries": MAX_RETRIES if retry else 0, "retry_timeout": RETRY_TIMEOUT},
     )
 
 
-def _times(patient: bool) -> ClientConfig:
-    return {"connect_timeout": CONNECT_WITHIN} if patient else {"connect_timeout": AT_ONCE, "timeout": AT_ONCE}
+def _timeouts(retry: bool) -> ClientConfig:
+    return (
+        {"connect_timeout": CONNECT_TIMEOUT} if retry else {"connect_timeout": PROBE_TIMEOUT, "timeout": PROBE_TIMEOUT}
+    )

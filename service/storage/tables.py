@@ -189,7 +189,7 @@ class LeadershipRow(Table):
 class UploadRow(Table):
     """A file that arrives in pieces (tus): `offset` of `length` bytes are stored.
 
-    `holder` is the request that is writing, until `held_until`; `fence` rises with each, and is part of the names of
+    `owner` is the request that is writing, until `lease_until`; `fence` rises with each, and is part of the names of
     what it stores; `used_by` is the assessment or batch that took the upload.
     """
 
@@ -205,15 +205,15 @@ class UploadRow(Table):
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
     completed_at: Mapped[datetime | None]
-    holder: Mapped[str | None] = mapped_column(String(36))
-    held_until: Mapped[datetime | None]
+    owner: Mapped[str | None] = mapped_column("holder", String(36))
+    lease_until: Mapped[datetime | None] = mapped_column("held_until")
     used_by: Mapped[str | None] = mapped_column(String(36))
 
 
 class IdempotencyRow(Table):
     """A client's key for one POST: in flight until `status` is set, then the answer to repeat.
 
-    `holder` is the request at work; after `held_until` it is taken for dead and its key for free.
+    `owner` is the request at work; after `lease_until` it counts as dead and its key is free.
     """
 
     __tablename__ = "idempotency"
@@ -222,8 +222,8 @@ class IdempotencyRow(Table):
     tenant: Mapped[str] = mapped_column(String(64), primary_key=True)
     key: Mapped[str] = mapped_column(String(255), primary_key=True)
     route: Mapped[str] = mapped_column(String(128))
-    holder: Mapped[str] = mapped_column(String(36))
-    held_until: Mapped[datetime]
+    owner: Mapped[str] = mapped_column("holder", String(36))
+    lease_until: Mapped[datetime] = mapped_column("held_until")
     digest: Mapped[str | None] = mapped_column(String(64))
     status: Mapped[int | None]
     location: Mapped[str | None] = mapped_column(String(256))

@@ -1,1 +1,1 @@
-"""The doorbell: Celery tells workers which stage to look at; the database alone knows the truth."""
+"""The publisher: Celery tells workers which stage to look at; the database alone knows the truth."""

@@ -20,10 +20,10 @@ from kombu.utils.json import dumps, loads
 
 SCHEME = "spool"
 POLLING_SECONDS = 0.05
-TURN_SECONDS = 0.25
+MAX_WAIT_SECONDS = 0.25
 
 
-class Channel(filesystem.Channel):  # type: ignore[misc]
+class FileChannel(filesystem.Channel):  # type: ignore[misc]
     """Messages are files named after the moment they were put and their queue."""
 
     def _put(self, queue: str, payload: object, **_options: object) -> None:
@@ -67,24 +67,24 @@ class Channel(filesystem.Channel):  # type: ignore[misc]
             yield
 
 
-class Transport(filesystem.Transport):  # type: ignore[misc]
+class FileTransport(filesystem.Transport):  # type: ignore[misc]
     """Named in the broker URL as `spool://localhost/folder`."""
 
-    Channel = Channel
+    Channel = FileChannel
     driver_type = SCHEME
     driver_name = SCHEME
 
     def drain_events(self, connection: object, timeout: float | None = None) -> None:
         """Wait for a message, in short turns: a worker told to stop looks up only between two turns."""
-        super().drain_events(connection, timeout=min(timeout or TURN_SECONDS, TURN_SECONDS))
+        super().drain_events(connection, timeout=min(timeout or MAX_WAIT_SECONDS, MAX_WAIT_SECONDS))
 
 
 def register_transport() -> None:
     """Teach kombu the scheme."""
-    TRANSPORT_ALIASES[SCHEME] = f"{__name__}:Transport"
+    TRANSPORT_ALIASES[SCHEME] = f"{__name__}:FileTransport"
 
 
-def spool_options(folder: Path) -> dict[str, object]:
+def file_transport_options(folder: Path) -> dict[str, object]:
     """Transport options for a spool in this folder, which is made."""
     control = folder / "control"
     control.mkdir(parents=True, exist_ok=True)

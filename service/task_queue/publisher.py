@@ -10,7 +10,7 @@ from celery import Celery
 from kombu import Queue
 from kombu.exceptions import OperationalError
 
-from service.task_queue.file_transport import SCHEME, register_transport, spool_options
+from service.task_queue.file_transport import SCHEME, file_transport_options, register_transport
 from service.task_queue.redis_transport import register_redis_transport
 
 STAGE_QUEUES = ("prepare", "encode", "score")
@@ -18,7 +18,7 @@ DELIVER = "deliver"
 QUEUES = (*STAGE_QUEUES, DELIVER)
 CONNECT_SECONDS = 2.0
 
-VISIBILITY = timedelta(hours=1)
+DEFAULT_VISIBILITY_TIMEOUT = timedelta(hours=1)
 
 LOST_MESSAGE_AFTER = timedelta(seconds=5)
 """An idle worker takes a message at once. A message older than this, while a worker is idle, is treated as lost."""
@@ -35,7 +35,7 @@ REDIS_OPTIONS: dict[str, object] = {
 }
 """Without `socket_timeout` a worker never leaves a half-open connection."""
 
-SETTINGS: dict[str, object] = {
+CELERY_SETTINGS: dict[str, object] = {
     "result_backend": None,
     "task_ignore_result": True,
     "task_serializer": "json",
@@ -63,7 +63,7 @@ SETTINGS: dict[str, object] = {
 }
 
 
-class QueueUnreachable(Exception):
+class BrokerUnreachable(Exception):
     """The broker does not answer; the database still knows every stage."""
 
 
@@ -72,43 +72,44 @@ def task_name(queue: str) -> str:
     return f"hilbert.{queue}"
 
 
-def open_celery(broker: str, visibility: timedelta = VISIBILITY) -> Celery:
+def open_celery(broker: str, visibility_timeout: timedelta = DEFAULT_VISIBILITY_TIMEOUT) -> Celery:
     """A Celery application on this broker URL; no task is registered on it yet.
 
-    Redis gives a message out again that was not acknowledged within `visibility`: harmless, for its stage is leased.
+    Redis redelivers a message that was not acknowledged within `visibility_timeout`. That is harmless: its stage is
+    leased.
     """
     register_transport()
     register_redis_transport()
     app = Celery("hilbert", broker=broker, set_as_current=False)
-    app.conf.update(SETTINGS)
+    app.conf.update(CELERY_SETTINGS)
     app.conf.task_queues = [Queue(name) for name in QUEUES]
-    app.conf.broker_transport_options = transport_options(broker, visibility)
+    app.conf.broker_transport_options = transport_options(broker, visibility_timeout)
     return app
 
 
-def transport_options(broker: str, visibility: timedelta = VISIBILITY) -> dict[str, object]:
+def transport_options(broker: str, visibility_timeout: timedelta = DEFAULT_VISIBILITY_TIMEOUT) -> dict[str, object]:
     """Options for the transport that the URL names."""
     parts = urlsplit(broker)
     if parts.scheme == SCHEME:
-        return spool_options(Path(parts.path))
+        return file_transport_options(Path(parts.path))
     if parts.scheme in {"redis", "rediss"}:
-        return {**REDIS_OPTIONS, "visibility_timeout": visibility.total_seconds()}
+        return {**REDIS_OPTIONS, "visibility_timeout": visibility_timeout.total_seconds()}
     return {}
 
 
-class Doorbell:
+class TaskPublisher:
     """The sending side."""
 
     def __init__(self, app: Celery) -> None:
         self._app = app
 
-    def ring(self, queue: str, stage_id: str) -> None:
+    def publish(self, queue: str, stage_id: str) -> None:
         """Tell one worker of the queue to look at a stage. Raises QueueUnreachable."""
         try:
             self._app.send_task(task_name(queue), args=[stage_id], queue=queue)
         except (OperationalError, OSError, AttributeError) as error:
             # Kombu raises AttributeError on a channel that another thread has just closed over a lost connection.
-            raise QueueUnreachable from error
+            raise BrokerUnreachable from error
 
     def check(self) -> None:
         """Raise QueueUnreachable unless the broker answers."""
@@ -116,7 +117,7 @@ class Doorbell:
             with self._app.connection_for_write(connect_timeout=CONNECT_SECONDS) as connection:
                 connection.ensure_connection(max_retries=1, interval_start=0, timeout=CONNECT_SECONDS)
         except (OperationalError, OSError) as error:
-            raise QueueUnreachable from error
+            raise BrokerUnreachable from error
 
     def close(self) -> None:
         """Close the pooled connections."""

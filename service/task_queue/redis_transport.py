@@ -10,7 +10,7 @@ from __future__ import annotations
 from kombu.transport import TRANSPORT_ALIASES, redis, virtual
 
 
-class QoS(redis.QoS):  # type: ignore[misc]
+class RedisQoS(redis.QoS):  # type: ignore[misc]
     """Which messages are being worked on."""
 
     def ack(self, delivery_tag: str) -> None:
@@ -22,19 +22,19 @@ class QoS(redis.QoS):  # type: ignore[misc]
             raise
 
 
-class Channel(redis.Channel):  # type: ignore[misc]
+class RedisChannel(redis.Channel):  # type: ignore[misc]
     """A channel that counts in this way."""
 
-    QoS = QoS
+    QoS = RedisQoS
 
 
-class Transport(redis.Transport):  # type: ignore[misc]
+class RedisTransport(redis.Transport):  # type: ignore[misc]
     """Stands in for kombu's own under the schemes `redis` and `rediss`."""
 
-    Channel = Channel
+    Channel = RedisChannel
 
 
 def register_redis_transport() -> None:
     """Teach kombu the mend."""
     for scheme in ("redis", "rediss"):
-        TRANSPORT_ALIASES[scheme] = f"{__name__}:Transport"
+        TRANSPORT_ALIASES[scheme] = f"{__name__}:RedisTransport"

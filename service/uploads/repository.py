@@ -15,6 +15,7 @@ from service.auth.caller import Caller
 from service.errors.not_found import UploadNotFound
 from service.errors.request import UploadIncomplete, UploadLocked, UploadOffsetConflict, UploadUsed
 from service.storage.database import Database, now
+from service.storage.lease import is_owned_by
 from service.storage.objects import part_key, upload_key
 from service.storage.tables import UploadRow
 
@@ -49,7 +50,7 @@ class UploadLease:
     """The right of one request to write from `offset` on; `fence` is higher than that of every earlier lease."""
 
     upload_id: str
-    holder: str
+    owner: str
     fence: int
     offset: int
     length: int
@@ -131,36 +132,36 @@ class UploadRepository:
         moment = now()
         if row.used_by is not None:
             raise UploadUsed("The upload was used and no longer changes.")
-        if row.holder is not None and row.held_until is not None and row.held_until > moment:
+        if row.owner is not None and row.lease_until is not None and row.lease_until > moment:
             locked = UploadLocked("Another request is writing to this upload.")
-            locked.retry_after = ceil((row.held_until - moment).total_seconds())
+            locked.retry_after = ceil((row.lease_until - moment).total_seconds())
             raise locked
         if row.offset != offset:
             raise UploadOffsetConflict("The bytes sent do not begin where the stored ones end.")
-        row.holder, row.held_until = str(uuid.uuid4()), moment + lease
+        row.owner, row.lease_until = str(uuid.uuid4()), moment + lease
         row.fence += 1
-        return UploadLease(upload_id=row.id, holder=row.holder, fence=row.fence, offset=row.offset, length=row.length)
+        return UploadLease(upload_id=row.id, owner=row.owner, fence=row.fence, offset=row.offset, length=row.length)
 
     def renew(self, upload_lease: UploadLease, lease: timedelta) -> bool:
         """Extend the lease; False when another request holds it or the upload is gone."""
-        return self._update(upload_lease, held_until=now() + lease)
+        return self._update(upload_lease, lease_until=now() + lease)
 
     def advance(self, upload_lease: UploadLease, offset: int, lease: timedelta) -> UploadLease:
         """Record that all bytes up to `offset` are in the object store. Raises UploadLocked, UploadNotFound."""
         moment = now()
-        self._update_or_raise(upload_lease, offset=offset, updated_at=moment, held_until=moment + lease)
+        self._update_or_raise(upload_lease, offset=offset, updated_at=moment, lease_until=moment + lease)
         return replace(upload_lease, offset=offset)
 
     def finish(self, upload_lease: UploadLease, sha256: str) -> None:
         """Complete the upload with the digest of its bytes. Raises UploadLocked, UploadNotFound."""
         moment = now()
         self._update_or_raise(
-            upload_lease, sha256=sha256, completed_at=moment, updated_at=moment, holder=None, held_until=None
+            upload_lease, sha256=sha256, completed_at=moment, updated_at=moment, owner=None, lease_until=None
         )
 
     def release(self, upload_lease: UploadLease) -> None:
         """Release the lease, unless another request holds it."""
-        self._update(upload_lease, holder=None, held_until=None)
+        self._update(upload_lease, owner=None, lease_until=None)
 
     def delete(self, upload_id: str) -> None:
         """Delete the row; the caller deletes the objects afterwards. Raises UploadNotFound, UploadUsed."""
@@ -188,7 +189,7 @@ class UploadRepository:
         return (
             UploadRow.id == upload_lease.upload_id,
             UploadRow.tenant == self._caller.tenant,
-            UploadRow.holder == upload_lease.holder,
+            is_owned_by(UploadRow, upload_lease.owner),
             UploadRow.offset == upload_lease.offset,
         )
 

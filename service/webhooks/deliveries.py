@@ -11,13 +11,14 @@ from datetime import datetime, timedelta
 from functools import partial
 
 import structlog
-from sqlalchemy import ColumnElement, and_, delete, func, or_, select, union_all, update
+from sqlalchemy import ColumnElement, and_, delete, func, select, union_all, update
 from sqlalchemy.orm import Session
 
 from service.errors.tree import FenceLost
 from service.observability.metrics import REPUBLISHED
 from service.settings import Settings
-from service.storage.database import Database, now, once_committed
+from service.storage.database import Database, after_commit, now
+from service.storage.lease import is_claimable, is_claimed, is_expired
 from service.storage.tables import AssessmentRow, BatchRow, DeliveryAttemptRow, DeliveryRow, MessageRow, WebhookRow
 from service.task_queue.publisher import DELIVER, LOST_MESSAGE_AFTER
 from service.webhooks.states import (
@@ -30,7 +31,7 @@ from service.webhooks.states import (
     WebhookState,
     delivery_retry_policy,
 )
-from service.worker_registry import slots
+from service.worker_registry import count_slots
 
 log = structlog.stdlib.get_logger(__name__)
 ROWS_PER_SWEEP = 100
@@ -43,16 +44,16 @@ class DeliverySweep:
     policy: DeliveryRetryPolicy
     keep: timedelta
     republish_after: timedelta
-    silence: timedelta
+    worker_timeout: timedelta
 
 
 def delivery_sweep(settings: Settings) -> DeliverySweep:
     """The sweep that the settings describe."""
     return DeliverySweep(
         policy=delivery_retry_policy(settings),
-        keep=settings.webhook_keep,
+        keep=settings.webhook_retention,
         republish_after=settings.republish_after,
-        silence=settings.silence,
+        worker_timeout=settings.worker_timeout,
     )
 
 
@@ -68,7 +69,12 @@ class DeliveryRepository:
         moment = now()
         claimed = self._session.execute(
             update(DeliveryRow)
-            .where(DeliveryRow.id == delivery_id, DeliveryRow.attempt < attempts, _free(moment), _is_webhook_enabled())
+            .where(
+                DeliveryRow.id == delivery_id,
+                DeliveryRow.attempt < attempts,
+                is_claimable(DeliveryRow, DeliveryState.PENDING, moment),
+                _is_webhook_enabled(),
+            )
             .values(
                 state=DeliveryState.LEASED,
                 fence=DeliveryRow.fence + 1,
@@ -123,7 +129,7 @@ class DeliveryRepository:
         """Ids of deliveries whose lease has expired."""
         query = (
             select(DeliveryRow.id)
-            .where(DeliveryRow.state == DeliveryState.LEASED, DeliveryRow.lease_until < now())
+            .where(DeliveryRow.state == DeliveryState.LEASED, is_expired(DeliveryRow, now()))
             .order_by(DeliveryRow.lease_until)
             .limit(limit)
         )
@@ -157,11 +163,7 @@ class DeliveryRepository:
     def _write_fenced(self, claim: DeliveryClaim, **values: object) -> None:
         written = self._session.scalars(
             update(DeliveryRow)
-            .where(
-                DeliveryRow.id == claim.delivery_id,
-                DeliveryRow.fence == claim.fence,
-                DeliveryRow.state == DeliveryState.LEASED,
-            )
+            .where(is_claimed(DeliveryRow, claim.delivery_id, claim.fence))
             .values(**values)
             .returning(DeliveryRow.id)
             .execution_options(synchronize_session=False)
@@ -193,7 +195,7 @@ def sweep_deliveries(database: Database, sweep: DeliverySweep) -> None:
         waiting = update(DeliveryRow).where(DeliveryRow.state == DeliveryState.PENDING)
         waiting = waiting.execution_options(synchronize_session=False)
         session.execute(waiting.where(DeliveryRow.id.in_(unclaimed)).values(enqueued_at=None))
-        once_committed(session, partial(REPUBLISHED.inc, len(unclaimed)))
+        after_commit(session, partial(REPUBLISHED.inc, len(unclaimed)))
         failed = {"state": DeliveryState.FAILED, "enqueued_at": None, "finished_at": moment}
         session.execute(waiting.where(DeliveryRow.id.in_(undeliverable), _is_undeliverable()).values(**failed))
         session.execute(delete(MessageRow).where(MessageRow.id.in_(old)))
@@ -209,21 +211,13 @@ def _unclaimed_deliveries(session: Session, sweep: DeliverySweep, moment: dateti
     published = published.order_by(DeliveryRow.enqueued_at).limit(ROWS_PER_SWEEP)
     long_ago = session.scalars(published.where(DeliveryRow.enqueued_at < moment - sweep.republish_after)).all()
     working = session.scalar(select(func.count()).where(DeliveryRow.state == DeliveryState.LEASED)) or 0
-    idle = max(0, slots(session, DELIVER, sweep.silence) - working)
+    idle = max(0, count_slots(session, DELIVER, sweep.worker_timeout) - working)
     soon = session.scalars(published.where(DeliveryRow.enqueued_at < moment - LOST_MESSAGE_AFTER).limit(idle)).all()
     return list({*long_ago, *soon})
 
 
 def _is_undeliverable() -> ColumnElement[bool]:
     return and_(DeliveryRow.state == DeliveryState.PENDING, ~_is_webhook_enabled())
-
-
-def _free(moment: datetime) -> ColumnElement[bool]:
-    due = or_(DeliveryRow.not_before.is_(None), DeliveryRow.not_before <= moment)
-    return or_(
-        and_(DeliveryRow.state == DeliveryState.PENDING, due),
-        and_(DeliveryRow.state == DeliveryState.LEASED, DeliveryRow.lease_until < moment),
-    )
 
 
 def _is_webhook_enabled() -> ColumnElement[bool]:

@@ -14,10 +14,11 @@ from sqlalchemy import ColumnElement, Row, and_, case, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from service.storage.database import Database, now
+from service.storage.lease import is_due
 from service.storage.tables import DeliveryRow, WebhookRow
-from service.task_queue.publisher import DELIVER, Doorbell, QueueUnreachable
+from service.task_queue.publisher import DELIVER, BrokerUnreachable, TaskPublisher
 from service.webhooks.states import DeliveryState, WebhookState
-from service.worker_registry import slots
+from service.worker_registry import count_slots
 
 log = structlog.stdlib.get_logger(__name__)
 MAX_PER_SLOT = 2
@@ -25,19 +26,19 @@ MAX_PER_WEBHOOK = 2
 MAX_PER_FAILING_WEBHOOK = 1
 
 
-def publish_deliveries(database: Database, doorbell: Doorbell, silence: timedelta) -> int:
+def publish_deliveries(database: Database, publisher: TaskPublisher, worker_timeout: timedelta) -> int:
     """Publish the deliveries that fit into the window; returns how many."""
     with database.reading() as session:  # most calls find nothing and so need no write lock
-        if not _select_deliveries(session, now(), silence):
+        if not _select_deliveries(session, now(), worker_timeout):
             return 0
     with database.writing() as session:
         moment = now()
-        chosen = _select_deliveries(session, moment, silence)
+        chosen = _select_deliveries(session, moment, worker_timeout)
         free = select(DeliveryRow.id).where(DeliveryRow.id.in_(chosen), _is_publishable(moment))
         held = set(session.scalars(free.with_for_update(skip_locked=True)))
         ids = [delivery_id for delivery_id in chosen if delivery_id in held]
         session.execute(update(DeliveryRow).where(DeliveryRow.id.in_(ids)).values(enqueued_at=moment))
-    return _publish(database, doorbell, ids)
+    return _publish(database, publisher, ids)
 
 
 def has_unclaimed_deliveries(session: Session) -> bool:
@@ -45,12 +46,12 @@ def has_unclaimed_deliveries(session: Session) -> bool:
     return session.scalar(select(DeliveryRow.id).where(_is_published()).limit(1)) is not None
 
 
-def _select_deliveries(session: Session, moment: datetime, silence: timedelta) -> list[str]:
+def _select_deliveries(session: Session, moment: datetime, worker_timeout: timedelta) -> list[str]:
     """Ids to publish next: round robin over the webhooks, oldest first, failing webhooks last."""
     candidates = _candidates(session, moment)
     if not candidates:
         return []
-    slot_count = max(1, slots(session, DELIVER, silence))
+    slot_count = max(1, count_slots(session, DELIVER, worker_timeout))
     in_flight = _count_in_flight(session)
     free_window = slot_count * MAX_PER_SLOT - sum(in_flight.values())
     failing_window = max(1, slot_count // 2) - in_flight.get(True, 0)
@@ -65,32 +66,32 @@ def _select_deliveries(session: Session, moment: datetime, silence: timedelta) -
 
 
 def _candidates(session: Session, moment: datetime) -> list[Row[Any]]:
-    flying = (
+    in_flight = (
         select(DeliveryRow.webhook_id, func.count().label("count"))
         .where(_is_in_flight())
         .group_by(DeliveryRow.webhook_id)
         .subquery()
     )
-    place = (
+    rank = (
         func.row_number()
         .over(partition_by=DeliveryRow.webhook_id, order_by=(DeliveryRow.created_at, DeliveryRow.id))
-        .label("place")
+        .label("rank")
     )
-    waiting = select(DeliveryRow.id, DeliveryRow.webhook_id, DeliveryRow.created_at, place).where(
+    waiting = select(DeliveryRow.id, DeliveryRow.webhook_id, DeliveryRow.created_at, rank).where(
         _is_publishable(moment)
     )
-    line = waiting.subquery()
+    ranked = waiting.subquery()
     failing = _is_failing().label("failing")
-    most = case((_is_failing(), MAX_PER_FAILING_WEBHOOK), else_=MAX_PER_WEBHOOK)
+    limit = case((_is_failing(), MAX_PER_FAILING_WEBHOOK), else_=MAX_PER_WEBHOOK)
     query = (
-        select(line.c.id, failing)
-        .join(WebhookRow, WebhookRow.id == line.c.webhook_id)
-        .outerjoin(flying, flying.c.webhook_id == line.c.webhook_id)
+        select(ranked.c.id, failing)
+        .join(WebhookRow, WebhookRow.id == ranked.c.webhook_id)
+        .outerjoin(in_flight, in_flight.c.webhook_id == ranked.c.webhook_id)
         .where(
             WebhookRow.state == WebhookState.ENABLED,
-            line.c.place + func.coalesce(flying.c.count, 0) <= most,
+            ranked.c.rank + func.coalesce(in_flight.c.count, 0) <= limit,
         )
-        .order_by(failing, line.c.place, line.c.created_at, line.c.id)
+        .order_by(failing, ranked.c.rank, ranked.c.created_at, ranked.c.id)
         .limit(1000)
     )
     return list(session.execute(query))
@@ -113,7 +114,7 @@ def _is_publishable(moment: datetime) -> ColumnElement[bool]:
     return and_(
         DeliveryRow.state == DeliveryState.PENDING,
         DeliveryRow.enqueued_at.is_(None),
-        or_(DeliveryRow.not_before.is_(None), DeliveryRow.not_before <= moment),
+        is_due(DeliveryRow, moment),
     )
 
 
@@ -129,11 +130,11 @@ def _is_failing() -> ColumnElement[bool]:
     return WebhookRow.failing_since.is_not(None)
 
 
-def _publish(database: Database, doorbell: Doorbell, ids: list[str]) -> int:
+def _publish(database: Database, publisher: TaskPublisher, ids: list[str]) -> int:
     for position, delivery_id in enumerate(ids):
         try:
-            doorbell.ring(DELIVER, delivery_id)
-        except QueueUnreachable:
+            publisher.publish(DELIVER, delivery_id)
+        except BrokerUnreachable:
             log.warning("queue unreachable", queue=DELIVER, unpublished=len(ids) - position)
             with database.writing() as session:
                 session.execute(update(DeliveryRow).where(DeliveryRow.id.in_(ids[position:])).values(enqueued_at=None))

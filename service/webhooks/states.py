@@ -184,7 +184,7 @@ class DeliveryRetryPolicy:
 
 def delivery_retry_policy(settings: Settings) -> DeliveryRetryPolicy:
     """The retry policy of the settings."""
-    return DeliveryRetryPolicy(waits=settings.webhook_retries, disable_after=settings.webhook_patience)
+    return DeliveryRetryPolicy(waits=settings.webhook_retries, disable_after=settings.webhook_disable_after)
 
 
 def delivery_lease(settings: Settings) -> timedelta:

@@ -1,4 +1,4 @@
-"""Starting a worker process from a command line, whatever assessor it works with."""
+"""Starting a worker process from a command line, whatever model it works with."""
 
 from __future__ import annotations
 
@@ -7,30 +7,30 @@ import sys
 from collections.abc import Callable
 
 from service.errors.tree import ConfigurationRefused
-from service.observability.exposition import exposing
+from service.observability.exposition import metrics_server
 from service.observability.logs import configure_logging
 from service.observability.traces import tracing
 from service.settings import Settings
 from service.task_queue.publisher import DELIVER, QUEUES
-from service.worker.model_protocol import Assessor
-from service.worker.parent_death import tie_to_parent
+from service.worker.model_protocol import AssessmentModel
+from service.worker.parent_death import exit_with_parent
 from service.worker.process import run_worker
-from service.worker.webhooks.process import run_delivering_worker
+from service.worker.webhooks.process import run_webhook_worker
 
 
 def start_worker(
-    settings: Settings, queues: str, parent_pid: int | None, open_assessor: Callable[[Settings], Assessor]
+    settings: Settings, queues: str, parent_pid: int | None, open_model: Callable[[Settings], AssessmentModel]
 ) -> int:
     """Run a worker for comma-separated queues; returns an exit status that tells when restarting is useless."""
     if parent_pid is not None:
-        tie_to_parent(parent_pid)
+        exit_with_parent(parent_pid)
     configure_logging("worker")
     try:
         names = known_queues(queues)
-        with tracing(settings, "worker"), exposing(settings) as exposition:
+        with tracing(settings, "worker"), metrics_server(settings) as exposition:
             if names == (DELIVER,):
-                return run_delivering_worker(settings)
-            return run_worker(settings, names, open_assessor, exposition)
+                return run_webhook_worker(settings)
+            return run_worker(settings, names, open_model, exposition)
     except ConfigurationRefused as error:
         sys.stderr.write(f"{error.detail}\n")
         return os.EX_CONFIG

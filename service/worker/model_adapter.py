@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from datetime import timedelta
 from pathlib import Path
 
 import structlog
@@ -21,26 +22,29 @@ from model.features import SegmentChunk, SegmentFeatures
 from model.pipeline import Document, Pipeline, Prepared
 from service.assessments.result import ModelTrace, Result
 from service.errors.tree import ConfigurationRefused, FenceLost
+from service.periodic_thread import PeriodicThread
 from service.settings import PEM, REPOSITORY, Settings
-from service.worker.cache_pruning import Expiry
-from service.worker.model_protocol import EncoderLoad, MaterialUnusable, Preparation, PreparedChunk, WhenLost
+from service.worker.model_protocol import EncoderLoad, MaterialUnusable, OnLost, Preparation, PreparedChunk
 from service.worker_registry import LoadedModel, TaskOutcomes
 
 log = structlog.stdlib.get_logger(__name__)
 
 MEGABYTE = 1_000_000
+PRUNES_PER_TTL = 10
+"""So an entry outlives its time to live by a tenth of it at most."""
+MAX_PRUNE_INTERVAL = timedelta(minutes=1)
 EXAMPLE_KEY = REPOSITORY / "examples" / "bundle.pub"
 
 
-def open_assessor(settings: Settings) -> PipelineAssessor:
+def open_model(settings: Settings) -> PipelineModel:
     """Verify the configured bundle's signature and digests. Raises ConfigurationRefused."""
     options = runtime_of(settings)
-    with _refusals(settings.bundle):
+    with _model_errors(settings.bundle):
         refuse_missing(options)
         # A link is followed once: what it leads to later is for workers that start later.
         bundle = open_bundle(settings.bundle.expanduser().resolve(), trust_of(settings))
     cache = open_cache(settings)
-    return PipelineAssessor(Pipeline(bundle, options, cache), None if cache is None else Expiry(cache.prune, cache.age))
+    return PipelineModel(Pipeline(bundle, options, cache), None if cache is None else pruning_thread(cache))
 
 
 def runtime_of(settings: Settings) -> RuntimeOptions:
@@ -48,7 +52,7 @@ def runtime_of(settings: Settings) -> RuntimeOptions:
     memory = settings.device_memory_mb
     return RuntimeOptions(
         threads=settings.threads,
-        linger=settings.linger.total_seconds(),
+        linger=settings.batch_max_delay.total_seconds(),
         device=settings.device,
         device_id=settings.device_id,
         device_memory=None if memory is None else memory * MEGABYTE,
@@ -64,8 +68,15 @@ def open_cache(settings: Settings) -> SegmentCache | None:
     return SegmentCache(
         settings.feature_cache,
         most_bytes=settings.feature_cache_mb * MEGABYTE,
-        age=settings.feature_cache_age.total_seconds(),
+        age=settings.feature_cache_ttl.total_seconds(),
     )
+
+
+def pruning_thread(cache: SegmentCache) -> PeriodicThread:
+    """A thread that deletes expired entries, also while no stage reads or writes the cache."""
+    longest = MAX_PRUNE_INTERVAL.total_seconds()
+    seconds = longest if cache.age is None else min(longest, cache.age / PRUNES_PER_TTL)
+    return PeriodicThread("cache pruning", cache.prune, timedelta(seconds=seconds))
 
 
 def trust_of(settings: Settings) -> Trust:
@@ -90,7 +101,7 @@ def _pem(entry: str) -> bytes:
 
 
 @contextmanager
-def _refusals(bundle: Path) -> Iterator[None]:
+def _model_errors(bundle: Path) -> Iterator[None]:
     """What the model refuses, as ConfigurationRefused that names the setting."""
     try:
         yield
@@ -105,15 +116,15 @@ def _refusals(bundle: Path) -> Iterator[None]:
         ) from error
 
 
-class PipelineAssessor:
+class PipelineModel:
     """Assesses with a real bundle; its graphs are loaded by `warm_up`, or when first needed."""
 
-    def __init__(self, pipeline: Pipeline, expiry: Expiry | None = None) -> None:
+    def __init__(self, pipeline: Pipeline, pruning: PeriodicThread | None = None) -> None:
         self._pipeline = pipeline
-        self._expiry = expiry
+        self._pruning = pruning
 
     @property
-    def model(self) -> LoadedModel:
+    def loaded(self) -> LoadedModel:
         """What is loaded."""
         manifest = self._pipeline.manifest
         return LoadedModel(
@@ -132,15 +143,15 @@ class PipelineAssessor:
 
     def warm_up(self) -> None:
         """Load every graph and answer the golden recording with them. Raises ConfigurationRefused."""
-        with _refusals(self._pipeline.bundle.folder):
+        with _model_errors(self._pipeline.bundle.folder):
             self._pipeline.warm_up()
-        if self._expiry is not None:
-            self._expiry.start()
+        if self._pruning is not None:
+            self._pruning.start()
 
     def close(self) -> None:
         """End the encoders' threads and give back what the graphs hold."""
-        if self._expiry is not None:
-            self._expiry.stop()
+        if self._pruning is not None:
+            self._pruning.stop()
         self._pipeline.close()
 
     def prepare(self, audio: Path | None, transcript: bytes | None, scratch: Path) -> Preparation:
@@ -152,11 +163,11 @@ class PipelineAssessor:
         seconds = 0.0 if audio is None else prepared.document.segmentation.quality.duration_seconds
         return Preparation(summary=prepared.document.to_json(), seconds=seconds, chunks=_chunks(prepared))
 
-    def encode(self, chunk: bytes, when_lost: WhenLost | None = None) -> bytes:
+    def encode(self, chunk: bytes, on_lost: OnLost | None = None) -> bytes:
         """Features of a chunk, in batches with those of all threads. Raises FenceLost soon after the stage is lost."""
         cancellation = Cancellation()
-        if when_lost is not None:
-            when_lost(cancellation.cancel)
+        if on_lost is not None:
+            on_lost(cancellation.cancel)
         try:
             features = self._pipeline.encode(SegmentChunk.from_bytes(chunk), cancellation).to_bytes()
         except EncodingCancelled as error:

@@ -42,7 +42,7 @@ class Preparation:
 
 
 # Takes what is to be called once nobody waits for an answer any more; at once when that is so already.
-WhenLost = Callable[[Callable[[], None]], None]
+OnLost = Callable[[Callable[[], None]], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,11 +62,11 @@ class EncoderLoad:
     wait_p95: float
 
 
-class Assessor(Protocol):
+class AssessmentModel(Protocol):
     """A loaded model. Used by as many threads as the worker has, once it has been warmed up."""
 
     @property
-    def model(self) -> LoadedModel:
+    def loaded(self) -> LoadedModel:
         """What is loaded."""
         ...
 
@@ -83,7 +83,7 @@ class Assessor(Protocol):
         """Decode and cut. Raises MaterialUnusable."""
         ...
 
-    def encode(self, chunk: bytes, when_lost: WhenLost | None = None) -> bytes:
+    def encode(self, chunk: bytes, on_lost: OnLost | None = None) -> bytes:
         """Features of a chunk. Raises FenceLost soon after the stage is lost, instead of going on in vain."""
         ...
 
@@ -100,7 +100,7 @@ class Assessor(Protocol):
         ...
 
 
-def result_without_score(task: str, refusal: MaterialUnusable, trace: ModelTrace) -> Result:
+def unscored_result(task: str, refusal: MaterialUnusable, trace: ModelTrace) -> Result:
     """The answer for material that could not even be prepared: no numbers, and the reason as a hard flag."""
     flag = QualityFlag(code=refusal.code, hard=True, message=f"{refusal.detail} {refusal.advice}")
     return Result(

@@ -10,10 +10,10 @@ import threading
 from time import sleep
 
 PR_SET_PDEATHSIG = 1
-LOOK_EVERY_SECONDS = 0.5
+CHECK_INTERVAL_SECONDS = 0.5
 
 
-def tie_to_parent(parent: int) -> None:
+def exit_with_parent(parent: int) -> None:
     """End this process at once when the parent with this pid ends; ends it now if that has happened already.
 
     A killed worker loses nothing: its stage's lease runs out and another takes it up.
@@ -21,12 +21,12 @@ def tie_to_parent(parent: int) -> None:
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     else:
-        threading.Thread(target=_watch, args=(parent,), name="tether", daemon=True).start()
+        threading.Thread(target=_watch, args=(parent,), name="parent-death", daemon=True).start()
     if os.getppid() != parent:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _watch(parent: int) -> None:
     while os.getppid() == parent:
-        sleep(LOOK_EVERY_SECONDS)
+        sleep(CHECK_INTERVAL_SECONDS)
     os.kill(os.getpid(), signal.SIGKILL)

@@ -21,22 +21,20 @@ from celery.worker import WorkController
 from service.assessments.result import ModelTrace
 from service.assessments.states import StageKind
 from service.maintenance.sweeper import Sweeper, sweep_plan
-from service.observability.exposition import Exposition
+from service.observability.exposition import MetricsServer
 from service.observability.metrics import WORKER_READY
-from service.queue.ordering import next_to_claim
+from service.queue.ordering import fetch_claimable
 from service.settings import Settings
 from service.storage.database import Database, now
 from service.storage.objects import open_objects
-from service.task_queue.publisher import Doorbell, QueueUnreachable, open_celery
-from service.worker.cache_pruning import forget_features
-from service.worker.consumer import asked_to_stop, go_on, register_tasks
-from service.worker.heartbeat import Presence
-from service.worker.load_report import LoadReport
-from service.worker.metrics import BatcherMetrics
-from service.worker.model_protocol import Assessor
-from service.worker.stage_runner import StageRunner, patience
-from service.worker.watchdog import Limits, Watchdog
-from service.worker_registry import WorkerIdentity, bury, living
+from service.task_queue.publisher import BrokerUnreachable, TaskPublisher, open_celery
+from service.worker.consumer import register_tasks, run_stages, stop_requested
+from service.worker.heartbeat import Heartbeat
+from service.worker.metrics import BatcherMetrics, LoadReport
+from service.worker.model_protocol import AssessmentModel
+from service.worker.stage_runner import StageRunner, stage_retry_policy
+from service.worker.watchdog import Watchdog, WatchdogLimits
+from service.worker_registry import WorkerIdentity, live_workers, mark_dead
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -44,54 +42,55 @@ log = structlog.stdlib.get_logger(__name__)
 def run_worker(
     settings: Settings,
     queues: tuple[str, ...],
-    open_assessor: Callable[[Settings], Assessor],
-    exposition: Exposition,
+    open_model: Callable[[Settings], AssessmentModel],
+    exposition: MetricsServer,
 ) -> int:
     """Serve the queues until a signal ends the process; returns its exit status."""
-    worker = identity(queues, settings.concurrency)
-    forget_features(settings)
-    assessor = _warm(open_assessor(settings))
+    worker = worker_identity(queues, settings.concurrency)
+    delete_unused_cache(settings)
+    model = _warm_up(open_model(settings))
     with ExitStack() as closing:
-        closing.callback(assessor.close)
-        closing.enter_context(exposition.asking(BatcherMetrics(assessor)))
+        closing.callback(model.close)
+        closing.enter_context(exposition.collecting(BatcherMetrics(model)))
         database = Database(settings.database)
         closing.callback(database.close)
-        report = LoadReport(assessor)
+        report = LoadReport(model)
         closing.callback(report.write)
-        app = open_celery(settings.broker, settings.visibility)
+        app = open_celery(settings.broker, settings.broker_visibility_timeout)
         objects = open_objects(settings)
-        doorbell = Doorbell(app)
-        _bury_predecessors(database, settings.silence)
-        presence = started(
-            closing, Presence(database, worker, assessor.model, every=settings.presence, alive=settings.alive)
+        publisher = TaskPublisher(app)
+        _mark_predecessors_dead(database, settings.worker_timeout)
+        heartbeat = start_until_closed(
+            closing,
+            Heartbeat(database, worker, model.loaded, interval=settings.worker_heartbeat_interval, file=settings.alive),
         )
-        sweeper = started(closing, Sweeper(database, objects, doorbell, sweep_plan(settings), worker.id))
-        waits = partial(_work_waits, database, doorbell, worker, assessor.model.digest, settings.silence)
-        watchdog = started(closing, Watchdog(watch_limits(settings), waits))
+        sweeper = start_until_closed(closing, Sweeper(database, objects, publisher, sweep_plan(settings), worker.id))
+        waits = partial(_work_is_waiting, database, publisher, worker, model.loaded.digest, settings.worker_timeout)
+        watchdog = start_until_closed(closing, Watchdog(watchdog_limits(settings), waits))
         runner = StageRunner(
             database,
             objects,
-            assessor,
+            model,
             worker=worker,
-            patience=patience(settings),
-            scratch=_own_scratch(settings.folder / "scratch"),
+            retry=stage_retry_policy(settings),
+            scratch=_scratch_folder(settings.folder / "scratch"),
         )
 
         def run(stage_id: str, after: str | None = None) -> str | None:
             with watchdog.serving():
                 worked_on = runner.run(stage_id, after)
             if worked_on is not None:
-                presence.computed()
+                heartbeat.computed()
                 sweeper.wake()
                 report.stage_done()
             return worked_on
 
-        register_tasks(app, partial(go_on, run, stopping=asked_to_stop))
-        say_ready(worker)
+        register_tasks(app, partial(run_stages, run, stopping=stop_requested))
+        report_ready(worker)
         return _serve(open_consumer(app, worker))
 
 
-def say_ready(worker: WorkerIdentity) -> None:
+def report_ready(worker: WorkerIdentity) -> None:
     """In the log and in the metrics: from now on the worker serves its queues."""
     WORKER_READY.labels(queues=",".join(worker.queues)).set(1)
     log.info("worker ready", worker=worker.id, queues=worker.queues, concurrency=worker.slots)
@@ -102,61 +101,63 @@ def _serve(consumer: WorkController) -> int:
     return int(consumer.exitcode or 0)
 
 
-class _Thread(Protocol):
+class _Startable(Protocol):
     def start(self) -> None: ...
 
     def stop(self) -> None: ...
 
 
-Started = TypeVar("Started", bound=_Thread)
+Started = TypeVar("Started", bound=_Startable)
 
 
-def started(closing: ExitStack, thread: Started) -> Started:
+def start_until_closed(closing: ExitStack, thread: Started) -> Started:
     """Start it now, stop it at the end, the last one first."""
     thread.start()
     closing.callback(thread.stop)
     return thread
 
 
-def identity(queues: tuple[str, ...], slots: int) -> WorkerIdentity:
+def worker_identity(queues: tuple[str, ...], slots: int) -> WorkerIdentity:
     """Who this process is among all workers: host, process id and something random."""
     name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
     return WorkerIdentity(id=name, queues=queues, slots=slots)
 
 
-def _bury_predecessors(database: Database, silence: timedelta) -> None:
+def _mark_predecessors_dead(database: Database, worker_timeout: timedelta) -> None:
     with database.writing() as session:
-        bury(session, socket.gethostname(), _another_lives, silence)
+        mark_dead(session, socket.gethostname(), _other_process_alive, worker_timeout)
 
 
-def watch_limits(settings: Settings) -> Limits:
+def watchdog_limits(settings: Settings) -> WatchdogLimits:
     """When a worker of these settings gives itself up."""
-    return Limits(stage=settings.stage_limit, deaf=settings.deaf_after)
+    return WatchdogLimits(stage_timeout=settings.stage_timeout, stall_timeout=settings.consumer_stall_timeout)
 
 
-def _work_waits(database: Database, doorbell: Doorbell, worker: WorkerIdentity, model: str, silence: timedelta) -> bool:
+def _work_is_waiting(
+    database: Database, publisher: TaskPublisher, worker: WorkerIdentity, model: str, worker_timeout: timedelta
+) -> bool:
     """Whether stages were published that this worker should have heard of and nobody has taken, and the broker answers.
 
     While workers with different models live, messages of the one's stages reach the other: then only stages count
     that any of them can take.
     """
     with database.reading() as session:
-        loaded = {one.model for one in living(session, silence) if set(one.queues) & set(worker.queues)}
+        loaded = {one.model for one in live_workers(session, worker_timeout) if set(one.queues) & set(worker.queues)}
         alone = model if loaded <= {model} else None
-        if not next_to_claim(session, map(StageKind, worker.queues), now(), limit=1, model=alone):
+        if not fetch_claimable(session, map(StageKind, worker.queues), now(), limit=1, model=alone):
             return False
     try:
-        doorbell.check()
-    except QueueUnreachable:
+        publisher.check()
+    except BrokerUnreachable:
         return False
     return True
 
 
-def _warm(assessor: Assessor) -> Assessor:
-    assessor.warm_up()
-    _say_who_signed(assessor.trace)
-    _say_where_it_runs(assessor.trace)
-    return assessor
+def _warm_up(model: AssessmentModel) -> AssessmentModel:
+    model.warm_up()
+    _log_signature(model.trace)
+    _log_graphs(model.trace)
+    return model
 
 
 def _keep_logging(**_settings: object) -> None:
@@ -178,7 +179,7 @@ def open_consumer(app: Celery, worker: WorkerIdentity) -> WorkController:
     )
 
 
-def _say_who_signed(model: ModelTrace) -> None:
+def _log_signature(model: ModelTrace) -> None:
     """Where no keys are named any bundle is loaded, but not in silence."""
     if model.signed_by is None:
         log.warning("the bundle is signed by no trusted key", digest=model.digest)
@@ -186,7 +187,7 @@ def _say_who_signed(model: ModelTrace) -> None:
         log.info("the bundle is signed by a trusted key", digest=model.digest, key=model.signed_by)
 
 
-def _say_where_it_runs(model: ModelTrace) -> None:
+def _log_graphs(model: ModelTrace) -> None:
     """With `auto` nothing else tells."""
     for name, graph in model.graphs.items():
         log.info(
@@ -194,7 +195,13 @@ def _say_where_it_runs(model: ModelTrace) -> None:
         )
 
 
-def _own_scratch(folder: Path) -> Path:
+def delete_unused_cache(settings: Settings) -> None:
+    """Delete the feature cache of an earlier worker when the settings keep no features."""
+    if not settings.feature_cache_mb:
+        settings.feature_cache.unlink(missing_ok=True)
+
+
+def _scratch_folder(folder: Path) -> Path:
     """A folder for decoded audio that this process alone uses; those of killed processes are removed."""
     folder.mkdir(parents=True, exist_ok=True)
     for left in folder.iterdir():
@@ -206,7 +213,7 @@ def _own_scratch(folder: Path) -> Path:
     return own
 
 
-def _another_lives(pid: int) -> bool:
+def _other_process_alive(pid: int) -> bool:
     """Whether a process other than this one has this id."""
     return pid != os.getpid() and _alive(pid)
 

@@ -29,31 +29,31 @@ from service.errors.tree import FenceLost, WorkLost
 from service.maintenance.retention import Retention, remove_material, retention
 from service.observability.logs import failure_fields
 from service.observability.metrics import AUDIO
-from service.observability.traces import aside, span
-from service.queue.ordering import next_to_claim
+from service.observability.traces import leaf_span, span
+from service.queue.ordering import fetch_claimable
 from service.settings import Settings
 from service.storage.database import Database, now
 from service.storage.objects import ObjectStore, assessment_prefix, result_prefix, work_prefix
-from service.storage.retry import AWAY, persevere
+from service.storage.retry import UNAVAILABLE, retry_while_unavailable
 from service.storage.tables import AssessmentRow
 from service.worker.lease_keeper import LeaseKeeper
 from service.worker.metrics import count_result
-from service.worker.model_protocol import Assessor, MaterialUnusable, result_without_score
-from service.worker.stage_telemetry import StageOutcome, recorded
+from service.worker.model_protocol import AssessmentModel, MaterialUnusable, unscored_result
+from service.worker.stage_telemetry import StageOutcome, record_stage
 from service.worker_registry import WorkerIdentity
 
 log = structlog.stdlib.get_logger(__name__)
-CANDIDATES = 8
+MAX_CANDIDATES = 8
 """How many of the best stages are tried; others may be faster at some of them."""
 Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Patience:
+class StageRetryPolicy:
     """How long a stage may be silent and how often it is tried."""
 
     lease: timedelta
-    heartbeat: timedelta
+    renew_interval: timedelta
     attempts: int
     retry_delay: timedelta
     retention: Retention
@@ -63,12 +63,12 @@ class Patience:
         return self.retry_delay * (1 << (attempt - 1))
 
 
-def patience(settings: Settings) -> Patience:
+def stage_retry_policy(settings: Settings) -> StageRetryPolicy:
     """The patience that the settings describe."""
-    return Patience(
-        lease=settings.lease,
-        heartbeat=settings.heartbeat,
-        attempts=settings.attempts,
+    return StageRetryPolicy(
+        lease=settings.stage_lease,
+        renew_interval=settings.lease_renew_interval,
+        attempts=settings.stage_max_attempts,
         retry_delay=settings.retry_delay,
         retention=retention(settings),
     )
@@ -81,19 +81,19 @@ class StageRunner:
         self,
         database: Database,
         objects: ObjectStore,
-        assessor: Assessor,
+        model: AssessmentModel,
         *,
         worker: WorkerIdentity,
-        patience: Patience,
+        retry: StageRetryPolicy,
         scratch: Path,
     ) -> None:
         self._database = database
         self._objects = objects
-        self._assessor = assessor
+        self._model = model
         self._worker = worker.id
-        self._model = assessor.model.digest
+        self._digest = model.loaded.digest
         self._kinds = tuple(map(StageKind, worker.queues))
-        self._patience = patience
+        self._retry = retry
         self._scratch = scratch
 
     def run(self, stage_id: str, after: str | None = None) -> str | None:
@@ -111,14 +111,16 @@ class StageRunner:
                 stage=str(claim.kind),
                 index=claim.index,
             ),
-            recorded(claim) as record,
+            record_stage(claim) as record,
         ):
             record.outcome = self._attempt(claim)
         return claim.assessment_id
 
     def _claim(self, stage_id: str, after: str | None) -> StageClaim | None:
         best = self._database.read(
-            lambda session: next_to_claim(session, self._kinds, now(), limit=CANDIDATES, model=self._model, after=after)
+            lambda session: fetch_claimable(
+                session, self._kinds, now(), limit=MAX_CANDIDATES, model=self._digest, after=after
+            )
         )
         for candidate in dict.fromkeys((*best, stage_id)):
             if (claim := self._database.write(partial(self._take, candidate))) is not None:
@@ -126,18 +128,18 @@ class StageRunner:
         return None
 
     def _take(self, stage_id: str, session: Session) -> StageClaim | None:
-        return self._stages(session).claim(stage_id, self._patience.lease, self._patience.attempts)
+        return self._stages(session).claim(stage_id, self._retry.lease, self._retry.attempts)
 
     def _stages(self, session: Session) -> StageRepository:
-        return StageRepository(session, self._worker, self._model)
+        return StageRepository(session, self._worker, self._digest)
 
     def _attempt(self, claim: StageClaim) -> StageOutcome:
         keeper = LeaseKeeper(
             self._database,
             claim,
             worker=self._worker,
-            lease=self._patience.lease,
-            heartbeat=self._patience.heartbeat,
+            lease=self._retry.lease,
+            renew_interval=self._retry.renew_interval,
         )
         try:
             with keeper:
@@ -148,7 +150,7 @@ class StageRunner:
             log.info("stage lost", attempt=claim.attempt)
             self._clear_after(claim)
             return StageOutcome.LOST
-        except AWAY as error:
+        except UNAVAILABLE as error:
             log.warning("stage put off", attempt=claim.attempt, **failure_fields(error))
             self._excuse(claim)
             return StageOutcome.PUT_OFF
@@ -173,7 +175,7 @@ class StageRunner:
             audio, transcript = self._material(claim, scratch / "audio")
             try:
                 with span("decode and cut"):
-                    preparation = self._assessor.prepare(audio, transcript, scratch)
+                    preparation = self._model.prepare(audio, transcript, scratch)
                     prefix = f"{work_prefix(claim.assessment_id)}/prepare"
                     chunks = []
                     for chunk in preparation.chunks:
@@ -182,7 +184,7 @@ class StageRunner:
                         chunks.append(StoredChunk(key=key, segments=chunk.segments))
             except MaterialUnusable as refusal:
                 log.info("material unusable", code=refusal.code)
-                self._finish(claim, result_without_score(claim.task, refusal, self._assessor.trace))
+                self._finish(claim, unscored_result(claim.task, refusal, self._model.trace))
                 return
         summary_key = self._objects.put(prefix, preparation.summary)
         self._write(lambda stages: stages.complete_prepare(claim, summary_key, chunks, seconds=preparation.seconds))
@@ -190,7 +192,7 @@ class StageRunner:
 
     def _material(self, claim: StageClaim, audio: Path) -> tuple[Path | None, bytes | None]:
         """What the client sent: the recording, copied to a file, and the transcript."""
-        with span("read material"), _needed():
+        with span("read material"), _required_input():
             if claim.audio_key is not None:
                 self._objects.get_to_file(claim.audio_key, audio)
             transcript = None if claim.transcript_key is None else self._objects.get(claim.transcript_key)
@@ -199,22 +201,22 @@ class StageRunner:
     def _encode(self, claim: StageClaim, keeper: LeaseKeeper) -> None:
         if claim.input_key is None:
             raise ValueError("an encode stage has an input")
-        with span("read segments"), _needed():
+        with span("read segments"), _required_input():
             chunk = self._objects.get(claim.input_key)
         with span("encode"):
-            features = self._assessor.encode(chunk, keeper.when_lost)
+            features = self._model.encode(chunk, keeper.on_lost)
         prefix = f"{work_prefix(claim.assessment_id)}/encode"
         with span("write features"):
-            key = persevere(lambda: self._objects.put(prefix, features), self._patience.lease)
+            key = retry_while_unavailable(lambda: self._objects.put(prefix, features), self._retry.lease)
         self._write(lambda stages: stages.complete_encode(claim, key))
 
     def _score(self, claim: StageClaim) -> None:
         inputs = self._database.read(lambda session: self._stages(session).score_inputs(claim))
-        with span("read features"), _needed():
+        with span("read features"), _required_input():
             summary = self._objects.get(inputs.summary_key)
             features = [self._objects.get(key) for key in inputs.feature_keys]
         with span("score"):
-            result = self._assessor.score(summary, features, claim.task)
+            result = self._model.score(summary, features, claim.task)
         self._finish(claim, result)
 
     def _finish(self, claim: StageClaim, result: Result) -> None:
@@ -223,23 +225,23 @@ class StageRunner:
         scored = result.outcome is not None
         self._write(lambda stages: stages.complete_assessment(claim, key, scored=scored))
         count_result(result)
-        remove_material(self._database, self._objects, self._patience.retention, claim.assessment_id)
+        remove_material(self._database, self._objects, self._retry.retention, claim.assessment_id)
 
     def _start_over(self, claim: StageClaim) -> StageOutcome:
         """What a stage before had left is made again; what the client sent cannot be, so it is looked for again."""
         if claim.kind == StageKind.PREPARE:
             return self._give_up_or_back(claim, WORK_LOST)
         try:
-            again = self._write(lambda stages: stages.restart(claim, self._patience.attempts))
+            again = self._write(lambda stages: stages.restart(claim, self._retry.attempts))
         except FenceLost:
             self._clear_after(claim)
             return StageOutcome.LOST
         return StageOutcome.FAILED if again else StageOutcome.ABANDONED
 
     def _give_up_or_back(self, claim: StageClaim, failure: Failure = INTERNAL_FAILURE) -> StageOutcome:
-        delay = self._patience.delay_after(claim.attempt)
+        delay = self._retry.delay_after(claim.attempt)
         try:
-            if claim.attempt < self._patience.attempts:
+            if claim.attempt < self._retry.attempts:
                 self._write(lambda stages: stages.retry(claim, delay))
                 return StageOutcome.FAILED
             self._write(lambda stages: stages.fail(claim, failure))
@@ -251,7 +253,7 @@ class StageRunner:
     def _excuse(self, claim: StageClaim) -> None:
         """Not the stage's fault, so it does not count: tried again until what it needs is back."""
         try:
-            self._write(lambda stages: stages.retry(claim, self._patience.retry_delay, counted=False))
+            self._write(lambda stages: stages.retry(claim, self._retry.retry_delay, counted=False))
         except FenceLost:
             self._clear_after(claim)
 
@@ -261,8 +263,8 @@ class StageRunner:
         def transaction(session: Session) -> Value:
             return write(self._stages(session))
 
-        with aside("complete"):
-            return persevere(partial(self._database.write, transaction), self._patience.lease)
+        with leaf_span("complete"):
+            return retry_while_unavailable(partial(self._database.write, transaction), self._retry.lease)
 
     def _clear_after(self, claim: StageClaim) -> None:
         """Leave nothing behind that was written after the assessment had ended or was erased."""
@@ -275,7 +277,7 @@ class StageRunner:
 
 
 @contextmanager
-def _needed() -> Iterator[None]:
+def _required_input() -> Iterator[None]:
     """What the block reads from the store has to be there. Raises WorkLost."""
     try:
         yield

@@ -12,7 +12,7 @@ from opentelemetry.trace import SpanKind
 
 from service.assessments.states import StageClaim, StageKind
 from service.observability.metrics import STAGE_ATTEMPTS, STAGE_BUSY, STAGE_DURATION, STAGE_WAIT
-from service.observability.traces import Attributes, context_of, failed, link_to, note_wait, span
+from service.observability.traces import Attributes, context_from, links_to, mark_failed, record_wait, span
 
 
 class StageOutcome(StrEnum):
@@ -25,25 +25,25 @@ class StageOutcome(StrEnum):
     ABANDONED = "abandoned"  # the last attempt that it had
 
 
-class StageRecord:
+class StageTelemetry:
     """Takes in what came of the attempt; `failed` for one that nobody could say it of."""
 
     outcome = StageOutcome.FAILED
 
 
 @contextmanager
-def recorded(claim: StageClaim) -> Iterator[StageRecord]:
+def record_stage(claim: StageClaim) -> Iterator[StageTelemetry]:
     """Count and trace the block as the attempt that the claim allows."""
     waited = max(0.0, (claim.claimed_at - claim.ready_at).total_seconds())
     STAGE_ATTEMPTS.labels(stage=claim.kind).inc()
     STAGE_WAIT.labels(stage=claim.kind, priority=claim.priority).observe(waited)
-    record, started = StageRecord(), monotonic()
+    record, started = StageTelemetry(), monotonic()
     # All lines of a batch in one trace could not be read by anybody.
     begins = claim.of_batch and claim.kind == StageKind.PREPARE
-    parent = Context() if begins else context_of(claim.traceparent)
-    links = link_to(claim.traceparent) if begins else ()
+    parent = Context() if begins else context_from(claim.traceparent)
+    links = links_to(claim.traceparent) if begins else ()
     if not begins:
-        note_wait(f"wait {claim.kind}", parent, claim.ready_at, claim.claimed_at)
+        record_wait(f"wait {claim.kind}", parent, claim.ready_at, claim.claimed_at)
     name, attributes = f"process {claim.kind}", _attributes(claim, waited)
     with span(name, kind=SpanKind.CONSUMER, parent=parent, links=links, attributes=attributes) as present:
         try:
@@ -54,7 +54,7 @@ def recorded(claim: StageClaim) -> Iterator[StageRecord]:
             STAGE_BUSY.labels(stage=claim.kind).inc(seconds)
             present.set_attribute("hilbert.stage.outcome", record.outcome)
             if record.outcome in {StageOutcome.FAILED, StageOutcome.ABANDONED}:
-                failed(present, record.outcome)
+                mark_failed(present, record.outcome)
 
 
 def _attributes(claim: StageClaim, waited: float) -> Attributes:

@@ -1,7 +1,8 @@
-"""Ends a worker that no longer consumes or never comes back from a stage; whoever supervises it starts it anew.
+"""The watchdog of a worker process: it ends the process when a stage runs too long or the Celery consumer stalls.
 
-A thread cannot be ended from outside and a consumer can go deaf without an error, so the whole process goes. What it
-had in hand is taken up by another worker, as after any other death.
+Python cannot end a thread from outside, and a consumer can stop receiving messages without raising an error. So the
+watchdog ends the whole process. The supervisor or container runtime restarts it, and other workers claim its stages
+when their leases expire, as after a crash.
 """
 
 from __future__ import annotations
@@ -17,82 +18,89 @@ from time import monotonic
 import structlog
 
 from service.observability.logs import failure_fields
+from service.periodic_thread import PeriodicThread
 
 log = structlog.stdlib.get_logger(__name__)
-LOOKS_IN_TIME = 10
-LONGEST_PAUSE = 5.0  # seconds
+CHECKS_PER_TIMEOUT = 10
+MAX_INTERVAL_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """`stage`: the longest a stage may take; `deaf`: how long work may wait for a worker that has nothing to do."""
+class WatchdogLimits:
+    """`stage_timeout` bounds the run of one stage, `stall_timeout` how long an idle worker may leave work waiting."""
 
-    stage: timedelta
-    deaf: timedelta
+    stage_timeout: timedelta
+    stall_timeout: timedelta
 
 
 class Watchdog:
-    """Looks after one worker process. `work_waits` says whether a living broker holds messages for it."""
+    """Watches one worker process.
 
-    def __init__(self, limits: Limits, work_waits: Callable[[], bool], end: Callable[[int], object] = os._exit) -> None:
+    `work_waits` tells whether the broker answers and holds messages that this worker should receive. `end` ends the
+    process; `os._exit`, because a normal exit would wait for the very thread that does not come back.
+    """
+
+    def __init__(
+        self, limits: WatchdogLimits, work_waits: Callable[[], bool], end: Callable[[int], object] = os._exit
+    ) -> None:
         self._limits = limits
         self._work_waits = work_waits
         self._end = end
         self._lock = threading.Lock()
-        self._begun: dict[int, float] = {}
-        self._heard = monotonic()
-        self._done = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="watchdog", daemon=True)
+        self._started_at: dict[int, float] = {}
+        self._last_message = monotonic()
+        self._waiting_since: float | None = None
+        interval = min(MAX_INTERVAL_SECONDS, limits.stall_timeout.total_seconds() / CHECKS_PER_TIMEOUT)
+        self._thread = PeriodicThread("watchdog", self._check, timedelta(seconds=interval))
 
     def start(self) -> None:
-        """Begin to look."""
+        """Start watching."""
         self._thread.start()
 
     def stop(self) -> None:
-        """The worker ends by itself."""
-        self._done.set()
-        self._thread.join()
+        """Stop watching, because the worker ends by itself."""
+        self._thread.stop()
 
     @contextmanager
     def serving(self) -> Iterator[None]:
-        """A message was heard and is worked on inside the block."""
+        """The block handles a message that this thread has received."""
         own = threading.get_ident()
         with self._lock:
-            self._begun[own] = self._heard = monotonic()
+            self._started_at[own] = self._last_message = monotonic()
         try:
             yield
         finally:
             with self._lock:
-                del self._begun[own]
-                self._heard = monotonic()
+                del self._started_at[own]
+                self._last_message = monotonic()
 
-    def _run(self) -> None:
-        pause = min(LONGEST_PAUSE, self._limits.deaf.total_seconds() / LOOKS_IN_TIME)
-        waiting_since: float | None = None
-        while not self._done.wait(pause):
-            if self._overdue():
-                log.error("a stage takes too long: the worker ends", limit=self._limits.stage.total_seconds())
-                self._end(os.EX_SOFTWARE)
-                return
-            waiting_since = (waiting_since or monotonic()) if self._idle_beside_work() else None
-            if waiting_since is not None and self._deaf(waiting_since):
-                log.error("the worker hears no messages though work waits: it ends")
-                self._end(os.EX_SOFTWARE)
-                return
+    def _check(self) -> bool:
+        """End the process if a limit is exceeded; True when it has been ended, which only a fake `end` survives."""
+        if self._overdue():
+            log.error("a stage takes too long: the worker ends", limit=self._limits.stage_timeout.total_seconds())
+            self._end(os.EX_SOFTWARE)
+            return True
+        # Work may be published at any moment, so the stall is measured from the check that first saw it waiting.
+        self._waiting_since = (self._waiting_since or monotonic()) if self._idle_while_work_waits() else None
+        if self._waiting_since is not None and self._stalled(self._waiting_since):
+            log.error("the worker hears no messages though work waits: it ends")
+            self._end(os.EX_SOFTWARE)
+            return True
+        return False
 
     def _overdue(self) -> bool:
         with self._lock:
-            begun = min(self._begun.values(), default=None)
-        return begun is not None and monotonic() - begun > self._limits.stage.total_seconds()
+            oldest = min(self._started_at.values(), default=None)
+        return oldest is not None and monotonic() - oldest > self._limits.stage_timeout.total_seconds()
 
-    def _deaf(self, waiting_since: float) -> bool:
-        return monotonic() - max(self._heard, waiting_since) > self._limits.deaf.total_seconds()
+    def _stalled(self, waiting_since: float) -> bool:
+        return monotonic() - max(self._last_message, waiting_since) > self._limits.stall_timeout.total_seconds()
 
-    def _idle_beside_work(self) -> bool:
+    def _idle_while_work_waits(self) -> bool:
         with self._lock:
-            busy = bool(self._begun)
+            busy = bool(self._started_at)
         try:
             return not busy and self._work_waits()
-        except Exception as error:  # without an answer nothing is known, so nothing is done
+        except Exception as error:  # a database that does not answer is no proof of a stall
             log.warning("the watchdog could not look", **failure_fields(error))
             return False

@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 PAGES = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
 VERBS = set(re.findall(r"^([a-z-]+):.*?## ", (ROOT / "Makefile").read_text(), re.MULTILINE))
-DECISIONS = sorted((DOCS / "decisions").glob("*.md"))
+DECISIONS = sorted((DOCS / "decisions").glob("[0-9]*.md"))
 
 
 def rows(page):
@@ -111,3 +111,57 @@ def test_the_licence_is_the_one_that_the_project_names():
     text = (ROOT / "LICENSE").read_text()
     assert "Apache License" in text
     assert "END OF TERMS AND CONDITIONS" in text
+
+
+SOURCES = sorted(path for package in ("model", "service", "training") for path in (ROOT / package).rglob("*.py"))
+EQUATIONS = set(re.findall(r"^### \(([A-Z]\d+)\) ", (DOCS / "method.md").read_text(), re.MULTILINE))
+
+
+@pytest.mark.parametrize("package", ["model", "service", "training"])
+def test_each_document_that_the_code_names_exists(package):
+    missing = {
+        f"{path.relative_to(ROOT)}: {named}"
+        for path in SOURCES
+        if path.relative_to(ROOT).parts[0] == package
+        for named in re.findall(r"(?:docs|training)/[\w/-]+\.md|\b[A-Z][A-Z-]+\.md", path.read_text())
+        if not (ROOT / named).exists()
+    }
+    assert missing == set()
+
+
+def test_each_decision_that_the_code_names_exists():
+    numbers = {page.name[:4] for page in DECISIONS}
+    named = {number for path in SOURCES for number in re.findall(r"\bdecisions? (\d{4})\b", path.read_text())}
+    assert named
+    assert named - numbers == set()
+
+
+def test_each_equation_that_the_code_cites_stands_in_the_method():
+    assert len(EQUATIONS) > 50
+    cited = {
+        label
+        for path in SOURCES
+        for labels in re.findall(r"docs/method\.md \(([A-Z\d, ]+)\)", path.read_text())
+        for label in labels.split(", ")
+    }
+    assert cited
+    assert cited - EQUATIONS == set()
+
+
+def test_each_function_that_the_method_names_exists():
+    text = (DOCS / "method.md").read_text()
+    named = re.findall(r"`((?:model|training)/[\w/]+\.py)`:((?:[\s,]*`[\w.]+`)+)", text)
+    assert len(named) > 50
+    missing = [
+        f"{path}: {function}"
+        for path, functions in named
+        for function in re.findall(r"`([\w.]+)`", functions)
+        if not (ROOT / path).exists() or not defines((ROOT / path).read_text(), function)
+    ]
+    assert missing == []
+
+
+def defines(source, function):
+    return all(
+        re.search(rf"^\s*(?:class|def|async def) {name}\b", source, re.MULTILINE) for name in function.split(".")
+    )

@@ -117,7 +117,7 @@ def test_a_bundle_that_breaks_after_its_installation_is_never_switched_to(stack,
 def test_containers_that_do_not_become_healthy_replace_nothing(stack, http, service, tmp_path):
     before = ids(stack, service)
     mistaken = tmp_path / "mistaken.yml"
-    mistaken.write_text(json.dumps({"services": {service: {"environment": {"HILBERT_DRAIN": "half an hour"}}}}))
+    mistaken.write_text(json.dumps({"services": {service: {"environment": {"HILBERT_DRAIN_DELAY": "half an hour"}}}}))
     files = f"docker-compose.yml:{mistaken}"
     said = stack.refused("deploy/roll.sh", service, ROLL_WITHIN="45", COMPOSE_FILE=files)
     assert "the old ones go on" in said

@@ -49,7 +49,7 @@ def stop_worker_past_silence(site: Site, chance: random.Random) -> None:
     pid = chance.choice(site.children("prepare,encode,score") or [0])
     if pid:
         os.kill(pid, signal.SIGSTOP)
-        time.sleep(float(site.settings["HILBERT_SILENCE"]) + 5)
+        time.sleep(float(site.settings["HILBERT_WORKER_TIMEOUT"]) + 5)
         _signal(pid, signal.SIGCONT)
 
 

@@ -38,7 +38,7 @@ def main(
         faults = [name for name in (*ALL, *MORE_OF_THESE) if store is not None or name != "disk full"]
         plan = Plan(assessments=assessments, a_second=a_second, faults=faults, seed=seed)
         settings = {
-            "silence": "30",
+            "worker_timeout": "30",
             "webhook_allow_http": "true",
             "webhook_networks": '["127.0.0.0/8"]',
             "webhook_retries": "[1, 2, 4, 8, 15, 30, 30, 30, 30]",
@@ -78,7 +78,7 @@ def written(outcome: Outcome, workers: int) -> str:
     lines = [
         "# Faults: the report of a campaign",
         "",
-        "Written by `make faults`; made anew with it. Real Redis, PostgreSQL, API and worker processes; the rehearsal",
+        "Written by `make faults`; made anew with it. Real Redis, PostgreSQL, API and worker processes; the fake model",
         "stands in for the model, so that the time goes into the queue.",
         "",
         f"- {datetime.now(UTC):%Y-%m-%d}, commit {commit.stdout.strip()}, {platform.machine()}, {os.cpu_count()} cores",

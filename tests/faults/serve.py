@@ -1,4 +1,4 @@
-"""`hilbert serve` with the rehearsal in place of the model: `python -m tests.faults.serve` in its environment."""
+"""`hilbert serve` with the fake model in place of the model: `python -m tests.faults.serve` in its environment."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 from service.embedded.serving import running_service, wait_for_signal
 from service.settings import Settings
 
-REHEARSAL = (sys.executable, "-m", "tests.service.rehearsal")
+FAKE_WORKER = (sys.executable, "-m", "tests.service.fake_worker")
 
 
 def _stop(_number: int, _frame: object) -> None:
@@ -18,7 +18,7 @@ def _stop(_number: int, _frame: object) -> None:
 if __name__ == "__main__":
     signal.signal(signal.SIGTERM, _stop)
     try:
-        with running_service(Settings(), REHEARSAL) as service:
+        with running_service(Settings(), FAKE_WORKER) as service:
             sys.stdout.write(f"{service.url} {service.first_key}\n")
             sys.stdout.flush()
             wait_for_signal(service)

@@ -25,8 +25,8 @@ FAULTS = (
     "messages doubled",
 )
 SETTINGS = {
-    "silence": "5",
-    "presence": "1",
+    "worker_timeout": "5",
+    "worker_heartbeat_interval": "1",
     "webhook_allow_http": "true",
     "webhook_networks": '["127.0.0.0/8"]',
     "webhook_retries": "[1, 1, 2, 4, 8, 16]",

@@ -19,8 +19,8 @@ from sqlalchemy import delete, text
 from service.assessments.repository import AssessmentRepository
 from service.assessments.states import NewAssessment, Priority
 from service.auth.caller import Caller
-from service.observability.metrics import COUNTED
-from service.observability.traces import tracing_with
+from service.observability.metrics import REGISTRY
+from service.observability.traces import use_provider
 from service.storage.database import Database, now
 from service.storage.migration import migrate
 from service.storage.objects import ObjectStore
@@ -30,7 +30,7 @@ from service.worker_registry import LoadedModel, TaskOutcomes, WorkerIdentity, r
 from tests.wire import wire_to
 
 HERE = Path(__file__).parent
-REHEARSAL = (sys.executable, "-m", "tests.service.rehearsal")
+FAKE_WORKER = (sys.executable, "-m", "tests.service.fake_worker")
 WAV = b"RIFF\x00\x00\x00\x00WAVE"
 
 
@@ -195,43 +195,43 @@ def add_webhook(caller):
     return add_webhook
 
 
-class RecordingDoorbell:
+class RecordingPublisher:
     """Keeps what was rung; `broken` makes it unreachable."""
 
     def __init__(self):
-        self.rung = []
+        self.published = []
         self.broken = False
 
-    def ring(self, queue, stage_id):
-        from service.task_queue.publisher import QueueUnreachable
+    def publish(self, queue, stage_id):
+        from service.task_queue.publisher import BrokerUnreachable
 
         if self.broken:
-            raise QueueUnreachable
-        self.rung.append((str(queue), stage_id))
+            raise BrokerUnreachable
+        self.published.append((str(queue), stage_id))
 
 
 @pytest.fixture
-def doorbell():
-    return RecordingDoorbell()
+def publisher():
+    return RecordingPublisher()
 
 
 @pytest.fixture(scope="session")
-def rehearsal_command() -> tuple[str, ...]:
-    return REHEARSAL
+def fake_worker_command() -> tuple[str, ...]:
+    return FAKE_WORKER
 
 
 @pytest.fixture(scope="session")
-def rehearsal_module():
+def fake_worker_module():
     """The stand-in for the model, as a module."""
-    specification = importlib.util.spec_from_file_location("rehearsal", HERE / "rehearsal.py")
+    specification = importlib.util.spec_from_file_location("fake_worker", HERE / "fake_worker.py")
     module = importlib.util.module_from_spec(specification)
     specification.loader.exec_module(module)
     return module
 
 
 @pytest.fixture
-def assessor(rehearsal_module):
-    return rehearsal_module.RehearsalAssessor()
+def model(fake_worker_module):
+    return fake_worker_module.FakeModel()
 
 
 @pytest.fixture
@@ -272,14 +272,14 @@ def counted():
     before = {(sample.name, tuple(sorted(sample.labels.items()))): sample.value for sample in _samples()}
 
     def counted(name, **labels):
-        rise = (COUNTED.get_sample_value(name, labels) or 0.0) - before.get((name, tuple(sorted(labels.items()))), 0.0)
+        rise = (REGISTRY.get_sample_value(name, labels) or 0.0) - before.get((name, tuple(sorted(labels.items()))), 0.0)
         return round(rise, 6)
 
     return counted
 
 
 def _samples():
-    return [sample for family in COUNTED.collect() for sample in family.samples]
+    return [sample for family in REGISTRY.collect() for sample in family.samples]
 
 
 @pytest.fixture
@@ -288,5 +288,5 @@ def traced():
     exporter = InMemorySpanExporter()
     provider = TracerProvider(shutdown_on_exit=False)
     provider.add_span_processor(SimpleSpanProcessor(exporter))
-    with tracing_with(provider):
+    with use_provider(provider):
         yield lambda name: [span for span in exporter.get_finished_spans() if span.name == name]

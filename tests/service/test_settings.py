@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import subprocess
 import sys
 from datetime import timedelta
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from service.settings import Settings, available_cores
+from service.settings import RENAMED, Settings, available_cores
 
 ROOT = Path(__file__).resolve().parents[2]
 PRODUCTION = {
@@ -62,10 +63,10 @@ def test_secrets_are_not_shown_by_repr():
 
 def test_settings_come_from_the_environment(monkeypatch):
     monkeypatch.setenv("HILBERT_PORT", "9000")
-    monkeypatch.setenv("HILBERT_LEASE", "90")
+    monkeypatch.setenv("HILBERT_STAGE_LEASE", "90")
     monkeypatch.setenv("HILBERT_WORKERS", '["prepare,score", "encode"]')
     settings = Settings()
-    assert (settings.port, settings.lease) == (9000, timedelta(seconds=90))
+    assert (settings.port, settings.stage_lease) == (9000, timedelta(seconds=90))
     assert settings.workers == ("prepare,score", "encode")
 
 
@@ -73,14 +74,14 @@ def test_a_child_reads_exactly_the_settings_of_its_parent(tmp_path):
     settings = Settings(
         data_dir=tmp_path,
         port=0,
-        lease=timedelta(seconds=7),
+        stage_lease=timedelta(seconds=7),
         peppers={1: SecretStr("x" * 40), 2: SecretStr("y" * 40)},
         database_url=SecretStr("postgresql+psycopg://u:secret@db/x"),
         workers=("prepare,score", "encode"),
         threads=1,
     )
     code = "import json, sys; from service.settings import Settings; s = Settings(); "
-    code += "json.dump([s.port, s.lease.total_seconds(), s.database, s.workers, s.threads, str(s.folder), "
+    code += "json.dump([s.port, s.stage_lease.total_seconds(), s.database, s.workers, s.threads, str(s.folder), "
     code += "{v: p.get_secret_value() for v, p in s.peppers.items()}], sys.stdout)"
     done = subprocess.run(
         (sys.executable, "-c", code), env=settings.child_environment(), cwd=ROOT, capture_output=True, check=True
@@ -151,6 +152,48 @@ def test_a_secret_that_cannot_be_read_is_refused_without_being_shown(tmp_path):
     assert "peppers" in done.stderr
     assert "hunter2" not in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("old", sorted(RENAMED))
+def test_an_old_name_is_read_with_a_warning_that_names_the_new_one(old, monkeypatch):
+    field = RENAMED[old]
+    value = {float: "0.5", int: "7"}.get(Settings.model_fields[field].annotation, "61")
+    monkeypatch.setenv(f"HILBERT_{field.upper()}", value)
+    expected = Settings()
+    monkeypatch.delenv(f"HILBERT_{field.upper()}")
+    monkeypatch.setenv(f"HILBERT_{old.upper()}", value)
+    with pytest.warns(FutureWarning, match=f"HILBERT_{old.upper()} is now HILBERT_{field.upper()};"):
+        assert Settings() == expected
+    assert getattr(expected, field) != Settings.model_fields[field].default
+
+
+def test_the_upgrade_page_lists_each_renamed_setting():
+    rows = re.findall(
+        r"^\| `HILBERT_(\w+)` \| `HILBERT_(\w+)` \|$", (ROOT / "docs/upgrade.md").read_text(), re.MULTILINE
+    )
+    assert {old.lower(): new.lower() for old, new in rows} == RENAMED
+
+
+def test_a_new_name_wins_over_its_old_one(monkeypatch):
+    monkeypatch.setenv("HILBERT_STAGE_LEASE", "7")
+    monkeypatch.setenv("HILBERT_STAGE_LEASE", "8")
+    with pytest.warns(FutureWarning, match="HILBERT_STAGE_LEASE"):
+        assert Settings().stage_lease == timedelta(seconds=8)
+
+
+def test_a_secret_is_read_from_a_file_of_its_old_name(tmp_path, monkeypatch):
+    (tmp_path / "hilbert_key").write_text("hil_secret\n")
+    (tmp_path / "hilbert_sweep").mkdir()
+    monkeypatch.setenv("HILBERT_SECRETS_DIR", str(tmp_path))
+    with pytest.warns(FutureWarning, match="HILBERT_CLIENT_API_KEY is now HILBERT_CLIENT_API_KEY") as warned:
+        assert Settings().client_api_key == SecretStr("hil_secret")
+    assert "hil_secret" not in str(warned[0].message)
+
+
+def test_a_command_tells_of_an_old_name(tmp_path):
+    done = hilbert_with(HILBERT_DATA_DIR=str(tmp_path), HILBERT_STAGE_LEASE="50")
+    assert done.returncode == 0
+    assert "HILBERT_STAGE_LEASE is now HILBERT_STAGE_LEASE" in done.stderr
 
 
 def hilbert_with(**environment):

@@ -8,7 +8,14 @@ from service.assessments.stages import StageRepository
 from service.queue.redelivery import idle_slots
 from service.storage.database import now
 from service.storage.tables import ModelRow, StageRow, WorkerRow
-from service.worker_registry import beat, bury, forget_lost, leave, living, registered_models
+from service.worker_registry import (
+    delete_lost_workers,
+    deregister,
+    live_workers,
+    mark_dead,
+    record_heartbeat,
+    registered_models,
+)
 
 SILENCE = timedelta(seconds=30)
 
@@ -20,7 +27,7 @@ def models(database):
 
 def ready(database, queue):
     with database.reading() as session:
-        return [worker.id for worker in living(session, SILENCE, queue)]
+        return [worker.id for worker in live_workers(session, SILENCE, queue)]
 
 
 def age(database, table, **columns):
@@ -64,7 +71,7 @@ def test_a_beat_brings_it_back(database, join_worker, loaded_model):
     worker = join_worker(database)
     age(database, WorkerRow, beat_at=timedelta(seconds=31))
     with database.writing() as session:
-        beat(session, worker, loaded_model, forward=True)
+        record_heartbeat(session, worker, loaded_model, forward=True)
     assert ready(database, "encode") == ["w1"]
 
 
@@ -78,7 +85,7 @@ def test_a_worker_without_a_forward_pass_serves_nothing(database, join_worker):
 def test_a_worker_that_leaves_is_gone(database, join_worker):
     worker = join_worker(database)
     with database.writing() as session:
-        leave(session, worker)
+        deregister(session, worker)
     assert ready(database, "encode") == []
 
 
@@ -86,7 +93,7 @@ def test_workers_lost_for_a_day_are_forgotten(database, join_worker):
     join_worker(database)
     age(database, WorkerRow, beat_at=timedelta(days=2))
     with database.writing() as session:
-        forget_lost(session)
+        delete_lost_workers(session)
         assert session.get(WorkerRow, "w1") is None
 
 
@@ -118,7 +125,7 @@ def test_workers_of_this_host_whose_process_is_gone_are_silent_at_once(database,
     for name in ("here-1-aa", "here-2-bb", "elsewhere-2-cc", "here-x-2-dd"):
         join_worker(database, name)
     with database.writing() as session:
-        bury(session, "here", {1}.__contains__, SILENCE)
+        mark_dead(session, "here", {1}.__contains__, SILENCE)
     assert sorted(ready(database, "prepare")) == ["elsewhere-2-cc", "here-1-aa", "here-x-2-dd"]
 
 

@@ -12,13 +12,13 @@ from training.evaluation.evidence import (
     ContributionEvidence,
     DocumentEmbeddings,
     Evidence,
-    OutOfDistribution,
-    Retrievals,
-    TermHistory,
+    LossCurve,
+    OutOfDistributionPValues,
+    RetrievalRecall,
 )
 from training.evaluation.measures import MeasureSettings
 from training.evaluation.metrics import softmax
-from training.evaluation.out_of_fold import gather
+from training.evaluation.out_of_fold import gather_predictions
 from training.evaluation.subgroups import name_age_bands
 from training.folds.nested import FoldSettings, draw_folds
 
@@ -54,7 +54,7 @@ def fabricate(documents=60, *, folding=SMALL, seed=0, outcomes=OUTCOMES, shares=
     logits = {name: strength * base for name, (_, strength) in ARMS.items()}
 
     def collect(predictions):
-        return gather(drawn, predictions, families, labels, outcomes)
+        return gather_predictions(drawn, predictions, families, labels, outcomes)
 
     arms = tuple(_arm(name, logits[name], drawn, collect, chance) for name in ARMS)
     return Evidence(
@@ -75,11 +75,11 @@ def fabricate(documents=60, *, folding=SMALL, seed=0, outcomes=OUTCOMES, shares=
             "role": tuple(chance.choice(["parent", "offspring"], documents).tolist()),
         },
         folds=drawn,
-        histories=tuple(_history(name, chance) for name in ("spectrum", "audio_to_joint", "text_to_joint", "cka")),
-        retrievals=Retrievals(audio_to_joint=0.81, text_to_joint=0.77, audio_to_text=0.12, chance=0.05),
-        embeddings=_embeddings(labels, arms[0].found.fold_of[0], chance),
+        loss_curves=tuple(_history(name, chance) for name in ("spectrum", "audio_to_joint", "text_to_joint", "cka")),
+        retrievals=RetrievalRecall(audio_to_joint=0.81, text_to_joint=0.77, audio_to_text=0.12, chance=0.05),
+        embeddings=_embeddings(labels, arms[0].predictions.fold_of[0], chance),
         contributions=_contributions(labels, chance),
-        out_of_distribution=OutOfDistribution(
+        out_of_distribution=OutOfDistributionPValues(
             audio=np.where(chance.random(documents) < 0.05, np.nan, chance.random(documents)),
             text=chance.random(documents) ** 1.2,
         ),
@@ -112,7 +112,7 @@ def _arm(name, logits, drawn, collect, chance):
     return ArmEvidence(
         name=name,
         title=ARMS[name][0],
-        found=found,
+        predictions=found,
         thresholds=chance.uniform(0.9, 1.1, (repeats, folds, 1)) * np.bincount(found.labels) / len(found.labels),
         temperatures=chance.uniform(1.8, 2.2, (repeats, folds)),
         uncalibrated=uncalibrated.probabilities,
@@ -125,7 +125,7 @@ def _arm(name, logits, drawn, collect, chance):
 def _history(name, chance):
     steps = np.arange(0, 300, 10)
     mean = 0.4 + 2 * np.exp(-steps / 80) + 0.02 * chance.normal(size=len(steps))
-    return TermHistory(name=name, steps=steps, mean=mean, low=mean - 0.15, high=mean + 0.2)
+    return LossCurve(name=name, steps=steps, mean=mean, low=mean - 0.15, high=mean + 0.2)
 
 
 def _embeddings(labels, fold_of, chance):

@@ -10,8 +10,8 @@ from model.network.checkpoint import NetworkDescription, build
 from model.network.losses.settings import ObjectiveSettings
 from training.config import TrainerSettings
 from training.documents.labelled import LabelledDocument
-from training.fit.learner import Recipe
-from training.fit.run_types import FoldMaterial
+from training.fit.learner import LearnerSpec
+from training.fit.run_types import FoldData
 
 AUDIO_DIM, TEXT_DIM = 6, 4
 OUTCOMES = {"spectrum": ("none", "ill")}
@@ -19,7 +19,7 @@ BOUNDS = (3, 6)
 WIDTH = 16
 NETWORK = NetworkSettings(width=WIDTH, heads=2, experts=2, dropout=0.2)
 DESCRIPTION = NetworkDescription(audio_dim=AUDIO_DIM, text_dim=TEXT_DIM, outcomes=OUTCOMES, network=NETWORK)
-RECIPE = Recipe(
+SPEC = LearnerSpec(
     name="planted",
     build=partial(build, DESCRIPTION),
     width=WIDTH,
@@ -70,7 +70,7 @@ def plant_folds(folds=3, count=48):
         held_out = {f"f{family}" for family in range(fold, count // 2, max(3, folds))}
         train = [one for one in documents if one.family not in held_out]
         found.append(
-            FoldMaterial(
+            FoldData(
                 name=f"fold {fold + 1}",
                 seed=fold,
                 train=train[: len(train) - fold],

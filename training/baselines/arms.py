@@ -11,22 +11,22 @@ from model.network.checkpoint import NetworkDescription, build
 from model.network.losses.settings import ObjectiveSettings, TermSwitches
 from training.baselines.pooled import Modality, PooledNetwork
 from training.config import ArmName, CandidateSettings, RunSettings, TrainerSettings
-from training.fit.learner import BuildNetwork, Recipe
+from training.fit.learner import BuildNetwork, LearnerSpec
 
 HILBERT: ArmName = "hilbert"
-TITLES: Mapping[ArmName, str] = {
+ARM_TITLES: Mapping[ArmName, str] = {
     "hilbert": "HILBERT",
     "audio_only": "audio only",
     "text_only": "text only",
     "early_concat": "early concatenation",
     "late_fusion": "late fusion",
 }
-READS: Mapping[ArmName, tuple[Modality, ...]] = {
+ARM_MODALITIES: Mapping[ArmName, tuple[Modality, ...]] = {
     "audio_only": ("audio",),
     "text_only": ("text",),
     "early_concat": ("audio", "text"),
 }
-TASK_ALONE = TermSwitches(
+TASK_LOSS_ONLY = TermSwitches(
     audio_to_joint=False,
     text_to_joint=False,
     cka=False,
@@ -45,21 +45,21 @@ class FeatureDims:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Attempt:
+class ArmCandidate:
     """One candidate of one arm, ready to be trained."""
 
-    candidate: CandidateSettings
-    recipe: Recipe
+    settings: CandidateSettings
+    spec: LearnerSpec
     trainer: TrainerSettings
     modality_dropout: float
 
 
-def attempts(arm: ArmName, dims: FeatureDims, settings: RunSettings) -> tuple[Attempt, ...]:
+def arm_candidates(arm: ArmName, dims: FeatureDims, settings: RunSettings) -> tuple[ArmCandidate, ...]:
     """What an arm tries: the same candidates for every arm, which makes the tuning budget equal."""
-    return tuple(_attempt(arm, candidate, dims, settings) for candidate in settings.candidates)
+    return tuple(_arm_candidate(arm, candidate, dims, settings) for candidate in settings.candidates)
 
 
-def describe(candidate: CandidateSettings, dims: FeatureDims, settings: RunSettings) -> NetworkDescription:
+def describe_network(candidate: CandidateSettings, dims: FeatureDims, settings: RunSettings) -> NetworkDescription:
     """The HILBERT network of a candidate."""
     return NetworkDescription(
         audio_dim=dims.audio,
@@ -69,7 +69,9 @@ def describe(candidate: CandidateSettings, dims: FeatureDims, settings: RunSetti
     )
 
 
-def _attempt(arm: ArmName, candidate: CandidateSettings, dims: FeatureDims, settings: RunSettings) -> Attempt:
+def _arm_candidate(
+    arm: ArmName, candidate: CandidateSettings, dims: FeatureDims, settings: RunSettings
+) -> ArmCandidate:
     network = _network(candidate, settings)
     changed = {
         name: value for name in ("learning_rate", "weight_decay") if (value := getattr(candidate, name)) is not None
@@ -77,9 +79,9 @@ def _attempt(arm: ArmName, candidate: CandidateSettings, dims: FeatureDims, sett
     # The comparison trains for the task alone, jointly: it has no embeddings to align first.
     trainer = settings.trainer.model_copy(update=changed if arm == HILBERT else changed | {"mode": "joint"})
     build_network, objective = _builder(arm, candidate, dims, settings)
-    return Attempt(
-        candidate=candidate,
-        recipe=Recipe(
+    return ArmCandidate(
+        settings=candidate,
+        spec=LearnerSpec(
             name=f"{arm} {network.model_dump_json()} {dims.audio} {dims.text}",
             build=build_network,
             width=network.width,
@@ -95,17 +97,17 @@ def _builder(
     arm: ArmName, candidate: CandidateSettings, dims: FeatureDims, settings: RunSettings
 ) -> tuple[BuildNetwork, ObjectiveSettings]:
     if arm == HILBERT:
-        return partial(build, describe(candidate, dims, settings)), settings.objective
+        return partial(build, describe_network(candidate, dims, settings)), settings.objective
     network = _network(candidate, settings)
     pooled = partial(
         PooledNetwork,
         dims={"audio": dims.audio, "text": dims.text},
-        modalities=READS[arm],
+        modalities=ARM_MODALITIES[arm],
         outcomes={task: len(names) for task, names in settings.tasks.items()},
         width=network.width,
         dropout=network.dropout,
     )
-    alone = ObjectiveSettings(terms=TASK_ALONE, logit_adjustment=settings.objective.logit_adjustment)
+    alone = ObjectiveSettings(terms=TASK_LOSS_ONLY, logit_adjustment=settings.objective.logit_adjustment)
     return pooled, alone
 
 

@@ -15,7 +15,7 @@ WEIGHTS = tuple(round(step / 20, 2) for step in range(21))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Voices:
+class EnsembleMembers:
     """What either modality's model says of some documents: log-probabilities, and whether it had anything to read."""
 
     audio: Float[np.ndarray, "document outcome"]
@@ -25,20 +25,20 @@ class Voices:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fusion:
+class LateFusion:
     """Weight of the audio model's voice, and the temperature of the mixture."""
 
     weight: float
     temperature: float
 
 
-def fuse(voices: Voices, weight: float) -> Float[np.ndarray, "document outcome"]:
+def fuse(members: EnsembleMembers, weight: float) -> Float[np.ndarray, "document outcome"]:
     """Weighted mean of the log-probabilities; a document with one modality is the other model's alone."""
-    audio = np.where(voices.has_text, np.where(voices.has_audio, weight, 0.0), 1.0)[:, None]
-    return np.asarray(audio * voices.audio + (1 - audio) * voices.text)
+    audio = np.where(members.has_text, np.where(members.has_audio, weight, 0.0), 1.0)[:, None]
+    return np.asarray(audio * members.audio + (1 - audio) * members.text)
 
 
-def fit_fusion(inner: Voices, labels: Int[np.ndarray, " document"]) -> Fusion:
+def fit_fusion(inner: EnsembleMembers, labels: Int[np.ndarray, " document"]) -> LateFusion:
     """The weight with the least log loss on inner predictions, each at the temperature that suits it best."""
     tried = []
     for weight in WEIGHTS:
@@ -46,7 +46,7 @@ def fit_fusion(inner: Voices, labels: Int[np.ndarray, " document"]) -> Fusion:
         temperature = fit_temperature(logits, labels)
         tried.append((log_loss(softmax(logits / temperature), labels), weight, temperature))
     _, weight, temperature = min(tried)
-    return Fusion(weight=weight, temperature=temperature)
+    return LateFusion(weight=weight, temperature=temperature)
 
 
 def log_probabilities(logits: Float[np.ndarray, "document outcome"]) -> Float[np.ndarray, "document outcome"]:
@@ -54,13 +54,13 @@ def log_probabilities(logits: Float[np.ndarray, "document outcome"]) -> Float[np
     return np.asarray(np.log(np.clip(softmax(logits), 1e-12, None)))
 
 
-def voices_of(
+def ensemble_members(
     audio: Float[np.ndarray, "document outcome"],
     text: Float[np.ndarray, "document outcome"],
     present: Mapping[str, Sequence[bool]],
-) -> Voices:
+) -> EnsembleMembers:
     """The voices of documents from either model's calibrated logits."""
-    return Voices(
+    return EnsembleMembers(
         audio=log_probabilities(audio),
         text=log_probabilities(text),
         has_audio=np.array(present["audio"], dtype=np.bool_),

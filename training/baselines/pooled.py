@@ -35,11 +35,11 @@ class PooledNetwork(nn.Module):
         super().__init__()
         self.width, self.modalities = width, tuple(modalities)
         self.project = nn.ModuleDict(
-            {one: Projection(dim=dims[one], width=width, dropout=dropout) for one in modalities}
+            {modality: Projection(dim=dims[modality], width=width, dropout=dropout) for modality in modalities}
         )
-        self.null = nn.ParameterDict({one: nn.Parameter(torch.randn(width) * 0.02) for one in modalities})
-        self.pool = nn.ModuleDict({one: GatedPooling(width=width) for one in modalities})
-        self.norm = nn.ModuleDict({one: nn.LayerNorm(width) for one in modalities})
+        self.null = nn.ParameterDict({modality: nn.Parameter(torch.randn(width) * 0.02) for modality in modalities})
+        self.pool = nn.ModuleDict({modality: GatedPooling(width=width) for modality in modalities})
+        self.norm = nn.ModuleDict({modality: nn.LayerNorm(width) for modality in modalities})
         self.hidden = nn.Linear(len(modalities) * (width + 1), width)
         self.dropout = Dropout(dropout)
         self.heads = nn.ModuleDict({task: nn.Linear(width, count) for task, count in outcomes.items()})
@@ -61,7 +61,7 @@ class PooledNetwork(nn.Module):
     def count_noise(self, audio_segments: int, text_segments: int) -> int:
         """Random bytes a document's dropout takes in one pass."""
         segments = {"audio": audio_segments, "text": text_segments}
-        return self.width * (sum(segments[one] for one in self.modalities) + 1)
+        return self.width * (sum(segments[modality] for modality in self.modalities) + 1)
 
     def forward(self, batch: DocumentBatch, noise: DropoutNoise | None = None) -> HilbertOutput:
         """Logits; of the embeddings those that are read, and the hidden layer for the joint one."""

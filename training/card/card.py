@@ -17,6 +17,8 @@ from training.card.numbers import CardError, Metrics, check_marked, look_up, ref
 from training.card.readme import write_readme
 from training.card.source import read_source
 
+DEMONSTRATION_CARD = Path(__file__).parent / "demonstration.yaml"
+
 _JSON: TypeAdapter[JsonValue] = TypeAdapter(JsonValue)
 _ABOUT = TypeAdapter(dict[str, JsonValue])
 
@@ -75,8 +77,8 @@ def check_bundle_card(folder: Path) -> int:
     card, metrics = read_card(folder), read_metrics(folder / EVALUATION)
     checked = 0 if metrics is None else check_card(card, metrics)
     expected = render_card(folder, Manifest.model_validate_json((folder / MANIFEST).read_bytes()))
-    for name, found, wanted in ((README, card.readme, expected.readme), (CARD, card.chai, expected.chai)):
-        if found != wanted:
+    for name, actual, wanted in ((README, card.readme, expected.readme), (CARD, card.chai, expected.chai)):
+        if actual != wanted:
             raise CardError(f"{name} is not what {CARD_SOURCE}, the manifest and the evaluation give")
     return checked
 
@@ -119,10 +121,10 @@ def _check_chai(chai: str, metrics: Metrics) -> int:
 
 
 def _compare(pointer: str, shown: object, metrics: Metrics) -> None:
-    found = look_up(metrics, pointer)
-    if shown is None or found is None:
-        agree = shown is found
+    value = look_up(metrics, pointer)
+    if shown is None or value is None:
+        agree = shown is value
     else:
-        agree = isinstance(shown, int | float) and math.isclose(shown, found, rel_tol=1e-12)
+        agree = isinstance(shown, int | float) and math.isclose(shown, value, rel_tol=1e-12)
     if not agree:
-        refuse_difference(pointer, shown, found)
+        refuse_difference(pointer, shown, value)

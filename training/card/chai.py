@@ -24,7 +24,7 @@ def write_chai(source: CardSource, manifest: Manifest, metrics: Metrics | None) 
     }
     for name, metric in _key_metrics(source):
         question = _group(_group(card, "KeyMetrics"), name)
-        question["Results"] = [] if metrics is None else [_result(one, metrics) for one in metric]
+        question["Results"] = [] if metrics is None else [_result(result, metrics) for result in metric]
     return {"AppliedModelCard": card}
 
 

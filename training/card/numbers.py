@@ -30,23 +30,23 @@ class CardError(ValueError):
 def look_up(metrics: Metrics, pointer: str) -> float | int | None:
     """The number at a pointer, None where the evaluation says that it is undefined; raises CardError."""
     try:
-        found = JsonPointer(pointer).resolve(metrics)
+        value = JsonPointer(pointer).resolve(metrics)
     except JsonPointerException as error:
         raise CardError(f"the evaluation has nothing at {pointer}") from error
-    if found is not None and (isinstance(found, bool) or not isinstance(found, int | float)):
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
         raise CardError(f"what the evaluation has at {pointer} is no number")
-    return found
+    return value
 
 
 def show(metrics: Metrics | None, pointer: str, form: str) -> str:
     """The number at a pointer as text; says so when there is no evaluation or no such value in it."""
     if metrics is None:
         return NOT_EVALUATED
-    found = look_up(metrics, pointer)
-    if found is None:
+    value = look_up(metrics, pointer)
+    if value is None:
         return UNDEFINED
     try:
-        return format(found, "d" if isinstance(found, int) and not form.endswith("%") else form)
+        return format(value, "d" if isinstance(value, int) and not form.endswith("%") else form)
     except ValueError as error:
         raise CardError(f"{form} is no format for the number at {pointer}") from error
 
@@ -75,20 +75,20 @@ def check_marked(text: str, metrics: Metrics) -> int:
     """
     marks = list(MARKED.finditer(text))
     for match in marks:
-        found = look_up(metrics, match["pointer"])
-        if not _agrees(match["shown"].strip(), found):
-            refuse_difference(match["pointer"], match["shown"], found)
+        value = look_up(metrics, match["pointer"])
+        if not _agrees(match["shown"].strip(), value):
+            refuse_difference(match["pointer"], match["shown"], value)
     return len(marks)
 
 
-def refuse_difference(pointer: str, shown: object, found: object) -> None:
+def refuse_difference(pointer: str, shown: object, value: object) -> None:
     """Raise CardError for a number of the card that is not the evaluation's."""
-    value = UNDEFINED if found is None else found
-    raise CardError(f"{pointer}: the card says {shown}, the evaluation {value}")
+    expected = UNDEFINED if value is None else value
+    raise CardError(f"{pointer}: the card says {shown}, the evaluation says {expected}")
 
 
-def _agrees(shown: str, found: float | int | None) -> bool:
-    if found is None:
+def _agrees(shown: str, value: float | int | None) -> bool:
+    if value is None:
         return shown == UNDEFINED
     percent = PERCENT.match(shown)
     try:
@@ -98,6 +98,6 @@ def _agrees(shown: str, found: float | int | None) -> bool:
     exponent = written.as_tuple().exponent
     if not isinstance(exponent, int):
         return False
-    value = Decimal(repr(found)) * (100 if percent else 1)
-    # Half a unit of the last digit, and a hair for how the ties of binary fractions fall.
-    return abs(value - written) <= Decimal(5).scaleb(exponent - 1) * (1 + Decimal("1e-9"))
+    exact = Decimal(repr(value)) * (100 if percent else 1)
+    # Half a unit of the last digit, with a margin because binary fractions round either way at a tie.
+    return abs(exact - written) <= Decimal(5).scaleb(exponent - 1) * (1 + Decimal("1e-9"))

@@ -11,7 +11,7 @@ from pydantic import JsonValue
 from model.bundle.manifest import Manifest
 from model.encoders.description import EncoderDescription
 from training.card.numbers import NOT_EVALUATED, Metrics, fill, look_up, mark
-from training.card.source import Authored, CardSource, KeyMetric, MetricSource
+from training.card.source import CardFields, CardSource, KeyMetric, MetricSource
 
 RESEARCH_ONLY = "Research use only: a statistical estimate from speech and wording, not a diagnosis."
 SYNTHETIC = "**A demonstration.** It was trained on synthetic speech only; its numbers say nothing about any person."
@@ -78,7 +78,8 @@ def _facts(manifest: Manifest, encoders: Mapping[str, EncoderDescription], *, ev
     rows = [("released", "-" if manifest.released is None else manifest.released.isoformat())]
     rows += [(f"task `{task.name}`", ", ".join(task.outcomes)) for task in manifest.tasks]
     rows += [
-        (f"{name} encoder", f"{one.source} ({one.architecture}, {one.dim} features)") for name, one in encoders.items()
+        (f"{name} encoder", f"{encoder.source} ({encoder.architecture}, {encoder.dim} features)")
+        for name, encoder in encoders.items()
     ]
     rows.append(("evaluation", "`evaluation.json`" if evaluated else NOT_EVALUATED))
     return "\n".join(["| | |", "| --- | --- |", *(f"| {name} | {value} |" for name, value in rows)])
@@ -91,15 +92,15 @@ def _sections(source: CardSource, metrics: Metrics | None) -> Iterator[str]:
             continue
         yield f"## {_title(field.alias or name)}"
         yield from (
-            _group(value, metrics, depth=3) if isinstance(value, Authored) else [f"```bibtex\n{value.strip()}\n```"]
+            _group(value, metrics, depth=3) if isinstance(value, CardFields) else [f"```bibtex\n{value.strip()}\n```"]
         )
 
 
-def _group(group: Authored, metrics: Metrics | None, *, depth: int) -> Iterator[str]:
+def _group(group: CardFields, metrics: Metrics | None, *, depth: int) -> Iterator[str]:
     for name, field in type(group).model_fields.items():
         value = getattr(group, name)
         yield f"{'#' * depth} {field.title or _title(field.alias or name)}"
-        if isinstance(value, Authored):
+        if isinstance(value, CardFields):
             yield from _group(value, metrics, depth=depth + 1)
         elif isinstance(value, str):
             yield _text(value, metrics)
@@ -112,7 +113,7 @@ def _group(group: Authored, metrics: Metrics | None, *, depth: int) -> Iterator[
 def _results(results: tuple[MetricSource, ...], metrics: Metrics | None) -> str:
     if metrics is None or not results:
         return f"{NOT_EVALUATED.capitalize()}."
-    rows = [f"| {one.label} | {_with_interval(one, metrics)} | `{one.pointer}` |" for one in results]
+    rows = [f"| {result.label} | {_with_interval(result, metrics)} | `{result.pointer}` |" for result in results]
     return "\n".join(["| measure | value | in `evaluation.json` |", "| --- | --- | --- |", *rows])
 
 

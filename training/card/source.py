@@ -15,20 +15,20 @@ from pydantic.alias_generators import to_pascal
 from training.card.numbers import CardError
 
 
-class Authored(BaseModel):
+class CardFields(BaseModel):
     """A group of fields; texts are Markdown and may name numbers as `{{ /pointer | .3f }}`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_pascal)
 
 
-class BasicInfo(Authored):
+class BasicInfo(CardFields):
     """Who answers for the model."""
 
     model_developer: str
     developer_contact: str
 
 
-class ReleaseInfo(Authored):
+class ReleaseInfo(CardFields):
     """How far it has come."""
 
     release_stage: str
@@ -36,14 +36,14 @@ class ReleaseInfo(Authored):
     regulatory_approval: str
 
 
-class ModelSummary(Authored):
+class ModelSummary(CardFields):
     """What it is."""
 
     summary: str
     keywords: tuple[str, ...] = ()
 
 
-class UsesAndDirections(Authored):
+class UsesAndDirections(CardFields):
     """What it is for, and what not."""
 
     intended_use_and_workflow: str
@@ -53,7 +53,7 @@ class UsesAndDirections(Authored):
     cautioned_out_of_scope_settings: str
 
 
-class Warnings(Authored):
+class Warnings(CardFields):
     """What can go wrong."""
 
     known_risks_and_limitations: str
@@ -61,7 +61,7 @@ class Warnings(Authored):
     clinical_risk_level: str
 
 
-class SystemFacts(Authored):
+class SystemFacts(CardFields):
     """How it was made and is kept."""
 
     outcomes_and_outputs: str
@@ -76,7 +76,7 @@ class SystemFacts(Authored):
     transparency: str
 
 
-class TransparencyInformation(Authored):
+class TransparencyInformation(CardFields):
     """Who paid for it and who was asked."""
 
     funding_source: str
@@ -84,14 +84,14 @@ class TransparencyInformation(Authored):
     stakeholders_consulted: str
 
 
-class TrustIngredients(Authored):
+class TrustIngredients(CardFields):
     """What trust in it can stand on."""
 
     ai_system_facts: SystemFacts = Field(alias="AISystemFacts")
     transparency_information: TransparencyInformation
 
 
-class MetricSource(Authored):
+class MetricSource(CardFields):
     """One number of the evaluation: a label, and where in metrics.json it stands (RFC 6901)."""
 
     label: str
@@ -102,7 +102,7 @@ class MetricSource(Authored):
     form: str = Field(default=".3f", description="format of the number in texts")
 
 
-class KeyMetric(Authored):
+class KeyMetric(CardFields):
     """One of CHAI's three questions to an evaluation."""
 
     metric_goal: str
@@ -113,7 +113,7 @@ class KeyMetric(Authored):
     validation_process_and_justification: str
 
 
-class KeyMetrics(Authored):
+class KeyMetrics(CardFields):
     """What was measured."""
 
     usefulness_usability_efficacy: KeyMetric = Field(title="Usefulness, usability, efficacy")
@@ -121,7 +121,7 @@ class KeyMetrics(Authored):
     safety_reliability: KeyMetric = Field(title="Safety, reliability")
 
 
-class Resources(Authored):
+class Resources(CardFields):
     """Where more can be read."""
 
     evaluation_references: str
@@ -131,7 +131,7 @@ class Resources(Authored):
     patient_consent_or_disclosure: str
 
 
-class HuggingFace(Authored):
+class HuggingFace(CardFields):
     """What the front matter of README.md says beyond the numbers."""
 
     license: str
@@ -142,7 +142,7 @@ class HuggingFace(Authored):
     dataset_type: str
 
 
-class CardSource(Authored):
+class CardSource(CardFields):
     """`card.yaml`."""
 
     basic_info: BasicInfo

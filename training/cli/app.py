@@ -14,9 +14,9 @@ from training.cli.release import add_verbs as add_release_verbs
 from training.cli.run import DEFAULT_SETTINGS
 from training.cli.run import add_verbs as add_run_verbs
 from training.cohort.cohort import Role
-from training.config import TrainingSettings, load_run, load_settings
+from training.config import CONFIGS, TrainingSettings, load_run, load_settings
 
-DEMO_SETTINGS = Path(__file__).parent / "configs" / "demo.yaml"
+DEMO_SETTINGS = CONFIGS / "demo.yaml"
 
 Device = Literal["cpu", "cuda", "tensorrt", "auto"]
 
@@ -84,12 +84,12 @@ def validate(
     role: Annotated[Role | None, typer.Option(help="Only recordings of this role.")] = None,
 ) -> None:
     """Look for everything that is wrong with a cohort, and count what is in it."""
-    from training.cohort.manifest import Wanted, inspect_manifest
+    from training.cohort.manifest import CohortRequirements, inspect_manifest
     from training.cohort.report import print_inspection
 
     if outcome and task is None:
         raise typer.BadParameter("outcomes need their task: add --task")
-    wanted = Wanted(task=task, outcomes=tuple(outcome or ()), role=role)
+    wanted = CohortRequirements(task=task, outcomes=tuple(outcome or ()), role=role)
     inspection = inspect_manifest(manifest, wanted)
     print_inspection(inspection, wanted, _console())
     raise typer.Exit(1 if inspection.errors else 0)
@@ -113,7 +113,7 @@ def precompute(  # noqa: PLR0913, PLR0917 - typer takes options as parameters
     from training.cohort.report import print_problems
     from training.encoding.cohort import open_encoders
     from training.encoding.cohort import precompute as encode
-    from training.encoding.parallel import WorkerSettings, fill_store
+    from training.encoding.parallel import EncodingWorkerSettings, fill_feature_store
     from training.encoding.progress import print_encoded
 
     console, settings = _console(), load_run(config).segments
@@ -121,8 +121,8 @@ def precompute(  # noqa: PLR0913, PLR0917 - typer takes options as parameters
         options = RuntimeOptions(threads=threads, device=device)
         cohort, pair = read_cohort(manifest), open_encoders(encoders, options)
         if workers > 1:
-            apart = WorkerSettings(encoders=encoders, store=store, segments=settings, options=options)
-            fill_store(cohort, apart, workers=workers, console=console)
+            apart = EncodingWorkerSettings(encoders=encoders, store=store, segments=settings, options=options)
+            fill_feature_store(cohort, apart, workers=workers, console=console)
         print_encoded(encode(cohort, store=store, encoders=pair, settings=settings, console=console), console)
     except CohortError as error:
         print_problems(error.problems, console)

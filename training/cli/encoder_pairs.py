@@ -10,9 +10,10 @@ import typer
 from rich.console import Console
 
 from training.cli.run import ConfigOption, FeaturesOption, ManifestArgument, OutOption, RoleOption, refusals
+from training.config import CONFIGS
 
-SETTINGS = Path(__file__).parent / "configs" / "matrix.yaml"
-STANDINS = Path(__file__).parent / "configs" / "demo.yaml"
+SETTINGS = CONFIGS / "matrix.yaml"
+STANDINS = CONFIGS / "demo.yaml"
 NAMED = "NAME=FOLDER of an exported encoder; once for each."
 
 
@@ -35,9 +36,9 @@ def matrix(  # noqa: PLR0913, PLR0917 - the options of a command
 ) -> None:
     """Evaluate every pair of encoders; without --speech and --text with small stand-ins of all four architectures."""
     from training.config import load_run, load_settings
-    from training.encoder_pairs.encoders import make_encoder_matrix
-    from training.encoder_pairs.evaluation import MatrixPlan, evaluate_matrix, tabulate
-    from training.protocol.run import Workplace
+    from training.encoder_pairs.encoders import make_encoders
+    from training.encoder_pairs.evaluation import EncoderMatrixPlan, evaluate_matrix, tabulate
+    from training.protocol.run import RunPaths
 
     console = Console()
     if bool(speech) != bool(text):
@@ -47,19 +48,19 @@ def matrix(  # noqa: PLR0913, PLR0917 - the options of a command
             encoders = {"speech": _read_named(speech), "text": _read_named(text)}
         else:
             standins = load_settings(STANDINS).standins
-            encoders = make_encoder_matrix(out / "standins", standins, console.print, at_hand=at_hand)
-        place = Workplace(manifest=manifest, encoders=out, out=out, features=features or out / "features", role=role)
-        plan = MatrixPlan(
-            speech=encoders["speech"], text=encoders["text"], place=place, settings=load_run(config), console=console
+            encoders = make_encoders(out / "standins", standins, console.print, at_hand=at_hand)
+        paths = RunPaths(manifest=manifest, encoders=out, out=out, features=features or out / "features", role=role)
+        plan = EncoderMatrixPlan(
+            speech=encoders["speech"], text=encoders["text"], paths=paths, settings=load_run(config), console=console
         )
         console.print(tabulate(evaluate_matrix(plan)))
 
 
 def _read_named(given: Sequence[str]) -> dict[str, Path]:
-    found = {}
-    for one in given:
-        name, equals, folder = one.partition("=")
+    folders = {}
+    for option in given:
+        name, equals, folder = option.partition("=")
         if not equals or not (Path(folder) / "encoder.json").exists():
-            raise typer.BadParameter(f"{one} is no NAME=FOLDER of an exported encoder; make one with export-encoder")
-        found[name] = Path(folder)
-    return found
+            raise typer.BadParameter(f"{option} is no NAME=FOLDER of an exported encoder; make one with export-encoder")
+        folders[name] = Path(folder)
+    return folders

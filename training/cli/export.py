@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from model.export.parity import ParityReport
     from model.export.probe_material import ProbeMaterial
 
-EXAMPLES = Path(__file__).parents[1] / "examples"
+EXAMPLES = Path(__file__).parents[2] / "examples"
 
 OutOption = Annotated[Path, typer.Option("--out", file_okay=False, help="Folder to write to.")]
 ProbeOption = Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="Real material to compare on.")]
@@ -51,11 +51,11 @@ def export_encoder(  # noqa: PLR0913, PLR0917 - the options of a command
     console, chosen = Console(soft_wrap=True, highlight=False), _numbers(layers)
     try:
         options = ExportOptions(precision=precision, layers=chosen, material=_material(probe_audio, probe_transcript))
-        found = export(source, out, revision=revision, dither=dither, options=options)
+        description = export(source, out, revision=revision, dither=dither, options=options)
     except ModelError as error:
         console.print(f"{error.detail}. {error.advice}", markup=False)
         raise typer.Exit(1) from error
-    _print(console, found, read_report(out), out)
+    _print(console, description, read_report(out), out)
 
 
 def _numbers(layers: str | None) -> tuple[int, ...] | None:
@@ -77,7 +77,7 @@ def _material(audio: Path | None, transcript: Path | None) -> ProbeMaterial | No
     return read_material(audio, transcript)
 
 
-def _print(console: Console, found: EncoderDescription, report: ParityReport, out: Path) -> None:
+def _print(console: Console, description: EncoderDescription, report: ParityReport, out: Path) -> None:
     table = Table("probe", "segments", "cosine", "largest difference", "relative")
     for probe in report.probes:
         numbers = (f"{probe.cosine:.6f}", f"{probe.absolute:.1e}", f"{probe.relative:.1e}")
@@ -86,6 +86,6 @@ def _print(console: Console, found: EncoderDescription, report: ParityReport, ou
     if report.of_spread is not None:
         console.print(f"On real material {report.of_spread:.1e} of what tells its segments apart")
     console.print(
-        f"{found.architecture}, {found.precision}, {found.dim} features of layers "
-        f"{', '.join(str(layer) for layer in found.layers)}, within {found.parity:.1e} of torch: {out}"
+        f"{description.architecture}, {description.precision}, {description.dim} features of layers "
+        f"{', '.join(str(layer) for layer in description.layers)}, within {description.parity:.1e} of torch: {out}"
     )

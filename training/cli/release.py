@@ -64,7 +64,7 @@ def release(  # noqa: PLR0913, PLR0917 - a release has these parts
 ) -> None:
     """Make a bundle of a checkpoint: exported, golden-checked, with its card, sealed and signed."""
     from model.bundle.manifest import Manifest, Task
-    from training.release.bundle import Release
+    from training.release.bundle import ReleaseParts
     from training.release.bundle import release as make_bundle
     from training.release.checkpoint import load_checkpoint
     from training.release.golden import cut_golden
@@ -78,14 +78,14 @@ def release(  # noqa: PLR0913, PLR0917 - a release has these parts
             version=version,
             released=datetime.now(UTC).date(),
             demonstration=demonstration,
-            tasks=tuple(Task(name=task, outcomes=found) for task, found in trained.description.outcomes.items()),
+            tasks=tuple(Task(name=task, outcomes=outcomes) for task, outcomes in trained.description.outcomes.items()),
             encoders={},
             audio=trained.preparation.audio,
             segments=trained.preparation.segments,
             quality=trained.preparation.quality,
             files={},
         )
-        parts = Release(
+        parts = ReleaseParts(
             network=trained.network,
             calibration=trained.calibration,
             encoders=encoders,

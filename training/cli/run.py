@@ -11,11 +11,12 @@ import typer
 from rich.console import Console
 
 from training.cohort.cohort import Role
+from training.config import CONFIGS
 
 if TYPE_CHECKING:
     from training.protocol.run import Runner
 
-DEFAULT_SETTINGS = Path(__file__).parent / "configs" / "default.yaml"
+DEFAULT_SETTINGS = CONFIGS / "default.yaml"
 
 ManifestArgument = Annotated[Path, typer.Argument(help="CSV or Parquet file that describes the cohort.")]
 EncodersOption = Annotated[Path, typer.Option(exists=True, help="Folder with the exported encoders speech and text.")]
@@ -120,10 +121,10 @@ def refusals() -> Iterator[None]:
     from training.cohort.problems import CohortError
     from training.cohort.report import print_problems
     from training.fit.guards import DivergedError, HeldOutDocumentError
-    from training.fit.trainer import OtherRunError
+    from training.fit.trainer import RunMismatchError
     from training.folds.nested import OutcomeAbsentError
     from training.folds.splits import FamilyLeakError
-    from training.protocol.experiment import NothingToTrainError
+    from training.protocol.experiment import NoTrainingDocumentsError
 
     console = Console(soft_wrap=True, highlight=False)
     try:
@@ -132,12 +133,12 @@ def refusals() -> Iterator[None]:
         print_problems(error.problems, console)
         raise typer.Exit(1) from error
     except (
-        NothingToTrainError,
+        NoTrainingDocumentsError,
         OutcomeAbsentError,
         DivergedError,
         HeldOutDocumentError,
         FamilyLeakError,
-        OtherRunError,
+        RunMismatchError,
     ) as error:
         console.print(f"{error}.", markup=False)
         raise typer.Exit(1) from error
@@ -153,14 +154,14 @@ def _runner(  # noqa: PLR0913, PLR0917 - the options of a command
     tensorboard: bool,
 ) -> Runner:
     from training.config import load_run
-    from training.protocol.run import Runner, Workplace
+    from training.protocol.run import Runner, RunPaths
 
-    place = Workplace(
+    paths = RunPaths(
         manifest=manifest,
         encoders=encoders,
         out=out,
         features=features or out / "features",
         role=role,
-        tracking=tensorboard,
+        tensorboard=tensorboard,
     )
-    return Runner(place=place, settings=load_run(config), console=Console())
+    return Runner(paths=paths, settings=load_run(config), console=Console())

@@ -23,7 +23,7 @@ from training.cohort.cohort import (
     CohortRow,
     unknown_outcome,
 )
-from training.cohort.problems import Problem, name_lines
+from training.cohort.problems import CohortProblem, format_lines
 
 FEWEST_FAMILIES = 5
 """Families an outcome needs to be in every one of five folds."""
@@ -31,7 +31,7 @@ _MOST_MISSING = 0.5
 _OF_THE_BASELINE = dict.fromkeys((AGE, SEX), "fill it in: the baseline that a model must beat rests on it")
 
 
-def check_outcomes(cohort: Cohort, task: str, outcomes: Sequence[str]) -> Iterator[Problem]:
+def check_outcomes(cohort: Cohort, task: str, outcomes: Sequence[str]) -> Iterator[CohortProblem]:
     """Labels that are none of the task's outcomes; outcomes in too few families; empty `outcomes` means any."""
     column = LABEL + task
     if outcomes:
@@ -42,10 +42,10 @@ def check_outcomes(cohort: Cohort, task: str, outcomes: Sequence[str]) -> Iterat
         if len(families) < FEWEST_FAMILIES:
             detail = f"the outcome {outcome} is in {len(families)} {'family' if len(families) == 1 else 'families'}"
             advice = f"below {FEWEST_FAMILIES} some folds test none: expect no measure of this outcome"
-            yield Problem(line=None, column=column, detail=detail, advice=advice, warning=True)
+            yield CohortProblem(line=None, column=column, detail=detail, advice=advice, warning=True)
 
 
-def check_covariates(cohort: Cohort) -> Iterator[Problem]:
+def check_covariates(cohort: Cohort) -> Iterator[CohortProblem]:
     """Warns of covariates that are mostly unknown; of site and device only where somebody began to fill them in."""
     known = {
         AGE: np.isfinite(cohort.ages),
@@ -58,10 +58,10 @@ def check_covariates(cohort: Cohort) -> Iterator[Problem]:
         if wanted and len(values) and 1 - values.mean() > _MOST_MISSING:
             detail = f"it is known in {int(values.sum())} of {len(values)} rows"
             advice = _OF_THE_BASELINE.get(column, "fill it in: only then can a model that learnt it be told")
-            yield Problem(line=None, column=column, detail=detail, advice=advice, warning=True)
+            yield CohortProblem(line=None, column=column, detail=detail, advice=advice, warning=True)
 
 
-def check_files(root: Path, rows: Sequence[CohortRow]) -> Iterator[Problem]:
+def check_files(root: Path, rows: Sequence[CohortRow]) -> Iterator[CohortProblem]:
     """Files that cannot be used, recordings that stand twice, and recordings shared by families."""
     for column in (RECORDING, TRANSCRIPT):
         usable: list[tuple[CohortRow, Path]] = []
@@ -69,7 +69,7 @@ def check_files(root: Path, rows: Sequence[CohortRow]) -> Iterator[Problem]:
             path = row.recording if column == RECORDING else row.transcript
             refused = _refuse(root, path) if path else None
             if refused:
-                yield Problem(line=row.line, column=column, detail=refused[0], advice=refused[1])
+                yield CohortProblem(line=row.line, column=column, detail=refused[0], advice=refused[1])
             elif path:
                 usable.append((row, root / path))
         yield from _check_sharing(column, usable)
@@ -104,17 +104,17 @@ def _escapes(path: str) -> bool:
     return False
 
 
-def _check_sharing(column: str, usable: Sequence[tuple[CohortRow, Path]]) -> Iterator[Problem]:
+def _check_sharing(column: str, usable: Sequence[tuple[CohortRow, Path]]) -> Iterator[CohortProblem]:
     """Equal contents: in one person's rows a recording that counts twice, in two families a leak."""
     for members in _equal_contents(usable):
-        lines = name_lines([row.line for row in members])
+        lines = format_lines([row.line for row in members])
         last = members[-1].line
         if len({row.family for row in members if row.family}) > 1:
             advice = f"families that share a recording are one family: give {lines} the same family, or mend the path"
-            yield Problem(line=last, column=column, detail=f"two families share one {column}", advice=advice)
+            yield CohortProblem(line=last, column=column, detail=f"two families share one {column}", advice=advice)
         elif len({row.person for row in members}) < len(members):
             advice = f"keep one of {lines}, for each would count"
-            yield Problem(line=last, column=column, detail=f"one person's {column} stands twice", advice=advice)
+            yield CohortProblem(line=last, column=column, detail=f"one person's {column} stands twice", advice=advice)
 
 
 def _equal_contents(usable: Sequence[tuple[CohortRow, Path]]) -> Iterator[list[CohortRow]]:
@@ -134,41 +134,43 @@ def _digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def check_kinship(rows: Sequence[CohortRow]) -> Iterator[Problem]:
+def check_kinship(rows: Sequence[CohortRow]) -> Iterator[CohortProblem]:
     """Persons in two families, and names of persons or families that differ in capitals alone."""
     for members in _groups(rows, lambda row: row.person):
         if len({row.family for row in members if row.family}) > 1:
-            lines = name_lines([row.line for row in members])
+            lines = format_lines([row.line for row in members])
             advice = f"a person has one family, the unit of every split: give {lines} the same family"
             yield _at(members[-1], FAMILY, "one person is in two families", advice)
     yield from _check_capitals(rows, PERSON, lambda row: row.person)
     yield from _check_capitals(rows, FAMILY, lambda row: row.family)
 
 
-def _check_capitals(rows: Sequence[CohortRow], column: str, name: Callable[[CohortRow], str]) -> Iterator[Problem]:
+def _check_capitals(
+    rows: Sequence[CohortRow], column: str, name: Callable[[CohortRow], str]
+) -> Iterator[CohortProblem]:
     for members in _groups(rows, lambda row: name(row).casefold()):
         if len({name(row) for row in members}) > 1:
-            lines = name_lines([row.line for row in members])
+            lines = format_lines([row.line for row in members])
             yield _at(members[-1], column, "names differ in capitals alone", f"write them alike in {lines}")
 
 
-def check_contradictions(rows: Sequence[CohortRow], tasks: Sequence[str]) -> Iterator[Problem]:
+def check_contradictions(rows: Sequence[CohortRow], tasks: Sequence[str]) -> Iterator[CohortProblem]:
     """Warns where one person has two outcomes of a task; it may be so, when recordings are years apart."""
     for task in tasks:
         for members in _groups((row for row in rows if task in row.labels), lambda row: row.person):
             if len({row.labels[task] for row in members}) > 1:
-                lines = name_lines([row.line for row in members])
+                lines = format_lines([row.line for row in members])
                 advice = f"check {lines}; both labels are used as they stand"
                 yield _at(members[-1], LABEL + task, "one person has different labels", advice, warning=True)
 
 
 def _groups(rows: Iterable[CohortRow], key: Callable[[CohortRow], str]) -> Iterator[list[CohortRow]]:
     """Rows of equal key, two or more; rows whose key is empty belong to nobody."""
-    found: dict[str, list[CohortRow]] = defaultdict(list)
+    groups: dict[str, list[CohortRow]] = defaultdict(list)
     for row in rows:
-        found[key(row)].append(row)
-    yield from (members for name, members in found.items() if name and len(members) > 1)
+        groups[key(row)].append(row)
+    yield from (members for name, members in groups.items() if name and len(members) > 1)
 
 
-def _at(row: CohortRow, column: str, detail: str, advice: str, *, warning: bool = False) -> Problem:
-    return Problem(line=row.line, column=column, detail=detail, advice=advice, warning=warning)
+def _at(row: CohortRow, column: str, detail: str, advice: str, *, warning: bool = False) -> CohortProblem:
+    return CohortProblem(line=row.line, column=column, detail=detail, advice=advice, warning=warning)

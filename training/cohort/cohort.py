@@ -11,7 +11,7 @@ from typing import Literal, get_args
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from training.cohort.problems import ManifestError, Problem
+from training.cohort.problems import CohortProblem, ManifestError
 
 MISSING = -1
 """Label of an outcome nobody knows: masked in the loss, never imputed."""
@@ -66,8 +66,8 @@ class Cohort:
             [index[row.labels[task]] if task in row.labels else MISSING for row in self.rows], dtype=np.int64
         )
 
-    def among(self, *, role: Role | None = None) -> Cohort:
-        """Those of a role, for parents and offspring are evaluated apart; everybody when it is None."""
+    def with_role(self, role: Role | None) -> Cohort:
+        """The rows of a role; all rows when the role is None. Parents and offspring are evaluated apart."""
         return self.take([at for at, row in enumerate(self.rows) if role is None or row.role == role])
 
     def take(self, positions: Iterable[int]) -> Cohort:
@@ -82,16 +82,16 @@ class Cohort:
         if task not in self.tasks:
             known = ", ".join(LABEL + name for name in self.tasks) or "none"
             detail, advice = "there is no such column", f"add it, or name another task (columns of labels: {known})"
-            raise ManifestError([Problem(line=None, column=column, detail=detail, advice=advice)])
+            raise ManifestError([CohortProblem(line=None, column=column, detail=detail, advice=advice)])
         strangers = [row for row in self.rows if task in row.labels and row.labels[task] not in outcomes]
         if strangers:
             raise ManifestError([unknown_outcome(row.line, column, outcomes) for row in strangers])
 
 
-def unknown_outcome(line: int, column: str, outcomes: Sequence[str]) -> Problem:
+def unknown_outcome(line: int, column: str, outcomes: Sequence[str]) -> CohortProblem:
     """The problem of a label that is not among a task's outcomes."""
     advice = f"write one of {', '.join(outcomes)}, or leave the cell empty where it is not known"
-    return Problem(line=line, column=column, detail="this is none of the task's outcomes", advice=advice)
+    return CohortProblem(line=line, column=column, detail="this is none of the task's outcomes", advice=advice)
 
 
 Role = Literal["parent", "offspring"]

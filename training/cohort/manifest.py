@@ -31,15 +31,15 @@ from training.cohort.cohort import (
     CohortRow,
     Role,
 )
-from training.cohort.problems import ManifestError, Problem, in_order
-from training.cohort.readers import Line, Table, read_csv, read_parquet, unreadable
+from training.cohort.problems import CohortProblem, ManifestError, sort_problems
+from training.cohort.readers import ManifestLine, ManifestTable, read_csv, read_parquet, unreadable_table
 
 _PARQUET_MARK = b"PAR1"
 _EXCEL_MARKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class CohortRequirements:
     """What a cohort is to be used for: a task with its outcomes in the order of their labels, and whose recordings.
 
     Empty outcomes stand for whichever occur, no role for everybody.
@@ -51,19 +51,19 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Inspection:
+class ManifestInspection:
     """A manifest as far as it could be read, of the role asked for, and all its problems, errors first."""
 
     cohort: Cohort
-    problems: tuple[Problem, ...]
+    problems: tuple[CohortProblem, ...]
 
     @property
-    def errors(self) -> tuple[Problem, ...]:
+    def errors(self) -> tuple[CohortProblem, ...]:
         """The problems that refuse the cohort."""
         return tuple(problem for problem in self.problems if not problem.warning)
 
 
-ANYTHING = Wanted()
+NO_REQUIREMENTS = CohortRequirements()
 
 
 def read_cohort(manifest: Path) -> Cohort:
@@ -71,25 +71,25 @@ def read_cohort(manifest: Path) -> Cohort:
 
     Raises ManifestError with all that is wrong with it, when anything is.
     """
-    inspection = inspect_manifest(manifest, ANYTHING)
+    inspection = inspect_manifest(manifest, NO_REQUIREMENTS)
     if inspection.errors:
         raise ManifestError(inspection.errors)
     return inspection.cohort
 
 
-def inspect_manifest(manifest: Path, wanted: Wanted) -> Inspection:
+def inspect_manifest(manifest: Path, wanted: CohortRequirements) -> ManifestInspection:
     """Everything that can be known of a cohort without decoding a recording; raises nothing."""
     table = _read_table(manifest)
     problems = [*table.problems]
     read = [read_row(line, table.columns) for line in table.lines]
     everybody = Cohort(root=manifest.parent, rows=tuple(row for row, _ in read), tasks=tasks_of(table.columns))
-    chosen = everybody.among(role=wanted.role)
+    chosen = everybody.with_role(wanted.role)
     if table.columns:
         problems += check_columns(table.columns, wanted.task)
-        problems += (problem for _, found in read for problem in found)
+        problems += (problem for _, row_problems in read for problem in row_problems)
         problems += _check_rows(everybody)
         problems += _check_use(chosen, wanted)
-    return Inspection(cohort=chosen, problems=in_order(problems))
+    return ManifestInspection(cohort=chosen, problems=sort_problems(problems))
 
 
 def write_manifest(path: Path, rows: Iterable[CohortRow], *, tasks: Sequence[str], notes: Sequence[str] = ()) -> Path:
@@ -103,29 +103,29 @@ def write_manifest(path: Path, rows: Iterable[CohortRow], *, tasks: Sequence[str
     return path
 
 
-def _read_table(manifest: Path) -> Table:
+def _read_table(manifest: Path) -> ManifestTable:
     """The manifest's table; CSV and Parquet are told apart by content."""
     try:
         content = manifest.read_bytes()
     except OSError:
-        return unreadable("it cannot be opened", "check its path, and that it is a file you may read")
+        return unreadable_table("it cannot be opened", "check its path, and that it is a file you may read")
     if content.startswith(_EXCEL_MARKS):
-        return unreadable("this is an Excel workbook", 'save it from Excel as "CSV UTF-8 (comma delimited)"')
+        return unreadable_table("this is an Excel workbook", 'save it from Excel as "CSV UTF-8 (comma delimited)"')
     return read_parquet(content) if content.startswith(_PARQUET_MARK) else read_csv(content)
 
 
-def _check_rows(cohort: Cohort) -> Iterator[Problem]:
+def _check_rows(cohort: Cohort) -> Iterator[CohortProblem]:
     if not cohort.rows:
-        yield Problem(line=None, column=None, detail="it has no row", advice="add a line for each recording")
+        yield CohortProblem(line=None, column=None, detail="it has no row", advice="add a line for each recording")
     yield from check_kinship(cohort.rows)
     yield from check_files(cohort.root, cohort.rows)
     yield from check_contradictions(cohort.rows, cohort.tasks)
 
 
-def _check_use(cohort: Cohort, wanted: Wanted) -> Iterator[Problem]:
+def _check_use(cohort: Cohort, wanted: CohortRequirements) -> Iterator[CohortProblem]:
     if wanted.role is not None and not cohort.rows:
         advice = "fill in the column role, or leave the role out"
-        yield Problem(line=None, column="role", detail=f"nobody has the role {wanted.role}", advice=advice)
+        yield CohortProblem(line=None, column="role", detail=f"nobody has the role {wanted.role}", advice=advice)
     for task in cohort.tasks:
         if wanted.task in (None, task):
             yield from check_outcomes(cohort, task, wanted.outcomes)
@@ -144,22 +144,24 @@ def _cells(row: CohortRow) -> Mapping[str, object]:
 _USUAL_TASK = "spectrum"
 
 
-def check_columns(columns: Sequence[str], task: str | None) -> Iterator[Problem]:
+def check_columns(columns: Sequence[str], task: str | None) -> Iterator[CohortProblem]:
     """Columns that lack, and names that nobody reads: a typo must never drop labels silently."""
     known = [*REQUIRED, *OPTIONAL, LABEL + (task or _USUAL_TASK)]
     for name in REQUIRED:
         if name not in columns:
             advice = "add it; its cells may be empty" if name in ("recording", "transcript") else "add it"
-            yield Problem(line=None, column=name, detail="the column is missing", advice=advice)
+            yield CohortProblem(line=None, column=name, detail="the column is missing", advice=advice)
     for name in dict.fromkeys(columns):
         if name and name not in known and not NAMED.fullmatch(name):
-            yield Problem(line=None, column=name, detail="no such column is known", advice=_advise(name, known))
+            yield CohortProblem(line=None, column=name, detail="no such column is known", advice=_advise(name, known))
     if task is not None and LABEL + task not in columns:
         advice = _advise_task(LABEL + task, columns)
-        yield Problem(line=None, column=LABEL + task, detail="the task's column of labels is missing", advice=advice)
+        yield CohortProblem(
+            line=None, column=LABEL + task, detail="the task's column of labels is missing", advice=advice
+        )
     elif not any(name.startswith(LABEL) for name in columns):
         detail, advice = "there is no column of labels", "add label_ and the task's name"
-        yield Problem(line=None, column=None, detail=detail, advice=advice, warning=True)
+        yield CohortProblem(line=None, column=None, detail=detail, advice=advice, warning=True)
 
 
 def tasks_of(columns: Sequence[str]) -> tuple[str, ...]:
@@ -189,8 +191,8 @@ def _nearest(name: str, known: Sequence[str]) -> str | None:
         if rest and get_close_matches(prefix, [named.removesuffix("_")], cutoff=0.7):
             return named + rest
     bare = {each.removeprefix(LABEL): each for each in reversed(known)}
-    found = get_close_matches(plain, [*known, *bare], n=1, cutoff=0.7)
-    return bare.get(found[0], found[0]) if found else None
+    matches = get_close_matches(plain, [*known, *bare], n=1, cutoff=0.7)
+    return bare.get(matches[0], matches[0]) if matches else None
 
 
 def _advise_task(wanted: str, columns: Sequence[str]) -> str:
@@ -213,9 +215,9 @@ _ALONE = "every row has a person and a family; give somebody without known relat
 _UNKNOWN = "leave the cell empty where it is not known"
 
 
-def read_row(line: Line, columns: Sequence[str]) -> tuple[CohortRow, list[Problem]]:
+def read_row(line: ManifestLine, columns: Sequence[str]) -> tuple[CohortRow, list[CohortProblem]]:
     """The row, and what is wrong with it by itself; files are not looked at."""
-    cells = _Cells(line)
+    cells = _LineReader(line)
     row = CohortRow(
         line=line.number,
         person=cells.required(PERSON),
@@ -236,16 +238,16 @@ def read_row(line: Line, columns: Sequence[str]) -> tuple[CohortRow, list[Proble
     return row, cells.problems
 
 
-class _Cells:
+class _LineReader:
     """The cells of one line, and the problems found while they are read."""
 
-    def __init__(self, line: Line) -> None:
+    def __init__(self, line: ManifestLine) -> None:
         self.number = line.number
         self.cells: Mapping[str, str] = line.cells
-        self.problems: list[Problem] = []
+        self.problems: list[CohortProblem] = []
 
     def note(self, column: str | None, detail: str, advice: str) -> None:
-        self.problems.append(Problem(line=self.number, column=column, detail=detail, advice=advice))
+        self.problems.append(CohortProblem(line=self.number, column=column, detail=detail, advice=advice))
 
     def known(self, column: str) -> str:
         """The cell; statistics programs write NA and the like for what is not known, which would be taken as a name."""

@@ -2,7 +2,7 @@
 
     CohortError(ValueError)
     ├── ManifestError        the manifest, or a file that it names, cannot be used as it is
-    └── EncodingError        recordings that cannot be decoded or parsed
+    └── CohortEncodingError        recordings that cannot be decoded or parsed
 
 A message names lines and columns. It never holds what stands in a cell, for that is somebody's data.
 """
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Problem:
+class CohortProblem:
     """One thing to mend; `line` counts from 1, the header included, and is None where the whole file is meant.
 
     In a Parquet manifest, which has no lines, `line` is the row, counted from 1. A warning does not refuse the cohort.
@@ -35,7 +35,7 @@ class Problem:
 class CohortError(ValueError):
     """A cohort that cannot be used as it is; `problems` are all that was found, not only the first."""
 
-    def __init__(self, problems: Sequence[Problem]) -> None:
+    def __init__(self, problems: Sequence[CohortProblem]) -> None:
         super().__init__("\n".join(str(problem) for problem in problems))
         self.problems = tuple(problems)
 
@@ -44,16 +44,18 @@ class ManifestError(CohortError):
     """The manifest, or a file that it names, cannot be used as it is."""
 
 
-class EncodingError(CohortError):
+class CohortEncodingError(CohortError):
     """Recordings that cannot be decoded, or transcripts that cannot be parsed."""
 
 
-def in_order(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+def sort_problems(problems: Iterable[CohortProblem]) -> tuple[CohortProblem, ...]:
     """Errors before warnings, each from the top of the manifest to its end."""
-    return tuple(sorted(problems, key=lambda one: (one.warning, one.line or 0, one.column or "", one.detail)))
+    return tuple(
+        sorted(problems, key=lambda problem: (problem.warning, problem.line or 0, problem.column or "", problem.detail))
+    )
 
 
-def name_lines(lines: Sequence[int]) -> str:
+def format_lines(lines: Sequence[int]) -> str:
     """Some lines for a message; of many, the first few."""
     shown = ", ".join(str(line) for line in lines[:_SHOWN])
     more = f" and {len(lines) - _SHOWN} more" if len(lines) > _SHOWN else ""

@@ -10,13 +10,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from training.cohort.cohort import REQUIRED
-from training.cohort.problems import Problem
+from training.cohort.problems import CohortProblem
 
 _INDEX = "__index_level_0__"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+class ManifestLine:
     """The cells of one row by column, without spaces around them, and where it stands."""
 
     number: int
@@ -24,28 +24,28 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Table:
+class ManifestTable:
     """What could be read of a manifest, and the problems met on the way; `columns` is empty when nothing could."""
 
     columns: tuple[str, ...] = ()
-    lines: tuple[Line, ...] = ()
-    problems: tuple[Problem, ...] = ()
+    lines: tuple[ManifestLine, ...] = ()
+    problems: tuple[CohortProblem, ...] = ()
 
 
-def unreadable(detail: str, advice: str, *, line: int | None = None) -> Table:
+def unreadable_table(detail: str, advice: str, *, line: int | None = None) -> ManifestTable:
     """A table of which nothing could be read, and why."""
-    return Table(problems=(Problem(line=line, column=None, detail=detail, advice=advice),))
+    return ManifestTable(problems=(CohortProblem(line=line, column=None, detail=detail, advice=advice),))
 
 
-def check_names(names: Sequence[str]) -> Iterator[Problem]:
+def check_names(names: Sequence[str]) -> Iterator[CohortProblem]:
     """Columns without a name, or with one that another column has."""
     for position, name in enumerate(names, start=1):
         if name in ("", _INDEX):
             advice = "name it or remove it (pandas writes such a column unless it is told index=False)"
-            yield Problem(line=None, column=None, detail=f"column {position} has no name", advice=advice)
+            yield CohortProblem(line=None, column=None, detail=f"column {position} has no name", advice=advice)
     for name in sorted({name for name in names if name and names.count(name) > 1}):
         advice = "keep one of them, or rename one to note_ and a name"
-        yield Problem(line=None, column=name, detail=f"{names.count(name)} columns have this name", advice=advice)
+        yield CohortProblem(line=None, column=name, detail=f"{names.count(name)} columns have this name", advice=advice)
 
 
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
@@ -54,7 +54,7 @@ _SAVE_WITH_COMMAS = (
     "save it again with commas (Excel takes semicolons where the comma is the decimal sign; LibreOffice asks)"
 )
 _SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
-_MARKED = Problem(
+_MARKED = CohortProblem(
     line=None,
     column=None,
     detail="it begins with a byte-order mark, which is skipped",
@@ -65,19 +65,19 @@ _MARKED = Problem(
 Record = tuple[int, list[str]]
 
 
-def read_csv(content: bytes) -> Table:
+def read_csv(content: bytes) -> ManifestTable:
     """The table in the bytes of a CSV file; whatever keeps it from being read is among its problems."""
     if content.startswith(_UTF_16):
-        return unreadable("this is UTF-16, not UTF-8", _SAVE_AS_UTF_8)
+        return unreadable_table("this is UTF-16, not UTF-8", _SAVE_AS_UTF_8)
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        return unreadable("this is not UTF-8", _SAVE_AS_UTF_8, line=content.count(b"\n", 0, error.start) + 1)
+        return unreadable_table("this is not UTF-8", _SAVE_AS_UTF_8, line=content.count(b"\n", 0, error.start) + 1)
     records: list[Record] = []
     try:
         records.extend(_records(text))
     except csv.Error:
-        return unreadable("quotation marks do not match", "close the quotation, and write a mark in it twice")
+        return unreadable_table("quotation marks do not match", "close the quotation, and write a mark in it twice")
     if refused := _refuse(records[0][1]):
         return refused
     marked = (_MARKED,) if content.startswith(codecs.BOM_UTF8) else ()
@@ -93,38 +93,38 @@ def _records(text: str) -> Iterator[Record]:
         begun = reader.line_num + 1
 
 
-def _refuse(header: list[str]) -> Table | None:
+def _refuse(header: list[str]) -> ManifestTable | None:
     """Why the first line is no header, if so; what stands there may be somebody's data, and is not repeated."""
     if not any(header):
-        return unreadable("the first line is empty", "begin with a line that names the columns", line=1)
+        return unreadable_table("the first line is empty", "begin with a line that names the columns", line=1)
     joined = ",".join(header).lower()
     if joined.startswith("sep="):
-        return unreadable("this is Excel's separator line", "remove the line", line=1)
+        return unreadable_table("this is Excel's separator line", "remove the line", line=1)
     for separator, name in _SEPARATORS.items():
         if len({cell.strip() for cell in joined.split(separator)} & set(REQUIRED)) > 1:
-            return unreadable(f"columns are separated by {name}", _SAVE_WITH_COMMAS, line=1)
+            return unreadable_table(f"columns are separated by {name}", _SAVE_WITH_COMMAS, line=1)
     if not {cell.lower() for cell in header} & set(REQUIRED):
         advice = f"begin with a line that names the columns: {', '.join(REQUIRED)} and the rest"
-        return unreadable("no column of a manifest is named here", advice, line=1)
+        return unreadable_table("no column of a manifest is named here", advice, line=1)
     return None
 
 
-def _tabulate(names: list[str], records: list[Record], problems: tuple[Problem, ...]) -> Table:
-    lines: list[Line] = []
-    found = [*problems, *check_names(names)]
+def _tabulate(names: list[str], records: list[Record], problems: tuple[CohortProblem, ...]) -> ManifestTable:
+    lines: list[ManifestLine] = []
+    all_problems = [*problems, *check_names(names)]
     for number, cells in records:
         if not any(cells):
-            found.append(Problem(line=number, column=None, detail="the line is blank", advice="remove it"))
+            all_problems.append(CohortProblem(line=number, column=None, detail="the line is blank", advice="remove it"))
         elif len(cells) != len(names):
             detail = f"{len(cells)} cells stand under {len(names)} columns"
             advice = "quote a cell that holds a comma, and keep the comma of an empty one"
-            found.append(Problem(line=number, column=None, detail=detail, advice=advice))
+            all_problems.append(CohortProblem(line=number, column=None, detail=detail, advice=advice))
         else:
-            lines.append(Line(number=number, cells=dict(zip(names, cells, strict=True))))
-    return Table(columns=tuple(names), lines=tuple(lines), problems=tuple(found))
+            lines.append(ManifestLine(number=number, cells=dict(zip(names, cells, strict=True))))
+    return ManifestTable(columns=tuple(names), lines=tuple(lines), problems=tuple(all_problems))
 
 
-def read_parquet(content: bytes) -> Table:
+def read_parquet(content: bytes) -> ManifestTable:
     """The table in the bytes of a Parquet file; whatever keeps it from being read is among its problems."""
     from pyarrow import ArrowException
     from pyarrow.parquet import ParquetFile
@@ -133,14 +133,14 @@ def read_parquet(content: bytes) -> Table:
         with ParquetFile(io.BytesIO(content)) as file:
             read = file.read()
     except (ArrowException, OSError):
-        return unreadable("this is not a whole Parquet file", "write it again")
+        return unreadable_table("this is not a whole Parquet file", "write it again")
     names = [str(name).strip() for name in read.column_names]
     columns = [[_text(value) for value in column.to_pylist()] for column in read.columns]
     lines = tuple(
-        Line(number=number, cells=dict(zip(names, cells, strict=True)))
+        ManifestLine(number=number, cells=dict(zip(names, cells, strict=True)))
         for number, cells in enumerate(zip(*columns, strict=True), start=1)
     )
-    return Table(columns=tuple(names), lines=lines, problems=tuple(check_names(names)))
+    return ManifestTable(columns=tuple(names), lines=lines, problems=tuple(check_names(names)))
 
 
 def _text(value: object) -> str:

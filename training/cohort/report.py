@@ -9,11 +9,11 @@ from rich.table import Table
 from rich.text import Text
 
 from training.cohort.cohort import LABEL, ROLES, Cohort
-from training.cohort.manifest import Inspection, Wanted
-from training.cohort.problems import Problem
+from training.cohort.manifest import CohortRequirements, ManifestInspection
+from training.cohort.problems import CohortProblem
 
 
-def print_inspection(inspection: Inspection, wanted: Wanted, console: Console) -> None:
+def print_inspection(inspection: ManifestInspection, wanted: CohortRequirements, console: Console) -> None:
     """Problems first, then the counts of what could be read."""
     if inspection.problems:
         print_problems(inspection.problems, console)
@@ -24,17 +24,17 @@ def print_inspection(inspection: Inspection, wanted: Wanted, console: Console) -
     console.print(f"{_count(errors, 'error')}, {_count(warnings, 'warning')}")
 
 
-def print_problems(problems: Sequence[Problem], console: Console) -> None:
+def print_problems(problems: Sequence[CohortProblem], console: Console) -> None:
     """A line for each problem: where, what, and what to do."""
     table = Table("line", "column", "", "what is wrong", "what to do", header_style="bold")
-    for one in problems:
-        kind = Text("warning", style="yellow") if one.warning else Text("error", style="red")
-        where = "" if one.line is None else str(one.line)
-        table.add_row(where, Text(one.column or ""), kind, Text(one.detail), Text(one.advice))
+    for problem in problems:
+        kind = Text("warning", style="yellow") if problem.warning else Text("error", style="red")
+        where = "" if problem.line is None else str(problem.line)
+        table.add_row(where, Text(problem.column or ""), kind, Text(problem.detail), Text(problem.advice))
     console.print(table)
 
 
-def print_counts(cohort: Cohort, wanted: Wanted, console: Console) -> None:
+def print_counts(cohort: Cohort, wanted: CohortRequirements, console: Console) -> None:
     """Documents, persons, families and modalities; then each task's outcomes by role."""
     rows = cohort.rows
     console.print(
@@ -64,5 +64,5 @@ def _count_outcomes(cohort: Cohort, task: str, outcomes: Sequence[str]) -> Table
     return table
 
 
-def _count(number: int, one: str, many: str | None = None) -> str:
-    return f"{number} {one if number == 1 else many or one + 's'}"
+def _count(number: int, singular: str, many: str | None = None) -> str:
+    return f"{number} {singular if number == 1 else many or singular + 's'}"

@@ -16,11 +16,12 @@ from model.config import Settings
 from model.encoders.runtime import RuntimeOptions
 from model.export.encoder import export_encoder
 from model.scoring import Scorer
+from training.card.card import DEMONSTRATION_CARD
 from training.config import TrainingSettings
-from training.demonstration.holdout_evaluation import FreshReport, measure_fresh
+from training.demonstration.holdout_evaluation import HoldoutReport, evaluate_holdout
 from training.protocol.experiment import Experiment
-from training.protocol.run import Runner, Workplace
-from training.release.bundle import Release, release
+from training.protocol.run import Runner, RunPaths
+from training.release.bundle import ReleaseParts, release
 from training.release.golden import cut_golden
 from training.release.signing_key import read_signing_key
 from training.report.writing import METRICS
@@ -29,7 +30,6 @@ from training.synthetic.standins import make_standins
 
 NAME = "hilbert-demonstration"
 VERSION = "0.2.0"
-DEMONSTRATION_CARD = Path(__file__).parent / "card" / "demonstration.yaml"
 
 
 class DemonstrationReport(Settings):
@@ -39,7 +39,7 @@ class DemonstrationReport(Settings):
     speakers: int
     verdict: tuple[str, ...]
     temperature: float
-    fresh: FreshReport
+    fresh: HoldoutReport
 
 
 class Demonstration:
@@ -69,7 +69,7 @@ class Demonstration:
             speakers=len(experiment.documents),
             verdict=verdict,
             temperature=bundle.calibration.tasks[task].temperature,
-            fresh=measure_fresh(scorer, fresh.documents, fresh.cohort.rows, task=task),
+            fresh=evaluate_holdout(scorer, fresh.documents, fresh.cohort.rows, task=task),
         )
         (self.work / "report.json").write_text(report.model_dump_json(indent=2) + "\n", encoding="utf-8")
         return report
@@ -80,22 +80,22 @@ class Demonstration:
             speech, text = make_standins(self.work / "checkpoints", self.settings.standins, self.console.print)
             partial = self.work / "encoders.partial"
             for source, dither in ((speech, self.settings.standins.dither), (text, 0.0)):
-                found = export_encoder(str(source), partial / source.name, dither=dither)
-                self.console.print(f"{found.architecture} exported, within {found.parity:.1e} of torch")
+                description = export_encoder(str(source), partial / source.name, dither=dither)
+                self.console.print(f"{description.architecture} exported, within {description.parity:.1e} of torch")
             partial.rename(folder)
         return folder
 
     def _runner(self, name: str, encoders: Path) -> Runner:
-        place = Workplace(
+        paths = RunPaths(
             manifest=self.work / name / "manifest.csv",
             encoders=encoders,
             out=self.work,
             features=self.work / "features",
         )
-        return Runner(place=place, settings=self.settings.run, console=self.console)
+        return Runner(paths=paths, settings=self.settings.run, console=self.console)
 
     def _experiment(self, runner: Runner, seed: int, speakers: int) -> Experiment:
-        folder = runner.place.manifest.parent
+        folder = runner.paths.manifest.parent
         if not (folder / "complete").exists():
             self.console.print(f"Speaking the {folder.name}: {speakers} interviews")
             write_cohort(folder, seed, self.settings.cohort.model_copy(update={"speakers": speakers}))
@@ -117,10 +117,10 @@ class Demonstration:
         audio, transcript = experiment.cohort.audio(0), experiment.cohort.transcript(0)
         assert audio is not None  # noqa: S101 - synthetic interviews have both
         assert transcript is not None  # noqa: S101
-        parts = Release(
+        parts = ReleaseParts(
             network=checkpoint.network,
             calibration=checkpoint.calibration,
-            encoders=runner.place.encoders,
+            encoders=runner.paths.encoders,
             manifest=manifest,
             golden=cut_golden(audio, transcript, manifest),
             card=DEMONSTRATION_CARD,

@@ -17,10 +17,10 @@ from training.documents.labelled import LabelledDocument
 from training.evaluation.metrics import log_loss, macro_auroc
 from training.synthetic.cohort import CARRIER
 
-EVEN = 0.5
+HALF = 0.5
 
 
-class ArmReport(Settings):
+class HoldoutArmReport(Settings):
     """One way of scoring the same speakers."""
 
     macro_auroc: float | None
@@ -29,7 +29,7 @@ class ArmReport(Settings):
     cases: dict[str, int]
 
 
-class CarrierReport(Settings):
+class HoldoutCarrierReport(Settings):
     """Speakers whose outcome was planted in one place: what moved the score of that outcome, on average."""
 
     speakers: int
@@ -39,55 +39,61 @@ class CarrierReport(Settings):
     audio_leads: float | None = Field(description="share of the speakers in whose score audio has the larger share")
 
 
-class FreshReport(Settings):
+class HoldoutReport(Settings):
     """How the bundle does on fresh speakers, and which modality leads for which carrier of the planted signs."""
 
     speakers: int
-    both: ArmReport
-    audio: ArmReport
-    text: ArmReport
-    carriers: dict[str, CarrierReport]
+    both: HoldoutArmReport
+    audio: HoldoutArmReport
+    text: HoldoutArmReport
+    carriers: dict[str, HoldoutCarrierReport]
 
 
-def measure_fresh(
+def evaluate_holdout(
     scorer: Scorer, documents: Sequence[LabelledDocument], rows: Sequence[CohortRow], *, task: str
-) -> FreshReport:
+) -> HoldoutReport:
     """Score every document with what ships: the bundle's graph and calibration."""
     features = [document.features for document in documents]
     labels = np.array([document.labels[task] for document in documents], dtype=np.int64)
     outcomes = scorer.bundle.task(task).outcomes
     carried = [row.notes[CARRIER] for row in rows]
 
-    def arm(views: Sequence[SegmentFeatures]) -> ArmReport:
+    def arm(views: Sequence[SegmentFeatures]) -> HoldoutArmReport:
         risks: Float[np.ndarray, "document outcome"] = np.concatenate([scorer.risks([view], task) for view in views])
-        found = macro_auroc(risks, labels, outcomes)
-        return ArmReport(
-            macro_auroc=found.value,
+        auroc = macro_auroc(risks, labels, outcomes)
+        return HoldoutArmReport(
+            macro_auroc=auroc.value,
             log_loss=log_loss(risks, labels),
-            auroc={one.outcome: one.value for one in found.by_outcome},
-            cases={one.outcome: one.cases for one in found.by_outcome},
+            auroc={outcome.outcome: outcome.value for outcome in auroc.by_outcome},
+            cases={outcome.outcome: outcome.cases for outcome in auroc.by_outcome},
         )
 
-    return FreshReport(
+    return HoldoutReport(
         speakers=len(documents),
         both=arm(features),
-        audio=arm([withhold(one, text=True) for one in features]),
-        text=arm([withhold(one, audio=True) for one in features]),
+        audio=arm([withhold(document, text=True) for document in features]),
+        text=arm([withhold(document, audio=True) for document in features]),
         carriers={
-            name: _carrier(scorer, [one for one, found in zip(documents, carried, strict=True) if found == name], task)
+            name: _carrier(
+                scorer,
+                [document for document, carrier in zip(documents, carried, strict=True) if carrier == name],
+                task,
+            )
             for name in sorted({*carried} - {"none"})
         },
     )
 
 
-def _carrier(scorer: Scorer, documents: Sequence[LabelledDocument], task: str) -> CarrierReport:
+def _carrier(scorer: Scorer, documents: Sequence[LabelledDocument], task: str) -> HoldoutCarrierReport:
     """The contributions to each speaker's own outcome; a speaker whose score nothing moved has no share."""
-    found = [contributions(scorer, one.features, task=task, outcome=one.labels[task]) for one in documents]
-    shares = np.array([one.share_audio for one in found if one.share_audio is not None])
-    return CarrierReport(
-        speakers=len(found),
-        audio=float(np.mean([one.audio for one in found])),
-        text=float(np.mean([one.text for one in found])),
+    parts = [
+        contributions(scorer, document.features, task=task, outcome=document.labels[task]) for document in documents
+    ]
+    shares = np.array([part.share_audio for part in parts if part.share_audio is not None])
+    return HoldoutCarrierReport(
+        speakers=len(parts),
+        audio=float(np.mean([part.audio for part in parts])),
+        text=float(np.mean([part.text for part in parts])),
         audio_share=float(shares.mean()) if len(shares) else None,
-        audio_leads=float((shares > EVEN).mean()) if len(shares) else None,
+        audio_leads=float((shares > HALF).mean()) if len(shares) else None,
     )

@@ -47,14 +47,14 @@ class FeatureStatistics:
 
 def pad_documents(features: Sequence[SegmentFeatures], *, segments: int | None = None) -> DocumentBatch:
     """Pads segment features to the longest document, or to `segments`; a modality without a segment is not present."""
-    times = _pad([one.times for one in features], segments)
+    times = _pad([document.times for document in features], segments)
     audio_mask, text_mask = (
-        _pad([one.audio_mask for one in features], segments),
-        _pad([one.text_mask for one in features], segments),
+        _pad([document.audio_mask for document in features], segments),
+        _pad([document.text_mask for document in features], segments),
     )
     return DocumentBatch(
-        audio_features=_pad([one.audio for one in features], segments),
-        text_features=_pad([one.text for one in features], segments),
+        audio_features=_pad([document.audio for document in features], segments),
+        text_features=_pad([document.text for document in features], segments),
         audio_mask=audio_mask,
         text_mask=text_mask,
         audio_times=times,
@@ -74,8 +74,12 @@ def measure_features(documents: Sequence[LabelledDocument]) -> FeatureStatistics
 
     A modality that no document has is given mean 0 and standard deviation 1.
     """
-    audio_mean, audio_std = _mean_and_std([(one.features.audio, one.features.audio_mask) for one in documents])
-    text_mean, text_std = _mean_and_std([(one.features.text, one.features.text_mask) for one in documents])
+    audio_mean, audio_std = _mean_and_std(
+        [(document.features.audio, document.features.audio_mask) for document in documents]
+    )
+    text_mean, text_std = _mean_and_std(
+        [(document.features.text, document.features.text_mask) for document in documents]
+    )
     return FeatureStatistics(audio_mean=audio_mean, audio_std=audio_std, text_mean=text_mean, text_std=text_std)
 
 

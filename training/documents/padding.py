@@ -10,25 +10,25 @@ from collections import Counter
 from collections.abc import Sequence
 from itertools import accumulate, pairwise
 
-FEWEST_GAINED = 0.05
+MIN_PADDING_GAIN = 0.05
 """A further bound must save this share of the padded positions, for it also costs a pass of its own."""
 
 
-def choose_bounds(lengths: Sequence[int], *, most: int = 4) -> tuple[int, ...]:
+def choose_padded_lengths(lengths: Sequence[int], *, most: int = 4) -> tuple[int, ...]:
     """At most `most` bounds, ascending, that hold all lengths (in segments) with the fewest padded positions."""
     counted = sorted(Counter(max(1, length) for length in lengths).items())
     values = [length for length, _ in counted]
     below = [0, *accumulate(count for _, count in counted)]
     best: tuple[int, ...] = (values[-1],)
     for groups in range(2, min(most, len(values)) + 1):
-        found = _fewest_positions(values, below, groups)
-        if _positions(found, values, below) > (1 - FEWEST_GAINED) * _positions(best, values, below):
+        chosen = _fewest_positions(values, below, groups)
+        if _positions(chosen, values, below) > (1 - MIN_PADDING_GAIN) * _positions(best, values, below):
             break
-        best = found
+        best = chosen
     return best
 
 
-def bound_of(length: int, bounds: Sequence[int]) -> int:
+def padded_length_index(length: int, bounds: Sequence[int]) -> int:
     """Position of the smallest bound that holds a document of so many segments."""
     return next(position for position, bound in enumerate(bounds) if length <= bound)
 

@@ -17,10 +17,10 @@ from torch import Tensor
 
 from model.network.batch import DocumentBatch
 from training.documents.labelled import LabelledDocument, pad_documents, read_labels
-from training.documents.padding import bound_of
+from training.documents.padding import padded_length_index
 
 BATCH_FIELDS = tuple(field.name for field in fields(DocumentBatch))
-NOBODY = -1
+ABSENT = -1
 
 Tensors = tuple[Tensor, ...]
 """The fields of a DocumentBatch in their order, each with the axis "fold" in front."""
@@ -68,7 +68,7 @@ def stack_documents(
     grouped = [_group(documents, bounds) for documents in folds]
     used = [g for g in range(len(bounds)) if any(groups[g] for groups in grouped)]
     sizes = [max(len(groups[g]) for groups in grouped) for g in used]
-    positions = np.full((len(folds), sum(sizes)), NOBODY, dtype=np.int64)
+    positions = np.full((len(folds), sum(sizes)), ABSENT, dtype=np.int64)
     for fold, groups in enumerate(grouped):
         for start, g in zip(np.cumsum([0, *sizes[:-1]]), used, strict=True):
             positions[fold, start : start + len(groups[g])] = groups[g]
@@ -84,8 +84,8 @@ def stack_documents(
         ),
         lengths=tuple(bounds[g] for g in used),
         positions=positions,
-        person=_place(folds, positions, lambda documents: [numbers[one.person] for one in documents]),
-        family=_place(folds, positions, lambda documents: [numbers[one.family] for one in documents]),
+        person=_place(folds, positions, lambda documents: [numbers[document.person] for document in documents]),
+        family=_place(folds, positions, lambda documents: [numbers[document.family] for document in documents]),
         labels={task: _place(folds, positions, partial(read_labels, task=task)) for task in tasks},
     )
 
@@ -129,7 +129,7 @@ def draw_noise(
 def _group(documents: Sequence[LabelledDocument], bounds: Sequence[int]) -> list[list[int]]:
     groups: list[list[int]] = [[] for _ in bounds]
     for position, document in enumerate(documents):
-        groups[bound_of(max(1, len(document.features.indices)), bounds)].append(position)
+        groups[padded_length_index(max(1, len(document.features.indices)), bounds)].append(position)
     return groups
 
 
@@ -143,7 +143,7 @@ def _stack_group(folds: Sequence[Sequence[LabelledDocument]], length: int, size:
     }
     stacked = []
     padded = [
-        pad_documents([one.features for one in documents], segments=length) if documents else None
+        pad_documents([document.features for document in documents], segments=length) if documents else None
         for documents in folds
     ]
     for name in BATCH_FIELDS:
@@ -151,15 +151,15 @@ def _stack_group(folds: Sequence[Sequence[LabelledDocument]], length: int, size:
         tensor = torch.zeros((len(folds), size, *empty.get(name, (length,))), dtype=kind)
         for fold, batch in enumerate(padded):
             if batch is not None:
-                found = getattr(batch, name)
-                tensor[fold, : len(found)] = found
+                values = getattr(batch, name)
+                tensor[fold, : len(values)] = values
         stacked.append(tensor)
     return tuple(stacked)
 
 
 def number_ids(documents: Sequence[LabelledDocument]) -> dict[str, int]:
     """A number for each person and family, for the objective compares ids as integers."""
-    names = sorted({name for one in documents for name in (one.person, one.family)})
+    names = sorted({name for document in documents for name in (document.person, document.family)})
     return {name: number for number, name in enumerate(names)}
 
 
@@ -169,7 +169,7 @@ def _place(
     read: Callable[[Sequence[LabelledDocument]], Sequence[int] | np.ndarray],
 ) -> Int64[Tensor, "fold document"]:
     """What `read` reads of each fold's documents, at their places; -1 for absent ones."""
-    placed = np.full(positions.shape, NOBODY, dtype=np.int64)
+    placed = np.full(positions.shape, ABSENT, dtype=np.int64)
     for fold, documents in enumerate(folds):
         known = positions[fold] >= 0
         placed[fold, known] = np.asarray(read(documents))[positions[fold][known]]

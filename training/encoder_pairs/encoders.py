@@ -11,10 +11,10 @@ from model.export.encoder import export_encoder
 from training.config import StandinSettings
 from training.synthetic.standins import Report, make_standin
 
-MATRIX = {SPEECH: ("hubert", "whisper"), TEXT: ("roberta", "t5")}
+ARCHITECTURES_BY_MODALITY = {SPEECH: ("hubert", "whisper"), TEXT: ("roberta", "t5")}
 
 
-def make_encoder_matrix(
+def make_encoders(
     work: Path, settings: StandinSettings, report: Report, *, at_hand: Path | None = None
 ) -> dict[str, dict[str, Path]]:
     """Folders of exported encoders by modality and architecture: {"speech": {"hubert": ...}, "text": {...}}.
@@ -22,18 +22,18 @@ def make_encoder_matrix(
     Encoders in `at_hand/speech` and `at_hand/text` (a bundle has them) are used as they are. The others are
     stand-ins, trained and exported below `work`; those found there are not made again.
     """
-    found = dict(_exported(at_hand)) if at_hand is not None else {}
+    existing_encoders = dict(_exported(at_hand)) if at_hand is not None else {}
     return {
         modality: {
-            architecture: found.get(architecture) or _make(architecture, modality, work, settings, report)
+            architecture: existing_encoders.get(architecture) or _make(architecture, modality, work, settings, report)
             for architecture in architectures
         }
-        for modality, architectures in MATRIX.items()
+        for modality, architectures in ARCHITECTURES_BY_MODALITY.items()
     }
 
 
 def _exported(folder: Path) -> Iterator[tuple[str, Path]]:
-    for modality in MATRIX:
+    for modality in ARCHITECTURES_BY_MODALITY:
         if (folder / modality / DESCRIPTION).exists():
             yield read_description(folder / modality).architecture, folder / modality
 

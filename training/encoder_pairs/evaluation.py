@@ -14,7 +14,7 @@ from model.config import Settings
 from training.config import RunSettings
 from training.evaluation.bootstrap import Interval
 from training.evaluation.measures import Measures
-from training.protocol.run import Runner, Workplace
+from training.protocol.run import Runner, RunPaths
 
 Encoders = Mapping[str, Path]
 RESULTS = "matrix.json"
@@ -40,43 +40,43 @@ class MatrixResult(Settings):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MatrixPlan:
+class EncoderMatrixPlan:
     """Which encoders to pair, by name, on which cohort; everything is written below `place.out`."""
 
     speech: Encoders
     text: Encoders
-    place: Workplace
+    paths: RunPaths
     settings: RunSettings
     console: Console
 
 
-def evaluate_matrix(plan: MatrixPlan) -> MatrixResult:
+def evaluate_matrix(plan: EncoderMatrixPlan) -> MatrixResult:
     """Run the nested protocol for each pair on the same folds; pairs that were finished are read again."""
     results = []
     for speech, speech_folder in plan.speech.items():
         for text, text_folder in plan.text.items():
             plan.console.rule(f"{speech} with {text}")
-            out = plan.place.out / f"{speech}+{text}"
-            place = Workplace(
-                manifest=plan.place.manifest,
+            out = plan.paths.out / f"{speech}+{text}"
+            paths = RunPaths(
+                manifest=plan.paths.manifest,
                 encoders=_pair(out / "encoders", {SPEECH: speech_folder, TEXT: text_folder}),
                 out=out,
-                features=plan.place.features,
-                role=plan.place.role,
+                features=plan.paths.features,
+                role=plan.paths.role,
             )
-            runner = Runner(place=place, settings=plan.settings, console=plan.console)
+            runner = Runner(paths=paths, settings=plan.settings, console=plan.console)
             results.append(_result(speech, text, runner))
-    found = MatrixResult(task=plan.settings.task, pairs=tuple(results))
-    (plan.place.out / RESULTS).write_text(found.model_dump_json(indent=2) + "\n", encoding="utf-8")
-    return found
+    result = MatrixResult(task=plan.settings.task, pairs=tuple(results))
+    (plan.paths.out / RESULTS).write_text(result.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    return result
 
 
-def tabulate(found: MatrixResult) -> Table:
+def tabulate(result: MatrixResult) -> Table:
     """A row a pair, the best macro AUROC in bold; a difference within the intervals is none."""
-    outcomes = list(found.pairs[0].by_outcome)
+    outcomes = list(result.pairs[0].by_outcome)
     table = Table("speech", "text", "macro AUROC", "95 % interval", *outcomes, header_style="bold")
-    best = max((pair.macro_auroc.value or 0.0 for pair in found.pairs), default=0.0)
-    for pair in found.pairs:
+    best = max((pair.macro_auroc.value or 0.0 for pair in result.pairs), default=0.0)
+    for pair in result.pairs:
         interval = pair.macro_auroc
         table.add_row(
             f"{pair.speech} ({pair.audio_dim})",
@@ -99,7 +99,7 @@ def _result(speech: str, text: str, runner: Runner) -> PairResult:
         text_dim=experiment.dims.text,
         documents=measures.counts.labelled,
         macro_auroc=measures.discrimination.macro_auroc,
-        by_outcome={one.outcome: one.auroc.value for one in measures.discrimination.by_outcome},
+        by_outcome={entry.outcome: entry.auroc.value for entry in measures.discrimination.by_outcome},
     )
 
 

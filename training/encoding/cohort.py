@@ -27,11 +27,11 @@ from model.recording.recording import Recording
 from model.segments.cutting import segment
 from model.segments.segment import Segmentation
 from training.cohort.cohort import RECORDING, TRANSCRIPT, Cohort
-from training.cohort.problems import EncodingError, Problem
+from training.cohort.problems import CohortEncodingError, CohortProblem
 from training.encoding.encoded_recording import EncodedRecording
 from training.encoding.progress import track_recordings
 
-RECIPE = b"1"
+CACHE_VERSION = b"1"
 """Counts up whenever the way from a file to its features changes, so that nothing made the old way is met again."""
 SEGMENTS = "segments.sqlite"
 
@@ -59,23 +59,23 @@ def precompute(
 ) -> tuple[EncodedRecording, ...]:
     """Every row's recording, encoded, in the order of the cohort; what is kept in `store` is not made again.
 
-    It may be stopped at any time, and run by several processes at once. Raises EncodingError with all recordings
+    It may be stopped at any time, and run by several processes at once. Raises CohortEncodingError with all recordings
     that cannot be decoded or parsed, once the others are done.
     """
     encoded: list[EncodedRecording] = []
-    problems: list[Problem] = []
-    with closing(CachedEncoding(FeatureCache(store), encoders, settings)) as encoding:
+    problems: list[CohortProblem] = []
+    with closing(CohortEncoder(FeatureCache(store), encoders, settings)) as encoding:
         for position in track_recordings(range(len(cohort)), len(cohort), console):
             try:
                 encoded.append(encoding.encode(cohort, position))
             except (RecordingError, OSError) as error:
                 problems.append(_problem(cohort, position, error))
     if problems:
-        raise EncodingError(problems)
+        raise CohortEncodingError(problems)
     return tuple(encoded)
 
 
-class CachedEncoding:
+class CohortEncoder:
     """Encodes recordings, each once.
 
     What is kept is named by all that decides it, so that a change of encoder, of the way recordings are cut or of
@@ -92,7 +92,7 @@ class CachedEncoding:
         self.settings = settings
         self.quality = QualitySettings()
         self.parts = (
-            RECIPE,
+            CACHE_VERSION,
             encoders.speech.fingerprint.encode(),
             encoders.text.fingerprint.encode(),
             settings.model_dump_json().encode(),
@@ -135,10 +135,10 @@ def _digest(file: Path | None) -> bytes:
         return hashlib.file_digest(content, "sha256").digest()
 
 
-def _problem(cohort: Cohort, position: int, error: RecordingError | OSError) -> Problem:
+def _problem(cohort: Cohort, position: int, error: RecordingError | OSError) -> CohortProblem:
     row = cohort.rows[position]
     if not isinstance(error, RecordingError):
         detail, advice = "a file cannot be opened", "check that it is there and that you may read it"
-        return Problem(line=row.line, column=None, detail=detail, advice=advice)
+        return CohortProblem(line=row.line, column=None, detail=detail, advice=advice)
     column = TRANSCRIPT if isinstance(error, TranscriptUnreadable) else RECORDING
-    return Problem(line=row.line, column=column, detail=error.detail.rstrip("."), advice=error.advice)
+    return CohortProblem(line=row.line, column=column, detail=error.detail.rstrip("."), advice=error.advice)

@@ -17,12 +17,12 @@ from model.config import SegmentSettings
 from model.encoders.runtime import RuntimeOptions
 from model.errors import RecordingError
 from training.cohort.cohort import Cohort
-from training.encoding.cohort import CachedEncoding, open_encoders
+from training.encoding.cohort import CohortEncoder, open_encoders
 from training.encoding.progress import track_recordings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WorkerSettings:
+class EncodingWorkerSettings:
     """What each worker opens for itself: the folder of the encoders, the folder to fill, and how its graphs run."""
 
     encoders: Path
@@ -31,7 +31,7 @@ class WorkerSettings:
     options: RuntimeOptions
 
 
-def fill_store(cohort: Cohort, settings: WorkerSettings, *, workers: int, console: Console) -> None:
+def fill_feature_store(cohort: Cohort, settings: EncodingWorkerSettings, *, workers: int, console: Console) -> None:
     """Encode a cohort's recordings into the store, several at a time; `precompute` then reads them from there.
 
     What a worker cannot encode it leaves out, a killed worker ends the filling: `precompute` meets both again.
@@ -39,7 +39,7 @@ def fill_store(cohort: Cohort, settings: WorkerSettings, *, workers: int, consol
     single = [cohort.take([position]) for position in range(len(cohort))]
     # Spawned, not forked: no session of the runtime crosses a fork.
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        futures = [pool.submit(_fill, one, settings) for one in single]
+        futures = [pool.submit(_fill, recording, settings) for recording in single]
         try:
             for future in track_recordings(as_completed(futures), len(futures), console):
                 future.result()
@@ -47,13 +47,13 @@ def fill_store(cohort: Cohort, settings: WorkerSettings, *, workers: int, consol
             console.print("A worker was killed, perhaps for want of memory: going on with one process.")
 
 
-def _fill(single: Cohort, settings: WorkerSettings) -> None:
+def _fill(single: Cohort, settings: EncodingWorkerSettings) -> None:
     with suppress(RecordingError, OSError):
         _open(settings).encode(single, 0)
 
 
 @cache
-def _open(settings: WorkerSettings) -> CachedEncoding:
+def _open(settings: EncodingWorkerSettings) -> CohortEncoder:
     """Once a process."""
     pair = open_encoders(settings.encoders, settings.options)
-    return CachedEncoding(FeatureCache(settings.store), pair, settings.segments)
+    return CohortEncoder(FeatureCache(settings.store), pair, settings.segments)

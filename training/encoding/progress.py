@@ -51,14 +51,14 @@ def track_recordings(items: Iterable[T], total: int, console: Console) -> Iterat
 
 def print_encoded(encoded: Sequence[EncodedRecording], console: Console) -> None:
     """How much was encoded, how many recordings are too poor to score, and the quality flags met."""
-    hours = sum(one.seconds for one in encoded) / 3600
-    speech = sum(one.speech_seconds for one in encoded) / 3600
-    segments = sum(one.quality.segments for one in encoded)
+    hours = sum(recording.seconds for recording in encoded) / 3600
+    speech = sum(recording.speech_seconds for recording in encoded) / 3600
+    segments = sum(recording.quality.segments for recording in encoded)
     console.print(
         f"{len(encoded)} recordings, {hours:.2f} h with {speech:.2f} h of speech in {segments} segments; "
-        f"{sum(one.abstains for one in encoded)} too poor to score"
+        f"{sum(recording.abstains for recording in encoded)} too poor to score"
     )
-    flags = Counter((flag.code, flag.hard) for one in encoded for flag in one.flags)
+    flags = Counter((flag.code, flag.hard) for recording in encoded for flag in recording.flags)
     if flags:
         table = Table("quality flag", "abstains", "recordings", header_style="bold")
         for (code, hard), count in sorted(flags.items()):

@@ -17,9 +17,9 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from model.config import Settings
-from training.evaluation.bootstrap import BootstrapSettings, Difference, paired_difference
+from training.evaluation.bootstrap import BootstrapSettings, PairedDifference, paired_difference
 from training.evaluation.metrics import log_loss
-from training.evaluation.out_of_fold import OutOfFold, macro_auroc_of
+from training.evaluation.out_of_fold import OutOfFoldPredictions, macro_auroc_of
 from training.folds.nested import OuterFold
 
 
@@ -66,14 +66,16 @@ def predict_baseline(
     )
 
 
-def compare_with_baseline(found: OutOfFold, baseline: OutOfFold, settings: BootstrapSettings) -> Difference:
+def compare_with_baseline(
+    predictions: OutOfFoldPredictions, baseline: OutOfFoldPredictions, settings: BootstrapSettings
+) -> PairedDifference:
     """Macro AUROC of the model less the baseline's; the model must be `larger`.
 
     Raises ValueError when the two were not measured on the same documents.
     """
-    if found.rows != baseline.rows:
+    if predictions.rows != baseline.rows:
         raise ValueError("the model and its baseline were measured on different documents: give both the same folds")
-    return paired_difference(macro_auroc_of(found), macro_auroc_of(baseline), found.families, settings)
+    return paired_difference(macro_auroc_of(predictions), macro_auroc_of(baseline), predictions.families, settings)
 
 
 def _choose_strength(

@@ -50,7 +50,7 @@ class Interval:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Difference:
+class PairedDifference:
     """How much larger one model's metric is than another's, on the same resamples."""
 
     interval: Interval
@@ -65,7 +65,7 @@ def family_interval(metric: Metric, families: Sequence[str], settings: Bootstrap
     """The metric's interval over resampled families; `families` names each row's."""
     drawn = [_number(metric(rows)) for rows in _resamples(tuple(families), settings)]
     value = _number(metric(np.arange(len(families))))
-    return _summarise(value, [one for one in drawn if one is not None], len(set(families)), settings)
+    return _summarise(value, [value for value in drawn if value is not None], len(set(families)), settings)
 
 
 def family_ratios(
@@ -108,14 +108,14 @@ def family_shares(
 
 def paired_difference(
     metric: Metric, other: Metric, families: Sequence[str], settings: BootstrapSettings
-) -> Difference:
+) -> PairedDifference:
     """`metric` minus `other`, both read on the same rows of every resample, so that what they share cancels."""
 
     def difference(rows: Int[np.ndarray, " drawn"]) -> float | None:
-        one, another = _number(metric(rows)), _number(other(rows))
-        return None if one is None or another is None else one - another
+        left, right = _number(metric(rows)), _number(other(rows))
+        return None if left is None or right is None else left - right
 
-    return Difference(interval=family_interval(difference, families, settings))
+    return PairedDifference(interval=family_interval(difference, families, settings))
 
 
 def _summarise(value: float | None, defined: Sequence[float], families: int, settings: BootstrapSettings) -> Interval:

@@ -12,7 +12,13 @@ from model.config import Settings
 from training.evaluation.baseline import BaselineSettings, compare_with_baseline, predict_baseline
 from training.evaluation.bootstrap import BootstrapSettings, Interval, family_interval, paired_difference
 from training.evaluation.evidence import ArmEvidence, Evidence
-from training.evaluation.out_of_fold import OutOfFold, brier_of, gather, log_loss_of, macro_auroc_of
+from training.evaluation.out_of_fold import (
+    OutOfFoldPredictions,
+    brier_of,
+    gather_predictions,
+    log_loss_of,
+    macro_auroc_of,
+)
 
 COVARIATES = "covariates"
 
@@ -30,7 +36,7 @@ class ArmMeasures(Settings):
     seconds: float
 
 
-class Comparison(Settings):
+class ArmComparison(Settings):
     """The first arm less another: macro AUROC (above 0 is better) and log loss (below 0 is better).
 
     `shown` is what the macro AUROC's interval shows; comparisons are not adjusted for being several.
@@ -43,80 +49,82 @@ class Comparison(Settings):
     shown: Literal["better", "worse", "neither"]
 
 
-class LineUp(Settings):
+class ModelComparison(Settings):
     """All arms, the covariates' baseline last, and the first arm against each other one."""
 
     arms: tuple[ArmMeasures, ...]
-    comparisons: tuple[Comparison, ...]
+    comparisons: tuple[ArmComparison, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Contestant:
+class _ComparedModel:
     """An arm's risks and its budget."""
 
     name: str
     title: str
-    found: OutOfFold
+    predictions: OutOfFoldPredictions
     candidates: int
     chosen: tuple[str, ...]
     seconds: float
 
 
-def measure_line_up(evidence: Evidence, baseline: BaselineSettings, bootstrap: BootstrapSettings) -> LineUp:
+def compare_models(evidence: Evidence, baseline: BaselineSettings, bootstrap: BootstrapSettings) -> ModelComparison:
     """Fits the covariates' baseline on the same folds and compares the first arm with everything else."""
-    contestants = [*(_enter(arm) for arm in evidence.arms), _fit_covariates(evidence, baseline)]
-    first, *others = contestants
-    return LineUp(
-        arms=tuple(_measure(one, bootstrap) for one in contestants),
+    models = [*(_from_arm(arm) for arm in evidence.arms), _fit_covariates(evidence, baseline)]
+    first, *others = models
+    return ModelComparison(
+        arms=tuple(_measure(model, bootstrap) for model in models),
         comparisons=tuple(_compare(first, other, bootstrap) for other in others),
     )
 
 
-def _enter(arm: ArmEvidence) -> _Contestant:
-    return _Contestant(
+def _from_arm(arm: ArmEvidence) -> _ComparedModel:
+    return _ComparedModel(
         name=arm.name,
         title=arm.title,
-        found=arm.found,
+        predictions=arm.predictions,
         candidates=arm.candidates,
         chosen=arm.chosen,
         seconds=arm.seconds,
     )
 
 
-def _fit_covariates(evidence: Evidence, settings: BaselineSettings) -> _Contestant:
+def _fit_covariates(evidence: Evidence, settings: BaselineSettings) -> _ComparedModel:
     start = time.perf_counter()
     predicted = predict_baseline(evidence.covariates, evidence.labels, evidence.outcomes, evidence.folds, settings)
-    return _Contestant(
+    return _ComparedModel(
         name=COVARIATES,
         title="Age, sex, duration, noise",
-        found=gather(evidence.folds, predicted, evidence.families, evidence.labels, evidence.outcomes),
+        predictions=gather_predictions(
+            evidence.folds, predicted, evidence.families, evidence.labels, evidence.outcomes
+        ),
         candidates=len(settings.strengths),
         chosen=(),
         seconds=time.perf_counter() - start,
     )
 
 
-def _measure(one: _Contestant, settings: BootstrapSettings) -> ArmMeasures:
-    families = one.found.families
+def _measure(model: _ComparedModel, settings: BootstrapSettings) -> ArmMeasures:
+    families = model.predictions.families
     return ArmMeasures(
-        name=one.name,
-        title=one.title,
-        macro_auroc=family_interval(macro_auroc_of(one.found), families, settings),
-        log_loss=family_interval(log_loss_of(one.found), families, settings),
-        brier=family_interval(brier_of(one.found), families, settings),
-        candidates=one.candidates,
-        chosen=dict(Counter(one.chosen).most_common()),
-        seconds=one.seconds,
+        name=model.name,
+        title=model.title,
+        macro_auroc=family_interval(macro_auroc_of(model.predictions), families, settings),
+        log_loss=family_interval(log_loss_of(model.predictions), families, settings),
+        brier=family_interval(brier_of(model.predictions), families, settings),
+        candidates=model.candidates,
+        chosen=dict(Counter(model.chosen).most_common()),
+        seconds=model.seconds,
     )
 
 
-def _compare(first: _Contestant, other: _Contestant, settings: BootstrapSettings) -> Comparison:
-    gained = compare_with_baseline(first.found, other.found, settings)
+def _compare(first: _ComparedModel, other: _ComparedModel, settings: BootstrapSettings) -> ArmComparison:
+    gained = compare_with_baseline(first.predictions, other.predictions, settings)
     high = gained.interval.high
     losses = paired_difference(
-        log_loss_of(first.found), log_loss_of(other.found), first.found.families, settings
+        log_loss_of(first.predictions), log_loss_of(other.predictions), first.predictions.families, settings
     ).interval
-    return Comparison(
+    return ArmComparison(
         name=other.name,
         title=other.title,
         macro_auroc=gained.interval,

@@ -8,12 +8,12 @@ from jaxtyping import Bool, Float
 from model.config import Settings
 from training.evaluation.evidence import ContributionEvidence
 
-PLACES = ("audio", "text", "both", "none")
+PLANTED_MODALITIES = ("audio", "text", "both", "none")
 """Where a synthetic cohort may plant an outcome."""
-_EVEN = 0.5
+_HALF = 0.5
 
 
-class Distribution(Settings):
+class Quantiles(Settings):
     """Quantiles of a number over documents; None without any."""
 
     documents: int
@@ -33,10 +33,10 @@ class GroupContributions(Settings):
     group: str
     documents: int
     unstable: int
-    audio: Distribution
-    text: Distribution
-    interaction: Distribution
-    share_audio: Distribution
+    audio: Quantiles
+    text: Quantiles
+    interaction: Quantiles
+    share_audio: Quantiles
     audio_leads: float | None
 
 
@@ -58,17 +58,19 @@ def summarise_contributions(evidence: ContributionEvidence, outcomes: tuple[str,
             for index, name in enumerate(outcomes)
             if (evidence.reported == index).any()
         ),
-        by_planted=tuple(_summarise(evidence, place, planted == place) for place in PLACES if place in planted),
+        by_planted=tuple(
+            _summarise(evidence, place, planted == place) for place in PLANTED_MODALITIES if place in planted
+        ),
     )
 
 
-def describe(values: Float[np.ndarray, " document"]) -> Distribution:
+def summarise_quantiles(values: Float[np.ndarray, " document"]) -> Quantiles:
     """The 10th, 25th, 50th, 75th and 90th percentile; NaN is left out."""
     known = values[np.isfinite(values)]
     if not len(known):
-        return Distribution(documents=0, low=None, quarter=None, median=None, three_quarters=None, high=None)
+        return Quantiles(documents=0, low=None, quarter=None, median=None, three_quarters=None, high=None)
     low, quarter, median, three_quarters, high = np.quantile(known, [0.1, 0.25, 0.5, 0.75, 0.9]).tolist()
-    return Distribution(
+    return Quantiles(
         documents=len(known), low=low, quarter=quarter, median=median, three_quarters=three_quarters, high=high
     )
 
@@ -82,9 +84,9 @@ def _summarise(
         group=group,
         documents=int(members.sum()),
         unstable=int((~evidence.stable[members]).sum()),
-        audio=describe(evidence.audio[members]),
-        text=describe(evidence.text[members]),
-        interaction=describe(evidence.interaction[members]),
-        share_audio=describe(shares),
-        audio_leads=float((defined > _EVEN).mean()) if len(defined) else None,
+        audio=summarise_quantiles(evidence.audio[members]),
+        text=summarise_quantiles(evidence.text[members]),
+        interaction=summarise_quantiles(evidence.interaction[members]),
+        share_audio=summarise_quantiles(shares),
+        audio_leads=float((defined > _HALF).mean()) if len(defined) else None,
     )

@@ -1,9 +1,6 @@
-"""What the risks decide: one outcome for each document, yes or no for each outcome, and whether acting on it helps."""
+"""Decisions from risks: the most probable outcome, thresholds for each outcome, and decision curves."""
 
 from __future__ import annotations
-
-from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -11,40 +8,34 @@ from jaxtyping import Bool, Float
 from model.config import Settings
 from training.evaluation.bootstrap import BootstrapSettings, Interval, family_interval, family_ratios, family_shares
 from training.evaluation.evidence import ArmEvidence
-from training.evaluation.out_of_fold import OutOfFold, mean_ratio_of
+from training.evaluation.out_of_fold import OutOfFoldPredictions, mean_ratio_of
 
 THRESHOLDS = tuple(round(step / 100, 2) for step in range(1, 51))
-"""Risks at which somebody might act, 1 to 50 %."""
+"""Thresholds of the decision curves: risks of 1 to 50 %."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DecisionPoint:
-    """Net benefit a document at one threshold; treating nobody has 0."""
+def choose_threshold(risks: Float[np.ndarray, " document"], is_case: Bool[np.ndarray, " document"]) -> float:
+    """The threshold with the best balanced accuracy (Youden 1950), midway between two neighbouring risks.
 
-    threshold: float
-    model: float
-    treat_all: float
-
-    @property
-    def gain(self) -> float:
-        """What the model adds to the better of treating all and treating none."""
-        return self.model - max(self.treat_all, 0.0)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DecisionCurve:
-    """One outcome's net benefit over thresholds."""
-
-    outcome: str
-    cases: int
-    documents: int
-    points: tuple[DecisionPoint, ...]
+    Pass predictions of inner folds only: a threshold that is measured on the documents it was chosen on is biased.
+    The lowest of equally good thresholds is returned, because it misses the fewest cases. Raises ValueError without
+    cases or without other documents.
+    """
+    if is_case.all() or not is_case.any():
+        raise ValueError("a threshold needs cases and others to choose by: use larger inner folds")
+    levels = np.unique(risks)
+    position = np.searchsorted(levels, risks)
+    sensitivity = _share_from(position[is_case], len(levels))
+    false_positive_rate = _share_from(position[~is_case], len(levels))
+    best = int(np.argmax(np.round(sensitivity - false_positive_rate, 12)))
+    below = levels[best - 1] if best else levels[0]
+    return float((levels[best] + below) / 2)
 
 
 def net_benefit(
     risks: Float[np.ndarray, " document"], is_case: Bool[np.ndarray, " document"], threshold: float
 ) -> float:
-    """TP / n - FP / n * t / (1 - t), acting from the threshold on.
+    """Net benefit TP / n - FP / n * t / (1 - t) of acting on risks of at least t (Vickers and Elkin 2006).
 
     Raises ValueError without documents, or when the threshold is not between 0 and 1.
     """
@@ -55,30 +46,6 @@ def net_benefit(
     treated = risks >= threshold
     true_positives, false_positives = (treated & is_case).mean(), (treated & ~is_case).mean()
     return float(true_positives - false_positives * threshold / (1 - threshold))
-
-
-def decision_curve(
-    risks: Float[np.ndarray, " document"],
-    is_case: Bool[np.ndarray, " document"],
-    *,
-    outcome: str,
-    thresholds: Sequence[float] = THRESHOLDS,
-) -> DecisionCurve:
-    """Net benefit of the model and of treating all, at every threshold."""
-    everybody = np.ones(len(risks))
-    return DecisionCurve(
-        outcome=outcome,
-        cases=int(is_case.sum()),
-        documents=len(risks),
-        points=tuple(
-            DecisionPoint(
-                threshold=threshold,
-                model=net_benefit(risks, is_case, threshold),
-                treat_all=net_benefit(everybody, is_case, threshold),
-            )
-            for threshold in thresholds
-        ),
-    )
 
 
 class ArgmaxDecisions(Settings):
@@ -128,7 +95,7 @@ class BenefitCurve(Settings):
     points: tuple[BenefitPoint, ...]
 
 
-class Decisions(Settings):
+class DecisionMeasures(Settings):
     """Decisions by the likeliest outcome, by thresholds, and their worth."""
 
     argmax: ArgmaxDecisions
@@ -136,48 +103,48 @@ class Decisions(Settings):
     curves: tuple[BenefitCurve, ...]
 
 
-def measure_decisions(arm: ArmEvidence, settings: BootstrapSettings) -> Decisions:
+def measure_decisions(arm: ArmEvidence, settings: BootstrapSettings) -> DecisionMeasures:
     """All decisions of an arm; thresholds were set on the inner folds, before these documents were seen."""
-    outcomes = range(len(arm.found.outcomes))
-    return Decisions(
-        argmax=_decide_by_argmax(arm.found, settings),
+    outcomes = range(len(arm.predictions.outcomes))
+    return DecisionMeasures(
+        argmax=_decide_by_argmax(arm.predictions, settings),
         at_thresholds=tuple(_decide_by_threshold(arm, index, settings) for index in outcomes),
-        curves=tuple(_net_benefit(arm.found, index, settings) for index in outcomes),
+        curves=tuple(_net_benefit(arm.predictions, index, settings) for index in outcomes),
     )
 
 
-def _decide_by_argmax(found: OutOfFold, settings: BootstrapSettings) -> ArgmaxDecisions:
-    size = len(found.outcomes)
-    known = found.labels >= 0
-    truth = np.eye(size)[np.where(known, found.labels, 0)] * known[:, None]
-    decided = np.eye(size)[found.probabilities.argmax(axis=2)].sum(axis=0)
-    repeats = len(found.probabilities)
+def _decide_by_argmax(predictions: OutOfFoldPredictions, settings: BootstrapSettings) -> ArgmaxDecisions:
+    size = len(predictions.outcomes)
+    known = predictions.labels >= 0
+    truth = np.eye(size)[np.where(known, predictions.labels, 0)] * known[:, None]
+    decided = np.eye(size)[predictions.probabilities.argmax(axis=2)].sum(axis=0)
+    repeats = len(predictions.probabilities)
     hits = truth * decided / repeats
     return ArgmaxDecisions(
-        outcomes=found.outcomes,
+        outcomes=predictions.outcomes,
         counts=tuple(tuple(int(count) for count in row) for row in (truth.T @ decided).tolist()),
         repeats=repeats,
-        recalls=family_shares(hits, truth, found.families, settings),
-        balanced_accuracy=family_interval(mean_ratio_of(hits, truth), found.families, settings),
+        recalls=family_shares(hits, truth, predictions.families, settings),
+        balanced_accuracy=family_interval(mean_ratio_of(hits, truth), predictions.families, settings),
     )
 
 
 def _decide_by_threshold(arm: ArmEvidence, index: int, settings: BootstrapSettings) -> ThresholdDecision:
-    found = arm.found
+    predictions = arm.predictions
     flagged = _flag(arm, index).mean(axis=0)
-    is_case = (found.labels == index).astype(np.float64)
-    is_other = (found.labels >= 0) - is_case
+    is_case = (predictions.labels == index).astype(np.float64)
+    is_other = (predictions.labels >= 0) - is_case
     hits = np.column_stack([flagged * is_case, (1 - flagged) * is_other])
     sides = np.column_stack([is_case, is_other])
     sensitivity, specificity, precision = family_shares(
         np.column_stack([hits, flagged * is_case]),
         np.column_stack([sides, flagged * (is_case + is_other)]),
-        found.families,
+        predictions.families,
         settings,
     )
     chosen = arm.thresholds[:, :, index]
     return ThresholdDecision(
-        outcome=found.outcomes[index],
+        outcome=predictions.outcomes[index],
         cases=int(is_case.sum()),
         others=int(is_other.sum()),
         threshold_mean=float(chosen.mean()),
@@ -186,29 +153,29 @@ def _decide_by_threshold(arm: ArmEvidence, index: int, settings: BootstrapSettin
         sensitivity=sensitivity,
         specificity=specificity,
         precision=precision,
-        balanced_accuracy=family_interval(mean_ratio_of(hits, sides), found.families, settings),
+        balanced_accuracy=family_interval(mean_ratio_of(hits, sides), predictions.families, settings),
     )
 
 
 def _flag(arm: ArmEvidence, index: int) -> Bool[np.ndarray, "repeat document"]:
     """Whether the risk reaches the threshold of the fold that tested the document."""
     thresholds: Float[np.ndarray, "repeat document"] = np.take_along_axis(
-        arm.thresholds[:, :, index], arm.found.fold_of, axis=1
+        arm.thresholds[:, :, index], arm.predictions.fold_of, axis=1
     )
-    return np.asarray(arm.found.probabilities[:, :, index] >= thresholds)
+    return np.asarray(arm.predictions.probabilities[:, :, index] >= thresholds)
 
 
-def _net_benefit(found: OutOfFold, index: int, settings: BootstrapSettings) -> BenefitCurve:
+def _net_benefit(predictions: OutOfFoldPredictions, index: int, settings: BootstrapSettings) -> BenefitCurve:
     """Net benefit is a mean over documents: 1 for a case acted on, minus the odds for another, 0 for the rest."""
-    known = found.labels >= 0
-    is_case, is_other = found.labels == index, known & (found.labels != index)
+    known = predictions.labels >= 0
+    is_case, is_other = predictions.labels == index, known & (predictions.labels != index)
     thresholds = np.array(THRESHOLDS)
-    acted = (found.probabilities[:, :, index, None] >= thresholds).mean(axis=0)
+    acted = (predictions.probabilities[:, :, index, None] >= thresholds).mean(axis=0)
     odds = thresholds / (1 - thresholds)
     models = family_ratios(
         acted * (is_case[:, None] - is_other[:, None] * odds),
         np.repeat(known[:, None], len(thresholds), axis=1).astype(np.float64),
-        found.families,
+        predictions.families,
         settings,
     )
     everybody = np.ones(int(known.sum()))
@@ -217,13 +184,21 @@ def _net_benefit(found: OutOfFold, index: int, settings: BootstrapSettings) -> B
         for threshold, model in zip(THRESHOLDS, models, strict=True)
     )
     useful = tuple(
-        one.threshold for one in points if one.model.value is not None and one.model.value > max(one.treat_all, 0.0)
+        point.threshold
+        for point in points
+        if point.model.value is not None and point.model.value > max(point.treat_all, 0.0)
     )
     return BenefitCurve(
-        outcome=found.outcomes[index],
+        outcome=predictions.outcomes[index],
         cases=int(is_case.sum()),
         documents=int(known.sum()),
         useful=useful,
         useful_thresholds=len(useful),
         points=points,
     )
+
+
+def _share_from(position: np.ndarray, levels: int) -> Float[np.ndarray, " level"]:
+    """Share of the documents at each level or above."""
+    counted = np.bincount(position, minlength=levels)
+    return np.asarray(counted[::-1].cumsum()[::-1] / len(position))

@@ -6,7 +6,7 @@ from model.config import Settings
 from training.evaluation.bootstrap import BootstrapSettings, Interval, family_interval
 from training.evaluation.out_of_fold import (
     FoldAuroc,
-    OutOfFold,
+    OutOfFoldPredictions,
     auroc_of,
     average_precision_of,
     macro_auroc_of,
@@ -47,30 +47,32 @@ class Discrimination(Settings):
     folds: FoldSummary
 
 
-def measure_discrimination(found: OutOfFold, settings: BootstrapSettings) -> Discrimination:
+def measure_discrimination(predictions: OutOfFoldPredictions, settings: BootstrapSettings) -> Discrimination:
     """Macro AUROC, and each outcome's AUROC and average precision."""
     return Discrimination(
-        macro_auroc=family_interval(macro_auroc_of(found), found.families, settings),
-        by_outcome=tuple(_measure_outcome(found, index, settings) for index in range(len(found.outcomes))),
-        folds=_summarise_folds(found),
+        macro_auroc=family_interval(macro_auroc_of(predictions), predictions.families, settings),
+        by_outcome=tuple(_measure_outcome(predictions, index, settings) for index in range(len(predictions.outcomes))),
+        folds=_summarise_folds(predictions),
     )
 
 
-def _measure_outcome(found: OutOfFold, index: int, settings: BootstrapSettings) -> OutcomeDiscrimination:
-    known = found.labels >= 0
-    cases = int((found.labels == index).sum())
+def _measure_outcome(
+    predictions: OutOfFoldPredictions, index: int, settings: BootstrapSettings
+) -> OutcomeDiscrimination:
+    known = predictions.labels >= 0
+    cases = int((predictions.labels == index).sum())
     return OutcomeDiscrimination(
-        outcome=found.outcomes[index],
+        outcome=predictions.outcomes[index],
         cases=cases,
         others=int(known.sum()) - cases,
         prevalence=cases / max(int(known.sum()), 1),
-        auroc=family_interval(auroc_of(found, index), found.families, settings),
-        average_precision=family_interval(average_precision_of(found, index), found.families, settings),
+        auroc=family_interval(auroc_of(predictions, index), predictions.families, settings),
+        average_precision=family_interval(average_precision_of(predictions, index), predictions.families, settings),
     )
 
 
-def _summarise_folds(found: OutOfFold) -> FoldSummary:
-    measured = measure_folds(found)
+def _summarise_folds(predictions: OutOfFoldPredictions) -> FoldSummary:
+    measured = measure_folds(predictions)
     return FoldSummary(
         mean=measured.mean,
         spread=measured.spread,

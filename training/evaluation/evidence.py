@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float, Int
 from pydantic import JsonValue
 
 from training.evaluation.baseline import Covariates
-from training.evaluation.out_of_fold import OutOfFold
+from training.evaluation.out_of_fold import OutOfFoldPredictions
 from training.folds.nested import OuterFold
 
 
@@ -34,7 +34,7 @@ class ArmEvidence:
 
     name: str
     title: str
-    found: OutOfFold
+    predictions: OutOfFoldPredictions
     thresholds: Float[np.ndarray, "repeat fold outcome"]
     temperatures: Float[np.ndarray, "repeat fold"]
     uncalibrated: Float[np.ndarray, "repeat document outcome"]
@@ -44,7 +44,7 @@ class ArmEvidence:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TermHistory:
+class LossCurve:
     """A term of the loss over the steps of training: mean, 10th and 90th percentile over folds."""
 
     name: str
@@ -55,7 +55,7 @@ class TermHistory:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Retrievals:
+class RetrievalRecall:
     """Recall at 1 among a fold's test documents, mean over folds, and what chance attains; None where not measured.
 
     Audio to text is never optimised, so it shows whether the joint embedding is more than a copy.
@@ -99,7 +99,7 @@ class ContributionEvidence:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OutOfDistribution:
+class OutOfDistributionPValues:
     """Conformal p-values of documents against the training documents of their fold; NaN for a missing modality."""
 
     audio: Float[np.ndarray, " document"]
@@ -124,11 +124,11 @@ class Evidence:
     covariates: Covariates
     subgroups: Mapping[str, tuple[str, ...]]
     folds: tuple[OuterFold, ...]
-    histories: tuple[TermHistory, ...]
-    retrievals: Retrievals
+    loss_curves: tuple[LossCurve, ...]
+    retrievals: RetrievalRecall
     embeddings: DocumentEmbeddings | None
     contributions: ContributionEvidence | None
-    out_of_distribution: OutOfDistribution | None
+    out_of_distribution: OutOfDistributionPValues | None
     excluded: Mapping[str, int]
     about: Mapping[str, JsonValue]
 
@@ -140,7 +140,7 @@ def check_evidence(evidence: Evidence) -> None:
     """
     if not evidence.arms:
         raise EvidenceError("there is no arm: pass the predictions of at least one model")
-    first = evidence.arms[0].found
+    first = evidence.arms[0].predictions
     if len({arm.name for arm in evidence.arms}) < len(evidence.arms):
         raise EvidenceError("two arms have one name: give each its own")
     for arm in evidence.arms:
@@ -157,12 +157,12 @@ def check_evidence(evidence: Evidence) -> None:
         raise EvidenceError("labels, families and covariates must have one entry for each document of the cohort")
 
 
-def _check_arm(arm: ArmEvidence, first: OutOfFold, evidence: Evidence) -> None:
-    same = arm.found.rows == first.rows and np.array_equal(arm.found.fold_of, first.fold_of)
-    if not same or arm.found.outcomes != evidence.outcomes:
+def _check_arm(arm: ArmEvidence, first: OutOfFoldPredictions, evidence: Evidence) -> None:
+    same = arm.predictions.rows == first.rows and np.array_equal(arm.predictions.fold_of, first.fold_of)
+    if not same or arm.predictions.outcomes != evidence.outcomes:
         raise EvidenceError(f"{arm.name} was not tested on the same documents, folds and outcomes as the first arm")
     repeats, folds = len(first.fold_of), int(first.fold_of.max()) + 1
     if arm.thresholds.shape != (repeats, folds, len(evidence.outcomes)) or arm.temperatures.shape != (repeats, folds):
         raise EvidenceError(f"{arm.name} needs a temperature for each fold, and a threshold for each fold and outcome")
-    if arm.uncalibrated.shape != arm.found.probabilities.shape:
+    if arm.uncalibrated.shape != arm.predictions.probabilities.shape:
         raise EvidenceError(f"{arm.name} needs as many uncalibrated risks as calibrated ones")

@@ -11,12 +11,12 @@ from model.config import Settings
 from training.evaluation.baseline import BaselineSettings
 from training.evaluation.bootstrap import BootstrapSettings, Interval
 from training.evaluation.calibration.risk_quality import CalibrationSettings, RiskQuality, measure_risks
-from training.evaluation.comparison import LineUp, measure_line_up
+from training.evaluation.comparison import ModelComparison, compare_models
 from training.evaluation.conformal.cross_conformal import ConformalMeasures, measure_sets
 from training.evaluation.contributions import ContributionMeasures, summarise_contributions
-from training.evaluation.decisions import Decisions, measure_decisions
+from training.evaluation.decisions import DecisionMeasures, measure_decisions
 from training.evaluation.discrimination import Discrimination, measure_discrimination
-from training.evaluation.evidence import Evidence, Retrievals, check_evidence
+from training.evaluation.evidence import Evidence, RetrievalRecall, check_evidence
 from training.evaluation.out_of_fold import log_loss_of, macro_auroc_of
 from training.evaluation.representation import (
     NeighbourMeasures,
@@ -24,8 +24,8 @@ from training.evaluation.representation import (
     measure_neighbours,
     measure_out_of_distribution,
 )
-from training.evaluation.subgroups import Characteristics, describe_cohort, measure_subgroups
-from training.evaluation.verdict import word_verdict
+from training.evaluation.subgroups import CohortCharacteristics, describe_cohort, measure_subgroups
+from training.evaluation.verdict import write_verdict
 from training.folds.nested import count_folds
 
 
@@ -55,7 +55,7 @@ class PartRange(Settings):
     by_outcome: tuple[tuple[int, int], ...]
 
 
-class Counts(Settings):
+class CohortCounts(Settings):
     """Who was measured. `cohort` counts the documents that the folds were drawn from, tested or not."""
 
     cohort: int
@@ -88,15 +88,15 @@ class Measures(Settings):
     task: str
     outcomes: tuple[str, ...]
     verdict: tuple[str, ...]
-    counts: Counts
-    characteristics: tuple[Characteristics, ...]
+    counts: CohortCounts
+    characteristics: tuple[CohortCharacteristics, ...]
     discrimination: Discrimination
     risks: RiskQuality
-    decisions: Decisions
+    decisions: DecisionMeasures
     conformal: ConformalMeasures
-    line_up: LineUp
+    line_up: ModelComparison
     subgroups: tuple[SubgroupMeasures, ...]
-    retrievals: Retrievals
+    retrievals: RetrievalRecall
     neighbours: tuple[NeighbourMeasures, ...]
     contributions: ContributionMeasures | None
     out_of_distribution: tuple[OutOfDistributionMeasures, ...]
@@ -112,24 +112,24 @@ def measure_evidence(evidence: Evidence, settings: MeasureSettings) -> Measures:
     check_evidence(evidence)
     hilbert, bootstrap = evidence.arms[0], settings.bootstrap
     counts = _count(evidence)
-    discrimination = measure_discrimination(hilbert.found, bootstrap)
+    discrimination = measure_discrimination(hilbert.predictions, bootstrap)
     risks = measure_risks(hilbert, settings.calibration, bootstrap)
-    line_up = measure_line_up(evidence, settings.baseline, bootstrap)
-    rarest = min(counts.outcomes, key=lambda one: one.documents)
+    line_up = compare_models(evidence, settings.baseline, bootstrap)
+    rarest = min(counts.outcomes, key=lambda outcome: outcome.documents)
     return Measures(
         task=evidence.task,
         outcomes=evidence.outcomes,
-        verdict=word_verdict(discrimination, risks, line_up, (rarest.outcome, rarest.documents)),
+        verdict=write_verdict(discrimination, risks, line_up, (rarest.outcome, rarest.documents)),
         counts=counts,
         characteristics=describe_cohort(evidence),
         discrimination=discrimination,
         risks=risks,
         decisions=measure_decisions(hilbert, bootstrap),
-        conformal=measure_sets(hilbert.found, settings.alpha, bootstrap),
+        conformal=measure_sets(hilbert.predictions, settings.alpha, bootstrap),
         line_up=line_up,
         subgroups=_measure_subgroups(evidence, bootstrap),
         retrievals=evidence.retrievals,
-        neighbours=measure_neighbours(evidence.embeddings, hilbert.found) if evidence.embeddings else (),
+        neighbours=measure_neighbours(evidence.embeddings, hilbert.predictions) if evidence.embeddings else (),
         contributions=summarise_contributions(evidence.contributions, evidence.outcomes)
         if evidence.contributions
         else None,
@@ -141,25 +141,25 @@ def measure_evidence(evidence: Evidence, settings: MeasureSettings) -> Measures:
     )
 
 
-def _count(evidence: Evidence) -> Counts:
-    found = evidence.arms[0].found
-    families = np.asarray(found.families)
-    return Counts(
+def _count(evidence: Evidence) -> CohortCounts:
+    predictions = evidence.arms[0].predictions
+    families = np.asarray(predictions.families)
+    return CohortCounts(
         cohort=len(evidence.labels),
-        tested=len(found.rows),
-        labelled=int((found.labels >= 0).sum()),
-        families=len(set(found.families)),
+        tested=len(predictions.rows),
+        labelled=int((predictions.labels >= 0).sum()),
+        families=len(set(predictions.families)),
         outcomes=tuple(
             OutcomeCount(
                 outcome=name,
-                documents=int((found.labels == index).sum()),
-                families=len(set(families[found.labels == index].tolist())),
+                documents=int((predictions.labels == index).sum()),
+                families=len(set(families[predictions.labels == index].tolist())),
             )
             for index, name in enumerate(evidence.outcomes)
         ),
         excluded=dict(evidence.excluded),
-        repeats=len(found.fold_of),
-        folds=int(found.fold_of.max()) + 1,
+        repeats=len(predictions.fold_of),
+        folds=int(predictions.fold_of.max()) + 1,
         inner=max((len(fold.inner) for fold in evidence.folds), default=0),
         parts=_range_parts(evidence),
     )
@@ -185,20 +185,20 @@ def _range_parts(evidence: Evidence) -> tuple[PartRange, ...]:
 
 
 def _measure_subgroups(evidence: Evidence, bootstrap: BootstrapSettings) -> tuple[SubgroupMeasures, ...]:
-    found = evidence.arms[0].found
+    predictions = evidence.arms[0].predictions
     told_apart, lost = (
-        measure_subgroups(metric, found.families, found.labels, evidence.subgroups, bootstrap)
-        for metric in (macro_auroc_of(found), log_loss_of(found))
+        measure_subgroups(metric, predictions.families, predictions.labels, evidence.subgroups, bootstrap)
+        for metric in (macro_auroc_of(predictions), log_loss_of(predictions))
     )
     return tuple(
         SubgroupMeasures(
-            covariate=one.covariate,
-            level=one.level,
-            documents=one.documents,
-            families=one.families,
-            cases=one.cases,
-            macro_auroc=one.interval,
+            covariate=discrimination.covariate,
+            level=discrimination.level,
+            documents=discrimination.documents,
+            families=discrimination.families,
+            cases=discrimination.cases,
+            macro_auroc=discrimination.interval,
             log_loss=other.interval,
         )
-        for one, other in zip(told_apart, lost, strict=True)
+        for discrimination, other in zip(told_apart, lost, strict=True)
     )

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.stats import rankdata
-from sklearn.metrics import average_precision_score
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,22 +34,12 @@ class MacroAuroc:
     @property
     def undefined(self) -> int:
         """How many outcomes could not be measured, so that a mean over few is not taken for one over all."""
-        return sum(one.value is None for one in self.by_outcome)
+        return sum(outcome.value is None for outcome in self.by_outcome)
 
     @property
     def complete(self) -> float | None:
         """The mean over all outcomes, None when one is undefined: what a bootstrap may average."""
         return None if self.undefined else self.value
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OutcomeAveragePrecision:
-    """Average precision of one outcome beside its prevalence, which is what chance alone attains."""
-
-    outcome: str
-    cases: int
-    prevalence: float
-    value: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,32 +65,8 @@ class Brier:
     @property
     def skill(self) -> float | None:
         """Share of the prevalence's Brier score that was saved: 1 perfect, 0 no better than prevalence."""
-        reference = sum(one.of_prevalence for one in self.by_outcome)
+        reference = sum(outcome.of_prevalence for outcome in self.by_outcome)
         return 1 - self.value / reference if self.value is not None and reference else None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Confusion:
-    """How often each outcome (row) was decided to be each outcome (column)."""
-
-    outcomes: tuple[str, ...]
-    counts: tuple[tuple[int, ...], ...]
-
-    @property
-    def recalls(self) -> tuple[float | None, ...]:
-        """Share of each outcome's cases that were decided rightly; None for an outcome without cases."""
-        return tuple(row[index] / sum(row) if sum(row) else None for index, row in enumerate(self.counts))
-
-    @property
-    def undefined(self) -> int:
-        """How many outcomes have no case, and so no recall."""
-        return sum(recall is None for recall in self.recalls)
-
-    @property
-    def balanced_accuracy(self) -> float | None:
-        """Mean recall of the outcomes that have cases; None when none has."""
-        defined = [recall for recall in self.recalls if recall is not None]
-        return float(np.mean(defined)) if defined else None
 
 
 def macro_auroc(
@@ -122,32 +87,13 @@ def macro_auroc(
         for index, name in enumerate(outcomes)
         for is_case in (known_labels == index,)
     ]
-    defined = [one.value for one in aurocs if one.value is not None]
+    defined = [outcome.value for outcome in aurocs if outcome.value is not None]
     return MacroAuroc(value=float(np.mean(defined)) if defined else None, by_outcome=tuple(aurocs))
 
 
 def auroc(scores: Float[np.ndarray, " document"], is_case: Bool[np.ndarray, " document"]) -> float | None:
     """How often a case scores above another document, ties counting half; None when either side has nobody."""
     return _auroc_of_ranks(rankdata(scores), is_case)
-
-
-def average_precisions(
-    probabilities: Float[np.ndarray, "document outcome"],
-    labels: Int[np.ndarray, " document"],
-    outcomes: Sequence[str],
-) -> tuple[OutcomeAveragePrecision, ...]:
-    """Area under each outcome's precision-recall steps, not interpolated; None for an outcome without cases."""
-    known_probabilities, known_labels = keep_labelled(probabilities, labels)
-    return tuple(
-        OutcomeAveragePrecision(
-            outcome=name,
-            cases=int(is_case.sum()),
-            prevalence=_share(is_case),
-            value=float(average_precision_score(is_case, known_probabilities[:, index])) if is_case.any() else None,
-        )
-        for index, name in enumerate(outcomes)
-        for is_case in (known_labels == index,)
-    )
 
 
 def brier(
@@ -170,7 +116,7 @@ def brier(
                 of_prevalence=prevalence * (1 - prevalence),
             )
         )
-    return Brier(value=sum(one.value for one in parts) if len(known_labels) else None, by_outcome=tuple(parts))
+    return Brier(value=sum(part.value for part in parts) if len(known_labels) else None, by_outcome=tuple(parts))
 
 
 def log_loss(probabilities: Float[np.ndarray, "document outcome"], labels: Int[np.ndarray, " document"]) -> float:
@@ -183,16 +129,6 @@ def log_loss(probabilities: Float[np.ndarray, "document outcome"], labels: Int[n
         return float("nan")
     right = probabilities[known, labels[known]]
     return float(-np.log(np.clip(right, np.finfo(np.float64).tiny, None)).mean())
-
-
-def confusion(
-    decisions: Int[np.ndarray, " document"], labels: Int[np.ndarray, " document"], outcomes: Sequence[str]
-) -> Confusion:
-    """Counts of label against decision; decisions are indices of outcomes, such as `probabilities.argmax(axis=1)`."""
-    known = labels >= 0
-    counts = np.zeros((len(outcomes), len(outcomes)), dtype=np.int64)
-    np.add.at(counts, (labels[known], decisions[known]), 1)
-    return Confusion(outcomes=tuple(outcomes), counts=tuple(tuple(row) for row in counts.tolist()))
 
 
 def softmax(logits: Float[np.ndarray, "document outcome"]) -> Float[np.ndarray, "document outcome"]:

@@ -20,7 +20,7 @@ _FEWEST = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reference:
+class ReferenceDistribution:
     """What documents of one modality usually look like.
 
     `distances` are those of the calibration documents, ascending; with n of them no p-value is below 1 / (n + 1).
@@ -44,14 +44,14 @@ class DocumentMeans:
 def average_segments(documents: Sequence[SegmentFeatures]) -> DocumentMeans:
     """One vector per document and modality."""
     return DocumentMeans(
-        audio=np.stack([_mean(one.audio, one.audio_mask) for one in documents]),
-        text=np.stack([_mean(one.text, one.text_mask) for one in documents]),
+        audio=np.stack([_mean(document.audio, document.audio_mask) for document in documents]),
+        text=np.stack([_mean(document.text, document.text_mask) for document in documents]),
     )
 
 
-def fit_reference(
+def fit_reference_distribution(
     training: Float[np.ndarray, "training dim"], calibration: Float[np.ndarray, "calibration dim"]
-) -> Reference:
+) -> ReferenceDistribution:
     """A reference from the training documents, ranked against others of the same kind.
 
     The calibration documents must be of other families: in as many dimensions as here the distances of the training
@@ -65,7 +65,7 @@ def fit_reference(
     mean, scale = known.mean(axis=0), known.std(axis=0)
     scale[scale == 0] = 1.0
     fitted = LedoitWolf(assume_centered=True).fit((known - mean) / scale)
-    reference = Reference(
+    reference = ReferenceDistribution(
         mean=mean,
         scale=scale,
         precision=np.asarray(fitted.precision_),
@@ -76,7 +76,7 @@ def fit_reference(
 
 
 def measure_distances(
-    reference: Reference, features: Float[np.ndarray, "document dim"]
+    reference: ReferenceDistribution, features: Float[np.ndarray, "document dim"]
 ) -> Float[np.ndarray, " document"]:
     """Mahalanobis distances in standard deviations; NaN for a row with NaN."""
     centred = (features.astype(np.float64) - reference.mean) / reference.scale
@@ -84,15 +84,17 @@ def measure_distances(
     return np.asarray(np.sqrt(np.maximum(squared, 0.0)))
 
 
-def p_values(reference: Reference, features: Float[np.ndarray, "document dim"]) -> Float[np.ndarray, " document"]:
+def p_values(
+    reference: ReferenceDistribution, features: Float[np.ndarray, "document dim"]
+) -> Float[np.ndarray, " document"]:
     """(1 + calibration documents at least as far) / (1 + calibration documents); NaN for a row with NaN.
 
     Of documents exchangeable with the calibration documents, at most a share alpha has a p-value of alpha or less.
     """
     distances = measure_distances(reference, features)
     farther = len(reference.distances) - np.searchsorted(reference.distances, distances, side="left")
-    found = (1 + farther) / (1 + len(reference.distances))
-    return np.where(np.isnan(distances), np.nan, found)
+    values = (1 + farther) / (1 + len(reference.distances))
+    return np.where(np.isnan(distances), np.nan, values)
 
 
 def _mean(values: Float[np.ndarray, "segment dim"], mask: Bool[np.ndarray, " segment"]) -> Float[np.ndarray, " dim"]:

@@ -17,7 +17,7 @@ Measure = Callable[[Float[np.ndarray, "document outcome"], Int[np.ndarray, " doc
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OutOfFold:
+class OutOfFoldPredictions:
     """Probabilities of the documents that took part; `rows` says which rows of the cohort they are, in this order."""
 
     rows: tuple[int, ...]
@@ -52,21 +52,21 @@ class FoldAurocs:
     @property
     def undefined_folds(self) -> int:
         """Folds left out of the mean."""
-        return sum(one.measured.undefined > 0 for one in self.by_fold)
+        return sum(fold.measured.undefined > 0 for fold in self.by_fold)
 
     @property
     def undefined_aurocs(self) -> int:
         """Outcomes that could not be measured, over all folds."""
-        return sum(one.measured.undefined for one in self.by_fold)
+        return sum(fold.measured.undefined for fold in self.by_fold)
 
 
-def gather(
+def gather_predictions(
     folds: Sequence[OuterFold],
     predictions: Sequence[Float[np.ndarray, "_ outcome"]],
     families: Sequence[str],
     labels: Int[np.ndarray, " document"],
     outcomes: Sequence[str],
-) -> OutOfFold:
+) -> OutOfFoldPredictions:
     """Puts each fold's test predictions in their places; `families` and `labels` are the whole cohort's.
 
     Raises ValueError when a document is not tested exactly once in every repeat.
@@ -83,7 +83,7 @@ def gather(
         fold_of[fold.repeat, places] = fold.number
     if (fold_of < 0).any():
         raise ValueError("a document is not tested in every repeat: pass the folds of all repeats")
-    return OutOfFold(
+    return OutOfFoldPredictions(
         rows=tuple(rows.tolist()),
         families=tuple(families[row] for row in rows),
         outcomes=tuple(outcomes),
@@ -93,19 +93,21 @@ def gather(
     )
 
 
-def measure_folds(found: OutOfFold) -> FoldAurocs:
+def measure_folds(predictions: OutOfFoldPredictions) -> FoldAurocs:
     """Macro AUROC of each fold by itself; what is undefined is counted."""
     by_fold = tuple(
         FoldAuroc(
             repeat=repeat,
             number=int(number),
-            measured=macro_auroc(found.probabilities[repeat, tested], found.labels[tested], found.outcomes),
+            measured=macro_auroc(
+                predictions.probabilities[repeat, tested], predictions.labels[tested], predictions.outcomes
+            ),
         )
-        for repeat, fold_of in enumerate(found.fold_of)
+        for repeat, fold_of in enumerate(predictions.fold_of)
         for number in np.unique(fold_of)
         for tested in (fold_of == number,)
     )
-    complete = [one.measured.complete for one in by_fold]
+    complete = [fold.measured.complete for fold in by_fold]
     defined = [value for value in complete if value is not None]
     return FoldAurocs(
         mean=float(np.mean(defined)) if defined else None,
@@ -114,15 +116,15 @@ def measure_folds(found: OutOfFold) -> FoldAurocs:
     )
 
 
-def over_repeats(found: OutOfFold, measure: Measure) -> Metric:
+def over_repeats(predictions: OutOfFoldPredictions, measure: Measure) -> Metric:
     """The mean over repeats of a measure on a repeat's pooled predictions, for the bootstrap to resample.
 
     Undefined when it is so in any repeat.
     """
 
     def metric(rows: Int[np.ndarray, " drawn"]) -> float | None:
-        labels = found.labels[rows]
-        values = [measure(probabilities[rows], labels) for probabilities in found.probabilities]
+        labels = predictions.labels[rows]
+        values = [measure(probabilities[rows], labels) for probabilities in predictions.probabilities]
         defined = [value for value in values if value is not None]
         return float(np.mean(defined)) if len(defined) == len(values) else None
 
@@ -144,21 +146,21 @@ def mean_ratio_of(
     return metric
 
 
-def auroc_of(found: OutOfFold, outcome: int) -> Metric:
+def auroc_of(predictions: OutOfFoldPredictions, outcome: int) -> Metric:
     """AUROC of one outcome (its index) against the rest; undefined for rows with only one side.
 
     Which document scores above which is the same in every resample, so it is compared once, and the mean over repeats
     is taken of the comparisons; a resample then counts how often each pair was drawn.
     """
-    cases, others = _sides(found, outcome)
+    cases, others = _sides(predictions, outcome)
     wins = np.zeros((len(cases), len(others)))
-    for probabilities in found.probabilities[:, :, outcome]:
+    for probabilities in predictions.probabilities[:, :, outcome]:
         of_cases, of_others = probabilities[cases][:, None], probabilities[others][None]
         wins += (of_cases > of_others) + 0.5 * (of_cases == of_others)
-    wins /= len(found.probabilities)
+    wins /= len(predictions.probabilities)
 
     def metric(rows: Int[np.ndarray, " drawn"]) -> float | None:
-        counts = np.bincount(rows, minlength=len(found.labels)).astype(np.float64)
+        counts = np.bincount(rows, minlength=len(predictions.labels)).astype(np.float64)
         of_cases, of_others = counts[cases], counts[others]
         pairs = of_cases.sum() * of_others.sum()
         return float(of_cases @ wins @ of_others / pairs) if pairs else None
@@ -166,9 +168,9 @@ def auroc_of(found: OutOfFold, outcome: int) -> Metric:
     return metric
 
 
-def macro_auroc_of(found: OutOfFold) -> Metric:
+def macro_auroc_of(predictions: OutOfFoldPredictions) -> Metric:
     """Macro AUROC over all outcomes; undefined for rows that lack one of them."""
-    parts = [auroc_of(found, outcome) for outcome in range(len(found.outcomes))]
+    parts = [auroc_of(predictions, outcome) for outcome in range(len(predictions.outcomes))]
 
     def metric(rows: Int[np.ndarray, " drawn"]) -> float | None:
         values = [part(rows) for part in parts]
@@ -178,18 +180,18 @@ def macro_auroc_of(found: OutOfFold) -> Metric:
     return metric
 
 
-def average_precision_of(found: OutOfFold, outcome: int) -> Metric:
+def average_precision_of(predictions: OutOfFoldPredictions, outcome: int) -> Metric:
     """Average precision of one outcome (its index); undefined for rows without a case."""
-    known = np.flatnonzero(found.labels >= 0)
-    is_case = found.labels[known] == outcome
+    known = np.flatnonzero(predictions.labels >= 0)
+    is_case = predictions.labels[known] == outcome
     sorted_rows = []
-    for risks in found.probabilities[:, known, outcome]:
+    for risks in predictions.probabilities[:, known, outcome]:
         order = np.argsort(-risks, kind="stable")
         last_of_equals = np.append(np.flatnonzero(np.diff(risks[order])), len(order) - 1)
         sorted_rows.append((order, last_of_equals))
 
     def metric(rows: Int[np.ndarray, " drawn"]) -> float | None:
-        counts = np.bincount(rows, minlength=len(found.labels))[known].astype(np.float64)
+        counts = np.bincount(rows, minlength=len(predictions.labels))[known].astype(np.float64)
         cases = counts * is_case
         if not cases.sum():
             return None
@@ -198,30 +200,32 @@ def average_precision_of(found: OutOfFold, outcome: int) -> Metric:
     return metric
 
 
-def log_loss_of(found: OutOfFold) -> Metric:
+def log_loss_of(predictions: OutOfFoldPredictions) -> Metric:
     """Log loss in nats."""
-    known = found.labels >= 0
-    right = found.probabilities[:, np.arange(len(found.labels)), np.where(known, found.labels, 0)]
+    known = predictions.labels >= 0
+    right = predictions.probabilities[:, np.arange(len(predictions.labels)), np.where(known, predictions.labels, 0)]
     losses = -np.log(np.clip(right, np.finfo(np.float64).tiny, None)).mean(axis=0)
     return _mean_of_known(losses, known)
 
 
-def brier_of(found: OutOfFold) -> Metric:
+def brier_of(predictions: OutOfFoldPredictions) -> Metric:
     """The Brier score, summed over outcomes."""
-    known = found.labels >= 0
-    hits = np.eye(len(found.outcomes))[np.where(known, found.labels, 0)]
-    return _mean_of_known(((found.probabilities - hits) ** 2).sum(axis=2).mean(axis=0), known)
+    known = predictions.labels >= 0
+    hits = np.eye(len(predictions.outcomes))[np.where(known, predictions.labels, 0)]
+    return _mean_of_known(((predictions.probabilities - hits) ** 2).sum(axis=2).mean(axis=0), known)
 
 
 def _mean_of_known(values: Float[np.ndarray, " document"], known: Bool[np.ndarray, " document"]) -> Metric:
     return mean_ratio_of(np.where(known, values, 0.0)[:, None], known[:, None].astype(np.float64))
 
 
-def _sides(found: OutOfFold, outcome: int) -> tuple[Int[np.ndarray, " case"], Int[np.ndarray, " other"]]:
-    known = found.labels >= 0
-    if not np.isfinite(found.probabilities[:, known]).all():
+def _sides(
+    predictions: OutOfFoldPredictions, outcome: int
+) -> tuple[Int[np.ndarray, " case"], Int[np.ndarray, " other"]]:
+    known = predictions.labels >= 0
+    if not np.isfinite(predictions.probabilities[:, known]).all():
         raise ValueError("a labelled document has a probability that is not finite: look for a diverged training run")
-    is_case = found.labels == outcome
+    is_case = predictions.labels == outcome
     return np.flatnonzero(is_case), np.flatnonzero(known & ~is_case)
 
 
@@ -229,6 +233,6 @@ def _average_precision(
     counts: Float[np.ndarray, " document"], cases: Float[np.ndarray, " document"], ends: Int[np.ndarray, " level"]
 ) -> float:
     """From the highest risk down: the precision at each level, weighted by the recall it adds."""
-    found, all_flagged = cases.cumsum()[ends], counts.cumsum()[ends]
-    precision = found / np.maximum(all_flagged, 1.0)
-    return float((np.diff(found, prepend=0.0) * precision).sum() / found[-1])
+    true_positives, all_flagged = cases.cumsum()[ends], counts.cumsum()[ends]
+    precision = true_positives / np.maximum(all_flagged, 1.0)
+    return float((np.diff(true_positives, prepend=0.0) * precision).sum() / true_positives[-1])

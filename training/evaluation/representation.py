@@ -8,8 +8,8 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from model.config import Settings
-from training.evaluation.evidence import DocumentEmbeddings, OutOfDistribution
-from training.evaluation.out_of_fold import OutOfFold
+from training.evaluation.evidence import DocumentEmbeddings, OutOfDistributionPValues
+from training.evaluation.out_of_fold import OutOfFoldPredictions
 
 _LEVELS = (0.01, 0.05, 0.1)
 
@@ -36,30 +36,37 @@ class OutOfDistributionMeasures(Settings):
     shares: tuple[float, ...]
 
 
-def measure_neighbours(embeddings: DocumentEmbeddings, found: OutOfFold) -> tuple[NeighbourMeasures, ...]:
+def measure_neighbours(
+    embeddings: DocumentEmbeddings, predictions: OutOfFoldPredictions
+) -> tuple[NeighbourMeasures, ...]:
     """The audio, text and joint embeddings; documents without a label or without the modality are left out."""
     return tuple(
-        _neighbours(name, vectors, embeddings.fold_of, found)
+        _neighbours(name, vectors, embeddings.fold_of, predictions)
         for name, vectors in (("audio", embeddings.audio), ("text", embeddings.text), ("joint", embeddings.joint))
     )
 
 
-def measure_out_of_distribution(found: OutOfDistribution) -> tuple[OutOfDistributionMeasures, ...]:
+def measure_out_of_distribution(values: OutOfDistributionPValues) -> tuple[OutOfDistributionMeasures, ...]:
     """How many documents are as odd as 1, 5 and 10 % would be anyway."""
-    return tuple(_oddness(name, values) for name, values in (("audio", found.audio), ("text", found.text)))
+    return tuple(
+        _out_of_distribution_measures(name, values) for name, values in (("audio", values.audio), ("text", values.text))
+    )
 
 
 def _neighbours(
-    name: str, vectors: Float[np.ndarray, "document width"], fold_of: Int[np.ndarray, " document"], found: OutOfFold
+    name: str,
+    vectors: Float[np.ndarray, "document width"],
+    fold_of: Int[np.ndarray, " document"],
+    predictions: OutOfFoldPredictions,
 ) -> NeighbourMeasures:
-    usable = np.isfinite(vectors).all(axis=1) & (found.labels >= 0)
-    _, family_of = np.unique(np.asarray(found.families), return_inverse=True)
+    usable = np.isfinite(vectors).all(axis=1) & (predictions.labels >= 0)
+    _, family_of = np.unique(np.asarray(predictions.families), return_inverse=True)
     same, chance = [], []
     for fold in np.unique(fold_of):
         rows = np.flatnonzero(usable & (fold_of == fold))
         foreign = family_of[rows][:, None] != family_of[rows][None]
         asked = foreign.any(axis=1)
-        agrees = found.labels[rows][:, None] == found.labels[rows][None]
+        agrees = predictions.labels[rows][:, None] == predictions.labels[rows][None]
         similarity = np.where(foreign, _cosines(vectors[rows]), -np.inf)
         nearest = similarity.argmax(axis=1)
         same += agrees[np.flatnonzero(asked), nearest[asked]].tolist()
@@ -73,7 +80,7 @@ def _cosines(vectors: Float[np.ndarray, "document width"]) -> Float[np.ndarray, 
     return np.asarray(unit @ unit.T)
 
 
-def _oddness(name: str, values: Float[np.ndarray, " document"]) -> OutOfDistributionMeasures:
+def _out_of_distribution_measures(name: str, values: Float[np.ndarray, " document"]) -> OutOfDistributionMeasures:
     known = values[np.isfinite(values)]
     return OutOfDistributionMeasures(
         modality=name,

@@ -12,7 +12,7 @@ from jaxtyping import Float, Int
 
 from model.config import Settings
 from training.evaluation.bootstrap import BootstrapSettings, Interval, Metric, family_interval
-from training.evaluation.contributions import Distribution, describe
+from training.evaluation.contributions import Quantiles, summarise_quantiles
 from training.evaluation.evidence import Evidence
 
 UNKNOWN = "unknown"
@@ -22,7 +22,7 @@ FEWEST = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Subgroup:
+class SubgroupInterval:
     """One level of a covariate; `interval` is None when it has too few documents to measure."""
 
     covariate: str
@@ -39,19 +39,19 @@ def measure_subgroups(
     labels: Int[np.ndarray, " document"],
     covariates: Mapping[str, Sequence[str]],
     settings: BootstrapSettings,
-) -> tuple[Subgroup, ...]:
+) -> tuple[SubgroupInterval, ...]:
     """The metric and its family interval at each level of each covariate; an empty value counts as unknown.
 
     The covariates' values are in the order of the rows that the metric reads. `cases` counts labels 0, 1, and so on.
     """
-    found = []
+    subgroups = []
     for covariate, values in covariates.items():
         column = np.array([value or UNKNOWN for value in values])
         for level in np.unique(column).tolist():
             rows = np.flatnonzero(column == level)
             names = [families[row] for row in rows.tolist()]
-            found.append(
-                Subgroup(
+            subgroups.append(
+                SubgroupInterval(
                     covariate=covariate,
                     level=level,
                     documents=len(rows),
@@ -60,7 +60,7 @@ def measure_subgroups(
                     interval=family_interval(_within(metric, rows), names, settings) if len(rows) >= FEWEST else None,
                 )
             )
-    return tuple(found)
+    return tuple(subgroups)
 
 
 def name_age_bands(ages: Float[np.ndarray, " document"], edges: Sequence[int] = AGE_EDGES) -> tuple[str, ...]:
@@ -82,7 +82,7 @@ def _count(labels: Int[np.ndarray, " document"], outcomes: int) -> tuple[int, ..
     return tuple(np.bincount(labels[labels >= 0], minlength=outcomes).tolist())
 
 
-class Characteristics(Settings):
+class CohortCharacteristics(Settings):
     """Documents of one outcome, or all; age in years, duration in seconds, noise ratio in decibels.
 
     A distribution's `documents` are those in which the covariate is known.
@@ -90,28 +90,28 @@ class Characteristics(Settings):
 
     group: str
     documents: int
-    age: Distribution
-    duration: Distribution
-    noise_ratio: Distribution
+    age: Quantiles
+    duration: Quantiles
+    noise_ratio: Quantiles
     sexes: Mapping[str, int]
 
 
-def describe_cohort(evidence: Evidence) -> tuple[Characteristics, ...]:
+def describe_cohort(evidence: Evidence) -> tuple[CohortCharacteristics, ...]:
     """All tested documents first, then those of each outcome."""
-    found = evidence.arms[0].found
-    rows = np.array(found.rows, dtype=np.int64)
-    groups = {"all": rows} | {name: rows[found.labels == index] for index, name in enumerate(evidence.outcomes)}
-    return tuple(_describe(evidence, name, members) for name, members in groups.items())
+    predictions = evidence.arms[0].predictions
+    rows = np.array(predictions.rows, dtype=np.int64)
+    groups = {"all": rows} | {name: rows[predictions.labels == index] for index, name in enumerate(evidence.outcomes)}
+    return tuple(_describe_group(evidence, name, members) for name, members in groups.items())
 
 
-def _describe(evidence: Evidence, group: str, rows: Int[np.ndarray, " document"]) -> Characteristics:
+def _describe_group(evidence: Evidence, group: str, rows: Int[np.ndarray, " document"]) -> CohortCharacteristics:
     covariates = evidence.covariates
     sexes = Counter(covariates.sex[row] or UNKNOWN for row in rows.tolist())
-    return Characteristics(
+    return CohortCharacteristics(
         group=group,
         documents=len(rows),
-        age=describe(covariates.age[rows]),
-        duration=describe(covariates.duration[rows]),
-        noise_ratio=describe(covariates.noise_ratio[rows]),
+        age=summarise_quantiles(covariates.age[rows]),
+        duration=summarise_quantiles(covariates.duration[rows]),
+        noise_ratio=summarise_quantiles(covariates.noise_ratio[rows]),
         sexes=dict(sorted(sexes.items())),
     )

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from training.evaluation.calibration.risk_quality import RiskQuality
-from training.evaluation.comparison import COVARIATES, Comparison, LineUp
+from training.evaluation.comparison import COVARIATES, ArmComparison, ModelComparison
 from training.evaluation.discrimination import Discrimination
 from training.evaluation.number_format import write_interval, write_number
 
 _ANSWERS = {"better": "yes", "worse": "no, it is worse", "neither": "not shown"}
 
 
-def word_verdict(
-    discrimination: Discrimination, risks: RiskQuality, line_up: LineUp, rarest: tuple[str, int]
+def write_verdict(
+    discrimination: Discrimination, risks: RiskQuality, line_up: ModelComparison, rarest: tuple[str, int]
 ) -> tuple[str, ...]:
     """One sentence each on discrimination, comparisons, probabilities and what bounds them all."""
     return (
@@ -22,8 +22,8 @@ def word_verdict(
     )
 
 
-def _discrimination(title: str, found: Discrimination) -> str:
-    interval = found.macro_auroc
+def _discrimination(title: str, discrimination: Discrimination) -> str:
+    interval = discrimination.macro_auroc
     if interval.value is None:
         return f"{title}'s macro AUROC is undefined: an outcome has no case."
     if interval.low is None:
@@ -32,16 +32,17 @@ def _discrimination(title: str, found: Discrimination) -> str:
     return f"{title}'s macro AUROC is {write_interval(interval)}, {beyond} (.50)."
 
 
-def _comparisons(comparisons: tuple[Comparison, ...]) -> str:
+def _comparisons(comparisons: tuple[ArmComparison, ...]) -> str:
     """The covariates first: a model that does not beat them has learnt nothing else."""
-    ordered = sorted(comparisons, key=lambda one: one.name != COVARIATES)
+    ordered = sorted(comparisons, key=lambda comparison: comparison.name != COVARIATES)
     answers = [
-        f"than {_name(one)}: {_ANSWERS[one.shown]} (difference {write_interval(one.macro_auroc, 3)})" for one in ordered
+        f"than {_name(other)}: {_ANSWERS[other.shown]} (difference {write_interval(other.macro_auroc, 3)})"
+        for other in ordered
     ]
     return f"Better {'; '.join(answers)}." if answers else "It was compared with nothing."
 
 
-def _name(comparison: Comparison) -> str:
+def _name(comparison: ArmComparison) -> str:
     if comparison.name == COVARIATES:
         return "the covariates alone"
     return comparison.title[:1].lower() + comparison.title[1:]

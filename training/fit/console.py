@@ -1,4 +1,4 @@
-"""What a run shows while it lasts: how far it is, and the named terms of the loss as they fall."""
+"""The console display of a training run: progress and the named terms of the loss."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from training.fit.run_types import Look
+from training.fit.run_types import EpochReport
 
 
-class Display:
-    """A table that follows the newest look; what remains on the console is a line for each group of runs."""
+class ProgressDisplay:
+    """A live table of the newest report; one line per group of fits remains on the console."""
 
     def __init__(self, console: Console) -> None:
         self.console = console
@@ -30,28 +30,28 @@ class Display:
         with Live(Text(""), console=self.console, refresh_per_second=2, transient=True) as live:
             self._live = live
             yield
-            self._conclude()
+            self._print_summary()
         self._live = None
 
-    def begin(self, title: str, runs: int, missing: int) -> None:
-        """Told before each group of runs: what they are for, how many, and how many are yet to be trained."""
-        self._conclude()
-        kept = f", {runs - missing} of them kept from before" if runs > missing else ""
-        self.console.print(f"{self._clock}  {title}: {runs} runs{kept}")
+    def start_group(self, title: str, fits: int, missing: int) -> None:
+        """Print the title of a group of fits, their number, and how many are already on disk."""
+        self._print_summary()
+        done = f", {fits - missing} of them already trained" if fits > missing else ""
+        self.console.print(f"{self._clock}  {title}: {fits} fits{done}")
 
-    def report(self, title: str, look: Look) -> None:
-        """Told at every look."""
-        loss = f"loss {look.totals.mean():.3f}"
-        validation = "" if look.scores is None else f", validation {np.mean(look.scores):.3f}"
-        self._summary = f"{loss}{validation} after {look.step} steps"
+    def report(self, title: str, report: EpochReport) -> None:
+        """Show the newest report of a stack."""
+        loss = f"loss {report.totals.mean():.3f}"
+        validation = "" if report.scores is None else f", validation {np.mean(report.scores):.3f}"
+        self._summary = f"{loss}{validation} after {report.step} steps"
         if self._live is not None:
-            headline = f"{self._clock}  {title}: step {look.step}/{look.steps}, {len(look.totals)} runs in this stack"
-            self._live.update(Group(Text(headline), tabulate(look)))
+            headline = f"{self._clock}  {title}: step {report.step}/{report.steps}, {len(report.totals)} folds"
+            self._live.update(Group(Text(headline), tabulate(report)))
 
-    def _conclude(self) -> None:
-        """Leave a line about the last stack of the group that ends."""
+    def _print_summary(self) -> None:
+        """Print the last report of the group that ends."""
         if self._summary:
-            self.console.print(f"{self._clock}  the last stack: {self._summary}")
+            self.console.print(f"{self._clock}  last stack: {self._summary}")
         self._summary = ""
 
     @property
@@ -60,11 +60,12 @@ class Display:
         return f"{minutes:3d}:{seconds:02d}"
 
 
-def tabulate(look: Look) -> Table:
-    """Each named term: mean, least and most over the runs of the stack."""
-    table = Table("term", "mean", "least", "most", header_style="bold")
-    for name, values in (*look.terms.items(), ("total", look.totals)):
+def tabulate(report: EpochReport) -> Table:
+    """Each named term: mean, minimum and maximum over the folds of the stack."""
+    table = Table("term", "mean", "min", "max", header_style="bold")
+    for name, values in (*report.terms.items(), ("total", report.totals)):
         table.add_row(name, *(f"{value:.4f}" for value in (values.mean(), values.min(), values.max())))
-    if look.scores is not None:
-        table.add_row("validation", *(f"{v:.4f}" for v in (look.scores.mean(), look.scores.min(), look.scores.max())))
+    if report.scores is not None:
+        scores = (report.scores.mean(), report.scores.min(), report.scores.max())
+        table.add_row("validation", *(f"{value:.4f}" for value in scores))
     return table

@@ -29,7 +29,7 @@ Weights = dict[str, Tensor]
 Presence = tuple[Bool[Tensor, "fold document"], Bool[Tensor, "fold document"]]
 
 
-class Stack:
+class FoldStack:
     """The learners of several folds; `parameters` and `buffers` have the axis "fold" in front."""
 
     def __init__(self, learners: Sequence[Learner], device: torch.device) -> None:
@@ -49,7 +49,7 @@ class Stack:
         presences: Sequence[Presence],
         noises: Sequence[Tensor],
         progress: float,
-        counted: frozenset[str] | None,
+        loss_terms: frozenset[str] | None,
     ) -> tuple[Float[Tensor, " fold"], Mapping[str, Float[Tensor, " fold"]]]:
         """Each fold's weighted total and named terms of one training step."""
         at = torch.tensor(progress, device=documents.person.device)
@@ -59,9 +59,9 @@ class Stack:
         ) -> tuple[Tensor, dict[str, Tensor]]:
             batches = [_batch(group) for group in groups]
             supervision = _supervise(batches, known, tuple(documents.labels))
-            found: tuple[Tensor, dict[str, Tensor]]
-            found = functional_call(self._template, state, (batches, noises, supervision, at, counted))
-            return found
+            losses: tuple[Tensor, dict[str, Tensor]]
+            losses = functional_call(self._template, state, (batches, noises, supervision, at, loss_terms))
+            return losses
 
         dropped = [(*group[:-2], *presence) for group, presence in zip(documents.groups, presences, strict=True)]
         known = (documents.person, documents.family, *documents.labels.values())
@@ -78,8 +78,8 @@ class Stack:
             )
             return output.logits
 
-        found = self._map(predict, self.parameters | self.buffers, documents.groups)
-        return {task: logits.cpu().numpy() for task, logits in found.items()}
+        logits_by_task = self._map(predict, self.parameters | self.buffers, documents.groups)
+        return {task: logits.cpu().numpy() for task, logits in logits_by_task.items()}
 
     def count_noise(self, segments: int) -> int:
         """Random bytes of a document padded to so many segments."""

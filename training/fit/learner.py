@@ -54,7 +54,7 @@ class BuildNetwork(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Recipe:
+class LearnerSpec:
     """How a learner is built; equal for all folds of a stack but for their statistics and shares."""
 
     name: str  # network and its settings in words, for the identity of a run
@@ -83,26 +83,26 @@ class Learner(nn.Module):
         noises: Sequence[Noise],
         supervision: Supervision,
         progress: Float[Tensor, ""],
-        counted: frozenset[str] | None,
+        loss_terms: frozenset[str] | None,
     ) -> tuple[Float[Tensor, ""], dict[str, Float[Tensor, ""]]]:
         """The weighted total of the `counted` terms (None: all) of one training step, and every term by name."""
         terms = self.objective(self.embed(groups, noises), supervision, progress)
-        if counted is None:
+        if loss_terms is None:
             return terms.total, dict(terms.values)
-        chosen = [self.objective.weight(name) * value for name, value in terms.values.items() if name in counted]
+        chosen = [self.objective.weight(name) * value for name, value in terms.values.items() if name in loss_terms]
         return torch.stack(chosen).sum(), dict(terms.values)
 
 
-def build_learner(recipe: Recipe, documents: Sequence[LabelledDocument], seed: int) -> Learner:
+def build_learner(spec: LearnerSpec, documents: Sequence[LabelledDocument], seed: int) -> Learner:
     """A learner with fresh weights; feature statistics and outcome shares are those of the training documents.
 
     Raises OutcomeAbsentError when an outcome has no training document.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network = recipe.build()
+        network = spec.build()
         objective = Objective(
-            width=recipe.width, priors=outcome_shares(recipe.outcomes, documents), settings=recipe.objective
+            width=spec.width, priors=outcome_shares(spec.outcomes, documents), settings=spec.objective
         )
     statistics = measure_features(documents)
     network.standardise_by(
@@ -136,9 +136,9 @@ def _concatenate(outputs: Sequence[HilbertOutput]) -> HilbertOutput:
     if len(outputs) == 1:
         return outputs[0]
     return HilbertOutput(
-        audio=torch.cat([one.audio for one in outputs]),
-        text=torch.cat([one.text for one in outputs]),
-        joint=torch.cat([one.joint for one in outputs]),
-        logits={task: torch.cat([one.logits[task] for one in outputs]) for task in outputs[0].logits},
-        router_logits=torch.cat([one.router_logits for one in outputs]),
+        audio=torch.cat([output.audio for output in outputs]),
+        text=torch.cat([output.text for output in outputs]),
+        joint=torch.cat([output.joint for output in outputs]),
+        logits={task: torch.cat([output.logits[task] for output in outputs]) for task in outputs[0].logits},
+        router_logits=torch.cat([output.router_logits for output in outputs]),
     )

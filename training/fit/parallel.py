@@ -1,8 +1,8 @@
-"""Several processes that train stacks side by side, each with its own threads.
+"""Train stacks in parallel processes, each with its own threads.
 
-Much of a step is spread over small operations that several threads do little faster than one; whole stacks share
-nothing, so as many processes as cores do. What a worker finishes is on disk before it is told of, so a killed
-worker, or a killed parent, costs the steps since the last saved state.
+A training step consists of many small operations, which several threads speed up little. Stacks share no state, so one
+process per core is faster. A worker writes a finished stack to disk before it returns, so a killed worker or parent
+loses only the steps since the last saved state.
 """
 
 from __future__ import annotations
@@ -17,68 +17,67 @@ from queue import Empty
 from threading import Thread
 from typing import Any
 
-from training.fit.run_types import Look
+from training.fit.run_types import EpochReport, ReportEpoch
 
-Report = Callable[[str, Look], None]
-Task = Callable[[Report], None]
+StackJob = Callable[[ReportEpoch], None]
 POLL_SECONDS = 0.2
 
-_looks: list[Queue[Any]] = []  # this worker's way to tell its parent, put here once when it starts
+_report_queues: list[Queue[Any]] = []  # a worker's queue to its parent, set once by `_init_worker`
 
 
-def work_off(tasks: Sequence[Task], *, workers: int, report: Report) -> None:
-    """Run the tasks, as many at once as there are workers; their looks are reported here as they come.
+def run_jobs(jobs: Sequence[StackJob], *, workers: int, report_epoch: ReportEpoch) -> None:
+    """Run the jobs in up to `workers` processes and pass their reports to `report_epoch` in this process.
 
-    Tasks are pickled. The first task that raises ends the rest, and its error is raised.
+    Jobs are pickled. The first error cancels the jobs that have not started, and is raised.
     """
-    if workers == 1 or len(tasks) == 1:
-        for task in tasks:
-            task(report)
+    if workers == 1 or len(jobs) == 1:
+        for job in jobs:
+            job(report_epoch)
         return
-    context = get_context("spawn")  # no thread of a numerical library crosses a fork
-    looks: Queue[Any] = context.Queue()
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=_begin, initargs=(looks,)) as pool:
-        futures = [pool.submit(_run, task) for task in tasks]
+    context = get_context("spawn")  # threads of numerical libraries do not survive a fork
+    reports: Queue[Any] = context.Queue()
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=_init_worker, initargs=(reports,)) as pool:
+        futures = [pool.submit(_run, job) for job in jobs]
         try:
-            _follow(futures, looks, report)
+            _wait_for_all(futures, reports, report_epoch)
         finally:
             pool.shutdown(cancel_futures=True)
 
 
-def _follow(futures: Iterable[Future[None]], looks: Queue[Any], report: Report) -> None:
+def _wait_for_all(futures: Iterable[Future[None]], reports: Queue[Any], report_epoch: ReportEpoch) -> None:
     pending = set(futures)
     while pending:
         done, pending = wait(pending, timeout=POLL_SECONDS, return_when="FIRST_COMPLETED")
-        _drain(looks, report)
+        _drain(reports, report_epoch)
         for future in done:
             future.result()
 
 
-def _drain(looks: Queue[Any], report: Report) -> None:
+def _drain(reports: Queue[Any], report_epoch: ReportEpoch) -> None:
     while True:
         try:
-            title, look = looks.get_nowait()
+            title, content = reports.get_nowait()
         except Empty:
             return
-        report(title, Look.from_json(look))
+        report_epoch(title, EpochReport.from_json(content))
 
 
-def _begin(looks: Queue[Any]) -> None:
-    _looks.append(looks)
-    Thread(target=_end_with_parent, daemon=True).start()
+def _init_worker(reports: Queue[Any]) -> None:
+    _report_queues.append(reports)
+    Thread(target=_exit_with_parent, daemon=True).start()
 
 
-def _end_with_parent() -> None:
-    """A parent that was killed cannot stop its workers."""
+def _exit_with_parent() -> None:
+    """Exit when the parent has exited: a killed parent cannot stop its workers."""
     parent = parent_process()
     if parent is not None:
         wait_for([parent.sentinel])
         os._exit(1)
 
 
-def _run(task: Task) -> None:
-    task(_tell)
+def _run(job: StackJob) -> None:
+    job(_send_report)
 
 
-def _tell(title: str, look: Look) -> None:
-    _looks[0].put((title, look.to_json()))
+def _send_report(title: str, report: EpochReport) -> None:
+    _report_queues[0].put((title, report.to_json()))

@@ -18,7 +18,7 @@ Logits = Mapping[str, Float[np.ndarray, "document _"]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Embedded:
+class EmbeddedDocuments:
     """Document embeddings, in the order of the documents."""
 
     audio: Float[np.ndarray, "document width"]
@@ -34,10 +34,10 @@ def predict_logits(learner: Learner, documents: Sequence[LabelledDocument], *, b
 
 
 @torch.inference_mode()
-def embed(learner: Learner, documents: Sequence[LabelledDocument], *, batch: int = 64) -> Embedded:
+def embed(learner: Learner, documents: Sequence[LabelledDocument], *, batch: int = 64) -> EmbeddedDocuments:
     """Audio, text and joint embeddings of the documents."""
     outputs = list(_outputs(learner, documents, batch))
-    return Embedded(
+    return EmbeddedDocuments(
         audio=np.concatenate([output.audio.numpy() for output in outputs]),
         text=np.concatenate([output.text.numpy() for output in outputs]),
         joint=np.concatenate([output.joint.numpy() for output in outputs]),
@@ -46,7 +46,7 @@ def embed(learner: Learner, documents: Sequence[LabelledDocument], *, batch: int
 
 def _outputs(learner: Learner, documents: Sequence[LabelledDocument], batch: int) -> Sequence[HilbertOutput]:
     batches: list[DocumentBatch] = [
-        pad_documents([one.features for one in documents[start : start + batch]])
+        pad_documents([document.features for document in documents[start : start + batch]])
         for start in range(0, len(documents), batch)
     ]
-    return [learner.embed([one]) for one in batches]
+    return [learner.embed([group]) for group in batches]

@@ -1,4 +1,4 @@
-"""What goes into the training of some folds, and what comes out."""
+"""The inputs and outputs of training a stack of folds."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from training.fit.learner import Learner
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FoldMaterial:
-    """What one run learns from, stops by, and must not see.
+class FoldData:
+    """The documents of one fold: training, validation, and the families that must not be seen.
 
-    With validation documents the weights of the best look are kept; without, those after `stop_at` steps (None: the
-    last). `held_out` are the families of the test part.
+    With validation documents, early stopping keeps the weights of the best epoch. Without them, the weights after
+    `stop_at` steps are kept (None: after the last step). `held_out` names the families of the test part.
     """
 
     name: str
@@ -33,8 +33,12 @@ class FoldMaterial:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Look:
-    """What was seen after a step, fold by fold: unweighted terms, and the validation score (larger is better)."""
+class EpochReport:
+    """Losses and validation scores of every fold after a step; a step reads all training documents once.
+
+    `terms` are unweighted. `scores` are the validation scores (larger is better), None without validation documents.
+    `done` counts the folds that have stopped.
+    """
 
     step: int
     steps: int
@@ -44,7 +48,7 @@ class Look:
     done: int
 
     def to_json(self) -> JsonValue:
-        """For a saved state; numbers come back bit for bit."""
+        """A JSON string for a saved state; numbers are restored bit for bit."""
         return json.dumps(
             {
                 "step": self.step,
@@ -57,37 +61,41 @@ class Look:
         )
 
     @classmethod
-    def from_json(cls, kept: JsonValue) -> Look:
-        """Read what `to_json` wrote."""
-        found = json.loads(str(kept))
+    def from_json(cls, content: JsonValue) -> EpochReport:
+        """Read the output of `to_json`."""
+        fields = json.loads(str(content))
         return cls(
-            step=found["step"],
-            steps=found["steps"],
-            terms={name: np.array(values) for name, values in found["terms"].items()},
-            totals=np.array(found["totals"]),
-            scores=None if found["scores"] is None else np.array(found["scores"]),
-            done=found["done"],
+            step=fields["step"],
+            steps=fields["steps"],
+            terms={name: np.array(values) for name, values in fields["terms"].items()},
+            totals=np.array(fields["totals"]),
+            scores=None if fields["scores"] is None else np.array(fields["scores"]),
+            done=fields["done"],
         )
 
 
-def _ignore(_look: Look) -> None:
+ReportEpoch = Callable[[str, EpochReport], None]
+"""Receives the title of a stack and its newest report."""
+
+
+def _ignore(_report: EpochReport) -> None:
     pass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
-    """How folds are trained: settings, share of dropped modalities, lengths to pad to, where the state is kept."""
+class FitOptions:
+    """How folds are trained: settings, modality dropout, padded lengths, state file, and a callback for reports."""
 
     settings: TrainerSettings
     modality_dropout: float = 0.0
     bounds: tuple[int, ...] | None = None  # None: chosen for these folds
-    state: Path | None = None  # None: a killed run begins anew
-    report: Callable[[Look], None] = _ignore
+    state: Path | None = None  # None: a killed run starts over
+    on_report: Callable[[EpochReport], None] = _ignore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainedFold:
-    """One fold's learner as it was at its best step, in evaluation mode; `score` is None without validation."""
+    """The learner of one fold at its best step, in evaluation mode; `score` is None without validation documents."""
 
     name: str
     learner: Learner
@@ -97,7 +105,7 @@ class TrainedFold:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainedStack:
-    """The folds in the order they were given, and what was seen on the way."""
+    """The trained folds, in the order given, and the reports of their training."""
 
     folds: tuple[TrainedFold, ...]
-    looks: tuple[Look, ...]
+    reports: tuple[EpochReport, ...]

@@ -19,8 +19,8 @@ class Phase:
     name: str
     first: int
     steps: int
-    counted: frozenset[str] | None
-    trained: str = ""  # prefix of the weights that move
+    loss_terms: frozenset[str] | None
+    trainable: str = ""  # prefix of the names of the weights that are trained
 
     @property
     def end(self) -> int:
@@ -34,19 +34,19 @@ def plan_phases(settings: TrainerSettings, switches: TermSwitches, tasks: Sequen
     Raises ValueError when staged training has no embedding term to begin with.
     """
     if settings.mode == "joint":
-        return (Phase(name="joint", first=0, steps=settings.steps, counted=None),)
+        return (Phase(name="joint", first=0, steps=settings.steps, loss_terms=None),)
     on = {name for name, wanted in _switched(switches).items() if wanted} & EMBEDDING_TERMS
     if not on:
         raise ValueError("staged training begins with the contrast or the CKA: switch one of them on, or train jointly")
     first = max(1, min(settings.steps - 1, round(settings.alignment_share * settings.steps)))
     return (
-        Phase(name="alignment", first=0, steps=first, counted=frozenset(on)),
+        Phase(name="alignment", first=0, steps=first, loss_terms=frozenset(on)),
         Phase(
             name="head",
             first=first,
             steps=max(1, settings.steps - first),
-            counted=frozenset({*tasks, "router_load", "router_z"}),
-            trained=CLASSIFIER,
+            loss_terms=frozenset({*tasks, "router_load", "router_z"}),
+            trainable=CLASSIFIER,
         ),
     )
 

@@ -16,7 +16,7 @@ from training.evaluation.metrics import log_loss, macro_auroc
 Criterion = Literal["log_loss", "macro_auroc"]
 
 
-def score(
+def stopping_score(
     risks: Mapping[str, Float[np.ndarray, "document _"]],
     documents: Sequence[LabelledDocument],
     outcomes: Mapping[str, tuple[str, ...]],
@@ -24,10 +24,14 @@ def score(
 ) -> float:
     """Minus the log loss, or the macro AUROC, summed over tasks: larger is better; minus infinity if undefined."""
     scores = []
-    for task, found in risks.items():
+    for task, probabilities in risks.items():
         labels = read_labels(documents, task)
         if (labels != MISSING).any():
             by_log_loss = criterion == "log_loss"
-            scores.append(-log_loss(found, labels) if by_log_loss else macro_auroc(found, labels, outcomes[task]).value)
+            scores.append(
+                -log_loss(probabilities, labels)
+                if by_log_loss
+                else macro_auroc(probabilities, labels, outcomes[task]).value
+            )
     defined = [value for value in scores if value is not None]
     return float(np.sum(defined)) if defined else -math.inf

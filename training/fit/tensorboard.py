@@ -1,19 +1,16 @@
-"""Curves of a run for TensorBoard, when somebody wants them."""
+"""Training curves as TensorBoard event files."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from training.fit.run_types import Look
-
-Report = Callable[[str, Look], None]
+from training.fit.run_types import EpochReport, ReportEpoch
 
 
 class Tracker:
-    """Follows the looks of a run; this one forgets them."""
+    """Receives the reports of a run. The base class discards them."""
 
     def __enter__(self) -> Self:
         return self
@@ -23,24 +20,24 @@ class Tracker:
     ) -> None:
         self.close()
 
-    def beside(self, report: Report) -> Report:
-        """A report that tells the tracker too."""
+    def wrap(self, report_epoch: ReportEpoch) -> ReportEpoch:
+        """A callback that passes each report to `report_epoch` and to this tracker."""
 
-        def both(title: str, look: Look) -> None:
-            report(title, look)
-            self.follow(title, look)
+        def report_to_both(title: str, report: EpochReport) -> None:
+            report_epoch(title, report)
+            self.write(title, report)
 
-        return both
+        return report_to_both
 
-    def follow(self, title: str, look: Look) -> None:
-        """Keep what a look shows."""
+    def write(self, title: str, report: EpochReport) -> None:
+        """Record a report."""
 
     def close(self) -> None:
-        """Write what is left."""
+        """Flush pending events."""
 
 
 class TensorBoardTracker(Tracker):
-    """Event files with each term's mean over the runs of a stack."""
+    """Writes event files with the mean of each loss term over the folds of a stack."""
 
     def __init__(self, folder: Path) -> None:
         from tensorboardX import SummaryWriter
@@ -48,18 +45,18 @@ class TensorBoardTracker(Tracker):
         folder.mkdir(parents=True, exist_ok=True)
         self._writer = SummaryWriter(str(folder))
 
-    def follow(self, title: str, look: Look) -> None:
-        """One scalar a term, validation included; each stack is a curve of its own."""
-        for name, values in (*look.terms.items(), ("total", look.totals)):
-            self._writer.add_scalar(f"{name}/{title}", float(values.mean()), look.step)
-        if look.scores is not None:
-            self._writer.add_scalar(f"validation/{title}", float(look.scores.mean()), look.step)
+    def write(self, title: str, report: EpochReport) -> None:
+        """Write one scalar per term and for the validation score; each stack is a separate curve."""
+        for name, values in (*report.terms.items(), ("total", report.totals)):
+            self._writer.add_scalar(f"{name}/{title}", float(values.mean()), report.step)
+        if report.scores is not None:
+            self._writer.add_scalar(f"validation/{title}", float(report.scores.mean()), report.step)
 
     def close(self) -> None:
         """Flush the event file."""
         self._writer.close()
 
 
-def track(folder: Path | None) -> Tracker:
-    """A tracker that writes to a folder, or forgets."""
+def open_tracker(folder: Path | None) -> Tracker:
+    """A TensorBoard tracker that writes to a folder; a tracker that discards reports when the folder is None."""
     return Tracker() if folder is None else TensorBoardTracker(folder)

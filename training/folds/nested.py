@@ -61,17 +61,14 @@ def draw_folds(
     labels: Int[np.ndarray, " document"],
     outcomes: Sequence[str],
     settings: FoldSettings,
-    among: Sequence[int] | None = None,
 ) -> tuple[OuterFold, ...]:
-    """`repeats` x `folds` outer folds, each row tested once a repeat; equal arguments give equal folds.
+    """Draw `repeats` x `folds` outer folds; each row is tested once per repeat. Equal arguments give equal folds.
 
-    `labels` index `outcomes`, -1 where missing: such rows are dealt like an outcome of their own. `among` names the
-    rows that take part, such as those of one role (see `rows_where`). Raises OutcomeAbsentError when an outcome has
-    too few families for every part to get one, or a part went without.
+    `labels` index `outcomes`. Rows without a label (-1) are stratified as an outcome of their own. Raises
+    OutcomeAbsentError when an outcome has fewer families than folds, or when a part of a fold has no case of it.
     """
-    rows = np.arange(len(labels)) if among is None else np.array(sorted(among), dtype=np.int64)
-    names = np.array(families)
-    _refuse_rare(names[rows], labels[rows], outcomes, settings.folds)
+    rows, names = np.arange(len(labels)), np.array(families)
+    _refuse_rare(names, labels, outcomes, settings.folds)
     seeds = np.random.default_rng(settings.seed).integers(_SEEDS, size=(settings.repeats, 1 + settings.folds))
     drawn = tuple(
         OuterFold(
@@ -103,11 +100,11 @@ def check_folds(
         refuse_leaks(Split(train=fold.train, validation=(), test=fold.test), families)
         for split in fold.inner:
             refuse_leaks(split, families)
-    for found in count_folds(folds, labels, outcomes):
-        absent = [name for name, cases in zip(outcomes, found.by_outcome, strict=True) if not cases]
+    for part in count_folds(folds, labels, outcomes):
+        absent = [name for name, cases in zip(outcomes, part.by_outcome, strict=True) if not cases]
         if absent:
             raise OutcomeAbsentError(
-                f"repeat {found.repeat + 1}, fold {found.number + 1}: the {found.part} part of {found.documents} "
+                f"repeat {part.repeat + 1}, fold {part.number + 1}: the {part.part} part of {part.documents} "
                 f"documents has no case of {', '.join(absent)}: use fewer folds, join rare outcomes, or another seed"
             )
 
@@ -127,14 +124,6 @@ def count_folds(
         for fold in folds
         for part, rows in _parts(fold)
     )
-
-
-def rows_where(values: Sequence[str], wanted: str) -> tuple[int, ...]:
-    """Rows with a value, such as those of the role `parent`; raises ValueError when there is none."""
-    rows = tuple(row for row, value in enumerate(values) if value == wanted)
-    if not rows:
-        raise ValueError(f"no row has {wanted!r}: check the spelling against the manifest")
-    return rows
 
 
 def _parts(fold: OuterFold) -> Iterator[tuple[str, tuple[int, ...]]]:
@@ -161,10 +150,10 @@ def _refuse_rare(
     families: np.ndarray, labels: Int[np.ndarray, " document"], outcomes: Sequence[str], folds: int
 ) -> None:
     for index, name in enumerate(outcomes):
-        found = len(set(families[labels == index].tolist()))
-        if found < folds:
+        count = len(set(families[labels == index].tolist()))
+        if count < folds:
             raise OutcomeAbsentError(
-                f"{name} is found in {found} families, fewer than the {folds} folds: "
+                f"{name} is found in {count} families, fewer than the {folds} folds: "
                 "use fewer folds, join it with another outcome, or collect more"
             )
 

@@ -1,4 +1,4 @@
-"""The nested protocol for every arm of the line-up: out-of-fold risks, thresholds and temperatures."""
+"""The nested protocol for each arm: out-of-fold risks, thresholds and temperatures."""
 
 from __future__ import annotations
 
@@ -9,34 +9,35 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float
 
-from training.baselines.arms import TITLES, Attempt, attempts
-from training.baselines.late_fusion import Voices, fit_fusion, fuse, voices_of
+from training.baselines.arms import ARM_TITLES, ArmCandidate, arm_candidates
+from training.baselines.late_fusion import ensemble_members, fit_fusion, fuse
 from training.config import ArmName, RunSettings
 from training.evaluation.evidence import ArmEvidence
 from training.evaluation.metrics import softmax
-from training.evaluation.out_of_fold import gather
+from training.evaluation.out_of_fold import gather_predictions
 from training.folds.nested import OuterFold
-from training.protocol.experiment import Experiment, outer_problems
-from training.protocol.fold_runs import FittedStack, Place
-from training.protocol.nested_selection import InnerPredictions, Solution, choose_thresholds, solve
+from training.protocol.experiment import Experiment, selection_problems
+from training.protocol.fold_runs import RunContext, StackResult
+from training.protocol.nested_selection import InnerPredictions, SelectionResult, choose_thresholds, select_and_refit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SolvedArm:
-    """An arm on all outer folds: what was tried, what came of each fold, the refits' stacks, seconds."""
+class ArmRun:
+    """An arm on all outer folds: its candidates, the result of each fold, the stacks of the refits, seconds."""
 
     name: ArmName
-    attempts: tuple[Attempt, ...]
-    solutions: tuple[Solution, ...]
-    stacks: tuple[FittedStack, ...]
+    candidates: tuple[ArmCandidate, ...]
+    results: tuple[SelectionResult, ...]
+    stacks: tuple[StackResult, ...]
     seconds: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoldPrediction:
-    """One fold's test rows: logits before the temperature, which divides them, and what inner folds chose.
+    """Predictions for the test rows of a fold, with the temperature and thresholds that its inner folds chose.
 
-    `risks` are given where something else than softmax(logits / temperature) computed them: what ships.
+    The risks are softmax(logits / temperature), unless `risks` holds those of the exported graph. `chosen` names the
+    selected candidate.
     """
 
     logits: Float[np.ndarray, "test outcome"]
@@ -47,69 +48,73 @@ class FoldPrediction:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Effort:
-    """The tuning budget, in candidates, and the seconds that an arm took."""
+class ArmCost:
+    """The compute cost of an arm: number of candidates tuned, and seconds in all."""
 
     candidates: int
     seconds: float
 
 
-def solve_arm(
-    arm: ArmName, experiment: Experiment, folds: Sequence[OuterFold], settings: RunSettings, place: Place
-) -> SolvedArm:
+def run_arm(
+    arm: ArmName, experiment: Experiment, folds: Sequence[OuterFold], settings: RunSettings, context: RunContext
+) -> ArmRun:
     """Tune, refit and test an arm on every outer fold."""
     began = time.monotonic()
-    tried = attempts(arm, experiment.dims, settings)
-    solutions, stacks = solve(outer_problems(folds), experiment.documents, tried, replace(place, arm=TITLES[arm]))
-    return SolvedArm(name=arm, attempts=tried, solutions=solutions, stacks=stacks, seconds=time.monotonic() - began)
+    candidates = arm_candidates(arm, experiment.dims, settings)
+    results, stacks = select_and_refit(
+        selection_problems(folds), experiment.documents, candidates, replace(context, arm=ARM_TITLES[arm])
+    )
+    return ArmRun(name=arm, candidates=candidates, results=results, stacks=stacks, seconds=time.monotonic() - began)
 
 
-def predict(solved: SolvedArm, experiment: Experiment) -> tuple[FoldPrediction, ...]:
-    """The fold predictions of a trained arm."""
-    task, found = experiment.task, []
-    for solution in solved.solutions:
-        choice = solution.choice
-        temperature = choice.temperatures[task]
-        inner = softmax(choice.inner.logits[task] / temperature)
-        found.append(
+def predict(arm_run: ArmRun, experiment: Experiment) -> tuple[FoldPrediction, ...]:
+    """The predictions of an arm, by outer fold."""
+    task, predictions = experiment.task, []
+    for result in arm_run.results:
+        selection = result.selection
+        temperature = selection.temperatures[task]
+        inner_risks = softmax(selection.inner.logits[task] / temperature)
+        predictions.append(
             FoldPrediction(
-                logits=solution.logits[task],
+                logits=result.logits[task],
                 temperature=temperature,
-                thresholds=choose_thresholds(inner, experiment.labels()[list(choice.inner.rows)]),
-                chosen=solved.attempts[choice.attempt].candidate.name,
+                thresholds=choose_thresholds(inner_risks, experiment.labels()[list(selection.inner.rows)]),
+                chosen=arm_run.candidates[selection.candidate].settings.name,
             )
         )
-    return tuple(found)
+    return tuple(predictions)
 
 
-def fuse_late(
-    audio: SolvedArm, text: SolvedArm, experiment: Experiment, folds: Sequence[OuterFold]
+def fuse_arms(
+    audio: ArmRun, text: ArmRun, experiment: Experiment, folds: Sequence[OuterFold]
 ) -> tuple[FoldPrediction, ...]:
-    """Late fusion of two solved arms; weight, temperature and thresholds come from the inner folds."""
+    """Late fusion of the audio and the text arm; weight, temperature and thresholds come from the inner folds."""
     task, labels = experiment.task, experiment.labels()
-    found = []
-    for one, other, fold in zip(audio.solutions, text.solutions, folds, strict=True):
-        temperatures = one.choice.temperatures[task], other.choice.temperatures[task]
-        rows = one.choice.inner.rows
-        inner = voices_of(
-            _aligned(one.choice.inner, rows, task) / temperatures[0],
-            _aligned(other.choice.inner, rows, task) / temperatures[1],
+    predictions = []
+    for audio_result, text_result, fold in zip(audio.results, text.results, folds, strict=True):
+        by_audio, by_text = audio_result.selection, text_result.selection
+        rows = by_audio.inner.rows
+        inner = ensemble_members(
+            _aligned(by_audio.inner, rows, task) / by_audio.temperatures[task],
+            _aligned(by_text.inner, rows, task) / by_text.temperatures[task],
             _present(experiment, rows),
         )
         fusion = fit_fusion(inner, labels[list(rows)])
-        tested: Voices = voices_of(
-            one.logits[task] / temperatures[0], other.logits[task] / temperatures[1], _present(experiment, fold.test)
+        test = ensemble_members(
+            audio_result.logits[task] / by_audio.temperatures[task],
+            text_result.logits[task] / by_text.temperatures[task],
+            _present(experiment, fold.test),
         )
-        risks = softmax(fuse(inner, fusion.weight) / fusion.temperature)
-        found.append(
+        inner_risks = softmax(fuse(inner, fusion.weight) / fusion.temperature)
+        predictions.append(
             FoldPrediction(
-                logits=fuse(tested, fusion.weight),
+                logits=fuse(test, fusion.weight),
                 temperature=fusion.temperature,
-                thresholds=choose_thresholds(risks, labels[list(rows)]),
+                thresholds=choose_thresholds(inner_risks, labels[list(rows)]),
                 chosen=f"audio weighs {fusion.weight:.2f}",
             )
         )
-    return tuple(found)
+    return tuple(predictions)
 
 
 def to_evidence(
@@ -118,28 +123,30 @@ def to_evidence(
     experiment: Experiment,
     folds: Sequence[OuterFold],
     *,
-    effort: Effort,
+    cost: ArmCost,
 ) -> ArmEvidence:
-    """An arm's evidence."""
+    """The evidence of an arm, from its predictions by outer fold."""
     outcomes = experiment.tasks[experiment.task]
-    calibrated = [softmax(one.logits / one.temperature) if one.risks is None else one.risks for one in predictions]
+    calibrated = [
+        fold.risks if fold.risks is not None else softmax(fold.logits / fold.temperature) for fold in predictions
+    ]
     families, labels = experiment.families, experiment.labels()
     shape = (1 + max(fold.repeat for fold in folds), 1 + max(fold.number for fold in folds))
     thresholds, temperatures = np.full((*shape, len(outcomes)), np.nan), np.full(shape, np.nan)
-    for fold, one in zip(folds, predictions, strict=True):
-        thresholds[fold.repeat, fold.number] = one.thresholds
-        temperatures[fold.repeat, fold.number] = one.temperature
-    plain = gather(folds, [softmax(one.logits) for one in predictions], families, labels, outcomes)
+    for fold, prediction in zip(folds, predictions, strict=True):
+        thresholds[fold.repeat, fold.number] = prediction.thresholds
+        temperatures[fold.repeat, fold.number] = prediction.temperature
+    uncalibrated = [softmax(prediction.logits) for prediction in predictions]
     return ArmEvidence(
         name=name,
-        title=TITLES[name],
-        found=gather(folds, calibrated, families, labels, outcomes),
+        title=ARM_TITLES[name],
+        predictions=gather_predictions(folds, calibrated, families, labels, outcomes),
         thresholds=thresholds,
         temperatures=temperatures,
-        uncalibrated=plain.probabilities,
-        candidates=effort.candidates,
-        chosen=tuple(one.chosen for one in predictions),
-        seconds=effort.seconds,
+        uncalibrated=gather_predictions(folds, uncalibrated, families, labels, outcomes).probabilities,
+        candidates=cost.candidates,
+        chosen=tuple(prediction.chosen for prediction in predictions),
+        seconds=cost.seconds,
     )
 
 
@@ -152,6 +159,6 @@ def _aligned(inner: InnerPredictions, rows: Sequence[int], task: str) -> np.ndar
 def _present(experiment: Experiment, rows: Sequence[int]) -> Mapping[str, list[bool]]:
     features = [experiment.documents[row].features for row in rows]
     return {
-        "audio": [bool(one.audio_mask.any()) for one in features],
-        "text": [bool(one.text_mask.any()) for one in features],
+        "audio": [bool(document.audio_mask.any()) for document in features],
+        "text": [bool(document.text_mask.any()) for document in features],
     }

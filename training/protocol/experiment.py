@@ -1,4 +1,4 @@
-"""A cohort made ready for training: documents with labels, and what is known of them beside their features."""
+"""An experiment: the labelled documents of a cohort, with covariates and subgroups."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ import numpy as np
 from training.baselines.arms import FeatureDims
 from training.cohort.cohort import Cohort
 from training.documents.labelled import LabelledDocument, digest_documents, read_labels
-from training.documents.padding import choose_bounds
+from training.documents.padding import choose_padded_lengths
 from training.encoding.encoded_recording import EncodedRecording
 from training.evaluation.baseline import Covariates
 from training.evaluation.subgroups import name_age_bands
 from training.fit.guards import refuse_broken_features
 from training.folds.nested import FoldSettings, OuterFold, draw_folds
-from training.protocol.nested_selection import Problem
+from training.protocol.nested_selection import SelectionProblem
 
 CARRIER = "carrier"
-"""The note in which the synthetic cohort says where an outcome is planted."""
+"""The note of the synthetic cohort that names the modality in which an outcome is planted."""
 
 
-class NothingToTrainError(ValueError):
-    """No recording of the cohort has a label of the task and features."""
+class NoTrainingDocumentsError(ValueError):
+    """No recording of the cohort has both features and a label of the task."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Experiment:
-    """Labelled documents of a cohort, row by row; recordings too poor to score are left out and counted."""
+    """The labelled documents of a cohort, one per row; recordings that fail the quality gate are counted, not kept."""
 
     cohort: Cohort
     documents: tuple[LabelledDocument, ...]
@@ -40,7 +40,7 @@ class Experiment:
 
     @property
     def task(self) -> str:
-        """The task that is evaluated."""
+        """The evaluated task: the first one."""
         return next(iter(self.tasks))
 
     @property
@@ -50,8 +50,8 @@ class Experiment:
 
     @property
     def bounds(self) -> tuple[int, ...]:
-        """Lengths that documents are padded to, the same in every fold."""
-        return choose_bounds([len(document.features.indices) for document in self.documents])
+        """The padded lengths of documents, in segments; the same in every fold."""
+        return choose_padded_lengths([len(document.features.indices) for document in self.documents])
 
     @property
     def digest(self) -> str:
@@ -59,7 +59,7 @@ class Experiment:
         return digest_documents(self.documents)
 
     def labels(self, task: str | None = None) -> np.ndarray:
-        """Labels of a task (None: the one evaluated), -1 where missing."""
+        """Labels of a task (None: the evaluated task), -1 where missing."""
         return read_labels(self.documents, task or self.task)
 
     def covariates(self) -> Covariates:
@@ -67,53 +67,58 @@ class Experiment:
         return Covariates(
             age=self.cohort.ages,
             sex=tuple(row.sex for row in self.cohort.rows),
-            duration=np.array([one.seconds for one in self.encoded], dtype=np.float64),
-            noise_ratio=np.array([np.nan if one.snr is None else one.snr for one in self.encoded], dtype=np.float64),
+            duration=np.array([recording.seconds for recording in self.encoded], dtype=np.float64),
+            noise_ratio=np.array([np.nan if r.snr is None else r.snr for r in self.encoded], dtype=np.float64),
         )
 
     def subgroups(self) -> dict[str, tuple[str, ...]]:
-        """Values of the covariates that somebody has, document by document."""
+        """The level of each document, for the covariates with more than one level; empty where unknown."""
         rows = self.cohort.rows
-        found = {
+        levels = {
             "sex": tuple(row.sex for row in rows),
             "age band": name_age_bands(self.cohort.ages),
             "role": tuple(row.role or "" for row in rows),
             "device": tuple(row.device for row in rows),
             "site": tuple(row.site for row in rows),
         }
-        return {name: values for name, values in found.items() if len(set(values)) > 1}
+        return {name: values for name, values in levels.items() if len(set(values)) > 1}
 
     def planted(self) -> tuple[str, ...] | None:
-        """Where the synthetic cohort planted each outcome; None for a real cohort."""
+        """The modality in which the synthetic cohort planted each outcome; None for a real cohort."""
         notes = [row.notes.get(CARRIER) for row in self.cohort.rows]
         return tuple(note or "none" for note in notes) if any(notes) else None
 
     def draw(self, settings: FoldSettings) -> tuple[OuterFold, ...]:
-        """The folds of this cohort; raises OutcomeAbsentError."""
+        """Draw the outer and inner folds; raises OutcomeAbsentError."""
         return draw_folds(self.families, self.labels(), self.tasks[self.task], settings)
 
 
 def make_experiment(
     cohort: Cohort, encoded: Sequence[EncodedRecording], tasks: Mapping[str, tuple[str, ...]]
 ) -> Experiment:
-    """Put labels and features together; raises ManifestError for unknown tasks and outcomes, NothingToTrainError."""
-    usable = [one for one in encoded if one.features is not None]
+    """Combine labels and features.
+
+    Raises ManifestError for an unknown task or outcome, NoTrainingDocumentsError when no document can be trained on.
+    """
+    usable = [recording for recording in encoded if recording.features is not None]
     labels = {task: cohort.labels(task, outcomes) for task, outcomes in tasks.items()}
     documents = tuple(
         LabelledDocument(
-            person=cohort.rows[one.row].person,
-            family=cohort.rows[one.row].family,
-            features=one.features,
-            labels={task: int(found[one.row]) for task, found in labels.items()},
+            person=cohort.rows[recording.row].person,
+            family=cohort.rows[recording.row].family,
+            features=recording.features,
+            labels={task: int(values[recording.row]) for task, values in labels.items()},
         )
-        for one in usable
-        if one.features is not None
+        for recording in usable
+        if recording.features is not None
     )
     if not documents or not (read_labels(documents, next(iter(tasks))) >= 0).any():
-        raise NothingToTrainError("no recording has both features and a label of the task: inspect it with `validate`")
+        raise NoTrainingDocumentsError(
+            "no recording has both features and a label of the task: inspect the manifest with `validate`"
+        )
     refuse_broken_features(documents)
     return Experiment(
-        cohort=cohort.take([one.row for one in usable]),
+        cohort=cohort.take([recording.row for recording in usable]),
         documents=documents,
         encoded=tuple(usable),
         tasks=tasks,
@@ -125,10 +130,10 @@ def make_experiment(
     )
 
 
-def outer_problems(folds: Sequence[OuterFold]) -> tuple[Problem, ...]:
-    """Each outer fold as something to solve."""
+def selection_problems(folds: Sequence[OuterFold]) -> tuple[SelectionProblem, ...]:
+    """The selection problem of each outer fold."""
     return tuple(
-        Problem(
+        SelectionProblem(
             name=f"repeat {fold.repeat + 1}, fold {fold.number + 1}",
             seed=1 + number,
             train=fold.train,
@@ -140,6 +145,8 @@ def outer_problems(folds: Sequence[OuterFold]) -> tuple[Problem, ...]:
 
 
 def _count_excluded(encoded: Sequence[EncodedRecording]) -> dict[str, int]:
-    """Recordings that the quality gate withholds, by their first hard flag."""
-    reasons = [next(flag.code for flag in one.flags if flag.hard) for one in encoded if one.features is None]
+    """Number of recordings that fail the quality gate, by their first hard flag."""
+    reasons = [
+        next(flag.code for flag in recording.flags if flag.hard) for recording in encoded if recording.features is None
+    ]
     return {f"too poor to score: {code.replace('_', ' ')}": count for code, count in sorted(Counter(reasons).items())}

@@ -1,4 +1,4 @@
-"""The network that is released: tuned on folds of the whole cohort, fitted on all of it, calibrated out of fold."""
+"""Train the network for a release: tuned by cross-validation, fitted on the whole cohort, calibrated out of fold."""
 
 from __future__ import annotations
 
@@ -8,52 +8,52 @@ import numpy as np
 from pydantic import JsonValue
 
 from model.network.hilbert import Hilbert
-from training.baselines.arms import HILBERT, attempts, describe
+from training.baselines.arms import HILBERT, arm_candidates, describe_network
 from training.config import RunSettings
 from training.folds.splits import Split
 from training.protocol.experiment import Experiment
-from training.protocol.fold_runs import Place
-from training.protocol.fold_scoring import calibrate
-from training.protocol.nested_selection import Problem, solve
-from training.release.checkpoint import Checkpoint, Preparation
+from training.protocol.fold_runs import RunContext
+from training.protocol.fold_scoring import make_calibration
+from training.protocol.nested_selection import SelectionProblem, select_and_refit
+from training.release.checkpoint import PreparationSettings, ReleaseCheckpoint
 
 
 def train_final(
-    experiment: Experiment, settings: RunSettings, place: Place, *, about: Mapping[str, JsonValue]
-) -> Checkpoint:
-    """Choose a candidate, the steps and the temperature on the folds of the first repeat, then fit on everybody.
+    experiment: Experiment, settings: RunSettings, context: RunContext, *, about: Mapping[str, JsonValue]
+) -> ReleaseCheckpoint:
+    """Select a candidate, the steps and the temperature on the folds of the first repeat, then fit on all documents.
 
-    The temperature rests on predictions for documents whose families the predicting network had not seen.
+    The temperature is fitted on predictions by networks that did not see the families of the predicted documents.
     """
     folds = [fold for fold in experiment.draw(settings.folds) if fold.repeat == 0]
-    problem = Problem(
+    problem = SelectionProblem(
         name="the whole cohort",
         seed=0,
         train=tuple(range(len(experiment.documents))),
         inner=tuple(Split(train=fold.train, validation=fold.test, test=()) for fold in folds),
     )
-    tried = attempts(HILBERT, experiment.dims, settings)
-    (solution,), _ = solve([problem], experiment.documents, tried, place)
-    choice = solution.choice
-    candidate, network = tried[choice.attempt].candidate, solution.learner(tried).network
-    assert isinstance(network, Hilbert)  # noqa: S101 - the arm builds no other
-    return Checkpoint(
+    candidates = arm_candidates(HILBERT, experiment.dims, settings)
+    (result,), _ = select_and_refit([problem], experiment.documents, candidates, context)
+    selection = result.selection
+    chosen, network = candidates[selection.candidate].settings, result.learner(candidates).network
+    assert isinstance(network, Hilbert)  # noqa: S101 - the type of this arm's network
+    return ReleaseCheckpoint(
         network=network,
-        description=describe(candidate, experiment.dims, settings),
-        calibration=calibrate(
+        description=describe_network(chosen, experiment.dims, settings),
+        calibration=make_calibration(
             experiment.tasks,
             experiment.documents,
-            temperatures=choice.temperatures,
+            temperatures=selection.temperatures,
             adjustment=float(settings.objective.logit_adjustment),
         ),
-        preparation=Preparation(segments=settings.segments),
+        preparation=PreparationSettings(segments=settings.segments),
         about={
             **about,
-            "candidate": candidate.name,
-            "steps": choice.stop_at,
+            "candidate": chosen.name,
+            "steps": selection.stop_at,
             "scores": {
-                attempt.candidate.name: score if np.isfinite(score) else None
-                for attempt, score in zip(tried, choice.scores, strict=True)
+                candidate.settings.name: score if np.isfinite(score) else None
+                for candidate, score in zip(candidates, selection.scores, strict=True)
             },
         },
     )

@@ -1,4 +1,4 @@
-"""Fitting many runs in stacks, each finished stack kept on disk, so that a killed evaluation loses one at most."""
+"""Fit many folds in stacks. Each finished stack is written to disk, so a killed evaluation loses at most one."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from training.baselines.arms import Attempt
+from training.baselines.arms import ArmCandidate
 from training.documents.labelled import LabelledDocument, digest_documents
-from training.fit.learner import Learner, Recipe, build_learner
-from training.fit.parallel import Report, work_off
+from training.fit.learner import Learner, LearnerSpec, build_learner
+from training.fit.parallel import run_jobs
 from training.fit.prediction import Logits, predict_logits
 from training.fit.resume import TrainingState, read_state, write_state
-from training.fit.run_types import FoldMaterial, Look, Run, TrainedFold
+from training.fit.run_types import EpochReport, FitOptions, FoldData, ReportEpoch, TrainedFold
 from training.fit.trainer import identify_run, train_stack
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fit:
-    """A run and the documents whose logits are wanted of it."""
+class FitRequest:
+    """A fold to train, and the documents to predict afterwards."""
 
-    material: FoldMaterial
-    asked: Sequence[LabelledDocument]
+    data: FoldData
+    predict_on: Sequence[LabelledDocument]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fitted:
-    """What is kept of a run: where it stopped, its validation score, logits of the documents asked for, weights."""
+class FitResult:
+    """The outcome of a fit: best step, validation score, logits of the requested documents, and weights."""
 
     best_step: int
     score: float | None
@@ -40,156 +40,163 @@ class Fitted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FittedStack:
-    """The fits of one stack, and the looks on the way."""
+class StackResult:
+    """The fits of one stack, and the reports of its training."""
 
-    fits: tuple[Fitted, ...]
-    looks: tuple[Look, ...]
+    fits: tuple[FitResult, ...]
+    reports: tuple[EpochReport, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """Where fits are kept, the lengths to pad to, and whom to tell."""
+class RunContext:
+    """The folder of finished stacks, the padded lengths of documents, and the callbacks for progress.
+
+    `start_group` receives the title of a group of fits, their number, and the number that is not on disk yet.
+    """
 
     folder: Path
     bounds: tuple[int, ...]
-    report: Report
-    begin: Callable[[str, int, int], None]  # title, runs, and how many of them are yet to be trained
-    arm: str = "hilbert"  # whose runs, in words
+    report_epoch: ReportEpoch
+    start_group: Callable[[str, int, int], None]
+    arm: str = "hilbert"  # title of the arm, for progress
 
 
-def fit_all(attempt: Attempt, fits: Sequence[Fit], place: Place, *, title: str) -> tuple[FittedStack, ...]:
-    """Train the runs in stacks, in the order given; stacks that were finished before are read."""
-    size = _stack_size(attempt, fits)
-    starts = range(0, len(fits), size)
+def fit_all(
+    candidate: ArmCandidate, requests: Sequence[FitRequest], context: RunContext, *, title: str
+) -> tuple[StackResult, ...]:
+    """Train the requested folds in stacks, in the order given; finished stacks are read from disk."""
+    size = _stack_size(candidate, requests)
+    starts = range(0, len(requests), size)
     stacks = [
-        Stacked(
-            attempt=attempt,
-            fits=tuple(fits[start : start + size]),
-            folder=place.folder,
-            bounds=place.bounds,
+        StackTask(
+            candidate=candidate,
+            requests=tuple(requests[start : start + size]),
+            folder=context.folder,
+            bounds=context.bounds,
             title=f"{title}, stack {number} of {len(starts)}",
         )
         for number, start in enumerate(starts, start=1)
     ]
-    missing = [stack for stack in stacks if not stack.finished.exists()]
-    place.begin(title, len(fits), sum(len(stack.fits) for stack in missing))
-    work_off(missing, workers=attempt.trainer.workers, report=place.report)
+    missing = [stack for stack in stacks if not stack.file.exists()]
+    context.start_group(title, len(requests), sum(len(stack.requests) for stack in missing))
+    run_jobs(missing, workers=candidate.trainer.workers, report_epoch=context.report_epoch)
     return tuple(stack.read() for stack in stacks)
 
 
-def rebuild(recipe: Recipe, fit: Fit, fitted: Fitted) -> Learner:
+def rebuild(spec: LearnerSpec, request: FitRequest, result: FitResult) -> Learner:
     """The learner of a fit, in evaluation mode."""
-    learner = build_learner(recipe, fit.material.train, fit.material.seed)
-    learner.load_state_dict(dict(fitted.weights))
+    learner = build_learner(spec, request.data.train, request.data.seed)
+    learner.load_state_dict(dict(result.weights))
     return learner.eval()
 
 
 @dataclass(frozen=True, kw_only=True)
-class Stacked:
-    """Some fits to be trained as one stack, and where they are kept; small enough to be sent to another process."""
+class StackTask:
+    """Fits to train as one stack, and the file for their result. Instances are pickled for worker processes."""
 
-    attempt: Attempt
-    fits: tuple[Fit, ...]
+    candidate: ArmCandidate
+    requests: tuple[FitRequest, ...]
     folder: Path
     bounds: tuple[int, ...]
     title: str
 
-    def __call__(self, report: Report) -> None:
-        """Train the stack and keep it."""
+    def __call__(self, report_epoch: ReportEpoch) -> None:
+        """Train the stack and write its result."""
         running = self.folder / f"{self.identity}.running.safetensors"
-        run = replace(self._run, state=running, report=lambda look: report(self.title, look))
-        trained = train_stack(self.attempt.recipe, self._materials, run)
-        asked = [_ask(fit, one) for fit, one in zip(self.fits, trained.folds, strict=True)]
-        write_state(self.finished, _pack(asked, trained.looks))
+        options = replace(self._options, state=running, on_report=lambda report: report_epoch(self.title, report))
+        trained = train_stack(self.candidate.spec, self._folds, options)
+        results = [_predict(request, fold) for request, fold in zip(self.requests, trained.folds, strict=True)]
+        write_state(self.file, _pack(results, trained.reports))
         running.unlink(missing_ok=True)
 
-    def read(self) -> FittedStack:
-        """The finished stack."""
-        kept = read_state(self.finished)
-        assert kept is not None  # noqa: S101 - it was trained before
-        return _unpack(kept)
+    def read(self) -> StackResult:
+        """Read the result of a finished stack."""
+        state = read_state(self.file)
+        assert state is not None  # noqa: S101 - the stack is finished
+        return _unpack(state)
 
     @property
-    def finished(self) -> Path:
-        """The file it is kept in."""
+    def file(self) -> Path:
+        """The file of the finished stack."""
         return self.folder / f"{self.identity}.safetensors"
 
     @cached_property
     def identity(self) -> str:
-        """Digest of all that decides it."""
-        asked = "".join(digest_documents(fit.asked) for fit in self.fits)
-        return identify_run(self.attempt.recipe, self._materials, self._run, beside=asked)
+        """Digest of everything that determines the result."""
+        predicted = "".join(digest_documents(request.predict_on) for request in self.requests)
+        return identify_run(self.candidate.spec, self._folds, self._options, beside=predicted)
 
     @property
-    def _materials(self) -> list[FoldMaterial]:
-        return [fit.material for fit in self.fits]
+    def _folds(self) -> list[FoldData]:
+        return [request.data for request in self.requests]
 
     @property
-    def _run(self) -> Run:
-        return Run(settings=self.attempt.trainer, modality_dropout=self.attempt.modality_dropout, bounds=self.bounds)
+    def _options(self) -> FitOptions:
+        return FitOptions(
+            settings=self.candidate.trainer, modality_dropout=self.candidate.modality_dropout, bounds=self.bounds
+        )
 
 
-def _ask(fit: Fit, trained: TrainedFold) -> Fitted:
-    return Fitted(
+def mean_score(results: Sequence[FitResult]) -> float:
+    """Mean validation score; larger is better. A fit without a score counts as minus infinity."""
+    return float(np.mean([-np.inf if result.score is None else result.score for result in results]))
+
+
+def _predict(request: FitRequest, trained: TrainedFold) -> FitResult:
+    return FitResult(
         best_step=trained.best_step,
         score=trained.score,
-        logits=predict_logits(trained.learner, fit.asked) if fit.asked else {},
+        logits=predict_logits(trained.learner, request.predict_on) if request.predict_on else {},
         weights=trained.learner.state_dict(),
     )
 
 
-def _stack_size(attempt: Attempt, fits: Sequence[Fit]) -> int:
-    """As many as asked for, or as their features have room."""
+def _stack_size(candidate: ArmCandidate, requests: Sequence[FitRequest]) -> int:
+    """The configured number of folds, or as many as fit into the configured memory."""
     largest = max(
         sum(
-            one.features.audio.nbytes + one.features.text.nbytes
-            for one in (*fit.material.train, *fit.material.validation)
+            document.features.audio.nbytes + document.features.text.nbytes
+            for document in (*request.data.train, *request.data.validation)
         )
-        for fit in fits
+        for request in requests
     )
-    room = int(attempt.trainer.stack_megabytes * 1e6 // max(1, largest))
-    return max(1, min(attempt.trainer.stack, room))
+    room = int(candidate.trainer.stack_megabytes * 1e6 // max(1, largest))
+    return max(1, min(candidate.trainer.stack, room))
 
 
-def _pack(fits: Sequence[Fitted], looks: Sequence[Look]) -> TrainingState:
+def _pack(results: Sequence[FitResult], reports: Sequence[EpochReport]) -> TrainingState:
     tensors: dict[str, Tensor] = {}
-    for number, fit in enumerate(fits):
-        tensors |= {f"{number}/logits/{task}": torch.from_numpy(values) for task, values in fit.logits.items()}
-        tensors |= {f"{number}/weights/{name}": value for name, value in fit.weights.items()}
+    for number, result in enumerate(results):
+        tensors |= {f"{number}/logits/{task}": torch.from_numpy(values) for task, values in result.logits.items()}
+        tensors |= {f"{number}/weights/{name}": value for name, value in result.weights.items()}
     return TrainingState(
         tensors=tensors,
         meta={
-            "steps": [fit.best_step for fit in fits],
-            "scores": [fit.score for fit in fits],
-            "looks": [look.to_json() for look in looks],
+            "steps": [result.best_step for result in results],
+            "scores": [result.score for result in results],
+            "looks": [report.to_json() for report in reports],
         },
     )
 
 
-def _unpack(kept: TrainingState) -> FittedStack:
-    steps, scores, looks = (kept.meta[name] for name in ("steps", "scores", "looks"))
+def _unpack(state: TrainingState) -> StackResult:
+    steps, scores, reports = (state.meta[name] for name in ("steps", "scores", "looks"))
     assert isinstance(steps, list)  # noqa: S101 - written by `_pack`
     assert isinstance(scores, list)  # noqa: S101
-    assert isinstance(looks, list)  # noqa: S101
-    return FittedStack(
+    assert isinstance(reports, list)  # noqa: S101
+    return StackResult(
         fits=tuple(
-            Fitted(
+            FitResult(
                 best_step=int(str(step)),
                 score=None if score is None else float(str(score)),
-                logits={name: value.numpy() for name, value in _below(f"{number}/logits/", kept.tensors).items()},
-                weights=_below(f"{number}/weights/", kept.tensors),
+                logits={name: value.numpy() for name, value in _below(f"{number}/logits/", state.tensors).items()},
+                weights=_below(f"{number}/weights/", state.tensors),
             )
             for number, (step, score) in enumerate(zip(steps, scores, strict=True))
         ),
-        looks=tuple(Look.from_json(look) for look in looks),
+        reports=tuple(EpochReport.from_json(report) for report in reports),
     )
 
 
 def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
-
-
-def mean_score(fits: Sequence[Fitted]) -> float:
-    """Mean validation score; larger is better."""
-    return float(np.mean([-np.inf if fit.score is None else fit.score for fit in fits]))

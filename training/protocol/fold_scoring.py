@@ -1,4 +1,4 @@
-"""Scoring the test documents of a fold with what ships: the exported graph, `model.scoring`, `model.explanation`."""
+"""Score the test documents of a fold as a released bundle would: exported graph, `model.scoring`, explanation."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from training.fit.learner import Learner, outcome_shares
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Scored:
-    """Risks of documents, and what moved the score of each one's likeliest outcome."""
+class ScoredDocuments:
+    """Risks of documents, and the modality contributions to the most probable outcome of each."""
 
     risks: Float[np.ndarray, "document outcome"]
     contributions: tuple[Contributions, ...]
@@ -30,7 +30,7 @@ class Scored:
 
 @dataclass(frozen=True, slots=True)
 class FoldScorer:
-    """Makes a scorer for each fold's network, out of the graph that would be released."""
+    """Scores documents with the exported graph of a fold's network."""
 
     folder: Path
     tasks: Mapping[str, tuple[str, ...]]
@@ -38,20 +38,20 @@ class FoldScorer:
 
     def score(
         self, learner: Learner, calibration: Calibration, documents: Sequence[LabelledDocument], task: str
-    ) -> Scored:
-        """Score documents; raises ParityError when the graph disagrees with torch."""
+    ) -> ScoredDocuments:
+        """Risks and contributions of documents; raises ParityError when the graph disagrees with torch."""
         scorer = self._open(learner, calibration)
-        risks = np.concatenate([scorer.risks([one.features], task) for one in documents])
+        risks = np.concatenate([scorer.risks([document.features], task) for document in documents])
         tops = risks.argmax(axis=1).tolist()
-        moved = [
-            contributions(scorer, one.features, task=task, outcome=top)
-            for one, top in zip(documents, tops, strict=True)
+        explained = [
+            contributions(scorer, document.features, task=task, outcome=top)
+            for document, top in zip(documents, tops, strict=True)
         ]
-        return Scored(risks=risks, contributions=tuple(moved))
+        return ScoredDocuments(risks=risks, contributions=tuple(explained))
 
     def _open(self, learner: Learner, calibration: Calibration) -> Scorer:
         network = learner.network
-        assert isinstance(network, Hilbert)  # noqa: S101 - only HILBERT is scored as it ships
+        assert isinstance(network, Hilbert)  # noqa: S101 - baselines are scored in torch
         self.folder.mkdir(parents=True, exist_ok=True)
         export_network(network, tasks=list(self.tasks), file=self.folder / NETWORK)
         manifest = Manifest(
@@ -65,20 +65,20 @@ class FoldScorer:
         return Scorer(Bundle(folder=self.folder, digest="", manifest=manifest, calibration=calibration), self.options)
 
 
-def calibrate(
-    learner_tasks: Mapping[str, tuple[str, ...]],
+def make_calibration(
+    tasks: Mapping[str, tuple[str, ...]],
     train: Sequence[LabelledDocument],
     *,
     temperatures: Mapping[str, float],
     adjustment: float,
 ) -> Calibration:
-    """The calibration that belongs to a network: temperatures of inner folds, shares and means of its training rows."""
+    """The calibration of a network: given temperatures; outcome shares and mean features of its training documents."""
     statistics = measure_features(train)
-    shares = outcome_shares(learner_tasks, train)
+    shares = outcome_shares(tasks, train)
     return Calibration(
         tasks={
             task: TaskCalibration(temperature=temperatures[task], prior=shares[task], adjustment=adjustment)
-            for task in learner_tasks
+            for task in tasks
         },
         audio_mean=tuple(statistics.audio_mean.tolist()),
         text_mean=tuple(statistics.text_mean.tolist()),

@@ -1,6 +1,6 @@
-"""Choosing by inner folds alone: a candidate, when to stop, a temperature and thresholds; then one refit.
+"""Nested model selection: inner folds choose a candidate, the number of steps, a temperature and thresholds.
 
-The outer test part has no say in any of it (Varma and Simon 2006).
+One refit on the whole training part follows. The outer test part has no influence on any choice (Varma and Simon 2006).
 """
 
 from __future__ import annotations
@@ -11,20 +11,19 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from training.baselines.arms import Attempt
+from training.baselines.arms import ArmCandidate
 from training.documents.labelled import LabelledDocument, read_labels
 from training.evaluation.calibration.temperature import fit_temperature
-from training.evaluation.metrics import softmax
-from training.evaluation.thresholds import choose_threshold
+from training.evaluation.decisions import choose_threshold
 from training.fit.learner import Learner, outcome_shares
-from training.fit.run_types import FoldMaterial
+from training.fit.run_types import FoldData
 from training.folds.splits import Split
-from training.protocol.fold_runs import Fit, Fitted, FittedStack, Place, fit_all, mean_score, rebuild
+from training.protocol.fold_runs import FitRequest, FitResult, RunContext, StackResult, fit_all, mean_score, rebuild
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Problem:
-    """Something to learn: rows that train, inner splits of them to choose by, and rows that are tested (or none)."""
+class SelectionProblem:
+    """Rows of a cohort to train on, inner splits of them to select by, and rows to test on (or none)."""
 
     name: str
     seed: int
@@ -35,159 +34,162 @@ class Problem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InnerPredictions:
-    """Adjusted logits of a problem's training rows by inner networks that had not seen their families."""
+    """Logits of the training rows by inner networks that did not see their families; logit adjustment included."""
 
     rows: tuple[int, ...]
-    logits: Mapping[str, Float[np.ndarray, "document _"]]  # adjustment included
+    logits: Mapping[str, Float[np.ndarray, "document _"]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
-    """What the inner folds chose for a problem."""
+class InnerSelection:
+    """The selection by the inner folds.
 
-    attempt: int
+    `candidate` is an index; `scores` has the mean validation score of each candidate (larger is better).
+    """
+
+    candidate: int
     stop_at: int
-    scores: tuple[float, ...]  # of each attempt; larger is better
+    scores: tuple[float, ...]
     inner: InnerPredictions
     temperatures: Mapping[str, float]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Solution:
-    """A problem solved: the choice, and the network refitted on all of the training rows."""
+class SelectionResult:
+    """The selection, the refit on all training rows, and its logits of the test rows, logit adjustment included."""
 
-    choice: Choice
-    fit: Fit
-    fitted: Fitted
-    logits: Mapping[str, Float[np.ndarray, "document _"]]  # of the test rows, adjustment included
+    selection: InnerSelection
+    request: FitRequest
+    fit: FitResult
+    logits: Mapping[str, Float[np.ndarray, "document _"]]
 
-    def learner(self, attempts: Sequence[Attempt]) -> Learner:
+    def learner(self, candidates: Sequence[ArmCandidate]) -> Learner:
         """The refitted learner, in evaluation mode."""
-        return rebuild(attempts[self.choice.attempt].recipe, self.fit, self.fitted)
+        return rebuild(candidates[self.selection.candidate].spec, self.request, self.fit)
 
 
-def solve(
-    problems: Sequence[Problem], documents: Sequence[LabelledDocument], attempts: Sequence[Attempt], place: Place
-) -> tuple[tuple[Solution, ...], tuple[FittedStack, ...]]:
-    """Solve the problems together, so that their runs can be stacked; also the stacks of the refits."""
-    tried = [_try(attempt, problems, documents, place) for attempt in attempts]
-    choices = [
-        _choose([fits[number] for fits in tried], problem, documents, attempts)
+def select_and_refit(
+    problems: Sequence[SelectionProblem],
+    documents: Sequence[LabelledDocument],
+    candidates: Sequence[ArmCandidate],
+    context: RunContext,
+) -> tuple[tuple[SelectionResult, ...], tuple[StackResult, ...]]:
+    """Solve the problems together, so that their fits share stacks; also returns the stacks of the refits."""
+    fits = [_fit_inner(candidate, problems, documents, context) for candidate in candidates]
+    selections = [
+        _select([by_problem[number] for by_problem in fits], problem, documents, candidates)
         for number, problem in enumerate(problems)
     ]
-    return _refit(problems, choices, documents, attempts, place)
-
-
-def calibrated_risks(
-    logits: Float[np.ndarray, "document outcome"], temperature: float
-) -> Float[np.ndarray, "document outcome"]:
-    """softmax(adjusted logits / T)."""
-    return softmax(logits / temperature)
+    return _refit(problems, selections, documents, candidates, context)
 
 
 def choose_thresholds(
     risks: Float[np.ndarray, "document outcome"], labels: np.ndarray
 ) -> Float[np.ndarray, " outcome"]:
-    """For each outcome against the rest the threshold that the labelled inner predictions choose."""
+    """The threshold of each outcome against the rest, chosen on labelled inner predictions."""
     known = labels >= 0
-    return np.array(
-        [choose_threshold(risks[known, index], labels[known] == index).value for index in range(risks.shape[1])]
-    )
+    return np.array([choose_threshold(risks[known, index], labels[known] == index) for index in range(risks.shape[1])])
 
 
-def _try(
-    attempt: Attempt, problems: Sequence[Problem], documents: Sequence[LabelledDocument], place: Place
-) -> list[list[Fitted]]:
-    """The inner fits of every problem."""
-    fits = [
-        Fit(
-            material=FoldMaterial(
+def _fit_inner(
+    candidate: ArmCandidate,
+    problems: Sequence[SelectionProblem],
+    documents: Sequence[LabelledDocument],
+    context: RunContext,
+) -> list[list[FitResult]]:
+    """The inner fits of one candidate, by problem."""
+    requests = [
+        FitRequest(
+            data=FoldData(
                 name=f"{problem.name}, inner fold {number + 1}",
                 seed=1000 * problem.seed + number + 1,
                 train=_pick(documents, split.train),
                 validation=_pick(documents, split.validation),
                 held_out=_families(documents, problem.test),
             ),
-            asked=_pick(documents, split.validation),
+            predict_on=_pick(documents, split.validation),
         )
         for problem in problems
         for number, split in enumerate(problem.inner)
     ]
-    found = [
+    results = [
         fit
-        for stack in fit_all(attempt, fits, place, title=f"{place.arm}, tuning, {attempt.candidate.name}")
+        for stack in fit_all(candidate, requests, context, title=f"{context.arm}, tuning, {candidate.settings.name}")
         for fit in stack.fits
     ]
     ends = np.cumsum([len(problem.inner) for problem in problems])[:-1]
-    return [list(part) for part in _split(found, ends.tolist())]
+    return [list(part) for part in _split(results, ends.tolist())]
 
 
-def _choose(
-    tried: Sequence[Sequence[Fitted]],
-    problem: Problem,
+def _select(
+    fits: Sequence[Sequence[FitResult]],
+    problem: SelectionProblem,
     documents: Sequence[LabelledDocument],
-    attempts: Sequence[Attempt],
-) -> Choice:
-    scores = [mean_score(fits) for fits in tried]
+    candidates: Sequence[ArmCandidate],
+) -> InnerSelection:
+    scores = [mean_score(results) for results in fits]
     best = int(np.argmax(scores))
-    recipe = attempts[best].recipe
+    spec = candidates[best].spec
     adjusted: dict[str, list[np.ndarray]] = {}
-    for split, fit in zip(problem.inner, tried[best], strict=True):
+    for split, fit in zip(problem.inner, fits[best], strict=True):
         train = _pick(documents, split.train)
         for task, logits in fit.logits.items():
-            prior = np.log(outcome_shares(recipe.outcomes, train)[task])
-            adjusted.setdefault(task, []).append(logits + recipe.objective.logit_adjustment * prior)
+            prior = np.log(outcome_shares(spec.outcomes, train)[task])
+            adjusted.setdefault(task, []).append(logits + spec.objective.logit_adjustment * prior)
     rows = tuple(row for split in problem.inner for row in split.validation)
     inner = InnerPredictions(rows=rows, logits={task: np.concatenate(parts) for task, parts in adjusted.items()})
-    tested = _pick(documents, rows)
-    return Choice(
-        attempt=best,
-        stop_at=max(1, round(float(np.median([fit.best_step for fit in tried[best]])))),
+    validation = _pick(documents, rows)
+    return InnerSelection(
+        candidate=best,
+        stop_at=max(1, round(float(np.median([fit.best_step for fit in fits[best]])))),
         scores=tuple(scores),
         inner=inner,
         temperatures={
-            task: fit_temperature(logits, read_labels(tested, task)) for task, logits in inner.logits.items()
+            task: fit_temperature(logits, read_labels(validation, task)) for task, logits in inner.logits.items()
         },
     )
 
 
 def _refit(
-    problems: Sequence[Problem],
-    choices: Sequence[Choice],
+    problems: Sequence[SelectionProblem],
+    selections: Sequence[InnerSelection],
     documents: Sequence[LabelledDocument],
-    attempts: Sequence[Attempt],
-    place: Place,
-) -> tuple[tuple[Solution, ...], tuple[FittedStack, ...]]:
-    solutions: dict[int, Solution] = {}
-    stacks: list[FittedStack] = []
-    for number, attempt in enumerate(attempts):
-        chosen = [at for at, choice in enumerate(choices) if choice.attempt == number]
-        fits = [_final_fit(problems[at], choices[at], documents) for at in chosen]
-        made = fit_all(attempt, fits, place, title=f"{place.arm}, refit, {attempt.candidate.name}") if fits else ()
-        stacks += made
-        fitted = [fit for stack in made for fit in stack.fits]
-        for at, fit, found in zip(chosen, fits, fitted, strict=True):
-            shares = outcome_shares(attempt.recipe.outcomes, fit.material.train)
-            adjustment = attempt.recipe.objective.logit_adjustment
-            solutions[at] = Solution(
-                choice=choices[at],
+    candidates: Sequence[ArmCandidate],
+    context: RunContext,
+) -> tuple[tuple[SelectionResult, ...], tuple[StackResult, ...]]:
+    results: dict[int, SelectionResult] = {}
+    stacks: list[StackResult] = []
+    for number, candidate in enumerate(candidates):
+        chosen = [at for at, selection in enumerate(selections) if selection.candidate == number]
+        requests = [_refit_request(problems[at], selections[at], documents) for at in chosen]
+        title = f"{context.arm}, refit, {candidate.settings.name}"
+        refits = fit_all(candidate, requests, context, title=title) if requests else ()
+        stacks += refits
+        fits = [fit for stack in refits for fit in stack.fits]
+        for at, request, fit in zip(chosen, requests, fits, strict=True):
+            shares = outcome_shares(candidate.spec.outcomes, request.data.train)
+            adjustment = candidate.spec.objective.logit_adjustment
+            results[at] = SelectionResult(
+                selection=selections[at],
+                request=request,
                 fit=fit,
-                fitted=found,
-                logits={task: logits + adjustment * np.log(shares[task]) for task, logits in found.logits.items()},
+                logits={task: logits + adjustment * np.log(shares[task]) for task, logits in fit.logits.items()},
             )
-    return tuple(solutions[at] for at in range(len(problems))), tuple(stacks)
+    return tuple(results[at] for at in range(len(problems))), tuple(stacks)
 
 
-def _final_fit(problem: Problem, choice: Choice, documents: Sequence[LabelledDocument]) -> Fit:
-    return Fit(
-        material=FoldMaterial(
+def _refit_request(
+    problem: SelectionProblem, selection: InnerSelection, documents: Sequence[LabelledDocument]
+) -> FitRequest:
+    return FitRequest(
+        data=FoldData(
             name=problem.name,
             seed=1000 * problem.seed,
             train=_pick(documents, problem.train),
-            stop_at=choice.stop_at,
+            stop_at=selection.stop_at,
             held_out=_families(documents, problem.test),
         ),
-        asked=_pick(documents, problem.test),
+        predict_on=_pick(documents, problem.test),
     )
 
 
@@ -199,6 +201,6 @@ def _families(documents: Sequence[LabelledDocument], rows: Sequence[int]) -> fro
     return frozenset(documents[row].family for row in rows)
 
 
-def _split(found: Sequence[Fitted], ends: Sequence[int]) -> list[Sequence[Fitted]]:
+def _split(results: Sequence[FitResult], ends: Sequence[int]) -> list[Sequence[FitResult]]:
     starts = [0, *ends]
-    return [found[start:end] for start, end in zip(starts, [*ends, len(found)], strict=True)]
+    return [results[start:end] for start, end in zip(starts, [*ends, len(results)], strict=True)]

@@ -44,7 +44,7 @@ class ReleaseRefusedError(ValueError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Release:
+class ReleaseParts:
     """What goes into a bundle."""
 
     network: Hilbert | Path  # a trained network, or one exported before
@@ -59,7 +59,7 @@ class Release:
     threads: int = 2
 
 
-def release(parts: Release, target: Path) -> Bundle:
+def release(parts: ReleaseParts, target: Path) -> Bundle:
     """Write the bundle `target`, check it as a service will, and open it; an older one is replaced only at the end.
 
     Raises ReleaseRefusedError, CardError, ParityError or BundleMisbehaves, and leaves nothing behind then.
@@ -82,7 +82,7 @@ def release(parts: Release, target: Path) -> Bundle:
     return open_bundle(target)
 
 
-def _refuse_misfits(parts: Release) -> None:
+def _refuse_misfits(parts: ReleaseParts) -> None:
     dims = (len(parts.calibration.audio_mean), len(parts.calibration.text_mean))
     if dims != tuple(read_description(parts.encoders / name).dim for name in (SPEECH, TEXT)):
         raise ReleaseRefusedError("the network was trained on features of another width than these encoders give")
@@ -90,7 +90,7 @@ def _refuse_misfits(parts: Release) -> None:
         raise ReleaseRefusedError("the calibration is of other tasks than the manifest names")
 
 
-def _write_documents(parts: Release, folder: Path) -> None:
+def _write_documents(parts: ReleaseParts, folder: Path) -> None:
     """Everything but the network, so that a wrong card is refused before the export takes its time."""
     for name in (SPEECH, TEXT):
         shutil.copytree(parts.encoders / name, folder / name)
@@ -103,14 +103,14 @@ def _write_documents(parts: Release, folder: Path) -> None:
     write_card(folder, render_card(folder, parts.manifest))
 
 
-def _write_network(parts: Release, file: Path) -> None:
+def _write_network(parts: ReleaseParts, file: Path) -> None:
     if isinstance(parts.network, Path):
         shutil.copyfile(parts.network, file)
     else:
         export_network(parts.network, tasks=[task.name for task in parts.manifest.tasks], file=file)
 
 
-def _write_golden(parts: Release, folder: Path) -> None:
+def _write_golden(parts: ReleaseParts, folder: Path) -> None:
     """Record the behaviour of the bundle as it stands, before there is a manifest to open it by."""
     draft = Bundle(folder=folder, digest="", manifest=parts.manifest, calibration=parts.calibration)
     with closing(open_graphs(draft, RuntimeOptions(threads=parts.threads))) as graphs:

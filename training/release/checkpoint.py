@@ -25,7 +25,7 @@ class CheckpointError(ValueError):
     """A checkpoint that cannot be released."""
 
 
-class Preparation(Settings):
+class PreparationSettings(Settings):
     """How the recordings were read and cut that the network was trained on; a bundle holds only for the same."""
 
     audio: AudioLimits = AudioLimits()
@@ -34,17 +34,17 @@ class Preparation(Settings):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Checkpoint:
+class ReleaseCheckpoint:
     """A trained network, ready for release; `about` says how it was made: digests of data and settings, seeds."""
 
     network: Hilbert
     description: NetworkDescription
     calibration: Calibration
-    preparation: Preparation
+    preparation: PreparationSettings
     about: dict[str, JsonValue] | None = None
 
 
-def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
+def save_checkpoint(folder: Path, checkpoint: ReleaseCheckpoint) -> None:
     """Write network.safetensors, network.json, calibration.json, preparation.json and, if there is any, about.json."""
     save(folder, checkpoint.network, checkpoint.description)
     _write(folder / CALIBRATION, checkpoint.calibration.model_dump_json(indent=2))
@@ -53,7 +53,7 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
         _write(folder / ABOUT, _ABOUT.dump_json(checkpoint.about, indent=2).decode())
 
 
-def load_checkpoint(folder: Path) -> Checkpoint:
+def load_checkpoint(folder: Path) -> ReleaseCheckpoint:
     """Read a checkpoint; without preparation.json its recordings were prepared with the default settings.
 
     Raises CheckpointError when a part is missing, malformed, or does not fit the others.
@@ -65,11 +65,13 @@ def load_checkpoint(folder: Path) -> Checkpoint:
         network, description = load(folder)
         calibration = Calibration.model_validate_json((folder / CALIBRATION).read_bytes())
         preparation, about = _optional(folder / PREPARATION), _optional(folder / ABOUT)
-        checkpoint = Checkpoint(
+        checkpoint = ReleaseCheckpoint(
             network=network,
             description=description,
             calibration=calibration,
-            preparation=Preparation() if preparation is None else Preparation.model_validate_json(preparation),
+            preparation=PreparationSettings()
+            if preparation is None
+            else PreparationSettings.model_validate_json(preparation),
             about=None if about is None else _ABOUT.validate_json(about),
         )
     except ValidationError as error:
@@ -80,7 +82,7 @@ def load_checkpoint(folder: Path) -> Checkpoint:
     return checkpoint
 
 
-def _refuse_misfits(checkpoint: Checkpoint) -> None:
+def _refuse_misfits(checkpoint: ReleaseCheckpoint) -> None:
     description, calibration = checkpoint.description, checkpoint.calibration
     if description.outcomes.keys() != calibration.tasks.keys():
         raise CheckpointError("the calibration is of other tasks than the network")

@@ -32,21 +32,26 @@ def cut_golden(audio: Path, transcript: Path, manifest: Manifest) -> SegmentChun
             audio=audio, transcript=transcript.read_bytes(), scratch=Path(scratch), limits=manifest.audio
         )
         segmentation = segment(recording, manifest.segments, manifest.quality)
-        found = [one for chunk in chunks(recording, segmentation) for one in chunk.segments if _whole(one)]
-    if segmentation.abstains or not found:
+        complete = [
+            material for chunk in chunks(recording, segmentation) for material in chunk.segments if _whole(material)
+        ]
+    if segmentation.abstains or not complete:
         raise GoldenUnusableError("the golden recording has no segment with both speech and words; take another one")
-    return SegmentChunk(segments=tuple(_shortened(_spread(found))))
+    return SegmentChunk(segments=tuple(_shortened(_spread(complete))))
 
 
-def _whole(one: SegmentMaterial) -> bool:
-    return bool(len(one.samples) and one.text.strip())
+def _whole(material: SegmentMaterial) -> bool:
+    return bool(len(material.samples) and material.text.strip())
 
 
-def _spread(found: Sequence[SegmentMaterial]) -> list[SegmentMaterial]:
-    last = len(found) - 1
-    return [found[at] for at in sorted({0, last // 2, last})]
+def _spread(complete: Sequence[SegmentMaterial]) -> list[SegmentMaterial]:
+    last = len(complete) - 1
+    return [complete[at] for at in sorted({0, last // 2, last})]
 
 
 def _shortened(chosen: Sequence[SegmentMaterial]) -> list[SegmentMaterial]:
     lengths = [int(seconds * SAMPLE_RATE) for seconds in SECONDS[: len(chosen)]]
-    return [replace(one, samples=one.samples[:length].copy()) for one, length in zip(chosen, lengths, strict=True)]
+    return [
+        replace(material, samples=material.samples[:length].copy())
+        for material, length in zip(chosen, lengths, strict=True)
+    ]

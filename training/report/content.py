@@ -22,7 +22,7 @@ class Paragraph:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Table:
+class ReportTable:
     """Rows under a head; the first cell of a row is its header."""
 
     caption: Text
@@ -43,7 +43,7 @@ class Figure:
     kind: str = "figure"
 
 
-Block = Paragraph | Table | Figure
+Block = Paragraph | ReportTable | Figure
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

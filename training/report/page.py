@@ -7,16 +7,16 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from training.evaluation.evidence import Evidence
 from training.evaluation.measures import Measures
 from training.report.content import Section
-from training.report.sections.contributions import tell_contributions
-from training.report.sections.decisions import tell_decisions
-from training.report.sections.discrimination import tell_discrimination
-from training.report.sections.line_up import tell_line_up
-from training.report.sections.participants import tell_participants
-from training.report.sections.probabilities import tell_probabilities
-from training.report.sections.representation import tell_oddness, tell_representation
-from training.report.sections.sets import tell_sets
-from training.report.sections.subgroups import tell_subgroups
-from training.report.sections.training_run import tell_making, tell_training
+from training.report.sections.contributions import render_contributions
+from training.report.sections.decisions import render_decisions
+from training.report.sections.discrimination import render_discrimination
+from training.report.sections.model_comparison import render_model_comparison
+from training.report.sections.participants import render_participants
+from training.report.sections.probabilities import render_probabilities
+from training.report.sections.representation import render_out_of_distribution, render_representation
+from training.report.sections.sets import render_sets
+from training.report.sections.subgroups import render_subgroups
+from training.report.sections.training_run import render_provenance, render_training
 from training.report.tripod import ChecklistEntry
 
 
@@ -25,7 +25,7 @@ def render_page(evidence: Evidence, measures: Measures, checklist: tuple[Checkli
     template = _environment().get_template("report.html.j2")
     return template.render(
         measures=measures,
-        sections=tell_sections(evidence, measures),
+        sections=render_sections(evidence, measures),
         checklist=checklist,
         synthetic=is_synthetic(measures),
     )
@@ -42,21 +42,21 @@ def is_synthetic(measures: Measures) -> bool:
     return measures.about.get("demonstration") is True
 
 
-def tell_sections(evidence: Evidence, measures: Measures) -> tuple[Section, ...]:
+def render_sections(evidence: Evidence, measures: Measures) -> tuple[Section, ...]:
     """The sections in their order."""
     return (
-        tell_participants(measures),
-        tell_discrimination(evidence, measures),
-        tell_line_up(measures),
-        tell_probabilities(measures),
-        tell_decisions(measures),
-        tell_sets(measures),
-        tell_subgroups(measures),
-        tell_contributions(evidence, measures),
-        tell_representation(evidence, measures),
-        tell_oddness(evidence, measures),
-        tell_training(evidence),
-        tell_making(measures),
+        render_participants(measures),
+        render_discrimination(evidence, measures),
+        render_model_comparison(measures),
+        render_probabilities(measures),
+        render_decisions(measures),
+        render_sets(measures),
+        render_subgroups(measures),
+        render_contributions(evidence, measures),
+        render_representation(evidence, measures),
+        render_out_of_distribution(evidence, measures),
+        render_training(evidence),
+        render_provenance(measures),
     )
 
 

@@ -27,7 +27,7 @@ class ChecklistEntry:
 def fill_checklist(evidence: Evidence, measures: Measures) -> tuple[ChecklistEntry, ...]:
     """Every item in its order."""
     synthetic = measures.about.get("demonstration") is True
-    known = {**_tell_data(measures), **_tell_methods(evidence, measures), **_tell_results(measures)}
+    known = {**_data_items(measures), **_methods_items(evidence, measures), **_results_items(measures)}
     if synthetic:
         known |= dict.fromkeys(_BY_PROGRAM, _SYNTHETIC)
     return tuple(
@@ -40,9 +40,9 @@ def fill_checklist(evidence: Evidence, measures: Measures) -> tuple[ChecklistEnt
     )
 
 
-def _tell_data(measures: Measures) -> Mapping[str, str]:
+def _data_items(measures: Measures) -> Mapping[str, str]:
     counts = measures.counts
-    cases = _list({one.outcome: one.documents for one in counts.outcomes})
+    cases = _list({outcome.outcome: outcome.documents for outcome in counts.outcomes})
     excluded = _list(counts.excluded) or "nobody"
     source = f"{_SYNTHETIC} " if measures.about.get("demonstration") is True else ""
     return {
@@ -67,7 +67,7 @@ def _tell_data(measures: Measures) -> Mapping[str, str]:
     }
 
 
-def _tell_methods(evidence: Evidence, measures: Measures) -> Mapping[str, str]:
+def _methods_items(evidence: Evidence, measures: Measures) -> Mapping[str, str]:
     counts, hilbert = measures.counts, measures.line_up.arms[0]
     resamples = measures.settings.bootstrap.resamples
     parts = ", ".join(sorted(evidence.subgroups)) or "none"
@@ -96,7 +96,7 @@ def _tell_methods(evidence: Evidence, measures: Measures) -> Mapping[str, str]:
     }
 
 
-def _tell_results(measures: Measures) -> Mapping[str, str]:
+def _results_items(measures: Measures) -> Mapping[str, str]:
     folds, saved = measures.discrimination.folds, measures.risks.temperature.log_loss_saved
     parts = "; ".join(f"{part.part}: {_range(part.documents)} documents" for part in measures.counts.parts)
     demonstration = measures.about.get("demonstration") is True

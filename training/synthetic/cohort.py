@@ -27,7 +27,7 @@ def write_cohort(folder: Path, seed: int, settings: CohortSettings) -> Path:
     """Writes audio, transcripts (WebVTT and JSON) and `manifest.csv`, whose path it returns."""
     for name in ("audio", "transcripts"):
         (folder / name).mkdir(parents=True, exist_ok=True)
-    rows = (_write_interview(folder, one, seed, settings) for one in cohort(seed, settings))
+    rows = (_write_interview(folder, interview, seed, settings) for interview in cohort(seed, settings))
     return write_manifest(folder / "manifest.csv", rows, tasks=(TASK,), notes=(CARRIER,))
 
 

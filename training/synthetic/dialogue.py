@@ -31,7 +31,7 @@ _COMMA = re.compile(r"(?<=,) ")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Utterance:
+class SpokenUtterance:
     """A sentence with its times in the recording, in seconds."""
 
     start: float
@@ -46,11 +46,11 @@ class Interview:
 
     speaker: Speaker
     audio: Int16[np.ndarray, " sample"]
-    utterances: tuple[Utterance, ...]
+    utterances: tuple[SpokenUtterance, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class _Piece:
+class _AudioPiece:
     """A stretch of sound at the rate espeak-ng speaks, and the sentence it says, if any."""
 
     samples: Int16[np.ndarray, " sample"]
@@ -79,7 +79,7 @@ def converse(speaker: Speaker, *, seed: int, turns: int) -> tuple[str, ...]:
     )
 
 
-def _dialogue(speaker: Speaker, seconds: float, chance: np.random.Generator) -> Iterator[_Piece]:
+def _dialogue(speaker: Speaker, seconds: float, chance: np.random.Generator) -> Iterator[_AudioPiece]:
     spoken, turn = 0, 0
     order = chance.permutation(len(TOPICS))
     yield _silence(0.4)
@@ -87,10 +87,10 @@ def _dialogue(speaker: Speaker, seconds: float, chance: np.random.Generator) -> 
         topic = TOPICS[int(order[turn % len(order)])]
         question = ask(topic, chance)
         voiced = _louder(_trim(speak(question, _INTERVIEWER_VOICE)), _INTERVIEWER_DECIBELS)
-        yield _Piece(voiced, INTERVIEWER, question)
+        yield _AudioPiece(voiced, INTERVIEWER, question)
         yield _silence(float(chance.uniform(*_TURN_PAUSE)))
         for sentence in answer(topic, speaker.marker_rates, chance):
-            piece = _Piece(_say(sentence, speaker, chance), PARTICIPANT, sentence)
+            piece = _AudioPiece(_say(sentence, speaker, chance), PARTICIPANT, sentence)
             spoken += len(piece.samples)
             yield piece
             yield _silence(speaker.prosody.pause * float(chance.lognormal(0.0, 0.3)))
@@ -125,13 +125,13 @@ def _hesitate(sentence: str, probability: float, chance: np.random.Generator) ->
     return " ".join([*words[:middle], "…,", *words[middle:]]).replace(" …,", "…,")
 
 
-def _time(pieces: list[_Piece], seconds: float) -> Iterator[Utterance]:
+def _time(pieces: list[_AudioPiece], seconds: float) -> Iterator[SpokenUtterance]:
     """The sentences with their times; `seconds` is the recording's length, which bounds the last."""
     position = 0
     for piece in pieces:
         start, position = position, position + len(piece.samples)
         if piece.text:
-            yield Utterance(
+            yield SpokenUtterance(
                 start=round(start / SPOKEN_RATE, 3),
                 end=round(min(position / SPOKEN_RATE, seconds), 3),
                 speaker=piece.speaker,
@@ -139,8 +139,8 @@ def _time(pieces: list[_Piece], seconds: float) -> Iterator[Utterance]:
             )
 
 
-def _silence(seconds: float) -> _Piece:
-    return _Piece(np.zeros(round(seconds * SPOKEN_RATE), dtype=np.int16))
+def _silence(seconds: float) -> _AudioPiece:
+    return _AudioPiece(np.zeros(round(seconds * SPOKEN_RATE), dtype=np.int16))
 
 
 def _trim(samples: Int16[np.ndarray, " sample"]) -> Int16[np.ndarray, " sample"]:

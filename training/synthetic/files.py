@@ -12,7 +12,7 @@ import av
 import numpy as np
 from jaxtyping import Int16
 
-from training.synthetic.dialogue import SAMPLE_RATE, Utterance
+from training.synthetic.dialogue import SAMPLE_RATE, SpokenUtterance
 
 _FRAME = 4096
 AudioKind = Literal["flac", "mp3", "opus", "m4a"]
@@ -52,15 +52,18 @@ def _frames(samples: Int16[np.ndarray, " sample"]) -> Iterator[av.AudioFrame]:
         yield frame
 
 
-def write_webvtt(path: Path, utterances: Iterable[Utterance]) -> None:
+def write_webvtt(path: Path, utterances: Iterable[SpokenUtterance]) -> None:
     """Writes a transcript as WebVTT with a voice tag on every cue."""
-    cues = [f"{_stamp(one.start)} --> {_stamp(one.end)}\n<v {one.speaker}>{one.text}</v>\n" for one in utterances]
+    cues = [
+        f"{_stamp(utterance.start)} --> {_stamp(utterance.end)}\n<v {utterance.speaker}>{utterance.text}</v>\n"
+        for utterance in utterances
+    ]
     path.write_text("WEBVTT\n\n" + "\n".join(cues), encoding="utf-8")
 
 
-def write_utterances(path: Path, utterances: Iterable[Utterance]) -> None:
+def write_utterances(path: Path, utterances: Iterable[SpokenUtterance]) -> None:
     """Writes a transcript as JSON utterances with `start`, `end`, `speaker` and `text`."""
-    document = [asdict(one) for one in utterances]
+    document = [asdict(utterance) for utterance in utterances]
     path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
 
 

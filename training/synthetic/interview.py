@@ -16,7 +16,7 @@ EXAMPLE_SEED = 4242
 def example_interview() -> Interview:
     """The interview in `examples/`: the first speaker whose depressive outcome is planted in voice and words."""
     speakers = draw_speakers(EXAMPLE_SEED, CohortSettings(speakers=60))
-    chosen = next(one for one in speakers if (one.outcome, one.carrier) == ("depressive", "both"))
+    chosen = next(speaker for speaker in speakers if (speaker.outcome, speaker.carrier) == ("depressive", "both"))
     return record(chosen, seed=EXAMPLE_SEED, seconds=150.0)
 
 

@@ -28,12 +28,12 @@ WINDOW, HOP = 400, 320
 _MEL_BANDS = 40
 _SLOPE_FRAMES = 3
 _MASKED_WEIGHT = 0.7  # HuBERT's alpha: what remains goes to the frames left visible, which hastens the start
-IGNORED = -100  # a target that nothing asks for
+IGNORE_INDEX = -100  # a target that nothing asks for
 _CLUSTER_SAMPLE = 60_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
+class PretrainingLosses:
     """Mean loss of the first and last tenth of the steps, in nats."""
 
     before: float
@@ -47,7 +47,7 @@ def train_text_encoder(
     settings: TextEncoderSettings,
     *,
     seed: int,
-) -> Progress:
+) -> PretrainingLosses:
     """Trains in place by masked language modelling."""
     chance = np.random.default_rng(seed)
     torch.manual_seed(seed)
@@ -58,7 +58,7 @@ def train_text_encoder(
         batch = tokenizer(drawn, padding=True, truncation=True, max_length=settings.tokens, return_tensors="pt")
         masked, targets = mask_tokens(batch["input_ids"], tokenizer, share=settings.mask_share)
         logits = encoder(input_ids=masked, attention_mask=batch["attention_mask"]).logits
-        loss = cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=IGNORED)
+        loss = cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=IGNORE_INDEX)
         losses.append(step(loss, encoder, optimiser, schedule))
     encoder.eval()
     return summarise(losses)
@@ -74,7 +74,7 @@ def mask_tokens(
     mask = tokenizer.mask_token_id
     if mask is None:  # T5 has no token for it, but sentinels
         mask = tokenizer.convert_tokens_to_ids(MASK_TOKEN)
-    return tokens.masked_fill(hidden, mask), tokens.masked_fill(~chosen, IGNORED)
+    return tokens.masked_fill(hidden, mask), tokens.masked_fill(~chosen, IGNORE_INDEX)
 
 
 def train_speech_encoder(
@@ -83,14 +83,14 @@ def train_speech_encoder(
     settings: SpeechEncoderSettings,
     *,
     seed: int,
-) -> Progress:
+) -> PretrainingLosses:
     """Trains in place by masked prediction of the clusters of log-mel frames.
 
     Recordings are normalised to mean 0 and variance 1, at 16 kHz, each longer than `settings.crop_seconds`.
     """
     chance = np.random.default_rng(seed)
     torch.manual_seed(seed)
-    labels = cluster_frames([spectral_frames(one) for one in recordings], settings.clusters, seed=seed)
+    labels = cluster_frames([spectral_frames(recording) for recording in recordings], settings.clusters, seed=seed)
     network = nn.ModuleList([encoder, nn.Linear(settings.hidden, settings.clusters)])
     optimiser, schedule = optimise(network, settings.learning_rate, settings.steps)
     losses: list[float] = []
@@ -143,7 +143,7 @@ def cluster_frames(
     drawn = np.random.default_rng(seed).permutation(len(every))[:_CLUSTER_SAMPLE]
     means = MiniBatchKMeans(clusters, random_state=seed, batch_size=4096, n_init=3, max_iter=30)
     means.fit((every[drawn] - centre) / scale)
-    return [means.predict((one - centre) / scale) for one in frames]
+    return [means.predict((recording - centre) / scale) for recording in frames]
 
 
 def draw_spans(
@@ -180,8 +180,8 @@ def masked_prediction(
     logits: Float[Tensor, "crop frame cluster"], targets: Int[Tensor, "crop frame"], masked: Tensor
 ) -> Float[Tensor, ""]:
     """Cross-entropy of masked frames and, with less weight, of the others; a frame of target -100 counts in neither."""
-    hidden = cross_entropy(logits[masked], targets[masked], ignore_index=IGNORED)
-    visible = cross_entropy(logits[~masked], targets[~masked], ignore_index=IGNORED)
+    hidden = cross_entropy(logits[masked], targets[masked], ignore_index=IGNORE_INDEX)
+    visible = cross_entropy(logits[~masked], targets[~masked], ignore_index=IGNORE_INDEX)
     return _MASKED_WEIGHT * hidden + (1 - _MASKED_WEIGHT) * visible
 
 
@@ -209,7 +209,7 @@ def step(
     return float(loss.detach())
 
 
-def summarise(losses: Sequence[float]) -> Progress:
+def summarise(losses: Sequence[float]) -> PretrainingLosses:
     """Where the loss began and ended."""
     tenth = max(1, len(losses) // 10)
-    return Progress(before=float(np.mean(losses[:tenth])), after=float(np.mean(losses[-tenth:])))
+    return PretrainingLosses(before=float(np.mean(losses[:tenth])), after=float(np.mean(losses[-tenth:])))

@@ -182,7 +182,7 @@ def _apportion(shares: Sequence[float], total: int) -> list[int]:
 def _assign_carriers(outcomes: Sequence[str], chance: np.random.Generator) -> list[Carrier]:
     carriers: list[Carrier] = ["none"] * len(outcomes)
     for outcome in OUTCOMES[1:]:
-        members = chance.permutation([row for row, found in enumerate(outcomes) if found == outcome])
+        members = chance.permutation([row for row, carried in enumerate(outcomes) if carried == outcome])
         for turn, row in enumerate(members):
             carriers[row] = CARRIERS[turn % len(CARRIERS)]
     return carriers

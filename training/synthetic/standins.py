@@ -46,7 +46,7 @@ def make_standin(architecture: str, folder: Path, settings: StandinSettings, rep
 def _make_hubert(folder: Path, settings: StandinSettings, report: Report) -> None:
     """Speaks the recordings, trains the speech encoder on them and writes its checkpoint."""
     encoder = build_speech_encoder(settings.speech, seed=settings.seed)
-    recordings = [normalise(one) for one in _speak(settings)]
+    recordings = [normalise(samples) for samples in _speak(settings)]
     progress = train_speech_encoder(encoder, recordings, settings.speech, seed=settings.seed)
     report(f"speech encoder: masked prediction loss {progress.before:.3f} -> {progress.after:.3f}")
     save_speech_encoder(encoder, folder)
@@ -55,7 +55,7 @@ def _make_hubert(folder: Path, settings: StandinSettings, report: Report) -> Non
 def _make_whisper(folder: Path, settings: StandinSettings, report: Report) -> None:
     """Speaks the recordings, trains Whisper's encoder on them and writes its checkpoint."""
     model, front_end = build_whisper(settings.whisper, seed=settings.seed), build_front_end(settings.whisper)
-    recordings = [one / np.float32(FULL_SCALE) for one in _speak(settings)]
+    recordings = [samples / np.float32(FULL_SCALE) for samples in _speak(settings)]
     progress = train_whisper(model, front_end, recordings, settings.whisper, seed=settings.seed)
     report(f"whisper encoder: masked prediction loss {progress.before:.3f} -> {progress.after:.3f}")
     save_whisper(model, front_end, folder)
@@ -84,7 +84,7 @@ def _make_t5(folder: Path, settings: StandinSettings, report: Report) -> None:
 def _speak(settings: StandinSettings) -> list[Float32[np.ndarray, " sample"]]:
     """Interviews at 16 kHz, in the steps of 16 bits that they are kept in."""
     speakers = CohortSettings(speakers=settings.speakers, seconds=settings.seconds)
-    return [one.audio.astype(np.float32) for one in cohort(settings.seed, speakers)]
+    return [interview.audio.astype(np.float32) for interview in cohort(settings.seed, speakers)]
 
 
 def _write(settings: StandinSettings) -> list[str]:

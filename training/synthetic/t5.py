@@ -75,7 +75,7 @@ def _pieces(learner: Tokenizer) -> list[tuple[str, float]]:
     least = min(learnt.values())
     rare = {piece for piece, score in learnt.items() if len(piece) == 1 and score < least + _RARE}
     scored = [(piece, round(least if piece in rare else score, _DIGITS)) for piece, score in learnt.items()]
-    return [(piece, 0.0) for piece in SPECIAL_TOKENS] + sorted(scored, key=lambda one: (-one[1], one[0]))
+    return [(piece, 0.0) for piece in SPECIAL_TOKENS] + sorted(scored, key=lambda piece: (-piece[1], piece[0]))
 
 
 def build_t5_encoder(settings: TextEncoderSettings, *, vocabulary: int, seed: int) -> TokenPredictor:

@@ -19,10 +19,10 @@ from model.encoders.encoder import Waveform
 from training.config import WhisperSettings
 from training.synthetic.pretraining import (
     HOP,
-    IGNORED,
+    IGNORE_INDEX,
     SAMPLE_RATE,
     WINDOW,
-    Progress,
+    PretrainingLosses,
     cluster_frames,
     draw_spans,
     masked_prediction,
@@ -78,14 +78,14 @@ def train_whisper(
     settings: WhisperSettings,
     *,
     seed: int,
-) -> Progress:
+) -> PretrainingLosses:
     """Trains the encoder in place by masked prediction of the clusters of log-mel frames.
 
     Recordings are at 16 kHz in [-1, 1], each longer than `settings.shortest_seconds`.
     """
     chance = np.random.default_rng(seed)
     torch.manual_seed(seed)
-    labels = cluster_frames([_centred_frames(one) for one in recordings], settings.clusters, seed=seed)
+    labels = cluster_frames([_centred_frames(samples) for samples in recordings], settings.clusters, seed=seed)
     network = nn.ModuleList([model.encoder, nn.Linear(settings.hidden, settings.clusters)])
     optimiser, schedule = optimise(network, settings.learning_rate, settings.steps)
     losses: list[float] = []
@@ -113,7 +113,7 @@ def _draw(
     window = settings.window_seconds * SAMPLE_RATE // HOP
     shortest = int(settings.shortest_seconds * SAMPLE_RATE) // HOP
     waveforms = []
-    targets = np.full((settings.batch, window), IGNORED)
+    targets = np.full((settings.batch, window), IGNORE_INDEX)
     masked = np.zeros((settings.batch, window), dtype=np.bool_)
     for row, drawn in enumerate(chance.integers(len(recordings), size=settings.batch)):
         frames = int(chance.integers(shortest, min(window, len(labels[drawn])) + 1))

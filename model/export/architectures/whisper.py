@@ -96,9 +96,9 @@ class WhisperFeatures(nn.Module):
         return nn.functional.pad(heard, (0, wanted - waveform.shape[1]))  # type: ignore[arg-type] # symbolic
 
 
-def least(one: int | torch.SymInt, other: int | torch.SymInt) -> int | torch.SymInt:
+def least(left: int | torch.SymInt, right: int | torch.SymInt) -> int | torch.SymInt:
     """The smaller of two lengths, which may be symbolic while a graph is traced."""
-    smaller: int | torch.SymInt = torch.sym_min(one, other)  # type: ignore[no-untyped-call]
+    smaller: int | torch.SymInt = torch.sym_min(left, right)  # type: ignore[no-untyped-call]
     return smaller
 
 

@@ -35,7 +35,7 @@ def spell_out_rounding(model: ir.Model) -> None:
     would go unseen. Here each such node is a float32 node between casts that it has to keep.
     """
     graph = model.graph
-    for node in [one for one in graph if one.op_type not in _FIXED]:
+    for node in [candidate for candidate in graph if candidate.op_type not in _FIXED]:
         for position, value in enumerate(node.inputs):
             if value is not None and value.dtype == ir.DataType.FLOAT16:
                 node.replace_input_with(position, _cast_before(graph, node, value, f"{node.name}.read{position}"))

@@ -35,8 +35,15 @@ def find_regions(graph: ir.Graph) -> Regions:
     """
     attention = [node for node in graph if node.op_type in ATTENTION]
     # Where attention is written out, its values join after the softmax.
-    joined = [node for one in attention if one.op_type == "Softmax" for node in one.successors()]
-    projections = {node for one in (*attention, *joined) for node in _upstream(one) if is_product(node)}
+    joined = [
+        node
+        for attention_node in attention
+        if attention_node.op_type == "Softmax"
+        for node in attention_node.successors()
+    ]
+    projections = {
+        node for attention_node in (*attention, *joined) for node in _upstream(attention_node) if is_product(node)
+    }
     if not projections:
         raise UnsupportedEncoder("there is no transformer in the graph that could be made smaller")
     after = _reached(projections, _successors)
@@ -88,14 +95,14 @@ def _adds_to_stream(node: ir.Node) -> bool:
 
 def _ends_feed_forward(node: ir.Node) -> bool:
     """A product that adds to the stream and does not come from an attention."""
-    return _adds_to_stream(node) and not any(found.op_type in ATTENTION for found in _upstream(node))
+    return _adds_to_stream(node) and not any(ancestor.op_type in ATTENTION for ancestor in _upstream(node))
 
 
 def _upstream(node: ir.Node) -> set[ir.Node]:
     """All that a node is made of, up to the nearest products."""
 
-    def step(found: ir.Node) -> Iterable[ir.Node]:
-        return () if is_product(found) and found is not node else found.predecessors()
+    def step(ancestor: ir.Node) -> Iterable[ir.Node]:
+        return () if is_product(ancestor) and ancestor is not node else ancestor.predecessors()
 
     return _reached([node], step)
 
@@ -109,16 +116,16 @@ def _predecessors(node: ir.Node) -> Iterable[ir.Node]:
 
 
 def _successors_up_to_products(node: ir.Node) -> Iterator[ir.Node]:
-    return (found for found in node.successors() if not is_product(found))
+    return (ancestor for ancestor in node.successors() if not is_product(ancestor))
 
 
 def _reached(start: Iterable[ir.Node], step: Callable[[ir.Node], Iterable[ir.Node]]) -> set[ir.Node]:
     """All nodes that can be reached by steps from some, these included."""
-    found = set(start)
-    waiting = deque(found)
+    reached = set(start)
+    waiting = deque(reached)
     while waiting:
         for node in step(waiting.popleft()):
-            if node not in found:
-                found.add(node)
+            if node not in reached:
+                reached.add(node)
                 waiting.append(node)
-    return found
+    return reached

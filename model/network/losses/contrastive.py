@@ -58,11 +58,11 @@ def measure_recall(
     rivals = candidates & ~itself
     similarity = anchor @ target.T
     best_rival = torch.where(rivals, similarity, -torch.inf).amax(dim=1)
-    found = (similarity.diagonal() > best_rival).to(anchor.dtype)
+    hits = (similarity.diagonal() > best_rival).to(anchor.dtype)
     measured = rivals.any(dim=1)
     chance = 1 / (1 + rivals.sum(dim=1)).to(anchor.dtype)
     undefined = torch.where(measured.any(), 0.0, torch.nan)
-    return Recall(at_1=mean_over(found, measured) + undefined, chance=mean_over(chance, measured) + undefined)
+    return Recall(at_1=mean_over(hits, measured) + undefined, chance=mean_over(chance, measured) + undefined)
 
 
 def _surprise(similarity: Float[Tensor, "document document"], candidates: Candidates) -> Float[Tensor, ""]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from service.admission.queue_position import Standing
+from service.admission.queue_position import QueuePosition
 from service.api.schemas.assessments import (
     EXAMPLE_ID,
     AssessmentPage,
@@ -119,7 +119,7 @@ def _assessment(state: State, *, segments_total: int | None) -> Assessment:
     )
 
 
-QUEUE_POSITION = Standing(position=3, eta_seconds=71.5)
+QUEUE_POSITION = QueuePosition(position=3, eta_seconds=71.5)
 QUEUED_ASSESSMENT: AssessmentView = assessment_view(
     _assessment(State.QUEUED, segments_total=None), None, QUEUE_POSITION
 )

@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
-from service.admission.queue_position import Standing, ask_again_after
+from service.admission.queue_position import QueuePosition, poll_after_seconds
 from service.api.admission import AdmittedSubmission, AdmittedSubmissionDep
 from service.api.dependencies import CallerDep, Components, ComponentsDep, RequestIdDep
 from service.api.intake.body import refuse_oversized
@@ -112,7 +112,7 @@ async def create_assessment(
     received = await receive_submission(request, assessment_id, submission.caller, components)
     order = partial(_new_assessment, assessment_id, request_id, received)
     try:
-        assessment, standing = await run_in_threadpool(_store_assessment, components, submission, order, received)
+        assessment, queue_position = await run_in_threadpool(_store_assessment, components, submission, order, received)
     except Exception as error:
         await discard_if_refused(error, assessment_id, components.objects)
         raise
@@ -120,8 +120,8 @@ async def create_assessment(
     response.headers["Location"] = assessment_path(assessment_id)
     await run_in_threadpool(submission.mark_accepted, assessment)
     if wait.seconds is None:
-        _set_retry_after(response, standing)
-        return assessment_view(assessment, None, standing)
+        _set_retry_after(response, queue_position)
+        return assessment_view(assessment, None, queue_position)
     await wait.until_final(assessment)
     return await run_in_threadpool(_view_after_wait, components, submission.caller, assessment, response)
 
@@ -144,7 +144,7 @@ def list_assessments(
     with components.database.reading() as session:
         page = AssessmentRepository(session, caller).page(limit=limit, cursor=cursor, state=state)
     response.headers["Cache-Control"] = "no-store"
-    items = tuple(assessment_summary(item, components.outlook.of(item)) for item in page.items)
+    items = tuple(assessment_summary(item, components.queue_positions.position_of(item)) for item in page.items)
     return AssessmentPage(items=items, next_cursor=page.next_cursor)
 
 
@@ -196,23 +196,23 @@ def _store_assessment(
     submission: AdmittedSubmission,
     order: Callable[[str, Priority], NewAssessment],
     received: ReceivedSubmission,
-) -> tuple[Assessment, Standing]:
+) -> tuple[Assessment, QueuePosition]:
     priority = submission.priority_of(received.metadata)
     model = find_model(components.database, received.metadata.task)
 
-    components.outlook.snapshot()  # refreshed here if it is old, not while the transaction is open
-    standing = Standing()
+    components.queue_positions.snapshot()  # refreshed here if it is old, not while the transaction is open
+    queue_position = QueuePosition()
 
-    def store_response(session: Session, assessment: Assessment) -> None:
-        nonlocal standing
-        standing = components.outlook.of(assessment)
-        body = assessment_view(assessment, None, standing).model_dump_json()
+    def answered(session: Session, assessment: Assessment) -> None:
+        nonlocal queue_position
+        queue_position = components.queue_positions.position_of(assessment)
+        body = assessment_view(assessment, None, queue_position).model_dump_json()
         response = StoredResponse(status=202, location=assessment_path(assessment.id), body=body)
         submission.idempotency.complete(session, received.digest, response)
 
     ordered = order(model.bundle, priority)
-    assessment = submit(components.database, submission.caller, ordered, uploads=received.uploads, then=store_response)
-    return assessment, standing
+    assessment = submit(components.database, submission.caller, ordered, uploads=received.uploads, then=answered)
+    return assessment, queue_position
 
 
 def _new_assessment(
@@ -238,7 +238,7 @@ def _view_after_wait(
     try:
         return _current_view(components, caller, assessment.id, response)
     except (SQLAlchemyError, AssessmentNotFound):
-        _set_retry_after(response, Standing())
+        _set_retry_after(response, QueuePosition())
         return assessment_view(assessment, None)
 
 
@@ -250,16 +250,16 @@ def _find_assessment(components: Components, caller: Caller, assessment_id: str)
 def _current_view(components: Components, caller: Caller, assessment_id: str, response: Response) -> AssessmentView:
     assessment = _find_assessment(components, caller, assessment_id)
     result = None if assessment.result_key is None else _read_result(components, assessment.result_key)
-    standing = components.outlook.of(assessment)
+    queue_position = components.queue_positions.position_of(assessment)
     response.headers["Cache-Control"] = "no-store"
     if not assessment.state.final:
-        _set_retry_after(response, standing)
-    return assessment_view(assessment, result, standing)
+        _set_retry_after(response, queue_position)
+    return assessment_view(assessment, result, queue_position)
 
 
-def _set_retry_after(response: Response, standing: Standing) -> None:
+def _set_retry_after(response: Response, queue_position: QueuePosition) -> None:
     response.headers["Cache-Control"] = "no-store"
-    response.headers["Retry-After"] = str(ask_again_after(standing))
+    response.headers["Retry-After"] = str(poll_after_seconds(queue_position))
 
 
 def _read_result(components: Components, key: str) -> Result:

@@ -82,7 +82,7 @@ async def _events(components: Components, present: AssessmentChange, *, seen: bo
 
 def _event(change: AssessmentChange) -> bytes:
     return format_sse_event(
-        data_str=assessment_summary(change.assessment, change.standing).model_dump_json(),
+        data_str=assessment_summary(change.assessment, change.queue_position).model_dump_json(),
         event="end" if change.assessment.state.final else "progress",
         id=str(change.assessment.version),
         retry=RECONNECT_MILLISECONDS,
@@ -92,7 +92,7 @@ def _event(change: AssessmentChange) -> bytes:
 def _current_state(components: Components, caller: Caller, assessment_id: str) -> AssessmentChange:
     with components.database.reading() as session:
         assessment = AssessmentRepository(session, caller).get(assessment_id)
-    return AssessmentChange(assessment=assessment, standing=components.outlook.of(assessment))
+    return AssessmentChange(assessment=assessment, queue_position=components.queue_positions.position_of(assessment))
 
 
 def _parse_event_id(event_id: str | None) -> int | None:

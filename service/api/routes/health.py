@@ -10,8 +10,8 @@ from service.api.openapi.problems import problem_responses
 from service.api.schemas.assessments import Health
 from service.errors.tree import FieldProblem
 from service.errors.unavailable import NotReady
-from service.maintenance.coverage import gaps
-from service.task_queue.publisher import QueueUnreachable
+from service.maintenance.coverage import unserved_queues
+from service.task_queue.publisher import BrokerUnreachable
 
 NO_WORKER = "no worker is ready"
 MODEL_MISMATCH = "no worker has the model that others prepare for: replace the workers of all queues"
@@ -57,7 +57,7 @@ def healthy(components: ComponentsDep) -> Health:
 def _missing_workers(components: Components) -> list[FieldProblem]:
     try:
         with components.database.reading() as session:
-            uncovered = gaps(session, components.settings.silence)
+            uncovered = unserved_queues(session, components.settings.worker_timeout)
     except SQLAlchemyError:
         return [FieldProblem(location="database", reason="does not answer")]
     reasons = {f"worker.{gap.queue}": NO_WORKER if gap.model is None else MODEL_MISMATCH for gap in uncovered}
@@ -66,7 +66,7 @@ def _missing_workers(components: Components) -> list[FieldProblem]:
 
 def _missing_queue(components: Components) -> list[FieldProblem]:
     try:
-        components.doorbell.check()
-    except QueueUnreachable:
+        components.publisher.check()
+    except BrokerUnreachable:
         return [FieldProblem(location="queue", reason="is not reachable")]
     return []

@@ -245,4 +245,4 @@ def _upload_headers(upload: StoredUpload, settings: Settings) -> dict[str, str]:
 
 
 def _expires_at(upload: StoredUpload, settings: Settings) -> datetime | None:
-    return None if upload.used_by is not None else upload.updated_at + settings.upload_age
+    return None if upload.used_by is not None else upload.updated_at + settings.upload_ttl

@@ -160,7 +160,7 @@ def rotate_secret(
         return idempotency.replay(EMPTY_BODY_DIGEST)
 
     def rotate(session: Session) -> WebhookWithSecret:
-        issued = WebhookRepository(session, caller).rotate(webhook_id, components.settings.webhook_rotation)
+        issued = WebhookRepository(session, caller).rotate(webhook_id, components.settings.webhook_secret_overlap)
         view = webhook_with_secret(issued)
         idempotency.complete(
             session, EMPTY_BODY_DIGEST, StoredResponse(status=200, location=None, body=view.model_dump_json())

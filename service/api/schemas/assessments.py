@@ -7,13 +7,13 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from service.admission.queue_position import Standing
+from service.admission.queue_position import QueuePosition
 from service.assessments.result import Result
 from service.assessments.states import PRINTABLE_PATTERN, Assessment, Failure, Priority, StageKind, State
 from service.assessments.submission import DEFAULT_TASK
 from service.worker_registry import RegisteredModel
 
-UNKNOWN_POSITION = Standing()
+UNKNOWN_POSITION = QueuePosition()
 EXAMPLE_ID = "3b0e7a52-6a2f-4d0c-9a46-1d1a3a5f6c58"
 STAGE_OF_STATE = {
     State.QUEUED: "queued",
@@ -188,7 +188,7 @@ class Problem(Message):
     errors: tuple[ProblemField, ...] | None = None
 
 
-def _assessment_fields(assessment: Assessment, standing: Standing) -> dict[str, object]:
+def _assessment_fields(assessment: Assessment, queue_position: QueuePosition) -> dict[str, object]:
     """The fields that summary and view share."""
     return {
         "id": assessment.id,
@@ -204,8 +204,8 @@ def _assessment_fields(assessment: Assessment, standing: Standing) -> dict[str, 
                 "stage": STAGE_OF_STATE.get(assessment.state),
                 "segments_done": assessment.segments_done,
                 "segments_total": assessment.segments_total,
-                "position": standing.position,
-                "eta_seconds": standing.eta_seconds,
+                "position": queue_position.position,
+                "eta_seconds": queue_position.eta_seconds,
             }
         ),
         "error": None if assessment.failure is None else FailureView.of(assessment.failure),
@@ -213,16 +213,16 @@ def _assessment_fields(assessment: Assessment, standing: Standing) -> dict[str, 
     }
 
 
-def assessment_summary(assessment: Assessment, standing: Standing = UNKNOWN_POSITION) -> AssessmentSummary:
+def assessment_summary(assessment: Assessment, queue_position: QueuePosition = UNKNOWN_POSITION) -> AssessmentSummary:
     """The assessment without its result, for lists and events."""
-    return AssessmentSummary.model_validate(_assessment_fields(assessment, standing))
+    return AssessmentSummary.model_validate(_assessment_fields(assessment, queue_position))
 
 
 def assessment_view(
-    assessment: Assessment, result: Result | None, standing: Standing = UNKNOWN_POSITION
+    assessment: Assessment, result: Result | None, queue_position: QueuePosition = UNKNOWN_POSITION
 ) -> AssessmentView:
     """The assessment with its result, if it has one."""
-    return AssessmentView.model_validate({**_assessment_fields(assessment, standing), "result": result})
+    return AssessmentView.model_validate({**_assessment_fields(assessment, queue_position), "result": result})
 
 
 def model_view(registered: RegisteredModel) -> ModelView:

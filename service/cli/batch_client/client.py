@@ -119,7 +119,7 @@ def expect(answer: httpx.Response, *statuses: int) -> httpx.Response:
     answer.read()
     problem = describe_problem(answer)
     if answer.status_code in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
-        raise BatchCommandError(f"{problem} HILBERT_KEY holds the key that is sent.", os.EX_NOPERM)
+        raise BatchCommandError(f"{problem} HILBERT_CLIENT_API_KEY holds the key that is sent.", os.EX_NOPERM)
     if answer.is_server_error:
         raise BatchCommandError(problem, os.EX_SOFTWARE)
     raise invalid_input(problem)

@@ -99,7 +99,7 @@ def _record_problems(record: dict[str, str], folder: Path, tasks: frozenset[str]
     if not record.get("audio") and not record.get("transcript"):
         reasons.append("names neither audio nor a transcript")
     reasons += [
-        f"{name} is longer than {most}" for name, most in MAX_LENGTHS.items() if len(record.get(name, "")) > most
+        f"{name} is longer than {limit}" for name, limit in MAX_LENGTHS.items() if len(record.get(name, "")) > limit
     ]
     for role in ("audio", "transcript"):
         if path := record.get(role):

@@ -26,10 +26,10 @@ from service.webhooks.states import AttemptError
 from service.webhooks.url_policy import Address, UrlPolicy, WebhookEndpoint
 
 Resolve = Callable[[str, int], Sequence[str]]
-AGENT = "hilbert-webhooks/1"
+USER_AGENT = "hilbert-webhooks/1"
 
 
-class SendingFailed(Exception):
+class SendFailed(Exception):
     """No answer came; `trouble` says why in one word."""
 
     def __init__(self, trouble: AttemptError) -> None:
@@ -38,7 +38,7 @@ class SendingFailed(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class WebhookResponse:
     """What is read of a response."""
 
     status: int
@@ -51,14 +51,14 @@ def resolve_name(host: str, port: int) -> list[str]:
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
-def trusted_authorities() -> ssl.SSLContext:
+def trust_store() -> ssl.SSLContext:
     """Those of certifi, and those of the system (SSL_CERT_FILE adds an operator's own)."""
     context = httpcore.default_ssl_context()
     context.load_default_certs()
     return context
 
 
-class GuardedClient:
+class WebhookClient:
     """Posts to places that the policy allows, one connection a request; for any number of threads."""
 
     def __init__(
@@ -72,40 +72,44 @@ class GuardedClient:
         self._allowed = allowed
         self._timeout = timeout.total_seconds()
         self._resolve = resolve
-        self._authorities = authorities or trusted_authorities()
+        self._authorities = authorities or trust_store()
 
-    def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
+    def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> WebhookResponse:
         """Send once, and read the status and nothing more. Raises SendingFailed."""
         deadline = Deadline(self._timeout)
         try:
             destination = self._allowed.parse(url)
         except WebhookUrlRefused:
-            raise SendingFailed(AttemptError.URL_REFUSED) from None
+            raise SendFailed(AttemptError.URL_REFUSED) from None
         try:
-            network = Pinned(self._addresses(destination, deadline), deadline)
+            network = PinnedBackend(self._addresses(destination, deadline), deadline)
             return self._send(destination, network, body, headers)
         except httpcore.TimeoutException:
-            raise SendingFailed(AttemptError.TIMEOUT) from None
+            raise SendFailed(AttemptError.TIMEOUT) from None
         except httpcore.ProtocolError:
-            raise SendingFailed(AttemptError.PROTOCOL) from None
+            raise SendFailed(AttemptError.PROTOCOL) from None
         except httpcore.NetworkError as error:
             tls = isinstance(error.__cause__, ssl.SSLError)
-            raise SendingFailed(AttemptError.TLS if tls else AttemptError.CONNECTION) from None
+            raise SendFailed(AttemptError.TLS if tls else AttemptError.CONNECTION) from None
 
     def _addresses(self, destination: WebhookEndpoint, deadline: Deadline) -> list[Address]:
         """All of a name's addresses; one that is not allowed spoils the others."""
         if destination.address is not None:
             return [destination.address]
-        addresses = [ip_address(text) for text in _within(deadline, self._resolve, destination.host, destination.port)]
+        addresses = [
+            ip_address(text) for text in _resolve_within(deadline, self._resolve, destination.host, destination.port)
+        ]
         if not addresses:
-            raise SendingFailed(AttemptError.NAME_NOT_RESOLVED)
+            raise SendFailed(AttemptError.NAME_NOT_RESOLVED)
         if not all(map(self._allowed.permits, addresses)):
-            raise SendingFailed(AttemptError.ADDRESS_REFUSED)
+            raise SendFailed(AttemptError.ADDRESS_REFUSED)
         return addresses
 
-    def _send(self, destination: WebhookEndpoint, network: Pinned, body: bytes, headers: Mapping[str, str]) -> Answer:
+    def _send(
+        self, destination: WebhookEndpoint, network: PinnedBackend, body: bytes, headers: Mapping[str, str]
+    ) -> WebhookResponse:
         origin = (destination.scheme.encode(), destination.host.encode(), destination.port)
-        own = {"Host": destination.authority, "User-Agent": AGENT, "Connection": "close"}
+        own = {"Host": destination.authority, "User-Agent": USER_AGENT, "Connection": "close"}
         length = {"Content-Length": str(len(body))}
         with (
             httpcore.HTTPConnection(
@@ -118,7 +122,7 @@ class GuardedClient:
                 content=body,
             ) as response,
         ):
-            return Answer(status=response.status, retry_after=_header(response, b"retry-after"))
+            return WebhookResponse(status=response.status, retry_after=_header(response, b"retry-after"))
 
 
 class Deadline:
@@ -135,7 +139,7 @@ class Deadline:
         return left
 
 
-class Pinned(httpcore.NetworkBackend):
+class PinnedBackend(httpcore.NetworkBackend):
     """Connects to given addresses, whatever the name that is asked for, and within the deadline."""
 
     def __init__(self, addresses: Sequence[Address], deadline: Deadline) -> None:
@@ -161,11 +165,11 @@ class Pinned(httpcore.NetworkBackend):
                 if last:
                     raise
             else:
-                return Timed(stream, self._deadline)
+                return DeadlineStream(stream, self._deadline)
         raise httpcore.ConnectError
 
 
-class Timed(httpcore.NetworkStream):
+class DeadlineStream(httpcore.NetworkStream):
     """A connection whose every read and write ends with the deadline."""
 
     def __init__(self, stream: httpcore.NetworkStream, deadline: Deadline) -> None:
@@ -191,14 +195,16 @@ class Timed(httpcore.NetworkStream):
         timeout: float | None = None,  # noqa: ARG002
     ) -> httpcore.NetworkStream:
         """Go on in TLS; the certificate has to be for the name, not for the address."""
-        return Timed(self._stream.start_tls(ssl_context, server_hostname, self._deadline.left()), self._deadline)
+        return DeadlineStream(
+            self._stream.start_tls(ssl_context, server_hostname, self._deadline.left()), self._deadline
+        )
 
     def get_extra_info(self, info: str) -> Any:
         """Details of the connection."""
         return self._stream.get_extra_info(info)
 
 
-def _within(deadline: Deadline, resolve: Resolve, host: str, port: int) -> Sequence[str]:
+def _resolve_within(deadline: Deadline, resolve: Resolve, host: str, port: int) -> Sequence[str]:
     """Resolve from a thread of its own: the system's resolver knows no time-out."""
     answers: SimpleQueue[Sequence[str]] = SimpleQueue()
 
@@ -212,7 +218,7 @@ def _within(deadline: Deadline, resolve: Resolve, host: str, port: int) -> Seque
     try:
         return answers.get(timeout=deadline.left())
     except Empty:
-        raise SendingFailed(AttemptError.TIMEOUT) from None
+        raise SendFailed(AttemptError.TIMEOUT) from None
 
 
 def _header(response: httpcore.Response, wanted: bytes) -> str | None:

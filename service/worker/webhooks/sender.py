@@ -16,9 +16,9 @@ from sqlalchemy.orm import Session
 from service.errors.tree import FenceLost
 from service.observability.logs import failure_fields
 from service.observability.metrics import WEBHOOK_ATTEMPTS, WEBHOOK_DURATION
-from service.observability.traces import Attributes, context_of, failed, link_to, span
+from service.observability.traces import Attributes, context_from, links_to, mark_failed, span
 from service.storage.database import Database, now
-from service.storage.retry import persevere
+from service.storage.retry import retry_while_unavailable
 from service.task_queue.publisher import DELIVER
 from service.webhooks.deliveries import DeliveryRepository
 from service.webhooks.signing import signed_headers
@@ -30,21 +30,21 @@ from service.webhooks.states import (
     DeliveryRetryPolicy,
     DeliveryState,
 )
-from service.worker.webhooks.http_client import Answer, GuardedClient, SendingFailed
+from service.worker.webhooks.http_client import SendFailed, WebhookClient, WebhookResponse
 
 log = structlog.stdlib.get_logger(__name__)
 REDIRECTS = range(300, 400)
-MAY_ASK_FOR_TIME = (429, 503)
+RETRY_AFTER_STATUSES = (429, 503)
 BLOCKED = (AttemptError.URL_REFUSED, AttemptError.ADDRESS_REFUSED)
 """Where nothing was sent to: this service does not want to."""
 UNRECORDED = "unrecorded"
 
 
-class DeliveryRunner:
+class WebhookSender:
     """Makes attempts, one in each thread that asks; holds nothing of any of them."""
 
     def __init__(
-        self, database: Database, client: GuardedClient, *, worker: str, plan: DeliveryRetryPolicy, lease: timedelta
+        self, database: Database, client: WebhookClient, *, worker: str, plan: DeliveryRetryPolicy, lease: timedelta
     ) -> None:
         self._database = database
         self._client = client
@@ -65,7 +65,7 @@ class DeliveryRunner:
                 subject=claim.subject,
                 request_id=claim.request_id,
             ),
-            _traced(claim),
+            _delivery_span(claim),
         ):
             self._attempt(claim)
         return True
@@ -77,9 +77,9 @@ class DeliveryRunner:
         try:
             with span("POST", kind=SpanKind.CLIENT, attributes={"http.request.method": "POST"}) as present:
                 outcome = self._send(claim)
-                _note(present, outcome)
-            state = persevere(partial(self._record, claim, outcome), RECORD_TIMEOUT)
-            WEBHOOK_ATTEMPTS.labels(outcome=word_for(outcome)).inc()
+                _record_outcome(present, outcome)
+            state = retry_while_unavailable(partial(self._record, claim, outcome), RECORD_TIMEOUT)
+            WEBHOOK_ATTEMPTS.labels(outcome=outcome_label(outcome)).inc()
             WEBHOOK_DURATION.observe(outcome.seconds)
             log.info(
                 "delivery attempted",
@@ -110,18 +110,18 @@ class DeliveryRunner:
         }
         try:
             answer = self._client.post(claim.url, body, headers)
-        except SendingFailed as failed:
+        except SendFailed as failed:
             return AttemptResult(at=moment, seconds=monotonic() - started, error=failed.trouble)
         return AttemptResult(
             at=moment,
             seconds=monotonic() - started,
             status=answer.status,
             error=AttemptError.REDIRECT if answer.status in REDIRECTS else None,
-            retry_after=wait_asked_for(answer, moment),
+            retry_after=parse_retry_after(answer, moment),
         )
 
 
-def word_for(outcome: AttemptResult) -> str:
+def outcome_label(outcome: AttemptResult) -> str:
     """What came of an attempt, as metrics call it."""
     if outcome.delivered:
         return "delivered"
@@ -130,21 +130,21 @@ def word_for(outcome: AttemptResult) -> str:
     return "blocked" if outcome.error in BLOCKED else "unreachable"
 
 
-def _note(present: Span, outcome: AttemptResult) -> None:
+def _record_outcome(present: Span, outcome: AttemptResult) -> None:
     if outcome.status is not None:
         present.set_attribute("http.response.status_code", outcome.status)
     if not outcome.delivered:
-        failed(present, outcome.error or str(outcome.status))
+        mark_failed(present, outcome.error or str(outcome.status))
 
 
-def _traced(claim: DeliveryClaim) -> AbstractContextManager[Span]:
+def _delivery_span(claim: DeliveryClaim) -> AbstractContextManager[Span]:
     """The first attempt belongs to the trace of what it tells of; later ones, of hours or days, link to it."""
     first = claim.attempt == 1
     return span(
         "process deliver",
         kind=SpanKind.CONSUMER,
-        parent=context_of(claim.traceparent) if first else Context(),
-        links=() if first else link_to(claim.traceparent),
+        parent=context_from(claim.traceparent) if first else Context(),
+        links=() if first else links_to(claim.traceparent),
         attributes=_attributes(claim),
     )
 
@@ -161,9 +161,9 @@ def _attributes(claim: DeliveryClaim) -> Attributes:
     }
 
 
-def wait_asked_for(answer: Answer, moment: datetime) -> timedelta | None:
+def parse_retry_after(answer: WebhookResponse, moment: datetime) -> timedelta | None:
     """What Retry-After says, in seconds or as a date, where the status allows it; None for nonsense."""
-    if answer.status not in MAY_ASK_FOR_TIME or answer.retry_after is None:
+    if answer.status not in RETRY_AFTER_STATUSES or answer.retry_after is None:
         return None
     try:
         if answer.retry_after.isdecimal():

@@ -4,8 +4,8 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select, update
 
-from service.admission.admission import Admission, Applicant, Bounds, bounds
-from service.admission.queue_position import Outlook
+from service.admission.admission import AdmissionController, AdmissionLimits, Requester, admission_limits
+from service.admission.queue_position import QueuePositions
 from service.assessments.states import Priority
 from service.errors.unavailable import Overloaded, TooManyAssessments
 from service.settings import Settings
@@ -13,7 +13,7 @@ from service.storage.database import now
 from service.storage.tables import ReservationRow, StageRow
 
 SILENCE = timedelta(seconds=30)
-WIDE = Bounds(wait=timedelta(minutes=30), depth=10_000, share=0)
+WIDE = AdmissionLimits(wait=timedelta(minutes=30), depth=10_000, share=0)
 
 
 class Door:
@@ -24,8 +24,8 @@ class Door:
         self.limits = limits
 
     def knock(self, caller, key=None, lane=Priority.ROUTINE):
-        admission = Admission(self.database, Outlook(self.database, SILENCE, lambda: 0.0), self.limits)
-        return admission.enter(Applicant(caller=caller, request_key=key), lane)
+        admission = AdmissionController(self.database, QueuePositions(self.database, SILENCE, lambda: 0.0), self.limits)
+        return admission.admit(Requester(caller=caller, request_key=key), lane)
 
     def told(self, caller, key=None, lane=Priority.ROUTINE, kind=Overloaded):
         with pytest.raises(kind) as refusal:
@@ -129,24 +129,24 @@ def test_who_comes_anew_gets_only_room_that_nobody_was_promised(sqlite, full, ca
 
 def test_a_submission_that_comes_to_nothing_keeps_its_place(sqlite, full, caller):
     full.wait(full.told(caller, "k"))
-    admission = Admission(sqlite, Outlook(sqlite, SILENCE, lambda: 0.0), full.limits)
-    applicant = Applicant(caller=caller, request_key="k")
-    admission.leave(applicant, admission.enter(applicant, Priority.ROUTINE), accepted=False)
-    admission.leave(applicant, admission.enter(applicant, Priority.ROUTINE), accepted=True)
+    admission = AdmissionController(sqlite, QueuePositions(sqlite, SILENCE, lambda: 0.0), full.limits)
+    requester = Requester(caller=caller, request_key="k")
+    admission.release(requester, admission.admit(requester, Priority.ROUTINE), accepted=False)
+    admission.release(requester, admission.admit(requester, Priority.ROUTINE), accepted=True)
     with pytest.raises(Overloaded):
-        admission.enter(applicant, Priority.ROUTINE)
+        admission.admit(requester, Priority.ROUTINE)
 
 
 def test_submissions_still_on_their_way_take_room(sqlite, measured, join_worker, caller):
     join_worker(sqlite)
     measured(sqlite)
-    admission = Admission(sqlite, Outlook(sqlite, SILENCE, lambda: 0.0), replace(WIDE, depth=2))
-    first = admission.enter(Applicant(caller=caller), Priority.ROUTINE)
-    admission.enter(Applicant(caller=caller), Priority.ROUTINE)
+    admission = AdmissionController(sqlite, QueuePositions(sqlite, SILENCE, lambda: 0.0), replace(WIDE, depth=2))
+    first = admission.admit(Requester(caller=caller), Priority.ROUTINE)
+    admission.admit(Requester(caller=caller), Priority.ROUTINE)
     with pytest.raises(Overloaded):
-        admission.enter(Applicant(caller=caller, request_key="k"), Priority.ROUTINE)
-    admission.leave(Applicant(caller=caller), first, accepted=False)
-    admission.leave(Applicant(caller=caller), first, accepted=False)
+        admission.admit(Requester(caller=caller, request_key="k"), Priority.ROUTINE)
+    admission.release(Requester(caller=caller), first, accepted=False)
+    admission.release(Requester(caller=caller), first, accepted=False)
 
 
 def test_a_lane_holds_so_many_and_no_more(sqlite, submit, caller):
@@ -197,8 +197,8 @@ def test_nothing_is_promised_for_a_day_that_is_far(sqlite, full, caller):
 
 
 def test_the_bounds_follow_the_settings():
-    settings = Settings(longest_queue=timedelta(minutes=5), most_queued=7, tenant_share=3)
-    assert bounds(settings) == Bounds(wait=timedelta(minutes=5), depth=7, share=3)
+    settings = Settings(max_queue_wait=timedelta(minutes=5), max_queue_depth=7, tenant_max_pending=3)
+    assert admission_limits(settings) == AdmissionLimits(wait=timedelta(minutes=5), depth=7, share=3)
 
 
 def test_what_a_client_calls_itself_is_not_kept(full, caller, sqlite):

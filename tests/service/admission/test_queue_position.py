@@ -3,7 +3,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import update
 
-from service.admission.queue_position import Outlook, Standing, ask_again_after
+from service.admission.queue_position import QueuePosition, QueuePositions, poll_after_seconds
 from service.assessments.lifecycle import finish
 from service.assessments.repository import AssessmentRepository
 from service.assessments.states import Priority, State
@@ -23,10 +23,10 @@ def look(database, caller):
     """How assessments stand, as somebody sees it who looks for the first time."""
 
     def look(*ids):
-        outlook = Outlook(database, SILENCE, still)
+        queue_positions = QueuePositions(database, SILENCE, still)
         with database.reading() as session:
             found = [AssessmentRepository(session, caller).get(one) for one in ids]
-        return [outlook.of(one) for one in found]
+        return [queue_positions.position_of(one) for one in found]
 
     return look
 
@@ -36,9 +36,9 @@ def test_those_before_count_and_their_work_adds_up(database, submit, measured, j
     measured(database)
     for name in ("a", "b", "c"):
         submit(database, name, audio_key="x")
-    standings = look("a", "b", "c")
-    assert [one.position for one in standings] == [0, 1, 2]
-    assert [one.eta_seconds for one in standings] == [1.0, 2.0, 3.0]
+    queue_positions = look("a", "b", "c")
+    assert [one.position for one in queue_positions] == [0, 1, 2]
+    assert [one.eta_seconds for one in queue_positions] == [1.0, 2.0, 3.0]
 
 
 def test_a_batch_waits_behind_routine_and_counts_its_own_lane(database, submit, measured, join_worker, look):
@@ -68,7 +68,7 @@ def test_what_is_worked_on_has_nobody_ahead(database, submit, measured, join_wor
 def test_without_measurements_or_workers_no_end_is_foretold(database, submit, measured, join_worker, look):
     submit(database, "a")
     measured(database)
-    assert look("a") == [Standing(position=0, eta_seconds=None)]
+    assert look("a") == [QueuePosition(position=0, eta_seconds=None)]
     join_worker(database)
     assert look("a")[0].eta_seconds is not None
 
@@ -79,23 +79,23 @@ def test_an_ended_assessment_stands_nowhere(database, submit, measured, join_wor
     submit(database, "a")
     with database.writing() as session:
         finish(session, session.get(AssessmentRow, "a"), State.CANCELLED)
-    assert look("a") == [Standing()]
+    assert look("a") == [QueuePosition()]
 
 
 def test_the_queue_is_read_once_for_many_questions(sqlite, submit, measured, join_worker):
     join_worker(sqlite)
     measured(sqlite)
-    outlook = Outlook(sqlite, SILENCE, still)
+    queue_positions = QueuePositions(sqlite, SILENCE, still)
     known = submit(sqlite, "known", audio_key="x")
-    before = outlook.snapshot()
-    assert outlook.of(known).position == 0
+    before = queue_positions.snapshot()
+    assert queue_positions.position_of(known).position == 0
     later = submit(sqlite, "later", audio_key="x")
-    assert outlook.snapshot() is before
-    assert outlook.of(later).position == 1
-    outlook.arrived(later, "ward-a")
+    assert queue_positions.snapshot() is before
+    assert queue_positions.position_of(later).position == 1
+    queue_positions.add(later, "ward-a")
     last = submit(sqlite, "last", audio_key="x")
-    assert outlook.of(last).position == 2
-    assert outlook.of(last).eta_seconds == 3.0
+    assert queue_positions.position_of(last).position == 2
+    assert queue_positions.position_of(last).eta_seconds == 3.0
 
 
 def test_waiting_while_nobody_works_is_noticed(database, submit, measured, join_worker):
@@ -104,7 +104,7 @@ def test_waiting_while_nobody_works_is_noticed(database, submit, measured, join_
     submit(database, "a")
 
     def idle():
-        return Outlook(database, SILENCE).snapshot().idle
+        return QueuePositions(database, SILENCE).snapshot().idle
 
     def set_stage(assessment_id, **values):
         with database.writing() as session:
@@ -130,7 +130,7 @@ def test_a_stage_that_takes_long_is_no_idleness(sqlite, submit, measured, join_w
             "lease_until": now() + timedelta(minutes=1),
         }
         session.execute(update(StageRow).where(StageRow.assessment_id == "a").values(**begun))
-    assert Outlook(sqlite, SILENCE).snapshot().idle == 0
+    assert QueuePositions(sqlite, SILENCE).snapshot().idle == 0
 
 
 def test_a_kind_that_nobody_serves_waits_in_vain_though_others_work(sqlite, submit, measured, join_worker):
@@ -139,11 +139,11 @@ def test_a_kind_that_nobody_serves_waits_in_vain_though_others_work(sqlite, subm
     submit(sqlite, "a")
     with sqlite.writing() as session:
         session.execute(update(StageRow).where(StageRow.state == "ready").values(created_at=now() - timedelta(hours=1)))
-    assert Outlook(sqlite, SILENCE).snapshot().idle == pytest.approx(3600, abs=2)
+    assert QueuePositions(sqlite, SILENCE).snapshot().idle == pytest.approx(3600, abs=2)
 
 
 def test_the_next_look_is_soon_after_the_expected_end():
-    assert ask_again_after(Standing(position=0)) == 2
-    assert ask_again_after(Standing(position=0, eta_seconds=0.1)) == 1
-    assert ask_again_after(Standing(position=9, eta_seconds=900.0)) == 60
-    assert {ask_again_after(Standing(position=1, eta_seconds=30.0)) for _ in range(200)} <= set(range(30, 37))
+    assert poll_after_seconds(QueuePosition(position=0)) == 2
+    assert poll_after_seconds(QueuePosition(position=0, eta_seconds=0.1)) == 1
+    assert poll_after_seconds(QueuePosition(position=9, eta_seconds=900.0)) == 60
+    assert {poll_after_seconds(QueuePosition(position=1, eta_seconds=30.0)) for _ in range(200)} <= set(range(30, 37))

@@ -3,7 +3,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import update
 
-from service.admission.throughput import Sample, measure, pace_of
+from service.admission.throughput import StageSample, measure_throughput, throughput_from_samples
 from service.assessments.states import StageKind
 from service.storage.database import now
 from service.storage.tables import AssessmentRow, StageRow
@@ -12,7 +12,7 @@ START = now()
 
 
 def sample(kind, begin, busy, seconds, *, owner="w1", made=0.0):
-    return Sample(
+    return StageSample(
         kind=kind,
         owner=owner,
         created_at=START + timedelta(seconds=made),
@@ -23,7 +23,7 @@ def sample(kind, begin, busy, seconds, *, owner="w1", made=0.0):
 
 
 def pace(encodes, *, prepare=1.0, score=1.0):
-    return pace_of(
+    return throughput_from_samples(
         {
             StageKind.PREPARE: [sample(StageKind.PREPARE, 0, prepare, 60.0, owner="p")],
             StageKind.ENCODE: encodes,
@@ -100,7 +100,7 @@ def test_the_stages_of_the_database_are_measured(database, submit):
                 )
             )
     with database.reading() as session:
-        found = measure(session)
+        found = measure_throughput(session)
     assert found.costs[StageKind.ENCODE].of(100.0, 2) == pytest.approx(4.0)
     assert found.costs[StageKind.SCORE].of(50.0) == pytest.approx(1.0)
     assert found.chunks(200.0) == pytest.approx(4.0)

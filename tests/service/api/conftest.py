@@ -56,7 +56,7 @@ def settings(request, tmp_path, migrated_file):
     """Small limits; a test may name others."""
     shutil.copy(migrated_file, tmp_path / "hilbert.sqlite")
     limits = {"upload_limit": 100_000, "transcript_limit": 1_000, **getattr(request, "param", {})}
-    return Settings(data_dir=tmp_path, sweep=timedelta(milliseconds=50), **limits)
+    return Settings(data_dir=tmp_path, sweep_interval=timedelta(milliseconds=50), **limits)
 
 
 @pytest.fixture

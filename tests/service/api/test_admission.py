@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 from sqlalchemy import select
 
-from service.admission.admission import Admission, Bounds
+from service.admission.admission import AdmissionController, AdmissionLimits
 from service.storage.tables import AssessmentRow, ReservationRow
 
 WAV = b"RIFF\x00\x00\x00\x00WAVE" + b"x" * 500
@@ -15,15 +15,15 @@ WAV = b"RIFF\x00\x00\x00\x00WAVE" + b"x" * 500
 def full(api):
     """A service whose lanes hold one assessment each."""
     parts = api.client.app.state.components
-    limits = Bounds(wait=parts.settings.longest_queue, depth=1, share=0)
+    limits = AdmissionLimits(wait=parts.settings.max_queue_wait, depth=1, share=0)
     api.client.app.state.components = dataclasses.replace(
-        parts, admission=Admission(parts.database, parts.outlook, limits)
+        parts, admission=AdmissionController(parts.database, parts.queue_positions, limits)
     )
     assert api.post(audio=WAV).status_code == 202
     return api
 
 
-def test_a_refusal_comes_before_the_body_and_says_when_to_come_back(full):
+def test_a_submission_is_refused_before_its_body_with_a_retry_after(full):
     def body():
         raise AssertionError("the body was read")
         yield b""
@@ -36,7 +36,7 @@ def test_a_refusal_comes_before_the_body_and_says_when_to_come_back(full):
     assert len(full.stored()) == 1
 
 
-def test_without_a_key_nobody_gets_a_place(full):
+def test_a_request_without_an_api_key_reserves_no_capacity(full):
     assert full.client.post("/v1/assessments", files={"audio": ("x", WAV)}).status_code == 401
     with full.database.reading() as session:
         assert session.scalars(select(ReservationRow)).all() == []
@@ -66,9 +66,9 @@ def test_reading_and_deleting_are_never_refused(full):
     assert full.delete(item["links"]["self"]).status_code == 204
 
 
-def test_a_refused_body_leaves_no_trace_at_the_door(api):
+def test_a_refused_body_releases_its_admission(api):
     admission = api.client.app.state.components.admission
     assert api.post(audio=b"not audio at all, really").status_code == 415
-    assert admission.inside == 0
+    assert admission.in_progress == 0
     assert api.post(audio=WAV).status_code == 202
-    assert admission.inside == 0
+    assert admission.in_progress == 0

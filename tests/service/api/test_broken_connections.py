@@ -6,8 +6,8 @@ import pytest
 from sqlalchemy import func, select, update
 from starlette.testclient import TestClient
 
-from service.admission.admission import Admission, bounds
-from service.admission.queue_position import Outlook
+from service.admission.admission import AdmissionController, admission_limits
+from service.admission.queue_position import QueuePositions
 from service.api.app import create_app
 from service.assessments.lifecycle import finish
 from service.assessments.states import State
@@ -40,13 +40,13 @@ def far_api(emptied, far_database, tmp_path, join_worker):
     settings = Settings(data_dir=tmp_path, database_url=emptied)
     with TestClient(create_app(settings), raise_server_exceptions=False) as client:
         parts = client.app.state.components
-        outlook = Outlook(far_database, settings.silence)
+        queue_positions = QueuePositions(far_database, settings.worker_timeout)
         client.app.state.components = replace(
             parts,
             database=far_database,
             api_keys=ApiKeyRepository(far_database, load_peppers(settings)),
-            outlook=outlook,
-            admission=Admission(far_database, outlook, bounds(settings)),
+            queue_positions=queue_positions,
+            admission=AdmissionController(far_database, queue_positions, admission_limits(settings)),
         )
         join_worker(parts.database)
         keys = [parts.api_keys.issue(name="a", tenant=tenant).secret for tenant in ("ward-a", "ward-b")]

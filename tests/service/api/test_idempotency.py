@@ -125,7 +125,7 @@ def test_a_request_whose_key_was_taken_over_changes_nothing(api):
     def body():
         yield b'--b\r\nContent-Disposition: form-data; name="audio"\r\n\r\n' + WAV
         with api.database.writing() as session:
-            session.execute(update(IdempotencyRow).values(holder="another", held_until=now() + timedelta(minutes=1)))
+            session.execute(update(IdempotencyRow).values(owner="another", lease_until=now() + timedelta(minutes=1)))
         yield b"\r\n--b--\r\n"
 
     headers = api.headers() | {"Content-Type": "multipart/form-data; boundary=b", "Idempotency-Key": "k1"}
@@ -133,7 +133,7 @@ def test_a_request_whose_key_was_taken_over_changes_nothing(api):
     assert code(response) == (409, "idempotency_in_flight")
     assert (assessments(api.database), api.stored()) == (0, [])
     with api.database.reading() as session:
-        assert session.scalars(select(IdempotencyRow)).one().holder == "another"
+        assert session.scalars(select(IdempotencyRow)).one().owner == "another"
 
 
 def send(client):
@@ -147,7 +147,7 @@ def client_of(url, parts):
 
 
 def test_a_hundred_at_once_with_one_key_are_one_assessment(database_url, tmp_path, listen, join_worker):
-    settings = Settings(data_dir=tmp_path, database_url=database_url, sweep=timedelta(minutes=1))
+    settings = Settings(data_dir=tmp_path, database_url=database_url, sweep_interval=timedelta(minutes=1))
     start = Barrier(AT_ONCE)
     with listen(settings) as (url, parts), client_of(url, parts) as client, ThreadPoolExecutor(AT_ONCE) as threads:
         join_worker(parts.database)
@@ -177,9 +177,9 @@ def begin_form(url, client):
     return connection
 
 
-def held_until(database):
+def lease_until(database):
     with database.reading() as session:
-        return session.scalars(select(IdempotencyRow.held_until)).one_or_none()
+        return session.scalars(select(IdempotencyRow.lease_until)).one_or_none()
 
 
 def test_a_slow_request_keeps_its_key(settings, listen, join_worker):
@@ -187,11 +187,11 @@ def test_a_slow_request_keeps_its_key(settings, listen, join_worker):
     with listen(patient) as (url, parts), client_of(url, parts) as client:
         join_worker(parts.database)
         with begin_form(url, client) as slow:
-            first = wait_for(lambda: held_until(parts.database))
+            first = wait_for(lambda: lease_until(parts.database))
 
             def renewed():
                 slow.sendall(b"y")
-                return held_until(parts.database) > first
+                return lease_until(parts.database) > first
 
             wait_for(renewed, every=0.1)
             assert code(send(client)) == (409, "idempotency_in_flight")

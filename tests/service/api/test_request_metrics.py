@@ -67,7 +67,7 @@ def test_submissions_are_counted_by_what_became_of_them(api, counted):
         assert counted("hilbert_submissions_total", priority=priority, outcome=outcome) == number
 
 
-@pytest.mark.parametrize("settings", [{"most_queued": 1}], indirect=True)
+@pytest.mark.parametrize("settings", [{"max_queue_depth": 1}], indirect=True)
 def test_who_is_sent_away_is_counted_with_the_reason(api, counted):
     api.post(audio=WAV + b"x" * 40)
     assert api.post(audio=WAV + b"x" * 40).status_code == 503

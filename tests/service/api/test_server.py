@@ -78,7 +78,7 @@ def status(url):
 
 
 def test_a_process_that_drains_fails_no_request_and_sends_load_balancers_away(start_api):
-    url, process = start_api(drain=timedelta(seconds=6))
+    url, process = start_api(drain_delay=timedelta(seconds=6))
     with httpx.Client(trust_env=False) as idle:
         assert "connection" not in idle.get(f"{url}/livez").headers
         load = Load(url)
@@ -91,14 +91,14 @@ def test_a_process_that_drains_fails_no_request_and_sends_load_balancers_away(st
 
 
 def test_an_interruption_does_not_drain(settings):
-    server = Server(create_app(settings), settings.model_copy(update={"drain": timedelta(minutes=1)}))
+    server = Server(create_app(settings), settings.model_copy(update={"drain_delay": timedelta(minutes=1)}))
     server.handle_exit(signal.SIGINT, None)
     asyncio.run(asyncio.wait_for(server._drain(), 5))
     assert not server.force_exit
 
 
 def test_a_second_signal_ends_the_drain_and_what_is_under_way(settings):
-    server = Server(create_app(settings), settings.model_copy(update={"drain": timedelta(minutes=1)}))
+    server = Server(create_app(settings), settings.model_copy(update={"drain_delay": timedelta(minutes=1)}))
     server.handle_exit(signal.SIGTERM, None)
     assert not server.force_exit
     server.handle_exit(signal.SIGTERM, None)

@@ -60,7 +60,7 @@ def test_migrating_makes_the_database(hilbert, tmp_path):
     assert (tmp_path / "data" / "hilbert.sqlite").exists()
 
 
-def test_bad_settings_are_told_without_a_traceback_or_their_values(hilbert, monkeypatch):
+def test_invalid_settings_are_reported_without_a_traceback_or_their_values(hilbert, monkeypatch):
     monkeypatch.setenv("HILBERT_PORT", "hunter2")
     done = hilbert("migrate")
     assert done.exit_code == os.EX_CONFIG
@@ -100,32 +100,32 @@ def test_serving_without_a_bundle_is_refused_with_the_reason(hilbert, tmp_path):
     assert "bundle" in done.output
 
 
-def test_a_recording_can_be_assessed_without_a_service(assessor, tmp_path):
+def test_a_recording_can_be_assessed_without_a_service(model, tmp_path):
     audio, transcript = tmp_path / "a", tmp_path / "t"
     audio.write_bytes(b"x" * 300)
     transcript.write_bytes(b"y" * 100)
-    result = assess_material(assessor, audio, transcript, "spectrum")
+    result = assess_material(model, audio, transcript, "spectrum")
     assert result.quality.segments == 40
     assert result.outcome == "none"
 
 
-def test_an_unusable_recording_is_answered_without_a_score(assessor, tmp_path):
+def test_an_unusable_recording_is_answered_without_a_score(model, tmp_path):
     audio = tmp_path / "a"
     audio.write_bytes(b"unreadable")
-    result = assess_material(assessor, audio, None, "spectrum")
+    result = assess_material(model, audio, None, "spectrum")
     assert (result.outcome, result.quality.flags[0].code) == (None, "audio_unreadable")
 
 
-def test_an_unknown_task_is_refused_with_the_known_ones(assessor, tmp_path):
+def test_an_unknown_task_is_refused_with_the_known_ones(model, tmp_path):
     with pytest.raises(UnknownTask, match="spectrum"):
-        assess_material(assessor, tmp_path / "a", None, "mood")
+        assess_material(model, tmp_path / "a", None, "mood")
 
 
-def test_a_result_can_be_printed_as_json(hilbert, assessor, tmp_path, monkeypatch):
+def test_a_result_can_be_printed_as_json(hilbert, model, tmp_path, monkeypatch):
     audio = tmp_path / "a"
     audio.write_bytes(b"x" * 300)
-    monkeypatch.setattr("service.worker.model_adapter.open_assessor", lambda settings: assessor)
-    monkeypatch.setattr("service.cli.assess.open_assessor", lambda settings: assessor)
+    monkeypatch.setattr("service.worker.model_adapter.open_model", lambda settings: model)
+    monkeypatch.setattr("service.cli.assess.open_model", lambda settings: model)
     done = hilbert("assess", str(audio), "--json")
     assert json.loads(done.output)["outcome"] == "none"
     refused = hilbert("assess", str(audio), "--task", "mood")

@@ -30,7 +30,6 @@ from service.storage.tables import AssessmentRow, BatchRow
 from tests.processes import free_port, running, stop_between_writes
 from tests.waiting import wait_for
 
-pytestmark = pytest.mark.timeout(60)
 ROOT = Path(__file__).parents[3]
 WAV = b"RIFF\x00\x00\x00\x00WAVE"
 
@@ -99,7 +98,7 @@ class Service:
         process = subprocess.Popen(
             (sys.executable, "-m", "service.cli.app", "batch", "--url", self.url, *map(str, arguments)),
             cwd=ROOT,
-            env={**inherited, "HILBERT_KEY": self.key, "COLUMNS": "200"},
+            env={**inherited, "HILBERT_CLIENT_API_KEY": self.key, "COLUMNS": "200"},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -129,7 +128,7 @@ class Service:
 def settings(tmp_path_factory):
     return Settings(
         data_dir=tmp_path_factory.mktemp("service"),
-        sweep=timedelta(milliseconds=100),
+        sweep_interval=timedelta(milliseconds=100),
         port=free_port(),
         transcript_limit=1000,
     )
@@ -151,9 +150,9 @@ def service(settings):
 
 
 @pytest.fixture(scope="module")
-def worker(service, settings, rehearsal_command, tmp_path_factory):
+def worker(service, settings, fake_worker_command, tmp_path_factory):
     """Without it batches are taken, and wait."""
-    command = (*rehearsal_command, "--queues", "prepare,encode,score")
+    command = (*fake_worker_command, "--queues", "prepare,encode,score")
     log = tmp_path_factory.mktemp("worker") / "log"
 
     def ready():
@@ -216,7 +215,7 @@ def test_a_manifest_becomes_a_table(service, worker, manifest, tmp_path):
     assert not (tmp_path / "results.parquet.journal").exists()
 
 
-def test_after_a_kill_the_same_command_goes_on_where_it_was(service, worker, manifest, tmp_path):
+def test_the_same_command_continues_after_a_kill(service, worker, manifest, tmp_path):
     file, out = manifest(10), tmp_path / "results.csv"
     service.network.delay = 0.05
     batches = service.count(BatchRow)
@@ -268,7 +267,7 @@ def test_whatever_ends_the_waiting_there_is_one_batch(service, manifest, tmp_pat
 def test_a_wrong_manifest_or_key_sends_nothing(service, worker, manifest, tmp_path):
     file, out = manifest(2), tmp_path / "r.csv"
     status, printed = service.here(file, out, key="hil_wrong")
-    assert (status, "HILBERT_KEY" in printed) == (77, True)
+    assert (status, "HILBERT_CLIENT_API_KEY" in printed) == (77, True)
     assert service.here(file, out, key=None)[0] == 78
     (tmp_path / "1.wav").unlink()
     status, printed = service.here(file, out)
@@ -277,7 +276,7 @@ def test_a_wrong_manifest_or_key_sends_nothing(service, worker, manifest, tmp_pa
     assert not (tmp_path / "r.csv.journal").exists()
 
 
-def test_what_the_service_refuses_is_told_at_the_manifest_s_line(service, worker, manifest, tmp_path):
+def test_problems_of_the_service_are_reported_at_the_lines_of_the_manifest(service, worker, manifest, tmp_path):
     file, out = manifest(2), tmp_path / "r.csv"
     (tmp_path / "0.txt").write_text("x" * 1001)
     status, printed = service.here(file, out)
@@ -287,6 +286,6 @@ def test_what_the_service_refuses_is_told_at_the_manifest_s_line(service, worker
     assert service.network.created == 4  # the others were kept
 
 
-def test_a_service_that_is_not_there_is_told_after_a_while(service, manifest, tmp_path, closed_port):
+def test_an_unreachable_service_is_reported_after_the_retry_timeout(service, manifest, tmp_path, closed_port):
     status, printed = service.here(manifest(1), tmp_path / "r.csv", url=f"http://127.0.0.1:{closed_port}")
     assert (status, "does not answer" in printed) == (69, True)

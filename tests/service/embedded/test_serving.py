@@ -46,12 +46,12 @@ def quick(folder, **settings):
     return Settings(
         data_dir=folder,
         port=0,
-        lease=timedelta(seconds=2),
-        heartbeat=timedelta(seconds=0.5),
-        sweep=timedelta(seconds=0.3),
+        stage_lease=timedelta(seconds=2),
+        lease_renew_interval=timedelta(seconds=0.5),
+        sweep_interval=timedelta(seconds=0.3),
         republish_after=timedelta(seconds=3),
         retry_delay=timedelta(seconds=0),
-        attempts=3,
+        stage_max_attempts=3,
         webhook_allow_http=True,
         webhook_networks=("127.0.0.0/8",),
         **settings,
@@ -59,8 +59,8 @@ def quick(folder, **settings):
 
 
 @pytest.fixture(scope="module")
-def service(tmp_path_factory, rehearsal_command):
-    with running_service(quick(tmp_path_factory.mktemp("service")), rehearsal_command) as service:
+def service(tmp_path_factory, fake_worker_command):
+    with running_service(quick(tmp_path_factory.mktemp("service")), fake_worker_command) as service:
         yield service
 
 
@@ -100,7 +100,7 @@ def test_progress_never_goes_back(client):
     assert done == sorted(done)
 
 
-def test_a_webhook_is_told_of_the_end(client):
+def test_a_webhook_receives_the_final_state(client):
     with Receiver() as receiver:
         made = client.http.post("/v1/webhooks", json={"url": receiver.url}).json()
         location = client.send()
@@ -170,12 +170,12 @@ def test_a_killed_api_comes_back_on_the_same_address(client, service):
     assert wait_for(answered)["state"] == "succeeded"
 
 
-def test_the_key_is_shown_at_the_first_start_only(tmp_path, rehearsal_command):
-    with running_service(quick(tmp_path), rehearsal_command) as first:
+def test_the_key_is_shown_at_the_first_start_only(tmp_path, fake_worker_command):
+    with running_service(quick(tmp_path), fake_worker_command) as first:
         client = Client(first)
         location = client.send()
         client.finish(location)
-    with running_service(quick(tmp_path), rehearsal_command) as second:
+    with running_service(quick(tmp_path), fake_worker_command) as second:
         assert first.first_key is not None
         assert second.first_key is None
         response = client.http.get(f"{second.url}{location}")
@@ -183,23 +183,24 @@ def test_the_key_is_shown_at_the_first_start_only(tmp_path, rehearsal_command):
         client.http.close()
 
 
-def test_workers_may_share_the_queues_out(tmp_path, rehearsal_command):
+def test_workers_may_share_the_queues_out(tmp_path, fake_worker_command):
     settings = quick(tmp_path, workers=("prepare,score", "encode"))
-    with running_service(settings, rehearsal_command) as service:
+    with running_service(settings, fake_worker_command) as service:
         client = Client(service)
         assert client.finish(client.send())["state"] == "succeeded"
         client.http.close()
 
 
-def test_a_worker_that_refuses_its_settings_ends_the_start(tmp_path, rehearsal_command):
+def test_a_worker_that_refuses_its_settings_ends_the_start(tmp_path, fake_worker_command):
     settings = quick(tmp_path, workers=("decode",))
-    with pytest.raises(ConfigurationRefused, match="Unknown queues"), running_service(settings, rehearsal_command):
+    with pytest.raises(ConfigurationRefused, match="Unknown queues"), running_service(settings, fake_worker_command):
         pass
 
 
 SERVE = """
 import sys
-from service.cli import app, serving
+from service.cli import app
+from service.embedded import serving
 original = serving.running_service
 app.running_service = lambda settings: original(settings, tuple(sys.argv[1:]))
 app.app(["serve", "--port", "0"])
@@ -221,11 +222,11 @@ def children(pid):
 
 
 @pytest.fixture
-def serve(tmp_path, rehearsal_command):
+def serve(tmp_path, fake_worker_command):
     """`hilbert serve` in a process of its own."""
     log = (tmp_path / "serve.log").open("w")
     process = subprocess.Popen(
-        (sys.executable, "-c", SERVE, *rehearsal_command),
+        (sys.executable, "-c", SERVE, *fake_worker_command),
         env=quick(tmp_path / "data", stop_grace=timedelta(seconds=60)).child_environment(),
         cwd=ROOT,
         stdout=log,
@@ -295,13 +296,13 @@ def test_each_child_has_a_metrics_port_of_its_own(tmp_path):
             assert [program.environment.get("HILBERT_METRICS_PORT") for program in programs] == expected
 
 
-def test_a_taken_metrics_port_is_refused_with_what_to_do(tmp_path, rehearsal_command):
+def test_a_taken_metrics_port_is_refused_with_what_to_do(tmp_path, fake_worker_command):
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
         settings = quick(tmp_path / "data", metrics_port=other.getsockname()[1])
         with (
             pytest.raises(ConfigurationRefused, match="HILBERT_METRICS_PORT"),
-            running_service(settings, rehearsal_command),
+            running_service(settings, fake_worker_command),
         ):
             pass

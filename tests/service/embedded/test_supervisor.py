@@ -55,7 +55,7 @@ def test_a_killed_child_is_started_again(tmp_path):
         wait_for(lambda: supervisor.pids("p0") not in ([], [first]))
 
 
-def test_a_child_that_keeps_ending_is_started_ever_more_slowly(tmp_path):
+def test_the_back_off_of_a_child_that_keeps_ending_grows(tmp_path):
     counter = (sys.executable, "-c", "print('again', flush=True)")
     log = tmp_path / "logs" / "p0.log"
     with supervise(tmp_path, counter):
@@ -111,14 +111,14 @@ def test_a_folder_is_free_again_afterwards(tmp_path):
 
 PARENT = """
 import os, subprocess, sys, time
-child = "import os, sys; sys.path.insert(0, {root!r}); from service.worker.parent_death import tie_to_parent; "
-child += "tie_to_parent(int(sys.argv[1])); print(os.getpid(), flush=True); import time; time.sleep(60)"
+child = "import os, sys; sys.path.insert(0, {root!r}); from service.worker.parent_death import exit_with_parent; "
+child += "exit_with_parent(int(sys.argv[1])); print(os.getpid(), flush=True); import time; time.sleep(60)"
 subprocess.Popen([sys.executable, "-c", child, str(os.getpid())], start_new_session=True)
 time.sleep(60)
 """
 
 
-def test_a_tethered_child_ends_when_its_parent_is_killed():
+def test_a_child_ends_when_its_parent_is_killed():
     parent = subprocess.Popen((sys.executable, "-c", PARENT.format(root=str(ROOT))), stdout=subprocess.PIPE, text=True)
     pid = int(parent.stdout.readline())
     assert alive(pid)
@@ -129,7 +129,9 @@ def test_a_tethered_child_ends_when_its_parent_is_killed():
 
 
 def test_a_child_whose_parent_is_gone_already_ends_at_once():
-    code = "from service.worker.parent_death import tie_to_parent; tie_to_parent(1_000_000_000); print('still here')"
+    code = (
+        "from service.worker.parent_death import exit_with_parent; exit_with_parent(1_000_000_000); print('still here')"
+    )
     done = subprocess.run((sys.executable, "-c", code), cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == -signal.SIGKILL
     assert done.stdout == ""

@@ -4,7 +4,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import update
 
-from service.maintenance.coverage import Gap, gaps
+from service.maintenance.coverage import UnservedQueue, unserved_queues
 from service.storage.database import now
 from service.storage.tables import WorkerRow
 
@@ -20,7 +20,7 @@ def found(database):
             with database.writing() as session:
                 session.execute(update(WorkerRow).values(started_at=now() - 2 * SILENCE))
         with database.reading() as session:
-            return gaps(session, SILENCE)
+            return unserved_queues(session, SILENCE)
 
     return found
 
@@ -31,9 +31,9 @@ def new_model(loaded_model):
 
 
 def test_a_queue_that_nobody_serves_is_a_gap(database, join_worker, found):
-    assert found() == [Gap(queue="prepare"), Gap(queue="encode"), Gap(queue="score")]
+    assert found() == [UnservedQueue(queue="prepare"), UnservedQueue(queue="encode"), UnservedQueue(queue="score")]
     join_worker(database, queues=("prepare", "score"))
-    assert found() == [Gap(queue="encode")]
+    assert found() == [UnservedQueue(queue="encode")]
     join_worker(database, "w2", queues=("encode",))
     assert found() == []
 
@@ -42,7 +42,7 @@ def test_workers_that_were_replaced_in_part_leave_a_gap_for_the_new_model(databa
     join_worker(database, "old", queues=("encode", "score"))
     join_worker(database, "new", queues=("prepare", "score"), model=new_model)
     assert found(later=False) == []  # the others may be about to follow
-    assert found() == [Gap(queue="encode", model="new")]
+    assert found() == [UnservedQueue(queue="encode", model="new")]
     join_worker(database, "new-too", queues=("encode",), model=new_model)
     assert found() == []
 

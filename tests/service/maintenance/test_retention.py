@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import func, select, update
 
 from service.assessments.states import State
-from service.maintenance.retention import BACKUP_LOCK, Retention, erase_old, remove_material, retention
+from service.maintenance.retention import BACKUP_LOCK, Retention, erase_expired_assessments, remove_material, retention
 from service.settings import Settings
 from service.storage.database import now
 from service.storage.objects import material_prefix, part_key, result_prefix, upload_key, work_prefix
@@ -101,14 +101,16 @@ def test_what_was_uploaded_in_parts_goes_too(database, objects, ended):
 
 def test_results_are_kept_until_erased_unless_an_age_is_set(database, objects, ended):
     one = ended(ago=1000 * HOUR)
-    assert erase_old(database, objects, AT_THE_END) == 0
-    assert erase_old(database, objects, Retention(audio=HOUR, transcripts=HOUR, results=1001 * HOUR)) == 0
+    assert erase_expired_assessments(database, objects, AT_THE_END) == 0
+    assert (
+        erase_expired_assessments(database, objects, Retention(audio=HOUR, transcripts=HOUR, results=1001 * HOUR)) == 0
+    )
     assert one.left()
-    assert erase_old(database, objects, Retention(audio=HOUR, transcripts=HOUR, results=HOUR)) == 1
+    assert erase_expired_assessments(database, objects, Retention(audio=HOUR, transcripts=HOUR, results=HOUR)) == 1
     assert (one.left(), one.row()) == (set(), None)
 
 
 def test_unfinished_assessments_are_never_too_old(database, objects, ended):
     one = ended(ago=1000 * HOUR)
     one.set(state=State.QUEUED)
-    assert erase_old(database, objects, Retention(audio=HOUR, transcripts=HOUR, results=HOUR)) == 0
+    assert erase_expired_assessments(database, objects, Retention(audio=HOUR, transcripts=HOUR, results=HOUR)) == 0

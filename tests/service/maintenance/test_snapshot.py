@@ -8,7 +8,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from service.assessments.repository import AssessmentRepository
 from service.assessments.states import Priority, StageKind
-from service.maintenance.snapshot import read_queue
+from service.maintenance.snapshot import read_snapshot
 from service.storage.database import Database, now
 from service.storage.tables import DeliveryRow, StageRow
 from service.webhooks.repository import WebhookRepository
@@ -35,12 +35,12 @@ def look_too_long(database):
 
 
 def stages(database):
-    lines = read_queue(database, SILENCE).stages
+    lines = read_snapshot(database, SILENCE).stages
     return {(line.kind, line.priority, line.state): (line.count, round(line.oldest)) for line in lines}
 
 
 def test_an_empty_service_has_nothing(database):
-    state = read_queue(database, SILENCE)
+    state = read_snapshot(database, SILENCE)
     assert (state.stages, state.deliveries, state.unfinished, state.workers, state.models) == ((),) * 5
 
 
@@ -74,7 +74,7 @@ def test_what_has_ended_is_not_counted(database, submit, caller):
         submit(database, name)
     with database.writing() as session:
         AssessmentRepository(session, caller).cancel("a1")
-    state = read_queue(database, SILENCE)
+    state = read_snapshot(database, SILENCE)
     assert [(line.state, line.priority, line.count) for line in state.unfinished] == [("queued", Priority.ROUTINE, 1)]
     assert [line.count for line in state.stages] == [1]
 
@@ -92,24 +92,24 @@ def test_deliveries_are_counted_by_whether_they_are_due(database, add_webhook, c
             strict=True,
         ):
             session.execute(update(DeliveryRow).where(DeliveryRow.id == delivery_id).values(**values))
-    lines = {line.state: (line.count, round(line.oldest)) for line in read_queue(database, SILENCE).deliveries}
+    lines = {line.state: (line.count, round(line.oldest)) for line in read_snapshot(database, SILENCE).deliveries}
     assert lines == {"ready": (1, 60), "delayed": (1, 0), "leased": (1, 0)}
 
 
 def test_workers_and_models_are_those_that_live(database, join_worker):
     join_worker(database, "w1")
     join_worker(database, "w2", queues=("deliver",), model=None)
-    state = read_queue(database, SILENCE)
+    state = read_snapshot(database, SILENCE)
     assert {worker.id for worker in state.workers} == {"w1", "w2"}
     assert [model.bundle for model in state.models] == ["rehearsal"]
-    assert read_queue(database, timedelta(0)).workers == ()
+    assert read_snapshot(database, timedelta(0)).workers == ()
 
 
 def test_postgresql_ends_a_look_that_takes_too_long_and_nothing_else(postgres_url):
     database = Database(postgres_url)
     with pytest.raises(SQLAlchemyError):
         look_too_long(database)
-    read_queue(database, SILENCE)
+    read_snapshot(database, SILENCE)
     with database.reading() as session:
         assert session.scalar(text("SHOW statement_timeout")) == "0"
     database.close()

@@ -6,13 +6,13 @@ from sqlalchemy import select, update
 
 from service.assessments.stages import StageRepository
 from service.assessments.states import StageState, State
-from service.maintenance.sweeper import Sweeper, lead, sweep, sweep_plan
+from service.maintenance.sweeper import Sweeper, acquire_leadership, sweep, sweep_plan
 from service.settings import Settings
 from service.storage.database import now
 from service.storage.tables import AssessmentRow, StageRow, WorkerRow
 from tests.waiting import wait_for
 
-PLAN = replace(sweep_plan(Settings(attempts=2)), every=timedelta(milliseconds=20))
+PLAN = replace(sweep_plan(Settings(stage_max_attempts=2)), interval=timedelta(milliseconds=20))
 SECOND = timedelta(seconds=1)
 
 
@@ -33,14 +33,14 @@ def state(database):
 
 
 def test_there_is_one_leader(database):
-    assert lead(database, "one", timedelta(seconds=9))
-    assert not lead(database, "two", timedelta(seconds=9))
-    assert lead(database, "one", timedelta(seconds=9))
+    assert acquire_leadership(database, "one", timedelta(seconds=9))
+    assert not acquire_leadership(database, "two", timedelta(seconds=9))
+    assert acquire_leadership(database, "one", timedelta(seconds=9))
 
 
 def test_a_silent_leader_is_replaced(database):
-    assert lead(database, "one", -SECOND)
-    assert lead(database, "two", SECOND)
+    assert acquire_leadership(database, "one", -SECOND)
+    assert acquire_leadership(database, "two", SECOND)
 
 
 def test_the_stage_of_a_lost_worker_becomes_ready(database, objects, submit):
@@ -58,7 +58,7 @@ def test_a_stage_that_loses_every_worker_fails(database, objects, submit):
     assert state(database) == State.FAILED
 
 
-def test_a_message_nobody_took_up_is_published_again(database, objects, submit):
+def test_an_unclaimed_delivery_is_published_again(database, objects, submit):
     submit(database)
     with database.writing() as session:
         session.execute(update(StageRow).values(enqueued_at=now() - timedelta(seconds=61)))
@@ -120,26 +120,26 @@ def test_a_fresh_message_is_left_alone(database, objects, submit):
 
 
 def test_the_plan_follows_the_settings():
-    plan = sweep_plan(Settings(attempts=7, window=9))
+    plan = sweep_plan(Settings(stage_max_attempts=7, publish_window=9))
     assert (plan.attempts, plan.window.stages_per_slot) == (7, 9)
 
 
-def test_the_thread_publishes_when_woken(sqlite, objects, submit, doorbell):
-    patient = replace(PLAN, every=timedelta(seconds=30))
-    sweeper = Sweeper(sqlite, objects, doorbell, patient, "s1")
+def test_the_thread_publishes_when_woken(sqlite, objects, submit, publisher):
+    patient = replace(PLAN, interval=timedelta(seconds=30))
+    sweeper = Sweeper(sqlite, objects, publisher, patient, "s1")
     sweeper.start()
     submit(sqlite)
     sweeper.wake()
-    wait_for(lambda: len(doorbell.rung) == 1)
+    wait_for(lambda: len(publisher.published) == 1)
     sweeper.stop()
 
 
-def test_the_thread_heals_by_itself(sqlite, objects, submit, doorbell):
+def test_the_thread_heals_by_itself(sqlite, objects, submit, publisher):
     submit(sqlite)
     lose_worker(sqlite)
-    sweeper = Sweeper(sqlite, objects, doorbell, PLAN, "s1")
+    sweeper = Sweeper(sqlite, objects, publisher, PLAN, "s1")
     sweeper.start()
-    wait_for(lambda: len(doorbell.rung) == 1)
+    wait_for(lambda: len(publisher.published) == 1)
     sweeper.stop()
 
 
@@ -152,12 +152,12 @@ class FailingObjects:
         raise OSError("disk")
 
 
-def test_the_thread_outlives_errors(sqlite, submit, doorbell):
+def test_the_thread_outlives_errors(sqlite, submit, publisher):
     submit(sqlite)
     with sqlite.writing() as session:
         session.execute(update(AssessmentRow).values(state=State.FAILED, finished_at=now()))
     failing = FailingObjects()
-    sweeper = Sweeper(sqlite, failing, doorbell, PLAN, "s1")
+    sweeper = Sweeper(sqlite, failing, publisher, PLAN, "s1")
     sweeper.start()
     wait_for(lambda: failing.asked >= 2)
     sweeper.stop()

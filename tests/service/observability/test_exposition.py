@@ -5,7 +5,7 @@ import pytest
 from prometheus_client.core import GaugeMetricFamily
 
 from service.errors.tree import ConfigurationRefused
-from service.observability.exposition import Exposition, exposing
+from service.observability.exposition import MetricsServer, metrics_server
 from service.settings import Settings
 from tests.processes import answers
 
@@ -24,7 +24,7 @@ class Answering:
 
 @pytest.fixture
 def served():
-    with exposing(Settings(metrics_port=0)) as exposition:
+    with metrics_server(Settings(metrics_port=0)) as exposition:
         yield exposition
 
 
@@ -50,13 +50,13 @@ def test_there_is_nothing_else_at_this_port(served):
 
 
 def test_a_collector_is_asked_while_its_block_runs(served):
-    with served.asking(Answering()):
+    with served.collecting(Answering()):
         assert "\nasked 7.0\n" in get(served).text
     assert "asked" not in get(served).text
 
 
 def test_a_faulty_collector_is_a_500_without_its_words(served):
-    with served.asking(Answering(ValueError("Ada Lovelace"))):
+    with served.collecting(Answering(ValueError("Ada Lovelace"))):
         response = get(served)
     assert response.status_code == 500
     assert "Ada" not in response.text
@@ -64,7 +64,7 @@ def test_a_faulty_collector_is_a_500_without_its_words(served):
 
 
 def test_by_default_nobody_listens():
-    with exposing(Settings()) as exposition:
+    with metrics_server(Settings()) as exposition:
         assert exposition.port is None
         assert b"hilbert_build_info" in exposition.text()[0]
 
@@ -74,11 +74,11 @@ def test_a_taken_port_is_refused_with_what_to_do():
         other.bind(("127.0.0.1", 0))
         other.listen()
         with pytest.raises(ConfigurationRefused, match="HILBERT_METRICS_PORT"):
-            Exposition("127.0.0.1", other.getsockname()[1]).start()
+            MetricsServer("127.0.0.1", other.getsockname()[1]).start()
 
 
 def test_at_its_end_the_port_is_free():
-    with exposing(Settings(metrics_port=0)) as exposition:
+    with metrics_server(Settings(metrics_port=0)) as exposition:
         port = exposition.port
         assert answers(port)
     assert not answers(port)

@@ -61,6 +61,6 @@ def test_names_say_their_unit_as_prometheus_wants_it():
 
 
 def test_a_reading_begins_empty_each_time():
-    reading = Reading(name="x_total", meaning="x", labels=("a",), kind="counter")
+    reading = Reading(name="x_total", help="x", labels=("a",), kind="counter")
     reading.family().add_metric(["b"], 1)
     assert reading.family().samples == []

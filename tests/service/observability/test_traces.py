@@ -9,11 +9,11 @@ from opentelemetry.trace import SpanKind, StatusCode
 
 from service.observability import span_export
 from service.observability.traces import (
-    context_of,
+    context_from,
+    current_ids,
     current_traceparent,
-    link_to,
-    note_wait,
-    present_ids,
+    links_to,
+    record_wait,
     span,
     tracing,
 )
@@ -35,9 +35,9 @@ assert not [name for name in sys.modules if name.startswith(heavy)]
 def exported(share=1.0, *, parents=(None,)):
     """What a receiver gets of a span below each of these parents."""
     with TraceReceiver() as receiver:
-        with tracing(Settings(traces_url=receiver.url, traces_share=share), "test"):
+        with tracing(Settings(traces_url=receiver.url, traces_sample_ratio=share), "test"):
             for number, parent in enumerate(parents):
-                with span(f"work {number}", parent=context_of(parent), attributes={"a.b": number}):
+                with span(f"work {number}", parent=context_from(parent), attributes={"a.b": number}):
                     pass
         return receiver.spans
 
@@ -45,7 +45,7 @@ def exported(share=1.0, *, parents=(None,)):
 def test_without_a_receiver_nothing_is_traced_and_nothing_is_loaded():
     with tracing(Settings(), "test"), span("work") as present:
         assert not present.is_recording()
-        assert (current_traceparent(), present_ids()) == (None, {})
+        assert (current_traceparent(), current_ids()) == (None, {})
     subprocess.run((sys.executable, "-c", WITHOUT_SDK), cwd=REPOSITORY, check=True)
 
 
@@ -67,7 +67,7 @@ def test_of_what_begins_here_a_share_is_traced():
 
 @pytest.mark.parametrize("nonsense", ["", "Ada Lovelace", "00-0-0-01", f"00-{'0' * 32}-{PARENT}-01", f"ff-{TRACE}"])
 def test_nonsense_begins_a_trace(nonsense, traced):
-    with span("work", parent=context_of(nonsense)):
+    with span("work", parent=context_from(nonsense)):
         pass
     assert traced("work")[0].parent is None
 
@@ -76,7 +76,7 @@ def test_what_is_handed_on_leads_back(traced):
     with span("first"):
         handed = current_traceparent()
     assert len(handed) == 55
-    with span("second", parent=context_of(handed)):
+    with span("second", parent=context_from(handed)):
         pass
     (first,), (second,) = traced("first"), traced("second")
     assert (second.parent.span_id, second.context.trace_id) == (first.context.span_id, first.context.trace_id)
@@ -93,15 +93,15 @@ def test_an_error_is_noted_by_its_type_and_never_by_its_words(traced):
 
 def test_a_wait_is_a_span_of_the_past(traced):
     begin = datetime(2026, 11, 27, 12, tzinfo=UTC)
-    note_wait("wait", Context(), begin, begin + timedelta(seconds=3))
-    note_wait("wait", Context(), begin, begin)
+    record_wait("wait", Context(), begin, begin + timedelta(seconds=3))
+    record_wait("wait", Context(), begin, begin)
     (got,) = traced("wait")
     assert (got.start_time, got.end_time - got.start_time) == (int(begin.timestamp()) * 10**9, 3 * 10**9)
 
 
 def test_only_what_is_traced_is_linked_to():
-    assert [link.context.span_id for link in link_to(SAMPLED)] == [int(PARENT, 16)]
-    assert link_to(UNSAMPLED) == link_to(None) == ()
+    assert [link.context.span_id for link in links_to(SAMPLED)] == [int(PARENT, 16)]
+    assert links_to(UNSAMPLED) == links_to(None) == ()
 
 
 def test_a_receiver_that_is_away_costs_nothing_but_the_spans(closed_port, counted):
@@ -111,7 +111,7 @@ def test_a_receiver_that_is_away_costs_nothing_but_the_spans(closed_port, counte
 
 
 def test_a_process_ends_before_a_receiver_that_hangs_has_answered(monkeypatch):
-    monkeypatch.setattr(span_export, "SEND_SECONDS", 60.0)
+    monkeypatch.setattr(span_export, "EXPORT_TIMEOUT_SECONDS", 60.0)
     with Receiver(hangs=True) as receiver:
         with tracing(Settings(traces_url=receiver.url), "test"), span("work"):
             pass

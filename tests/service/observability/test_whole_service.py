@@ -47,19 +47,19 @@ class Seen:
 
 
 @pytest.fixture(scope="module")
-def seen(tmp_path_factory, rehearsal_command) -> Iterator[Seen]:
+def seen(tmp_path_factory, fake_worker_command) -> Iterator[Seen]:
     with TraceReceiver() as traces, Receiver() as hook:
         settings = Settings(
             data_dir=tmp_path_factory.mktemp("seen"),
             port=0,
             metrics_port=0,
             traces_url=traces.url,
-            attempts=1,
-            sweep=timedelta(seconds=0.3),
+            stage_max_attempts=1,
+            sweep_interval=timedelta(seconds=0.3),
             webhook_allow_http=True,
             webhook_networks=("127.0.0.0/8",),
         )
-        with running_service(settings, rehearsal_command) as service:
+        with running_service(settings, fake_worker_command) as service:
             headers = {"Authorization": f"Bearer {service.first_key}"}
             with httpx.Client(base_url=service.url, headers=headers, timeout=30, trust_env=False) as client:
                 ids = use(client, hook)

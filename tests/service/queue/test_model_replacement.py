@@ -8,11 +8,11 @@ from service.assessments.repository import AssessmentRepository
 from service.assessments.stages import StageRepository
 from service.assessments.states import StageKind, StageState, State, StoredChunk
 from service.errors.tree import FenceLost
-from service.queue.model_replacement import send_back_stranded
-from service.queue.redelivery import forget_unheard
+from service.queue.model_replacement import restart_without_model
+from service.queue.redelivery import requeue_unclaimed
 from service.storage.database import now
 from service.storage.tables import AssessmentRow, ModelRow, StageRow, WorkerRow
-from service.worker_registry import leave
+from service.worker_registry import deregister
 
 SILENCE = timedelta(seconds=30)
 LEASE = timedelta(seconds=60)
@@ -63,7 +63,7 @@ def stages(database):
 def go(database, worker, *, seen=LONG_AGO):
     """The worker ends, and with it, some time ago, the last that had its model."""
     with database.writing() as session:
-        leave(session, worker)
+        deregister(session, worker)
         session.execute(update(ModelRow).where(ModelRow.digest == "old").values(seen_at=now() - seen))
 
 
@@ -72,20 +72,20 @@ def test_what_no_worker_can_go_on_with_begins_again_with_the_model_that_is_there
     version = row(database).version
     go(database, worker)
     join_worker(database, "w-new")
-    assert send_back_stranded(database, SILENCE) == 1
+    assert restart_without_model(database, SILENCE) == 1
     after = row(database)
     assert (after.state, after.segments_done, after.segments_total, after.model_digest) == (State.QUEUED, 0, None, None)
     assert after.version > version
     (prepare,) = stages(database)
     assert (prepare.kind, prepare.state, prepare.attempt, prepare.output_key) == ("prepare", StageState.READY, 0, None)
     assert prepare.enqueued_at is None
-    assert send_back_stranded(database, SILENCE) == 0
+    assert restart_without_model(database, SILENCE) == 0
 
 
 def test_it_is_worked_off_as_if_it_were_new(database, begun, join_worker):
     go(database, begun[0])
     join_worker(database, "w-new")
-    send_back_stranded(database, SILENCE)
+    restart_without_model(database, SILENCE)
     chunks = [StoredChunk(key="other-chunk", segments=5)]
     write(database, "complete_prepare", take(database, StageKind.PREPARE, "n"), "s", chunks, seconds=60.0, model="n")
     write(database, "complete_encode", take(database, StageKind.ENCODE, "n"), "features", model="n")
@@ -101,7 +101,7 @@ def test_a_late_worker_of_the_old_model_cannot_write(database, begun, join_worke
     worker, late = begun
     go(database, worker)
     join_worker(database, "w-new")
-    send_back_stranded(database, SILENCE)
+    restart_without_model(database, SILENCE)
     with pytest.raises(FenceLost):
         write(database, "complete_encode", late, "late features")
     assert write(database, "renew", late, LEASE) is False
@@ -111,7 +111,7 @@ def test_a_late_worker_of_the_old_model_cannot_write(database, begun, join_worke
 def test_a_model_that_was_seen_a_moment_ago_is_waited_for(database, begun, join_worker):
     go(database, begun[0], seen=timedelta(seconds=5))
     join_worker(database, "w-new")
-    assert send_back_stranded(database, SILENCE) == 0
+    assert restart_without_model(database, SILENCE) == 0
 
 
 @pytest.mark.parametrize("queues", [None, ("encode",), ("deliver",)])
@@ -119,7 +119,7 @@ def test_without_a_worker_that_could_prepare_it_anew_it_waits(database, begun, j
     go(database, begun[0])
     if queues is not None:
         join_worker(database, "w-new", queues)
-    assert send_back_stranded(database, SILENCE) == 0
+    assert restart_without_model(database, SILENCE) == 0
     assert row(database).state == State.ENCODING
 
 
@@ -127,7 +127,7 @@ def test_one_living_worker_with_its_model_is_enough_to_wait_for(database, begun,
     go(database, begun[0])
     join_worker(database, "w-score", ("score",), old_model)
     join_worker(database, "w-new")
-    assert send_back_stranded(database, SILENCE) == 0
+    assert restart_without_model(database, SILENCE) == 0
 
 
 def test_a_silent_worker_keeps_nothing_waiting(database, begun, join_worker):
@@ -135,7 +135,7 @@ def test_a_silent_worker_keeps_nothing_waiting(database, begun, join_worker):
     with database.writing() as session:
         session.execute(update(WorkerRow).where(WorkerRow.id == "w-old").values(beat_at=now() - LONG_AGO))
         session.execute(update(ModelRow).where(ModelRow.digest == "old").values(seen_at=now() - LONG_AGO))
-    assert send_back_stranded(database, SILENCE) == 1
+    assert restart_without_model(database, SILENCE) == 1
 
 
 def test_what_was_cancelled_stays_cancelled(database, begun, join_worker, caller):
@@ -143,7 +143,7 @@ def test_what_was_cancelled_stays_cancelled(database, begun, join_worker, caller
     join_worker(database, "w-new")
     with database.writing() as session:
         AssessmentRepository(session, caller).cancel("a1")
-    assert send_back_stranded(database, SILENCE) == 0
+    assert restart_without_model(database, SILENCE) == 0
     assert row(database).state == State.CANCELLED
 
 
@@ -152,7 +152,7 @@ def test_without_its_material_it_fails_with_a_reason(database, begun, join_worke
     join_worker(database, "w-new")
     with database.writing() as session:
         session.execute(update(AssessmentRow).values(audio_key=None))
-    send_back_stranded(database, SILENCE)
+    restart_without_model(database, SILENCE)
     assert (row(database).state, row(database).failure_code) == (State.FAILED, "model_replaced")
 
 
@@ -163,5 +163,5 @@ def test_what_an_idle_worker_cannot_take_is_not_published_again_for_it(database,
     with database.writing() as session:
         waiting = StageRow.state == StageState.READY
         session.execute(update(StageRow).where(waiting).values(enqueued_at=now() - timedelta(seconds=9)))
-        forget_unheard(session, timedelta(minutes=1), SILENCE)
+        requeue_unclaimed(session, timedelta(minutes=1), SILENCE)
     assert [stage.enqueued_at for stage in stages(database) if stage.state == StageState.READY] != [None]

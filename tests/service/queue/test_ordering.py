@@ -2,10 +2,10 @@ from sqlalchemy import update
 
 from service.assessments.stages import new_stage
 from service.assessments.states import Priority, StageKind
-from service.queue.ordering import Lane, lanes, next_to_claim
+from service.queue.ordering import StageLane, fetch_claimable, stage_lanes
 from service.storage.database import now
 from service.storage.tables import AssessmentRow, StageRow
-from service.worker_registry import LivingWorker
+from service.worker_registry import LiveWorker
 
 ALL = tuple(StageKind)
 
@@ -18,7 +18,7 @@ def tell(database):
 
 def best(database, kinds=ALL, limit=10):
     with database.reading() as session:
-        ids = next_to_claim(session, kinds, now(), limit=limit)
+        ids = fetch_claimable(session, kinds, now(), limit=limit)
         rows = [session.get(StageRow, stage_id) for stage_id in ids]
     return [(row.assessment_id, row.kind) for row in rows]
 
@@ -64,7 +64,7 @@ def test_a_worker_knows_by_itself_what_follows_the_stage_it_has_done(database, s
     submit(database, "two", priority=Priority.BATCH)
     with database.reading() as session:
         for after, expected in ((None, []), ("one", ["one"])):
-            ids = next_to_claim(session, ALL, now(), limit=9, after=after)
+            ids = fetch_claimable(session, ALL, now(), limit=9, after=after)
             assert [session.get(StageRow, stage_id).assessment_id for stage_id in ids] == expected
     submit(database, "urgent")
     tell(database)
@@ -72,7 +72,7 @@ def test_a_worker_knows_by_itself_what_follows_the_stage_it_has_done(database, s
 
 
 def living_worker(queues, model, slots=1):
-    return LivingWorker(id=f"{model}-{queues}", queues=queues, slots=slots, started_at=now(), model=model)
+    return LiveWorker(id=f"{model}-{queues}", queues=queues, slots=slots, started_at=now(), model=model)
 
 
 def test_each_model_has_lanes_of_its_own_for_what_has_begun():
@@ -82,12 +82,12 @@ def test_each_model_has_lanes_of_its_own_for_what_has_begun():
         living_worker(("encode",), "old"),
         living_worker(("encode",), "old"),
     ]
-    routine = [lane for lane in lanes(workers) if lane.priority == Priority.ROUTINE]
+    routine = [lane for lane in stage_lanes(workers) if lane.priority == Priority.ROUTINE]
     assert routine == [
-        Lane(kind=StageKind.PREPARE, priority=Priority.ROUTINE, model=None, slots=3),
-        Lane(kind=StageKind.ENCODE, priority=Priority.ROUTINE, model="new", slots=2),
-        Lane(kind=StageKind.ENCODE, priority=Priority.ROUTINE, model="old", slots=2),
-        Lane(kind=StageKind.SCORE, priority=Priority.ROUTINE, model=None, slots=0),
+        StageLane(kind=StageKind.PREPARE, priority=Priority.ROUTINE, model=None, slots=3),
+        StageLane(kind=StageKind.ENCODE, priority=Priority.ROUTINE, model="new", slots=2),
+        StageLane(kind=StageKind.ENCODE, priority=Priority.ROUTINE, model="old", slots=2),
+        StageLane(kind=StageKind.SCORE, priority=Priority.ROUTINE, model=None, slots=0),
     ]
 
 
@@ -101,5 +101,5 @@ def test_a_worker_is_offered_what_has_begun_with_its_model_and_what_has_not_begu
     tell(database)
     with database.reading() as session:
         for after in (None, "another"):
-            ids = next_to_claim(session, ALL, now(), limit=9, model="mine", after=after)
+            ids = fetch_claimable(session, ALL, now(), limit=9, model="mine", after=after)
             assert [session.get(StageRow, stage_id).assessment_id for stage_id in ids] == ["mine", "unbegun"]

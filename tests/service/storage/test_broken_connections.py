@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
-from service.storage.database import Database, now, once_committed
+from service.storage.database import Database, after_commit, now
 from service.storage.tables import ApiKeyRow
 from tests.wire import Break
 
@@ -42,7 +42,7 @@ def add(told):
     def add(session):
         tries.append(f"try {len(tries) + 1}")
         session.add(key(tries[-1]))
-        once_committed(session, lambda: told.append("told"))
+        after_commit(session, lambda: told.append("told"))
         return tries[-1]
 
     return add
@@ -117,7 +117,7 @@ def test_what_only_looked_is_repeated_whatever_became_of_it(far_database, wire, 
 
 
 def test_locks_of_one_that_fell_silent_are_given_up(emptied, names, monkeypatch):
-    monkeypatch.setattr("service.storage.database.LONGEST_PAUSE", timedelta(seconds=0.5))
+    monkeypatch.setattr("service.storage.database.IDLE_IN_TRANSACTION_TIMEOUT", timedelta(seconds=0.5))
     silent, other = Database(emptied), Database(emptied)
 
     def fall_silent():

@@ -7,7 +7,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError, OperationalError, StatementError
 
-from service.storage.database import Database, now, once_committed
+from service.storage.database import Database, after_commit, now
 from service.storage.migration import migrate
 from service.storage.tables import ApiKeyRow, StageRow, Table
 
@@ -178,7 +178,7 @@ def test_patience_has_an_end_and_is_none_by_default(postgres_url):
 def test_what_follows_a_commit_happens_once_and_only_after_it(sqlite):
     done = []
     with sqlite.writing() as session:
-        once_committed(session, lambda: done.append("committed"))
+        after_commit(session, lambda: done.append("committed"))
         assert done == []
     assert done == ["committed"]
 
@@ -188,7 +188,7 @@ def test_nothing_follows_a_transaction_that_is_rolled_back(sqlite):
 
     def stumble():
         with sqlite.writing() as session:
-            once_committed(session, lambda: done.append("committed"))
+            after_commit(session, lambda: done.append("committed"))
             raise ValueError("no")
 
     with pytest.raises(ValueError, match="no"):

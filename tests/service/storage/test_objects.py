@@ -11,7 +11,7 @@ from service.settings import Settings
 from service.storage.objects import (
     ObjectStore,
     assessment_prefix,
-    chain,
+    contiguous_parts,
     material_prefix,
     open_objects,
     part_key,
@@ -197,11 +197,11 @@ def test_of_parts_that_begin_at_one_place_the_latest_counts():
         part_key("u", 13, 10): 0,
     }
     chosen = [part_key("u", 0, 1), part_key("u", 4, 2), part_key("u", 7, 3)]
-    assert chain(upload_key("u"), sizes) == chosen
+    assert contiguous_parts(upload_key("u"), sizes) == chosen
 
 
 def test_a_file_whose_beginning_is_missing_has_no_parts():
-    assert chain(upload_key("u"), {part_key("u", 3, 1): 4}) == []
+    assert contiguous_parts(upload_key("u"), {part_key("u", 3, 1): 4}) == []
 
 
 def test_folders_are_one_level_deep(objects):

@@ -19,7 +19,7 @@ from service.storage.database import Database
 from service.storage.migration import is_behind, migrate
 from service.storage.tables import AssessmentRow, StageRow
 from service.webhooks.repository import WebhookRepository
-from service.worker.stage_runner import StageRunner, patience
+from service.worker.stage_runner import StageRunner, stage_retry_policy
 from service.worker_registry import WorkerIdentity
 
 HERE = Path(__file__).parent / "releases"
@@ -68,11 +68,13 @@ def test_keys_go_on_working(old):
     assert ApiKeyRepository(database, load_peppers(settings)).verify(expected["key"]).tenant == "ward-a"
 
 
-def test_what_was_waiting_is_worked_off(old, objects, assessor, tmp_path, caller):
+def test_what_was_waiting_is_worked_off(old, objects, model, tmp_path, caller):
     database, _ = old
     migrate(database)
     worker = WorkerIdentity(id="w1", queues=("prepare", "encode", "score"))
-    runner = StageRunner(database, objects, assessor, worker=worker, patience=patience(Settings()), scratch=tmp_path)
+    runner = StageRunner(
+        database, objects, model, worker=worker, retry=stage_retry_policy(Settings()), scratch=tmp_path
+    )
     with database.reading() as session:
         objects.write(session.get(AssessmentRow, "a-queued").audio_key, b"x" * 320)
         stage = session.scalar(select(StageRow.id).where(StageRow.assessment_id == "a-queued"))

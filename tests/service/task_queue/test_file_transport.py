@@ -4,7 +4,7 @@ from queue import Empty
 import pytest
 from kombu import Connection, Queue
 
-from service.task_queue.file_transport import register_transport, spool_options
+from service.task_queue.file_transport import file_transport_options, register_transport
 
 register_transport()
 
@@ -14,7 +14,7 @@ def connect(tmp_path):
     opened = []
 
     def connect():
-        connection = Connection("spool://localhost/", transport_options=spool_options(tmp_path / "spool"))
+        connection = Connection("spool://localhost/", transport_options=file_transport_options(tmp_path / "spool"))
         opened.append(connection)
         return connection
 

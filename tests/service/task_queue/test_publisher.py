@@ -4,8 +4,8 @@ import pytest
 
 from service.task_queue.publisher import (
     QUEUES,
-    Doorbell,
-    QueueUnreachable,
+    BrokerUnreachable,
+    TaskPublisher,
     open_celery,
     task_name,
     transport_options,
@@ -24,7 +24,7 @@ def messages(tmp_path):
 
 
 def test_a_ring_puts_one_stage_id_into_its_queue(app, tmp_path):
-    Doorbell(app).ring("encode", "stage-1")
+    TaskPublisher(app).publish("encode", "stage-1")
     (message,) = messages(tmp_path)
     assert message["headers"]["task"] == "hilbert.encode"
     assert message["properties"]["delivery_info"]["routing_key"] == "encode"
@@ -37,22 +37,22 @@ def test_each_queue_has_its_task(queue):
 
 
 def test_a_reachable_queue_passes_the_check(app):
-    Doorbell(app).check()
+    TaskPublisher(app).check()
 
 
 def test_an_unreachable_queue_is_told_from_a_reachable_one(closed_port):
     app = open_celery(f"redis://127.0.0.1:{closed_port}/0")
-    with pytest.raises(QueueUnreachable):
-        Doorbell(app).check()
-    with pytest.raises(QueueUnreachable):
-        Doorbell(app).ring("encode", "stage-1")
+    with pytest.raises(BrokerUnreachable):
+        TaskPublisher(app).check()
+    with pytest.raises(BrokerUnreachable):
+        TaskPublisher(app).publish("encode", "stage-1")
     app.close()
 
 
 def test_a_queue_without_its_folder_is_unreachable(app, tmp_path):
     (tmp_path / "queue").rename(tmp_path / "gone")
-    with pytest.raises(QueueUnreachable):
-        Doorbell(app).ring("encode", "stage-1")
+    with pytest.raises(BrokerUnreachable):
+        TaskPublisher(app).publish("encode", "stage-1")
 
 
 def test_no_result_backend_and_no_pickle(app):

@@ -48,7 +48,7 @@ def test_what_is_stored_counts_at_once(begin, row, objects):
     writer.store(b"defghij")
     assert writer.remaining == 0
     writer.close()
-    assert (row().offset, row().sha256, row().holder) == (10, hashlib.sha256(b"abcdefghij").hexdigest(), None)
+    assert (row().offset, row().sha256, row().owner) == (10, hashlib.sha256(b"abcdefghij").hexdigest(), None)
     assert objects.get(upload_key(upload_id)) == b"abcdefghij"
     assert objects.head(upload_key(upload_id), 2) == b"ab"
 
@@ -163,7 +163,7 @@ def test_a_digest_that_a_dead_request_still_owed_is_made_at_the_next_look(begin,
     writer.store(b"abcdefghij")
     assert find_and_complete(database, objects, caller, upload_id, LEASE).complete is False
     with database.writing() as session:
-        session.execute(update(UploadRow).values(held_until=now()))
+        session.execute(update(UploadRow).values(lease_until=now()))
     assert (
         find_and_complete(database, objects, caller, upload_id, LEASE).sha256
         == hashlib.sha256(b"abcdefghij").hexdigest()

@@ -20,7 +20,7 @@ from service.worker_registry import WorkerIdentity, register
 
 SECOND = timedelta(seconds=1)
 PLAN = DeliveryRetryPolicy(waits=(5 * SECOND, 300 * SECOND), disable_after=timedelta(days=5))
-SWEEP = DeliverySweep(policy=PLAN, keep=timedelta(days=30), republish_after=60 * SECOND, silence=30 * SECOND)
+SWEEP = DeliverySweep(policy=PLAN, keep=timedelta(days=30), republish_after=60 * SECOND, worker_timeout=30 * SECOND)
 
 
 def outcome(status=None, **fields):
@@ -169,7 +169,7 @@ def test_a_living_workers_delivery_is_left_alone(database, hook):
     assert record(database, held, outcome(200)) == "delivered"
 
 
-def test_a_message_nobody_took_up_is_published_again(database, hook):
+def test_an_unclaimed_delivery_is_published_again(database, hook):
     for age, kept in ((30, True), (61, False)):
         with database.writing() as session:
             session.execute(update(DeliveryRow).values(enqueued_at=now() - age * SECOND))
@@ -229,7 +229,9 @@ def test_waits_vary_by_a_fifth_and_heed_the_receiver_up_to_a_day():
 
 
 def test_the_plans_follow_the_settings():
-    settings = Settings(webhook_retries=("1", "PT2S"), webhook_patience="60", webhook_keep="90", webhook_timeout="3")
+    settings = Settings(
+        webhook_retries=("1", "PT2S"), webhook_disable_after="60", webhook_retention="90", webhook_timeout="3"
+    )
     assert delivery_retry_policy(settings) == DeliveryRetryPolicy(waits=(SECOND, 2 * SECOND), disable_after=60 * SECOND)
     assert delivery_sweep(settings).keep == 90 * SECOND
     assert delivery_lease(settings) > 3 * SECOND

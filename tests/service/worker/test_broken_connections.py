@@ -13,13 +13,13 @@ from service.worker.stage_runner import StageRunner
 from tests.service.worker.test_stage_runner import QUICK, WORKER
 from tests.wire import Break
 
-CALM = replace(QUICK, heartbeat=timedelta(minutes=1))
+CALM = replace(QUICK, renew_interval=timedelta(minutes=1))
 MOST_COMMITS = 80
 
 
 @pytest.fixture
-def runner(far_database, objects, assessor, tmp_path):
-    return StageRunner(far_database, objects, assessor, worker=WORKER, patience=CALM, scratch=tmp_path)
+def runner(far_database, objects, model, tmp_path):
+    return StageRunner(far_database, objects, model, worker=WORKER, retry=CALM, scratch=tmp_path)
 
 
 def ready(database):

@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from service.assessments.result import Result
 from service.assessments.states import FINAL_STATES, StageState
 from service.storage.tables import AssessmentRow, StageRow, WorkerRow
-from service.worker.model_adapter import open_assessor
+from service.worker.model_adapter import open_model
 from tests.waiting import wait_for
 
 HILBERT = (sys.executable, "-m", "service.cli.app", "worker")
@@ -24,7 +24,7 @@ def said(number):
 def test_assessments_that_are_encoded_at_once_share_batches_and_are_answered_as_if_alone(
     open_site, small_bundle, tmp_path
 ):
-    site = open_site(bundle=small_bundle, concurrency=4, linger=timedelta(seconds=0.5))
+    site = open_site(bundle=small_bundle, concurrency=4, batch_max_delay=timedelta(seconds=0.5))
     for number, name in enumerate(NAMES, start=1):
         site.send(name, transcript=said(number))
     with site.worker(HILBERT, lambda: len(site.ask(select(AssessmentRow.state))) == len(NAMES)) as process:
@@ -34,7 +34,7 @@ def test_assessments_that_are_encoded_at_once_share_batches_and_are_answered_as_
     (load,) = [line for line in site.lines("encoder load") if line["encoder"] == "text"]
     assert load["batches"] < 1 + len(NAMES)  # the golden recording is one, and each would be one at the least
     assert {line["process"] for line in site.lines("stage done")} == {"worker"}
-    alone = open_assessor(site.settings)
+    alone = open_model(site.settings)
     for number, name in enumerate(NAMES, start=1):
         found = Result.model_validate_json(site.objects.get(site.ask(select_key(name))[0]))
         scratch = tmp_path / name
@@ -54,7 +54,7 @@ def select_key(name):
 
 @pytest.mark.parametrize(("concurrency", "broker"), [(1, "files"), (4, "files"), (4, "redis")])
 def test_a_worker_that_is_told_to_stop_ends_what_it_works_on(
-    request, open_site, rehearsal_command, concurrency, broker
+    request, open_site, fake_worker_command, concurrency, broker
 ):
     queue = {"broker_url": request.getfixturevalue("redis_url")} if broker == "redis" else {}
     site = open_site(concurrency=concurrency, **queue)
@@ -66,7 +66,7 @@ def test_a_worker_that_is_told_to_stop_ends_what_it_works_on(
     def busy():
         return site.ask(leased)[0] >= several
 
-    with site.worker(rehearsal_command, busy) as process:
+    with site.worker(fake_worker_command, busy) as process:
         process.send_signal(signal.SIGTERM)
         assert process.wait(90) == 0
     assert site.ask(leased) == [0]

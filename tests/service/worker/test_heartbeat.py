@@ -1,9 +1,9 @@
 import time
 from datetime import timedelta
 
-from service.observability.metrics import COUNTED
+from service.observability.metrics import REGISTRY
 from service.storage.tables import ModelRow, WorkerRow
-from service.worker.heartbeat import Presence
+from service.worker.heartbeat import Heartbeat
 from service.worker_registry import WorkerIdentity
 from tests.waiting import wait_for
 
@@ -17,15 +17,15 @@ def row(database):
 
 def test_a_worker_says_that_it_lives_until_it_leaves(database, loaded_model, tmp_path):
     worker = WorkerIdentity(id="w1", queues=("encode",))
-    presence = Presence(database, worker, loaded_model, every=BEAT, alive=tmp_path / "data" / "alive")
-    presence.start()
+    heartbeat = Heartbeat(database, worker, loaded_model, interval=BEAT, file=tmp_path / "data" / "alive")
+    heartbeat.start()
     first = row(database)
     assert first.queues == ["encode"]
     wait_for(lambda: row(database).beat_at > first.beat_at)
     assert row(database).forward_at == first.forward_at
-    presence.computed()
+    heartbeat.computed()
     wait_for(lambda: row(database).forward_at > first.forward_at)
-    presence.stop()
+    heartbeat.stop()
     assert row(database) is None
     assert not (tmp_path / "data" / "alive").exists()
     with database.reading() as session:
@@ -33,10 +33,14 @@ def test_a_worker_says_that_it_lives_until_it_leaves(database, loaded_model, tmp
 
 
 def test_a_database_that_stumbles_does_not_end_the_beat(sqlite, loaded_model, tmp_path):
-    presence = Presence(
-        sqlite, WorkerIdentity(id="w1", queues=("encode",)), loaded_model, every=BEAT, alive=tmp_path / "data" / "alive"
+    heartbeat = Heartbeat(
+        sqlite,
+        WorkerIdentity(id="w1", queues=("encode",)),
+        loaded_model,
+        interval=BEAT,
+        file=tmp_path / "data" / "alive",
     )
-    presence.start()
+    heartbeat.start()
     alive = tmp_path / "data" / "alive"
     first, touched = row(sqlite), alive.stat().st_mtime_ns
     with sqlite.engine.begin() as connection:
@@ -48,26 +52,26 @@ def test_a_database_that_stumbles_does_not_end_the_beat(sqlite, loaded_model, tm
     wait_for(lambda: alive.stat().st_mtime_ns > touched)
     with sqlite.engine.begin() as connection:
         connection.exec_driver_sql("ALTER TABLE worker RENAME TO hidden")
-    presence.stop()
+    heartbeat.stop()
 
 
 def test_the_last_beat_is_a_metric(sqlite, loaded_model, tmp_path):
     worker = WorkerIdentity(id="w1", queues=("encode",))
-    presence = Presence(sqlite, worker, loaded_model, every=BEAT, alive=tmp_path / "alive")
+    heartbeat = Heartbeat(sqlite, worker, loaded_model, interval=BEAT, file=tmp_path / "alive")
     before = time.time()
-    presence.start()
-    wait_for(lambda: COUNTED.get_sample_value("hilbert_worker_last_beat_timestamp_seconds") > before)
-    presence.stop()
+    heartbeat.start()
+    wait_for(lambda: REGISTRY.get_sample_value("hilbert_worker_last_beat_timestamp_seconds") > before)
+    heartbeat.stop()
 
 
 def test_the_file_tells_of_no_beat_that_the_database_has_not_taken(sqlite, loaded_model, tmp_path):
     alive = tmp_path / "alive"
-    presence = Presence(sqlite, WorkerIdentity(id="w1", queues=("encode",)), loaded_model, every=BEAT, alive=alive)
-    presence.start()
+    heartbeat = Heartbeat(sqlite, WorkerIdentity(id="w1", queues=("encode",)), loaded_model, interval=BEAT, file=alive)
+    heartbeat.start()
     with sqlite.engine.begin() as connection:
         connection.exec_driver_sql("ALTER TABLE worker RENAME TO hidden")
     time.sleep(2 * BEAT.total_seconds())
     touched = alive.stat().st_mtime_ns
     time.sleep(5 * BEAT.total_seconds())
     assert alive.stat().st_mtime_ns == touched
-    presence.stop()
+    heartbeat.stop()

@@ -24,7 +24,7 @@ def claim(database, submit):
 
 
 def keeper(database, claim):
-    return LeaseKeeper(database, claim, worker="w1", lease=LEASE, heartbeat=BEAT)
+    return LeaseKeeper(database, claim, worker="w1", lease=LEASE, renew_interval=BEAT)
 
 
 def lease_until(database):
@@ -59,11 +59,11 @@ def test_whoever_listens_is_told_of_a_loss_also_afterwards(sqlite, submit):
         claim = StageRepository(session, "w1").claim(session.scalars(select(StageRow.id)).one(), LEASE, 5)
     told = []
     with keeper(sqlite, claim) as lease:
-        lease.when_lost(lambda: told.append("while it runs"))
+        lease.on_lost(lambda: told.append("while it runs"))
         with sqlite.writing() as session:
             session.execute(update(StageRow).values(state="cancelled"))
         wait_for(lambda: told == ["while it runs"])
-        lease.when_lost(lambda: told.append("at once"))
+        lease.on_lost(lambda: told.append("at once"))
     assert told == ["while it runs", "at once"]
 
 
@@ -73,7 +73,7 @@ def test_the_thread_ends_with_the_block(sqlite, submit):
         claim = StageRepository(session, "w1").claim(session.scalars(select(StageRow.id)).one(), LEASE, 5)
     with keeper(sqlite, claim) as lease:
         pass
-    assert not lease._thread.is_alive()
+    assert not lease._thread._thread.is_alive()
 
 
 def test_a_database_that_stumbles_does_not_end_the_lease(sqlite, submit):

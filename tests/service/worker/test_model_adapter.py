@@ -15,26 +15,26 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from service.cli.assess import assess_file, assess_material
 from service.errors.tree import ConfigurationRefused, FenceLost
 from service.settings import REPOSITORY, Settings
-from service.worker.cache_pruning import forget_features
-from service.worker.model_adapter import open_assessor, runtime_of
+from service.worker.model_adapter import open_model, runtime_of
 from service.worker.model_protocol import MaterialUnusable
+from service.worker.process import delete_unused_cache
 
 WORDS = b"I slept badly this week. We went for a walk by the river. Work was fine, thank you. Not much, really."
 
 
 @pytest.fixture(scope="module")
 def real(small_bundle):
-    assessor = open_assessor(Settings(bundle=small_bundle, threads=1))
-    assessor.warm_up()
-    yield assessor
-    assessor.close()
+    model = open_model(Settings(bundle=small_bundle, threads=1))
+    model.warm_up()
+    yield model
+    model.close()
 
 
 def test_the_model_is_told_in_the_services_words(real):
-    assert (real.model.bundle, real.model.demonstration) == ("small", True)
-    assert [(task.name, task.outcomes) for task in real.model.tasks] == [("spectrum", ("none", "mild", "severe"))]
-    assert real.trace.digest == real.model.digest
-    assert real.trace.encoders == real.model.encoders
+    assert (real.loaded.bundle, real.loaded.demonstration) == ("small", True)
+    assert [(task.name, task.outcomes) for task in real.loaded.tasks] == [("spectrum", ("none", "mild", "severe"))]
+    assert real.trace.digest == real.loaded.digest
+    assert real.trace.encoders == real.loaded.encoders
 
 
 def test_a_transcript_becomes_a_result(real, tmp_path):
@@ -79,7 +79,7 @@ def test_unreadable_audio_is_unusable_material(real, tmp_path):
 
 def test_a_missing_bundle_is_refused(tmp_path):
     with pytest.raises(ConfigurationRefused, match="bundle"):
-        open_assessor(Settings(bundle=tmp_path / "nowhere"))
+        open_model(Settings(bundle=tmp_path / "nowhere"))
 
 
 @pytest.fixture
@@ -90,7 +90,7 @@ def public_pem(signing_key):
 def test_an_answer_names_the_trusted_key_whether_it_is_given_as_text_or_as_a_file(signed_bundle, public_pem, tmp_path):
     (tmp_path / "key.pub").write_text(public_pem)
     signers = {
-        open_assessor(Settings(bundle=signed_bundle, threads=1, trusted_keys=[key])).trace.signed_by
+        open_model(Settings(bundle=signed_bundle, threads=1, trusted_keys=[key])).trace.signed_by
         for key in (public_pem, str(tmp_path / "key.pub"))
     }
     assert len(signers) == 1
@@ -103,35 +103,35 @@ def test_where_keys_are_trusted_no_other_bundle_is_opened(request, bundle):
         bundle=request.getfixturevalue(bundle), trusted_keys=[str(REPOSITORY / "examples" / "bundle.pub")]
     )
     with pytest.raises(ConfigurationRefused, match="bundle_untrusted"):
-        open_assessor(settings)
+        open_model(settings)
 
 
 @pytest.mark.parametrize("bundle", ["small_bundle", "signed_bundle"])
 def test_where_no_key_is_named_a_bundle_of_nobody_s_is_opened_without_naming_a_signer(request, bundle):
-    assert open_assessor(Settings(bundle=request.getfixturevalue(bundle), threads=1)).trace.signed_by is None
+    assert open_model(Settings(bundle=request.getfixturevalue(bundle), threads=1)).trace.signed_by is None
 
 
 def test_the_example_is_known_by_its_key():
-    assert open_assessor(Settings(threads=1)).trace.signed_by is not None
+    assert open_model(Settings(threads=1)).trace.signed_by is not None
 
 
 @pytest.mark.parametrize("key", ["nowhere.pub", "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----"])
 def test_a_key_that_cannot_be_read_is_refused(small_bundle, key):
     with pytest.raises(ConfigurationRefused, match="HILBERT_TRUSTED_KEYS"):
-        open_assessor(Settings(bundle=small_bundle, trusted_keys=[key]))
+        open_model(Settings(bundle=small_bundle, trusted_keys=[key]))
 
 
 def test_a_changed_bundle_is_refused(signed_bundle, tmp_path):
     copy = shutil.copytree(signed_bundle, tmp_path / "bundle")
     (copy / "README.md").write_text("# Fit for anything")
     with pytest.raises(ConfigurationRefused, match="bundle_tampered"):
-        open_assessor(Settings(bundle=copy))
+        open_model(Settings(bundle=copy))
 
 
 def test_a_bundle_that_answers_otherwise_is_refused_before_it_assesses_anything(swapped_bundle, tmp_path):
     settings = Settings(bundle=swapped_bundle, threads=1)
     with pytest.raises(ConfigurationRefused, match="bundle_misbehaves"):
-        open_assessor(settings).warm_up()
+        open_model(settings).warm_up()
     with pytest.raises(ConfigurationRefused, match="bundle_misbehaves"):
         assess_file(settings, tmp_path / "never read", None, "spectrum")
 
@@ -139,14 +139,14 @@ def test_a_bundle_that_answers_otherwise_is_refused_before_it_assesses_anything(
 @pytest.mark.parametrize("device", ["cuda", "tensorrt"])
 def test_a_device_that_is_not_there_is_refused_before_anything_is_loaded(small_bundle, device):
     with pytest.raises(ConfigurationRefused, match=r"(?s)HILBERT_DEVICE.*device_unavailable.*worker-gpu"):
-        open_assessor(Settings(bundle=small_bundle, threads=1, device=device))
+        open_model(Settings(bundle=small_bundle, threads=1, device=device))
 
 
 def test_auto_computes_on_what_there_is_and_says_what(small_bundle):
-    assessor = open_assessor(Settings(bundle=small_bundle, threads=1, device="auto"))
-    assessor.warm_up()
-    assert set(assessor.trace.graphs) == {"speech", "text", "network"}
-    assert all(graph.provider and graph.device for graph in assessor.trace.graphs.values())
+    model = open_model(Settings(bundle=small_bundle, threads=1, device="auto"))
+    model.warm_up()
+    assert set(model.trace.graphs) == {"speech", "text", "network"}
+    assert all(graph.provider and graph.device for graph in model.trace.graphs.values())
 
 
 def test_settings_become_options_of_the_runtime(tmp_path):
@@ -162,11 +162,11 @@ def test_settings_become_options_of_the_runtime(tmp_path):
 def test_a_chunk_tried_again_is_not_encoded_again_where_features_are_kept(small_bundle, tmp_path):
     settings = Settings(bundle=small_bundle, data_dir=tmp_path, threads=1, feature_cache_mb=1)
     (tmp_path / "scratch").mkdir()
-    first = open_assessor(settings)
+    first = open_model(settings)
     (chunk,) = first.prepare(None, WORDS, tmp_path / "scratch").chunks
     features = first.encode(chunk.content)
     first.close()
-    second = open_assessor(settings)
+    second = open_model(settings)
     assert second.encode(chunk.content) == features
     assert second._pipeline.cache_counts.misses == 0
     second.close()
@@ -174,28 +174,28 @@ def test_a_chunk_tried_again_is_not_encoded_again_where_features_are_kept(small_
 
 def test_what_is_kept_is_deleted_in_time_and_with_the_setting(small_bundle, tmp_path):
     lasting = {"bundle": small_bundle, "data_dir": tmp_path, "threads": 1}
-    kept = Settings(**lasting, feature_cache_mb=1, feature_cache_age=timedelta(seconds=0.05))
+    kept = Settings(**lasting, feature_cache_mb=1, feature_cache_ttl=timedelta(seconds=0.05))
     (tmp_path / "scratch").mkdir()
-    assessor = open_assessor(kept)
-    assessor.warm_up()
-    (chunk,) = assessor.prepare(None, WORDS, tmp_path / "scratch").chunks
-    assessor.encode(chunk.content)
+    model = open_model(kept)
+    model.warm_up()
+    (chunk,) = model.prepare(None, WORDS, tmp_path / "scratch").chunks
+    model.encode(chunk.content)
     deadline = time.monotonic() + 10
     while entries(kept.feature_cache) and time.monotonic() < deadline:
         time.sleep(0.02)
     assert entries(kept.feature_cache) == 0
-    assessor.close()
-    forget_features(kept)
+    model.close()
+    delete_unused_cache(kept)
     assert kept.feature_cache.exists()
-    forget_features(Settings(**lasting))
+    delete_unused_cache(Settings(**lasting))
     assert not kept.feature_cache.exists()
 
 
 def test_by_default_no_features_are_kept(small_bundle, tmp_path):
     (tmp_path / "scratch").mkdir()
-    assessor = open_assessor(Settings(bundle=small_bundle, data_dir=tmp_path, threads=1))
-    (chunk,) = assessor.prepare(None, WORDS, tmp_path / "scratch").chunks
-    assessor.encode(chunk.content)
+    model = open_model(Settings(bundle=small_bundle, data_dir=tmp_path, threads=1))
+    (chunk,) = model.prepare(None, WORDS, tmp_path / "scratch").chunks
+    model.encode(chunk.content)
     assert [file.name for file in tmp_path.iterdir()] == ["scratch"]
 
 

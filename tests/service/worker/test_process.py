@@ -8,27 +8,27 @@ import structlog
 from service.errors.tree import ConfigurationRefused
 from service.settings import REPOSITORY, Settings
 from service.worker.main import known_queues, start_worker
-from service.worker.process import _own_scratch, _say_who_signed
+from service.worker.process import _log_signature, _scratch_folder
 
 GONE = 999_999_999
 
 
 def test_a_worker_has_a_scratch_folder_of_its_own(tmp_path):
-    assert _own_scratch(tmp_path / "scratch").name == str(os.getpid())
+    assert _scratch_folder(tmp_path / "scratch").name == str(os.getpid())
 
 
 def test_audio_of_killed_workers_is_removed_and_that_of_living_ones_kept(tmp_path):
     for name in (GONE, os.getppid()):
         (tmp_path / "scratch" / str(name)).mkdir(parents=True)
         (tmp_path / "scratch" / str(name) / "audio").write_bytes(b"x")
-    _own_scratch(tmp_path / "scratch")
+    _scratch_folder(tmp_path / "scratch")
     assert {path.name for path in (tmp_path / "scratch").iterdir()} == {str(os.getppid()), str(os.getpid())}
 
 
 def test_a_folder_left_by_a_namesake_is_emptied(tmp_path):
-    own = _own_scratch(tmp_path / "scratch")
+    own = _scratch_folder(tmp_path / "scratch")
     (own / "audio").write_bytes(b"x")
-    assert list(_own_scratch(tmp_path / "scratch").iterdir()) == []
+    assert list(_scratch_folder(tmp_path / "scratch").iterdir()) == []
 
 
 def test_queues_are_read_from_a_list():
@@ -56,10 +56,10 @@ def test_a_worker_that_cannot_start_says_that_restarting_is_useless(tmp_path, ca
 
 
 @pytest.mark.parametrize(("signer", "level"), [(None, "warning"), ("3f1c9a70b2d4e586", "info")])
-def test_a_bundle_that_nobody_trusted_has_signed_is_not_loaded_in_silence(assessor, signer, level):
+def test_a_bundle_that_nobody_trusted_has_signed_is_not_loaded_in_silence(model, signer, level):
     with structlog.testing.capture_logs() as entries:
-        _say_who_signed(assessor.trace.model_copy(update={"signed_by": signer}))
-    assert [(one["log_level"], one["digest"]) for one in entries] == [(level, assessor.trace.digest)]
+        _log_signature(model.trace.model_copy(update={"signed_by": signer}))
+    assert [(one["log_level"], one["digest"]) for one in entries] == [(level, model.trace.digest)]
 
 
 def test_a_real_worker_does_not_start_with_a_bundle_that_answers_otherwise(swapped_bundle, tmp_path):

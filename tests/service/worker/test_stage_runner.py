@@ -20,12 +20,12 @@ from service.storage import retry
 from service.storage.database import now
 from service.storage.objects import assessment_prefix, material_prefix, work_prefix
 from service.storage.tables import AssessmentRow, StageRow
-from service.worker.stage_runner import Patience, StageRunner, patience
+from service.worker.stage_runner import StageRetryPolicy, StageRunner, stage_retry_policy
 from service.worker_registry import WorkerIdentity
 
-QUICK = Patience(
+QUICK = StageRetryPolicy(
     lease=timedelta(seconds=60),
-    heartbeat=timedelta(milliseconds=20),
+    renew_interval=timedelta(milliseconds=20),
     attempts=2,
     retry_delay=timedelta(0),
     retention=retention(Settings()),
@@ -36,11 +36,11 @@ WORKER = WorkerIdentity(id="w1", queues=("prepare", "encode", "score"))
 class Bench:
     """One assessment of some audio and the runner that works on it."""
 
-    def __init__(self, database, objects, assessor, submit, scratch):
+    def __init__(self, database, objects, model, submit, scratch):
         self.database = database
         self.objects = objects
         self.submit = submit
-        self.runner = StageRunner(database, objects, assessor, worker=WORKER, patience=QUICK, scratch=scratch)
+        self.runner = StageRunner(database, objects, model, worker=WORKER, retry=QUICK, scratch=scratch)
 
     def send(self, audio):
         key = self.objects.put(material_prefix("a1"), audio)
@@ -67,10 +67,10 @@ class Bench:
 
 
 @pytest.fixture
-def bench(sqlite, objects, assessor, submit, tmp_path):
+def bench(sqlite, objects, model, submit, tmp_path):
     scratch = tmp_path / "scratch"
     scratch.mkdir()
-    return Bench(sqlite, objects, assessor, submit, scratch)
+    return Bench(sqlite, objects, model, submit, scratch)
 
 
 def test_an_assessment_runs_from_audio_to_result(bench):
@@ -142,18 +142,18 @@ def test_a_doubled_message_does_nothing(bench):
     assert bench.runner.run("no-such-stage") is None
 
 
-def test_a_chunk_is_computed_again_after_an_error_and_no_other(bench, assessor):
+def test_a_chunk_is_computed_again_after_an_error_and_no_other(bench, model):
     bench.send(b"x" * 400)
     bench.step()
-    encoded, encode = [], assessor.encode
+    encoded, encode = [], model.encode
 
-    def once_broken(chunk, when_lost):
+    def once_broken(chunk, on_lost):
         encoded.append(chunk)
         if len(encoded) == 2:
             raise OSError
         return encode(chunk)
 
-    assessor.encode = once_broken
+    model.encode = once_broken
     bench.run_all()
     assert bench.row().state == State.SUCCEEDED
     assert len(encoded) == 4
@@ -214,38 +214,38 @@ def cancel(bench, caller):
     bench.objects.delete(assessment_prefix("a1"))
 
 
-def test_what_a_cancelled_stage_wrote_is_removed(bench, assessor, caller):
+def test_what_a_cancelled_stage_wrote_is_removed(bench, model, caller):
     bench.send(b"x" * 400)
     bench.step()
-    encode = assessor.encode
+    encode = model.encode
 
-    def cancelled_meanwhile(chunk, when_lost):
+    def cancelled_meanwhile(chunk, on_lost):
         cancel(bench, caller)
         return encode(chunk)
 
-    assessor.encode = cancelled_meanwhile
+    model.encode = cancelled_meanwhile
     bench.step()
     assert bench.row().state == State.CANCELLED
     assert bench.objects.list(work_prefix("a1")) == []
 
 
-def test_what_is_written_after_an_erasure_is_removed(bench, assessor, caller):
+def test_what_is_written_after_an_erasure_is_removed(bench, model, caller):
     bench.send(b"x" * 400)
     bench.step()
-    encode = assessor.encode
+    encode = model.encode
 
-    def erased_meanwhile(chunk, when_lost):
+    def erased_meanwhile(chunk, on_lost):
         cancel(bench, caller)
         with bench.database.writing() as session:
             AssessmentRepository(session, caller).erase("a1")
         return encode(chunk)
 
-    assessor.encode = erased_meanwhile
+    model.encode = erased_meanwhile
     bench.step()
     assert bench.objects.list("assessments") == []
 
 
-def test_preparing_stops_soon_after_a_cancellation(bench, assessor, caller, rehearsal_module):
+def test_preparing_stops_soon_after_a_cancellation(bench, model, caller, fake_worker_module):
     from time import sleep
 
     from service.worker.model_protocol import Preparation, PreparedChunk
@@ -262,25 +262,25 @@ def test_preparing_stops_soon_after_a_cancellation(bench, assessor, caller, rehe
 
         return Preparation(summary=b"", seconds=1.0, chunks=chunks())
 
-    assessor.prepare = endless
+    model.prepare = endless
     bench.send(b"x")
     bench.step()
     assert len(yielded) < 100
     assert bench.objects.list("assessments") == []
 
 
-def test_encoding_stops_soon_after_a_cancellation_and_the_stage_counts_as_lost(bench, assessor, caller):
+def test_encoding_stops_soon_after_a_cancellation_and_the_stage_counts_as_lost(bench, model, caller):
     bench.send(b"x" * 400)
     bench.step()
 
-    def waits_for_mates(chunk, when_lost):
+    def waits_for_mates(chunk, on_lost):
         stopped = threading.Event()
-        when_lost(stopped.set)
+        on_lost(stopped.set)
         cancel(bench, caller)
         assert stopped.wait(30)
         raise FenceLost("The stage was cancelled.")
 
-    assessor.encode = waits_for_mates
+    model.encode = waits_for_mates
     with structlog.testing.capture_logs() as entries:
         bench.step()
     assert [one["event"] for one in entries] == ["stage lost"]
@@ -301,7 +301,7 @@ def test_stages_of_several_assessments_run_in_threads_side_by_side(bench):
 
 
 def test_delays_double():
-    plan = patience(Settings(retry_delay=timedelta(seconds=5)))
+    plan = stage_retry_policy(Settings(retry_delay=timedelta(seconds=5)))
     assert [plan.delay_after(attempt).total_seconds() for attempt in (1, 2, 3)] == [5, 10, 20]
 
 
@@ -330,7 +330,7 @@ def full_disk(bench, monkeypatch):
 
 
 def test_a_full_disk_costs_no_attempt_however_long_it_lasts(bench, full_disk, monkeypatch):
-    monkeypatch.setattr(retry, "PAUSE_SECONDS", 0.001)
+    monkeypatch.setattr(retry, "RETRY_INTERVAL_SECONDS", 0.001)
     bench.submit(bench.database)
     for _ in range(3 * QUICK.attempts):
         assert bench.step()

@@ -15,13 +15,13 @@ from service.settings import Settings
 from service.storage.database import now
 from service.storage.objects import material_prefix
 from service.storage.tables import StageRow
-from service.worker.stage_runner import Patience, StageRunner
+from service.worker.stage_runner import StageRetryPolicy, StageRunner
 from service.worker_registry import WorkerIdentity
 
 WORKER = WorkerIdentity(id="w1", queues=("prepare", "encode", "score"))
-PATIENCE = Patience(
+PATIENCE = StageRetryPolicy(
     lease=timedelta(seconds=60),
-    heartbeat=timedelta(seconds=10),
+    renew_interval=timedelta(seconds=10),
     attempts=2,
     retry_delay=timedelta(0),
     retention=retention(Settings()),
@@ -31,9 +31,9 @@ PATIENCE = Patience(
 class Bench:
     """Assessments and the runner that works on them."""
 
-    def __init__(self, database, objects, assessor, submit, caller, scratch):
+    def __init__(self, database, objects, model, submit, caller, scratch):
         self.database, self.objects, self.submit, self.caller = database, objects, submit, caller
-        self.runner = StageRunner(database, objects, assessor, worker=WORKER, patience=PATIENCE, scratch=scratch)
+        self.runner = StageRunner(database, objects, model, worker=WORKER, retry=PATIENCE, scratch=scratch)
 
     def send(self, audio=b"x" * 400):
         self.submit(self.database, audio_key=self.objects.put(material_prefix("a1"), audio))
@@ -68,10 +68,10 @@ class Bench:
 
 
 @pytest.fixture
-def bench(sqlite, objects, assessor, submit, caller, tmp_path):
+def bench(sqlite, objects, model, submit, caller, tmp_path):
     scratch = tmp_path / "scratch"
     scratch.mkdir()
-    return Bench(sqlite, objects, assessor, submit, caller, scratch)
+    return Bench(sqlite, objects, model, submit, caller, scratch)
 
 
 def outcomes(counted, stage):
@@ -110,15 +110,15 @@ def test_a_stage_that_cannot_read_is_put_off(bench, counted, monkeypatch):
     assert outcomes(counted, "prepare") == {"put_off": 1}
 
 
-def test_a_stage_whose_assessment_has_ended_meanwhile_is_lost(bench, counted, assessor, monkeypatch):
+def test_a_stage_whose_assessment_has_ended_meanwhile_is_lost(bench, counted, model, monkeypatch):
     bench.send()
-    prepare = assessor.prepare
+    prepare = model.prepare
 
     def overtaken(*arguments):
         bench.change(fence=9)
         return prepare(*arguments)
 
-    monkeypatch.setattr(assessor, "prepare", overtaken)
+    monkeypatch.setattr(model, "prepare", overtaken)
     bench.runner.run(bench.ready()[0])
     assert outcomes(counted, "prepare") == {"lost": 1}
 

@@ -4,7 +4,7 @@ from time import sleep
 
 import pytest
 
-from service.worker.watchdog import Limits, Watchdog
+from service.worker.watchdog import Watchdog, WatchdogLimits
 from tests.waiting import wait_for
 
 LONG = timedelta(minutes=1)
@@ -15,9 +15,11 @@ SHORT = timedelta(milliseconds=50)
 def watch():
     started = []
 
-    def watch(work_waits, *, stage=LONG, deaf=LONG):
+    def watch(work_waits, *, stage_timeout=LONG, stall_timeout=LONG):
         ended = []
-        watchdog = Watchdog(Limits(stage=stage, deaf=deaf), work_waits, ended.append)
+        watchdog = Watchdog(
+            WatchdogLimits(stage_timeout=stage_timeout, stall_timeout=stall_timeout), work_waits, ended.append
+        )
         watchdog.start()
         started.append(watchdog)
         return watchdog, ended
@@ -28,19 +30,19 @@ def watch():
 
 
 def test_a_worker_that_hears_nothing_of_work_that_waits_is_ended(watch):
-    _, ended = watch(lambda: True, deaf=SHORT)
+    _, ended = watch(lambda: True, stall_timeout=SHORT)
     wait_for(lambda: ended == [70])
 
 
 def test_a_worker_without_work_may_be_idle_forever(watch):
     asked = []
-    _, ended = watch(lambda: asked.append(1), deaf=SHORT)
+    _, ended = watch(lambda: asked.append(1), stall_timeout=SHORT)
     wait_for(lambda: len(asked) > 30)
     assert ended == []
 
 
 def test_a_worker_that_hears_is_left_alone(watch):
-    watchdog, ended = watch(lambda: True, deaf=timedelta(seconds=1.5))
+    watchdog, ended = watch(lambda: True, stall_timeout=timedelta(seconds=1.5))
     for _ in range(100):
         with watchdog.serving():
             sleep(0.02)
@@ -48,14 +50,14 @@ def test_a_worker_that_hears_is_left_alone(watch):
 
 
 def test_a_busy_worker_is_not_deaf(watch):
-    watchdog, ended = watch(lambda: True, deaf=SHORT)
+    watchdog, ended = watch(lambda: True, stall_timeout=SHORT)
     with watchdog.serving():
         sleep(0.3)
     assert ended == []
 
 
 def test_a_worker_that_never_comes_back_from_a_stage_is_ended(watch):
-    watchdog, ended = watch(lambda: False, stage=SHORT, deaf=SHORT)
+    watchdog, ended = watch(lambda: False, stage_timeout=SHORT, stall_timeout=SHORT)
     with watchdog.serving():
         wait_for(lambda: ended == [70])
 
@@ -67,7 +69,7 @@ def test_without_an_answer_nobody_is_ended(watch):
         asked.set()
         raise OSError("the database is gone")
 
-    _, ended = watch(unknown, deaf=SHORT)
+    _, ended = watch(unknown, stall_timeout=SHORT)
     assert asked.wait(90)
     sleep(0.2)
     assert ended == []

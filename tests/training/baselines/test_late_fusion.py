@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from training.baselines.late_fusion import Voices, fit_fusion, fuse, voices_of
+from training.baselines.late_fusion import EnsembleMembers, ensemble_members, fit_fusion, fuse
 from training.evaluation.metrics import softmax
 
 LABELS = np.random.default_rng(0).integers(0, 2, size=200)
@@ -13,7 +13,7 @@ NOISE = np.random.default_rng(2).normal(size=(200, 2))
 
 def voices(audio, text, *, has_audio=True, has_text=True):
     present = {"audio": [has_audio] * len(audio), "text": [has_text] * len(text)}
-    return voices_of(audio, text, present)
+    return ensemble_members(audio, text, present)
 
 
 def test_the_voice_that_knows_nothing_gets_next_to_no_weight():
@@ -27,7 +27,7 @@ def test_equal_voices_fused_are_either_voice():
 
 
 def test_a_hand_worked_mixture():
-    given = Voices(
+    given = EnsembleMembers(
         audio=np.log([[0.8, 0.2]]), text=np.log([[0.5, 0.5]]), has_audio=np.array([True]), has_text=np.array([True])
     )
     mixed = softmax(fuse(given, 0.5))

@@ -14,7 +14,7 @@ from model.network.checkpoint import NetworkDescription, build
 from model.pipeline import Pipeline
 from tests.training.card.plain import write_plain_card
 from training.cli.app import app
-from training.release.checkpoint import Checkpoint, Preparation, save_checkpoint
+from training.release.checkpoint import PreparationSettings, ReleaseCheckpoint, save_checkpoint
 
 METRICS = {"arms": [{"macro_auroc": {"value": 0.7251}}]}
 
@@ -34,7 +34,7 @@ def work(tmp_path_factory):
         outcomes={"spectrum": ("none", "mild")},
         network=NetworkSettings(width=8, heads=2, experts=2),
     )
-    checkpoint = Checkpoint(
+    checkpoint = ReleaseCheckpoint(
         network=build(description).eval(),
         description=description,
         calibration=Calibration(
@@ -42,7 +42,7 @@ def work(tmp_path_factory):
             audio_mean=(0.0,) * 32,
             text_mean=(0.0,) * 24,
         ),
-        preparation=Preparation(
+        preparation=PreparationSettings(
             segments=SegmentSettings(shortest=3.0, longest=6.0), quality=QualitySettings(least_speech=1.0)
         ),
         about={"seed": 7},

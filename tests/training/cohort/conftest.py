@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from training.cohort.manifest import ANYTHING, Inspection, Wanted, inspect_manifest
+from training.cohort.manifest import NO_REQUIREMENTS, CohortRequirements, ManifestInspection, inspect_manifest
 
 HEADER = "person,family,recording,transcript,label_spectrum,role,age,sex"
 
@@ -26,7 +26,9 @@ class Folder:
         (self.path / "manifest.csv").write_bytes(content)
         return self.path / "manifest.csv"
 
-    def inspect(self, *lines: str, header: str = HEADER, wanted: Wanted = ANYTHING) -> Inspection:
+    def inspect(
+        self, *lines: str, header: str = HEADER, wanted: CohortRequirements = NO_REQUIREMENTS
+    ) -> ManifestInspection:
         return inspect_manifest(self.manifest(*lines, header=header), wanted)
 
 
@@ -45,7 +47,7 @@ def folder(tmp_path: Path) -> Folder:
 def errors_of(folder: Folder):
     """`errors_of(line, ...)` inspects a manifest of these lines: (line, column, what is wrong) of each error."""
 
-    def inspect(*lines: str, header: str = HEADER, wanted: Wanted = ANYTHING):
+    def inspect(*lines: str, header: str = HEADER, wanted: CohortRequirements = NO_REQUIREMENTS):
         errors = folder.inspect(*lines, header=header, wanted=wanted).errors
         return [(error.line, error.column, error.detail) for error in errors]
 
@@ -56,7 +58,7 @@ def errors_of(folder: Folder):
 def warnings_of(folder: Folder):
     """As `errors_of`, for the warnings of a manifest without an error."""
 
-    def inspect(*lines: str, header: str = HEADER, wanted: Wanted = ANYTHING):
+    def inspect(*lines: str, header: str = HEADER, wanted: CohortRequirements = NO_REQUIREMENTS):
         found = folder.inspect(*lines, header=header, wanted=wanted)
         assert found.errors == ()
         return [(one.column, one.detail) for one in found.problems]

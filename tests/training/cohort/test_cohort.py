@@ -41,9 +41,9 @@ def test_a_task_without_a_column_is_refused_with_those_there_are():
 
 
 def test_parents_and_offspring_are_taken_apart():
-    assert COHORT.among(role="parent").persons == ("p0",)
-    assert COHORT.among(role="offspring").persons == ("p1",)
-    assert COHORT.among() == COHORT
+    assert COHORT.with_role("parent").persons == ("p0",)
+    assert COHORT.with_role("offspring").persons == ("p1",)
+    assert COHORT.with_role(None) == COHORT
 
 
 def test_rows_are_taken_in_the_order_asked_for():

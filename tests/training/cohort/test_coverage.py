@@ -1,6 +1,6 @@
-from training.cohort.manifest import Wanted
+from training.cohort.manifest import CohortRequirements
 
-SPECTRUM = Wanted(task="spectrum", outcomes=("none", "mild"))
+SPECTRUM = CohortRequirements(task="spectrum", outcomes=("none", "mild"))
 
 
 def family(name, outcome, rest=",40,male"):

@@ -1,7 +1,7 @@
 import pytest
 
 from training.cohort.cohort import MISSING, CohortRow
-from training.cohort.manifest import Wanted, inspect_manifest, read_cohort, write_manifest
+from training.cohort.manifest import CohortRequirements, inspect_manifest, read_cohort, write_manifest
 from training.cohort.problems import ManifestError
 
 ROWS = (
@@ -70,7 +70,7 @@ def test_a_message_repeats_neither_cells_nor_words(folder):
     inspection = folder.inspect(
         "Jane Doe,f1,C:\\Jane\\a.flac,a.vtt,secretly,grandmother,born 1950,",
         "Jane Doe,f2,b.flac,a.vtt,mild,,,",
-        wanted=Wanted(task="spectrum", outcomes=("none",)),
+        wanted=CohortRequirements(task="spectrum", outcomes=("none",)),
     )
     said = "\n".join(str(problem) for problem in inspection.problems)
     assert len(inspection.errors) >= 6
@@ -83,13 +83,13 @@ def test_a_manifest_without_a_row_is_refused(folder):
 
 
 def test_a_manifest_that_is_not_there_is_a_problem_not_a_crash(folder):
-    inspection = inspect_manifest(folder.path / "nowhere.csv", Wanted())
+    inspection = inspect_manifest(folder.path / "nowhere.csv", CohortRequirements())
     assert [error.detail for error in inspection.errors] == ["it cannot be opened"]
     assert inspection.cohort.rows == ()
 
 
 def test_a_workbook_is_told_from_a_table(folder):
-    inspection = inspect_manifest(folder.write(b"PK\x03\x04workbook"), Wanted())
+    inspection = inspect_manifest(folder.write(b"PK\x03\x04workbook"), CohortRequirements())
     assert [error.detail for error in inspection.errors] == ["this is an Excel workbook"]
     assert "CSV UTF-8" in inspection.errors[0].advice
 
@@ -98,7 +98,7 @@ def test_only_the_role_asked_for_is_counted_but_every_row_is_checked(folder):
     inspection = folder.inspect(
         "p1,f1,a.flac,,none,parent,50,female",
         "p2,f1,b.flac,,mild,offspring,200,male",
-        wanted=Wanted(role="parent"),
+        wanted=CohortRequirements(role="parent"),
     )
     assert inspection.cohort.persons == ("p1",)
     assert [error.line for error in inspection.errors] == [3]
@@ -106,7 +106,7 @@ def test_only_the_role_asked_for_is_counted_but_every_row_is_checked(folder):
 
 
 def test_a_role_that_nobody_has_is_refused(errors_of):
-    assert errors_of("p1,f1,a.flac,,none,parent,50,", wanted=Wanted(role="offspring")) == [
+    assert errors_of("p1,f1,a.flac,,none,parent,50,", wanted=CohortRequirements(role="offspring")) == [
         (None, "role", "nobody has the role offspring")
     ]
 

@@ -4,7 +4,7 @@ import pyarrow as pa
 import pytest
 from pyarrow.parquet import write_table
 
-from training.cohort.manifest import Wanted, inspect_manifest, read_cohort
+from training.cohort.manifest import CohortRequirements, inspect_manifest, read_cohort
 
 PATHS = {"recording": ["a.flac", "b.flac"], "transcript": ["a.vtt", None]}
 
@@ -36,11 +36,15 @@ def test_numbers_that_a_data_frame_made_of_ids_are_ids_again(write):
 
 
 def test_rows_are_counted_from_one(write):
-    inspection = inspect_manifest(write(person=["p1", "p2"], family=["f1", "f2"], age=["old", "young"]), Wanted())
+    inspection = inspect_manifest(
+        write(person=["p1", "p2"], family=["f1", "f2"], age=["old", "young"]), CohortRequirements()
+    )
     assert [error.line for error in inspection.errors] == [1, 2]
 
 
 def test_a_file_cut_short_is_refused(write):
     path = write(person=["p1", "p2"], family=["f1", "f2"])
     path.write_bytes(path.read_bytes()[:-20])
-    assert [one.detail for one in inspect_manifest(path, Wanted()).errors] == ["this is not a whole Parquet file"]
+    assert [one.detail for one in inspect_manifest(path, CohortRequirements()).errors] == [
+        "this is not a whole Parquet file"
+    ]

@@ -2,11 +2,11 @@ import io
 
 from rich.console import Console
 
-from training.cohort.manifest import ANYTHING, Wanted
+from training.cohort.manifest import NO_REQUIREMENTS, CohortRequirements
 from training.cohort.report import print_inspection
 
 
-def said(inspection, wanted=ANYTHING):
+def said(inspection, wanted=NO_REQUIREMENTS):
     out = io.StringIO()
     print_inspection(inspection, wanted, Console(file=out, width=200))
     return out.getvalue()
@@ -48,7 +48,7 @@ def test_what_looks_like_markup_is_printed_as_it_stands(folder):
 
 
 def test_outcomes_asked_for_come_in_their_order_and_with_nobody_too(folder):
-    wanted = Wanted(task="spectrum", outcomes=("none", "mild", "severe"), role="parent")
+    wanted = CohortRequirements(task="spectrum", outcomes=("none", "mild", "severe"), role="parent")
     text = said(folder.inspect("p1,f1,a.flac,,mild,parent,50,male", wanted=wanted), wanted)
     assert [text.index(f"│ {outcome} ") for outcome in wanted.outcomes] == sorted(
         text.index(f"│ {outcome} ") for outcome in wanted.outcomes

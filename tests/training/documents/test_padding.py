@@ -3,36 +3,36 @@ from itertools import combinations, pairwise
 import numpy as np
 import pytest
 
-from training.documents.padding import bound_of, choose_bounds
+from training.documents.padding import choose_padded_lengths, padded_length_index
 
 
 def positions(lengths, bounds):
-    return sum(bounds[bound_of(length, bounds)] for length in lengths)
+    return sum(bounds[padded_length_index(length, bounds)] for length in lengths)
 
 
 def test_equal_lengths_need_one_bound():
-    assert choose_bounds([5, 5, 5]) == (5,)
+    assert choose_padded_lengths([5, 5, 5]) == (5,)
 
 
 def test_a_document_without_segments_still_takes_a_place():
-    assert choose_bounds([0, 0]) == (1,)
+    assert choose_padded_lengths([0, 0]) == (1,)
 
 
 def test_every_document_fits_below_its_bound():
     lengths = np.random.default_rng(1).integers(1, 200, size=300).tolist()
-    bounds = choose_bounds(lengths)
+    bounds = choose_padded_lengths(lengths)
     assert all(one < other for one, other in pairwise(bounds))
-    assert all(length <= bounds[bound_of(length, bounds)] for length in lengths)
+    assert all(length <= bounds[padded_length_index(length, bounds)] for length in lengths)
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_no_other_bounds_pad_less(seed):
     lengths = np.random.default_rng(seed).choice([1, 2, 3, 5, 8, 13, 21, 34], size=30).tolist()
-    bounds = choose_bounds(lengths, most=3)
+    bounds = choose_padded_lengths(lengths, most=3)
     values = sorted(set(lengths))
     least = min(positions(lengths, (*chosen, values[-1])) for chosen in combinations(values[:-1], len(bounds) - 1))
     assert positions(lengths, bounds) == least
 
 
 def test_a_bound_that_saves_next_to_nothing_is_not_drawn():
-    assert choose_bounds([100] * 50 + [99] * 50) == (100,)
+    assert choose_padded_lengths([100] * 50 + [99] * 50) == (100,)

@@ -2,7 +2,7 @@ import pytest
 
 from model.encoders.description import read_description
 from training.config import StandinSettings, TextEncoderSettings, WhisperSettings
-from training.encoder_pairs.encoders import make_encoder_matrix
+from training.encoder_pairs.encoders import make_encoders
 
 TINY = StandinSettings(
     speakers=2,
@@ -20,7 +20,7 @@ TINY = StandinSettings(
 @pytest.fixture(scope="module")
 def made(encoders, tmp_path_factory):
     work, said = tmp_path_factory.mktemp("matrix"), []
-    return make_encoder_matrix(work, TINY, said.append, at_hand=encoders), work, said
+    return make_encoders(work, TINY, said.append, at_hand=encoders), work, said
 
 
 def test_every_architecture_has_its_exported_encoder(made):
@@ -47,5 +47,5 @@ def test_speech_encoders_hear_the_dither_and_text_encoders_do_not(made):
 def test_what_was_made_before_is_not_made_again(made, encoders):
     matrix, work, said = made
     assert len(said) == 4
-    assert make_encoder_matrix(work, TINY, said.append, at_hand=encoders) == matrix
+    assert make_encoders(work, TINY, said.append, at_hand=encoders) == matrix
     assert len(said) == 4

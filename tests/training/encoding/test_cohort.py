@@ -12,9 +12,9 @@ from model.encoders.runtime import RuntimeOptions
 from tests.training.counting import CountingEncoder
 from training.cohort.cohort import Cohort
 from training.cohort.manifest import read_cohort
-from training.cohort.problems import EncodingError
+from training.cohort.problems import CohortEncodingError
 from training.encoding.cohort import EncoderPair, precompute
-from training.encoding.parallel import WorkerSettings, fill_store
+from training.encoding.parallel import EncodingWorkerSettings, fill_feature_store
 
 EXAMPLE = Path("examples/cohort")
 OUTCOMES = ("none", "depressive", "bipolar", "psychotic")
@@ -170,7 +170,7 @@ def test_all_unreadable_recordings_are_reported_once_the_others_are_done(cohort,
         replace(cohort.rows[1], transcript="gone.txt", line=4),
         replace(cohort.rows[1], line=5),
     )
-    with pytest.raises(EncodingError) as refusal:
+    with pytest.raises(CohortEncodingError) as refusal:
         encode(replace(cohort, rows=broken), pair())
     assert [(one.line, one.column) for one in refusal.value.problems] == [
         (2, "recording"),
@@ -184,8 +184,8 @@ def test_all_unreadable_recordings_are_reported_once_the_others_are_done(cohort,
 def test_workers_fill_the_store_and_leave_out_what_they_cannot_encode(cohort, encoders, tmp_path, console):
     (cohort.root / "latin.txt").write_bytes("Grüße an alle, wie geht es".encode("latin-1"))
     broken = replace(cohort.rows[1], transcript="latin.txt")
-    settings = WorkerSettings(
+    settings = EncodingWorkerSettings(
         encoders=encoders, store=tmp_path / "store", segments=SegmentSettings(), options=RuntimeOptions(threads=1)
     )
-    fill_store(replace(cohort, rows=(cohort.rows[1], broken)), settings, workers=2, console=console)
+    fill_feature_store(replace(cohort, rows=(cohort.rows[1], broken)), settings, workers=2, console=console)
     assert len(recordings(tmp_path / "store")) == 1

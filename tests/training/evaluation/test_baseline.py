@@ -10,7 +10,7 @@ from training.evaluation.baseline import (
     predict_baseline,
 )
 from training.evaluation.bootstrap import BootstrapSettings
-from training.evaluation.out_of_fold import gather, macro_auroc_of
+from training.evaluation.out_of_fold import gather_predictions, macro_auroc_of
 from training.folds.nested import FoldSettings, draw_folds
 
 NAMES = ("none", "ill", "rare")
@@ -30,7 +30,7 @@ BLANK = Covariates(
 
 def run(covariates, labels=LABELS):
     predicted = predict_baseline(covariates, labels, NAMES, FOLDS, BaselineSettings())
-    return gather(FOLDS, predicted, FAMILIES, labels, NAMES)
+    return gather_predictions(FOLDS, predicted, FAMILIES, labels, NAMES)
 
 
 def test_probabilities_sum_to_one():

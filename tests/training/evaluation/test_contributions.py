@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from training.evaluation.contributions import describe, summarise_contributions
+from training.evaluation.contributions import summarise_contributions, summarise_quantiles
 from training.evaluation.evidence import ContributionEvidence
 
 EVIDENCE = ContributionEvidence(
@@ -39,6 +39,6 @@ def test_a_real_cohort_has_no_planted_places():
 
 
 def test_quantiles_by_hand():
-    found = describe(np.array([*np.arange(11.0), np.nan]))
+    found = summarise_quantiles(np.array([*np.arange(11.0), np.nan]))
     assert (found.documents, found.low, found.quarter, found.median) == (11, 1.0, 2.5, 5.0)
     assert (found.three_quarters, found.high) == (7.5, 9.0)

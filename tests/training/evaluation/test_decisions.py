@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from training.evaluation.bootstrap import BootstrapSettings
-from training.evaluation.decisions import measure_decisions, net_benefit
+from training.evaluation.decisions import THRESHOLDS, measure_decisions, net_benefit
 from training.evaluation.evidence import ArmEvidence
-from training.evaluation.out_of_fold import OutOfFold
+from training.evaluation.out_of_fold import OutOfFoldPredictions
 
 RISKS = np.array([[0.1, 0.4, 0.7, 0.6], [0.2, 0.8, 0.3, 0.6]])
 LABELS = np.array([0, 1, 1, 0])
@@ -13,7 +13,7 @@ FOLD_OF = np.array([[0, 0, 1, 1], [1, 0, 1, 0]])
 
 def arm(labels=LABELS):
     probabilities = np.stack([1 - RISKS, RISKS], axis=2)
-    found = OutOfFold(
+    found = OutOfFoldPredictions(
         rows=(0, 1, 2, 3),
         families=("a", "b", "c", "d"),
         outcomes=("none", "ill"),
@@ -25,7 +25,7 @@ def arm(labels=LABELS):
     return ArmEvidence(
         name="hilbert",
         title="HILBERT",
-        found=found,
+        predictions=found,
         thresholds=thresholds,
         temperatures=np.ones((2, 2)),
         uncalibrated=probabilities,
@@ -74,3 +74,34 @@ def test_documents_without_a_label_decide_nothing():
     assert found.argmax.counts == ((2, 0), (2, 2))
     assert (found.at_thresholds[1].others, found.curves[1].documents) == (1, 3)
     assert found.at_thresholds[1].specificity.value == 1.0
+
+
+SCORES = np.array([0.9, 0.8, 0.7, 0.1, 0.6, 0.3, 0.1, 0.1, 0.0, 0.05])
+CASES = np.arange(10) < 4
+TREAT_ALL = np.ones(10)
+
+
+def test_net_benefit_by_hand():
+    # From .2 on: 3 of 4 cases and 2 of 6 others; a false positive weighs .2 / .8.
+    assert net_benefit(SCORES, CASES, 0.2) == pytest.approx(0.3 - 0.2 * 0.25)
+
+
+def test_net_benefit_of_treating_all_is_zero_at_the_prevalence():
+    assert net_benefit(TREAT_ALL, CASES, 0.2) == pytest.approx(0.4 - 0.6 * 0.25)
+    assert net_benefit(TREAT_ALL, CASES, 0.4) == pytest.approx(0)
+    assert net_benefit(TREAT_ALL, CASES, 0.65) < 0
+
+
+def test_an_oracle_has_the_prevalence_as_net_benefit_at_every_threshold():
+    assert [net_benefit(CASES.astype(float), CASES, value) for value in THRESHOLDS] == pytest.approx([0.4] * 50)
+
+
+@pytest.mark.parametrize("threshold", [0.0, 1.0])
+def test_a_threshold_outside_its_range_is_refused(threshold):
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        net_benefit(SCORES, CASES, threshold)
+
+
+def test_net_benefit_without_documents_is_refused():
+    with pytest.raises(ValueError, match="labelled documents"):
+        net_benefit(np.empty(0), np.empty(0, dtype=bool), 0.2)

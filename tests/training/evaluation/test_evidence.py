@@ -36,8 +36,12 @@ def test_parts_that_do_not_belong_together_are_refused(change, message):
 
 @pytest.mark.parametrize("change", ["rows", "fold_of", "outcomes"])
 def test_an_arm_tested_otherwise_is_refused(change):
-    turned = {"rows": OTHER.found.rows[::-1], "fold_of": 2 - OTHER.found.fold_of, "outcomes": ("a", "b", "c")}
-    arm = replace(OTHER, found=replace(OTHER.found, **{change: turned[change]}))
+    turned = {
+        "rows": OTHER.predictions.rows[::-1],
+        "fold_of": 2 - OTHER.predictions.fold_of,
+        "outcomes": ("a", "b", "c"),
+    }
+    arm = replace(OTHER, predictions=replace(OTHER.predictions, **{change: turned[change]}))
     with pytest.raises(EvidenceError, match="audio_only was not tested on the same"):
         check_evidence(replace(EVIDENCE, arms=(HILBERT, arm)))
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import brier_score_loss, roc_auc_score
 
-from training.evaluation.metrics import auroc, average_precisions, brier, confusion, log_loss, macro_auroc, softmax
+from training.evaluation.metrics import auroc, brier, log_loss, macro_auroc, softmax
 
 NAMES = ("none", "ill")
 
@@ -64,19 +64,6 @@ def test_a_probability_that_is_not_finite_is_refused_where_it_counts():
         macro_auroc(probabilities, np.array([0, 1]), NAMES)
 
 
-def test_average_precision_by_hand_beside_its_prevalence():
-    risks = np.array([0.9, 0.8, 0.7, 0.1])  # case, other, case, other: precision 1 and 2/3 where recall steps
-    found = average_precisions(np.column_stack([1 - risks, risks]), np.array([1, 0, 1, 0]), NAMES)[1]
-    assert (found.cases, found.prevalence) == (2, 0.5)
-    assert found.value == pytest.approx((1 + 2 / 3) / 2)
-
-
-def test_average_precision_without_cases_is_undefined():
-    found = average_precisions(np.full((3, 2), 0.5), np.array([0, 0, -1]), NAMES)
-    assert (found[1].value, found[1].cases, found[1].prevalence) == (None, 0, 0.0)
-    assert found[0].prevalence == 1.0
-
-
 def test_the_brier_score_by_hand():
     found = brier(np.array([[0.8, 0.2], [0.4, 0.6], [0.5, 0.5]]), np.array([0, 0, 1]), NAMES)
     assert found.value == pytest.approx((0.08 + 0.72 + 0.5) / 3)
@@ -101,15 +88,3 @@ def test_always_saying_the_prevalence_has_no_skill():
 def test_a_brier_score_of_nobody_is_undefined():
     found = brier(np.full((2, 2), 0.5), np.array([-1, -1]), NAMES)
     assert (found.value, found.skill, found.by_outcome[0].cases) == (None, None, 0)
-
-
-def test_confusion_counts_labels_in_rows_and_decisions_in_columns():
-    found = confusion(np.array([0, 1, 1, 1, 0]), np.array([0, 0, 1, 1, -1]), ("none", "ill", "rare"))
-    assert found.counts == ((1, 1, 0), (0, 2, 0), (0, 0, 0))
-    assert found.recalls == (0.5, 1.0, None)
-    assert found.balanced_accuracy == 0.75
-    assert found.undefined == 1
-
-
-def test_confusion_of_nobody_has_no_accuracy():
-    assert confusion(np.array([0]), np.array([-1]), NAMES).balanced_accuracy is None

@@ -7,7 +7,7 @@ from sklearn.covariance import LedoitWolf
 from model.features import SegmentFeatures
 from training.evaluation.out_of_distribution import (
     average_segments,
-    fit_reference,
+    fit_reference_distribution,
     measure_distances,
     p_values,
 )
@@ -41,7 +41,7 @@ def test_with_plenty_of_documents_the_distance_is_the_textbook_s():
     chance = np.random.default_rng(0)
     mixing = np.array([[2.0, 0.0], [1.0, 0.5]])
     features = chance.normal(size=(20000, 2)) @ mixing.T + [3, -1]
-    reference = fit_reference(features, features[:10])
+    reference = fit_reference_distribution(features, features[:10])
     point = np.array([[5.0, 1.0]])
     offset = point[0] - [3, -1]
     expected = np.sqrt(offset @ np.linalg.inv(mixing @ mixing.T) @ offset)
@@ -50,7 +50,7 @@ def test_with_plenty_of_documents_the_distance_is_the_textbook_s():
 
 def test_the_covariance_is_scikit_learn_s():
     features = np.random.default_rng(1).normal(size=(30, 50))
-    reference = fit_reference(features, features[:5])
+    reference = fit_reference_distribution(features, features[:5])
     standard = (features - features.mean(axis=0)) / features.std(axis=0)
     fitted = LedoitWolf().fit(standard)
     assert reference.shrinkage == pytest.approx(fitted.shrinkage_)
@@ -58,7 +58,7 @@ def test_the_covariance_is_scikit_learn_s():
 
 
 def test_p_values_are_ranks_among_the_calibration_documents():
-    reference = fit_reference(np.random.default_rng(0).normal(size=(50, 1)), np.zeros((1, 1)))
+    reference = fit_reference_distribution(np.random.default_rng(0).normal(size=(50, 1)), np.zeros((1, 1)))
     reference = replace(reference, mean=np.zeros(1), scale=np.ones(1), precision=np.eye(1))
     reference = replace(reference, distances=np.array([1.0, 2.0, 3.0, 4.0]))
     found = p_values(reference, np.array([[0.0], [2.0], [-3.5], [9.0], [np.nan]]))
@@ -71,28 +71,28 @@ def test_documents_like_the_training_ones_are_flagged_as_often_as_promised():
     rates = []
     for _ in range(25):
         draw = chance.normal(size=(240, 90)) @ np.diag(np.linspace(0.2, 3, 90))
-        reference = fit_reference(draw[:60], draw[60:100])  # fewer documents than dimensions
+        reference = fit_reference_distribution(draw[:60], draw[60:100])  # fewer documents than dimensions
         rates.append((p_values(reference, draw[100:]) <= 0.1).mean())
     assert np.mean(rates) == pytest.approx(4 / 41, abs=0.02)
 
 
 def test_a_document_from_elsewhere_gets_the_smallest_p_value():
     chance = np.random.default_rng(3)
-    reference = fit_reference(chance.normal(size=(60, 90)), chance.normal(size=(39, 90)))
+    reference = fit_reference_distribution(chance.normal(size=(60, 90)), chance.normal(size=(39, 90)))
     assert p_values(reference, np.full((1, 90), 2.0))[0] == 1 / 40
 
 
 def test_a_feature_that_never_varies_does_no_harm():
     features = np.random.default_rng(4).normal(size=(30, 3))
     features[:, 1] = 7.0
-    reference = fit_reference(features[:20], features[20:])
+    reference = fit_reference_distribution(features[:20], features[20:])
     assert np.isfinite(p_values(reference, features)).all()
 
 
 def test_documents_without_the_modality_are_left_out():
     features = np.random.default_rng(5).normal(size=(30, 3))
     gaps = np.vstack([features, np.full((4, 3), np.nan)])
-    reference = fit_reference(gaps, gaps)
+    reference = fit_reference_distribution(gaps, gaps)
     assert len(reference.distances) == 30
     assert reference.mean == pytest.approx(features.mean(axis=0))
 
@@ -100,6 +100,6 @@ def test_documents_without_the_modality_are_left_out():
 def test_nobody_to_compare_with_is_refused():
     known, unknown = np.random.default_rng(6).normal(size=(5, 3)), np.full((5, 3), np.nan)
     with pytest.raises(ValueError, match="calibration document"):
-        fit_reference(known, unknown)
+        fit_reference_distribution(known, unknown)
     with pytest.raises(ValueError, match="two training documents"):
-        fit_reference(unknown, known)
+        fit_reference_distribution(unknown, known)

@@ -2,13 +2,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from sklearn.metrics import average_precision_score
 
-from training.evaluation.metrics import average_precisions, brier, log_loss, macro_auroc
+from training.evaluation.metrics import brier, log_loss, macro_auroc
 from training.evaluation.out_of_fold import (
     auroc_of,
     average_precision_of,
     brier_of,
-    gather,
+    gather_predictions,
     log_loss_of,
     macro_auroc_of,
     mean_ratio_of,
@@ -34,7 +35,7 @@ def predicting(*risks):
     return np.column_stack([1 - np.array(risks), risks])
 
 
-FOUND = gather(
+FOUND = gather_predictions(
     FOLDS,
     (predicting(0.1, 0.9), predicting(0.8, 0.7), predicting(0.6, 0.3), predicting(0.2, 0.4)),
     FAMILIES,
@@ -76,18 +77,18 @@ def test_a_metric_is_undefined_where_an_outcome_is_missing():
 
 
 def test_folds_without_a_defined_auroc_have_no_mean():
-    found = gather(FOLDS[1:2], (predicting(0.8, 0.7),), FAMILIES, LABELS, NAMES)
+    found = gather_predictions(FOLDS[1:2], (predicting(0.8, 0.7),), FAMILIES, LABELS, NAMES)
     assert (measure_folds(found).mean, measure_folds(found).spread) == (None, None)
 
 
 def test_a_document_tested_twice_is_refused():
     with pytest.raises(ValueError, match="twice"):
-        gather((FOLDS[0], fold(0, 1, (1, 3))), (predicting(0.1, 0.9),) * 2, FAMILIES, LABELS, NAMES)
+        gather_predictions((FOLDS[0], fold(0, 1, (1, 3))), (predicting(0.1, 0.9),) * 2, FAMILIES, LABELS, NAMES)
 
 
 def test_a_document_missing_from_a_repeat_is_refused():
     with pytest.raises(ValueError, match="every repeat"):
-        gather(FOLDS[:3], (predicting(0.1, 0.9),) * 3, FAMILIES, LABELS, NAMES)
+        gather_predictions(FOLDS[:3], (predicting(0.1, 0.9),) * 3, FAMILIES, LABELS, NAMES)
 
 
 def noisy():
@@ -114,14 +115,25 @@ def test_quick_metrics_are_those_of_the_slow_loop_on_every_resample(seed):
     slow = {
         macro_auroc_of(found): lambda risks, labels: macro_auroc(risks, labels, found.outcomes).complete,
         auroc_of(found, 1): lambda risks, labels: macro_auroc(risks, labels, found.outcomes).by_outcome[1].value,
-        average_precision_of(found, 2): lambda risks, labels: (
-            average_precisions(risks, labels, found.outcomes)[2].value
+        average_precision_of(found, 2): lambda risks, labels: average_precision_score(
+            labels[labels >= 0] == 2, risks[labels >= 0, 2]
         ),
         log_loss_of(found): log_loss,
         brier_of(found): lambda risks, labels: brier(risks, labels, found.outcomes).value,
     }
     for quick, measure in slow.items():
         assert quick(rows) == pytest.approx(over_repeats(found, measure)(rows), abs=1e-12)
+
+
+def test_average_precision_by_hand():
+    # Case, other, case, other from the highest risk down: precision 1 and 2/3 where recall rises.
+    predictions = replace(
+        FOUND,
+        labels=np.array([1, 0, 1, 0]),
+        probabilities=predicting(0.9, 0.8, 0.7, 0.1)[None],
+        fold_of=FOUND.fold_of[:1],
+    )
+    assert average_precision_of(predictions, 1)(EVERYBODY) == pytest.approx((1 + 2 / 3) / 2)
 
 
 def test_average_precision_without_a_case_is_undefined():

@@ -3,11 +3,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from training.evaluation.evidence import DocumentEmbeddings, OutOfDistribution
-from training.evaluation.out_of_fold import OutOfFold
+from training.evaluation.evidence import DocumentEmbeddings, OutOfDistributionPValues
+from training.evaluation.out_of_fold import OutOfFoldPredictions
 from training.evaluation.representation import measure_neighbours, measure_out_of_distribution
 
-FOUND = OutOfFold(
+FOUND = OutOfFoldPredictions(
     rows=tuple(range(6)),
     families=("a", "a", "b", "c", "d", "e"),
     outcomes=("none", "ill"),
@@ -49,7 +49,7 @@ def test_without_strangers_there_is_nothing_to_measure():
 
 def test_odd_documents_are_counted_and_the_missing_ones_apart():
     values = np.array([0.01, 0.04, 0.5, np.nan])
-    audio, text = measure_out_of_distribution(OutOfDistribution(audio=values, text=np.full(4, np.nan)))
+    audio, text = measure_out_of_distribution(OutOfDistributionPValues(audio=values, text=np.full(4, np.nan)))
     assert (audio.documents, audio.missing) == (3, 1)
     assert audio.shares == pytest.approx((1 / 3, 2 / 3, 2 / 3))
     assert (text.documents, text.shares) == (0, ())

@@ -3,10 +3,10 @@ import io
 import numpy as np
 from rich.console import Console
 
-from training.fit.console import Display, tabulate
-from training.fit.run_types import Look
+from training.fit.console import ProgressDisplay, tabulate
+from training.fit.run_types import EpochReport
 
-LOOK = Look(
+REPORT = EpochReport(
     step=5,
     steps=10,
     terms={"spectrum": np.array([0.5, 1.5]), "cka": np.array([0.25, 0.25])},
@@ -23,25 +23,25 @@ def shown(renderable):
 
 
 def test_every_term_is_shown_with_its_spread_over_runs():
-    rows = [line.split() for line in shown(tabulate(LOOK)).splitlines() if "│" in line]
+    rows = [line.split() for line in shown(tabulate(REPORT)).splitlines() if "│" in line]
     assert ["│", "spectrum", "│", "1.0000", "│", "0.5000", "│", "1.5000", "│"] in rows
     assert ["│", "validation", "│", "-0.5000", "│", "-0.7500", "│", "-0.2500", "│"] in rows
 
 
 def test_a_line_for_each_group_of_runs_remains():
     console = Console(file=io.StringIO(), width=120)
-    display = Display(console)
+    display = ProgressDisplay(console)
     with display.shown():
-        display.begin("HILBERT, tuning", 75, 75)
-        display.report("HILBERT, tuning, stack 1 of 10", LOOK)
-        display.begin("HILBERT, refit", 25, 20)
+        display.start_group("HILBERT, tuning", 75, 75)
+        display.report("HILBERT, tuning, stack 1 of 10", REPORT)
+        display.start_group("HILBERT, refit", 25, 20)
     said = console.file.getvalue()
-    assert "HILBERT, tuning: 75 runs" in said
+    assert "HILBERT, tuning: 75 fits" in said
     assert "loss 1.500, validation -0.500 after 5 steps" in said
-    assert "25 runs, 5 of them kept from before" in said
+    assert "25 fits, 5 of them already trained" in said
 
 
 def test_a_look_survives_its_way_through_a_file():
-    again = Look.from_json(LOOK.to_json())
-    assert again.to_json() == LOOK.to_json()
-    assert again.terms.keys() == LOOK.terms.keys()
+    again = EpochReport.from_json(REPORT.to_json())
+    assert again.to_json() == REPORT.to_json()
+    assert again.terms.keys() == REPORT.terms.keys()

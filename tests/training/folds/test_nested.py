@@ -4,7 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from training.folds.nested import FoldSettings, OutcomeAbsentError, check_folds, count_folds, draw_folds, rows_where
+from training.folds.nested import FoldSettings, OutcomeAbsentError, check_folds, count_folds, draw_folds
 from training.folds.splits import FamilyLeakError
 
 OUTCOMES = ("none", "depressive", "bipolar", "psychotic")
@@ -12,7 +12,6 @@ N = 300
 CHANCE = np.random.default_rng(0)
 FAMILIES = [f"family {number}" for number in CHANCE.integers(0, 150, N)]
 LABELS = CHANCE.permutation(np.repeat(np.arange(4), [240, 36, 18, 6]))
-ROLES = ["parent" if one < 0.5 else "offspring" for one in CHANCE.random(N)]
 FOLDS = draw_folds(FAMILIES, LABELS, OUTCOMES, FoldSettings())
 
 
@@ -71,20 +70,6 @@ def test_another_seed_deals_otherwise_and_the_same_one_alike():
 
 def test_repeats_differ():
     assert len({fold.test for fold in FOLDS}) == 25
-
-
-def test_one_role_can_be_evaluated_by_itself():
-    labels = np.where(LABELS == 3, 2, LABELS)
-    offspring = rows_where(ROLES, "offspring")
-    folds = draw_folds(FAMILIES, labels, OUTCOMES[:3], FoldSettings(repeats=1), among=offspring)
-    for fold in folds:
-        assert {ROLES[row] for row in (*fold.train, *fold.test)} == {"offspring"}
-    assert sorted(row for fold in folds for row in fold.test) == list(offspring)
-
-
-def test_a_role_that_nobody_has_is_refused():
-    with pytest.raises(ValueError, match="no row has 'cousin'"):
-        rows_where(ROLES, "cousin")
 
 
 def test_documents_without_a_label_are_dealt_too():

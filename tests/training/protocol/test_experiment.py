@@ -9,7 +9,7 @@ from tests.training.planted import plant_document
 from training.cohort.cohort import Cohort, CohortRow
 from training.encoding.encoded_recording import EncodedRecording
 from training.folds.nested import FoldSettings
-from training.protocol.experiment import NothingToTrainError, make_experiment, outer_problems
+from training.protocol.experiment import NoTrainingDocumentsError, make_experiment, selection_problems
 
 TASKS = {"spectrum": ("none", "ill"), "sleep": ("good", "bad")}
 POOR = QualityFlag(code="too_little_speech", hard=True, message="Too little speech.")
@@ -73,14 +73,14 @@ def test_what_is_known_beside_the_features_is_in_the_order_of_the_documents():
 
 
 def test_a_cohort_without_a_label_has_nothing_to_train():
-    with pytest.raises(NothingToTrainError, match="validate"):
+    with pytest.raises(NoTrainingDocumentsError, match="validate"):
         make_experiment(cohort(row(0, labels={"sleep": "good"})), [encode(0)], TASKS)
 
 
 def test_every_outer_fold_is_a_problem_with_its_own_seed():
     found = make_experiment(cohort(), [encode(number) for number in range(24)], TASKS)
     folds = found.draw(FoldSettings(repeats=2, folds=2, inner=2))
-    problems = outer_problems(folds)
+    problems = selection_problems(folds)
     assert len({problem.seed for problem in problems}) == 4
     assert [problem.test for problem in problems] == [fold.test for fold in folds]
 

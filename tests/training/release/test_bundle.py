@@ -12,14 +12,14 @@ from model.errors import BundleMisbehaves
 from model.pipeline import Pipeline
 from tests.training.card.plain import write_plain_card
 from training.card.numbers import CardError
-from training.release.bundle import Release, ReleaseRefusedError, release
+from training.release.bundle import ReleaseParts, ReleaseRefusedError, release
 
 
 @pytest.fixture
 def parts(small_bundle, signing_key):
     """The parts of the small bundle, its network already exported."""
     old = open_bundle(small_bundle)
-    return Release(
+    return ReleaseParts(
         network=old.network,
         calibration=old.calibration,
         encoders=small_bundle,

@@ -6,7 +6,13 @@ import torch
 from model.bundle.manifest import Calibration, TaskCalibration
 from model.config import NetworkSettings, SegmentSettings
 from model.network.checkpoint import NetworkDescription, build
-from training.release.checkpoint import Checkpoint, CheckpointError, Preparation, load_checkpoint, save_checkpoint
+from training.release.checkpoint import (
+    CheckpointError,
+    PreparationSettings,
+    ReleaseCheckpoint,
+    load_checkpoint,
+    save_checkpoint,
+)
 
 DESCRIPTION = NetworkDescription(
     audio_dim=3,
@@ -22,11 +28,11 @@ CALIBRATION = Calibration(
 @pytest.fixture
 def folder(tmp_path):
     torch.manual_seed(0)
-    checkpoint = Checkpoint(
+    checkpoint = ReleaseCheckpoint(
         network=build(DESCRIPTION),
         description=DESCRIPTION,
         calibration=CALIBRATION,
-        preparation=Preparation(segments=SegmentSettings(shortest=5.0)),
+        preparation=PreparationSettings(segments=SegmentSettings(shortest=5.0)),
         about={"seed": 7, "data": {"cohort": "ab12"}},
     )
     save_checkpoint(tmp_path, checkpoint)
@@ -48,7 +54,7 @@ def test_what_is_optional_may_be_missing(folder):
     (folder / "preparation.json").unlink()
     found = load_checkpoint(folder)
     assert found.about is None
-    assert found.preparation == Preparation()
+    assert found.preparation == PreparationSettings()
 
 
 @pytest.mark.parametrize("name", ["calibration.json", "network.json", "network.safetensors"])

@@ -27,10 +27,10 @@ def folder(tmp_path_factory):
 def bare(tmp_path_factory):
     """The report of a real cohort that measured little, with names that no cohort should have."""
     rude = ("none", "<b>$x$</b>", "a&b")
-    arm = replace(EVIDENCE.arms[0], found=replace(EVIDENCE.arms[0].found, outcomes=rude))
+    arm = replace(EVIDENCE.arms[0], predictions=replace(EVIDENCE.arms[0].predictions, outcomes=rude))
     evidence = replace(
         without(EVIDENCE, "embeddings", "contributions", "out_of_distribution"),
-        histories=(),
+        loss_curves=(),
         subgroups={},
         excluded={'"><script>': 1},
         outcomes=rude,

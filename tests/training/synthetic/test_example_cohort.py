@@ -8,7 +8,7 @@ import webvtt
 from model.config import AudioLimits, QualitySettings, SegmentSettings
 from model.recording.reading import read_recording
 from model.segments.cutting import segment
-from training.cohort.manifest import Wanted, inspect_manifest, read_cohort
+from training.cohort.manifest import CohortRequirements, inspect_manifest, read_cohort
 from training.synthetic.cohort import write_cohort
 from training.synthetic.example_cohort import EXAMPLE, EXAMPLE_SEED
 from training.synthetic.sentences import OUTCOMES
@@ -33,14 +33,14 @@ def spoken_seconds(path):
 
 
 def test_nothing_is_wrong_with_it_and_every_outcome_is_in_five_families():
-    wanted = Wanted(task="spectrum", outcomes=OUTCOMES)
+    wanted = CohortRequirements(task="spectrum", outcomes=OUTCOMES)
     assert inspect_manifest(FOLDER / "manifest.csv", wanted).problems == ()
 
 
 def test_it_is_small_and_holds_parents_and_offspring(cohort):
     assert sum(file.stat().st_size for file in FOLDER.rglob("*")) <= 2.5e6
     assert len(cohort) == 24
-    assert min(len(cohort.among(role=role)) for role in ("parent", "offspring")) >= 10
+    assert min(len(cohort.with_role(role)) for role in ("parent", "offspring")) >= 10
 
 
 def test_it_describes_the_speakers_that_its_command_draws(cohort):

@@ -2,7 +2,7 @@ import numpy as np
 import torch
 
 from training.config import WhisperSettings
-from training.synthetic.pretraining import IGNORED
+from training.synthetic.pretraining import IGNORE_INDEX
 from training.synthetic.whisper import _centred_frames, _draw, _hide
 
 SETTINGS = WhisperSettings(window_seconds=2, shortest_seconds=0.6, batch=20)
@@ -22,7 +22,7 @@ def test_only_frames_with_speech_are_asked_for_or_hidden():
     recordings = [np.ones(40 * 320, dtype=np.float32), np.ones(90 * 320, dtype=np.float32)]
     labels = [np.arange(40), np.arange(90)]
     waveforms, targets, masked = _draw(recordings, labels, SETTINGS, chance)
-    heard = targets != IGNORED
+    heard = targets != IGNORE_INDEX
     assert heard.sum(dim=1).tolist() == [len(wave) // 320 for wave in waveforms]
     assert heard.sum(dim=1).min() >= 30
     assert not (masked & ~heard).any()

@@ -14,7 +14,7 @@ from training.evaluation.calibration.reliability import bins_of, calibration_err
 from training.evaluation.calibration.slope import intercept_of, slope_of
 from training.evaluation.evidence import ArmEvidence
 from training.evaluation.metrics import brier
-from training.evaluation.out_of_fold import OutOfFold, brier_of, log_loss_of, over_repeats
+from training.evaluation.out_of_fold import OutOfFoldPredictions, brier_of, log_loss_of, over_repeats
 
 
 class CalibrationSettings(Settings):
@@ -65,7 +65,7 @@ class ExpectedCalibrationError(Settings):
     simulations: int
 
 
-class Temperature(Settings):
+class TemperatureMeasures(Settings):
     """The inner folds' temperatures; `log_loss_saved` is the log loss at temperature 1 less the one now."""
 
     mean: float
@@ -87,50 +87,52 @@ class RiskQuality(Settings):
     brier_skill: Interval
     error: ExpectedCalibrationError
     by_outcome: tuple[OutcomeCalibration, ...]
-    temperature: Temperature
+    temperature: TemperatureMeasures
 
 
 def measure_risks(arm: ArmEvidence, settings: CalibrationSettings, bootstrap: BootstrapSettings) -> RiskQuality:
     """The quality of an arm's calibrated risks, and of the uncalibrated ones beside them."""
-    found = arm.found
-    shares = _shares(found)
+    predictions = arm.predictions
+    shares = _shares(predictions)
     present = shares[shares > 0]
     return RiskQuality(
-        log_loss=family_interval(log_loss_of(found), found.families, bootstrap),
+        log_loss=family_interval(log_loss_of(predictions), predictions.families, bootstrap),
         log_loss_of_prevalence=float(-(present * np.log(present)).sum()),
-        brier=family_interval(brier_of(found), found.families, bootstrap),
+        brier=family_interval(brier_of(predictions), predictions.families, bootstrap),
         brier_of_prevalence=float((shares * (1 - shares)).sum()),
         brier_skill=family_interval(
-            over_repeats(found, lambda risks, labels: brier(risks, labels, found.outcomes).skill),
-            found.families,
+            over_repeats(predictions, lambda risks, labels: brier(risks, labels, predictions.outcomes).skill),
+            predictions.families,
             bootstrap,
         ),
-        error=_calibration_error(found, settings),
-        by_outcome=tuple(_calibration_of(found, index, settings, bootstrap) for index in range(len(found.outcomes))),
+        error=_calibration_error(predictions, settings),
+        by_outcome=tuple(
+            _calibration_of(predictions, index, settings, bootstrap) for index in range(len(predictions.outcomes))
+        ),
         temperature=_temperature(arm, settings, bootstrap),
     )
 
 
-def _shares(found: OutOfFold) -> Float[np.ndarray, " outcome"]:
-    labels = found.labels[found.labels >= 0]
-    return np.asarray(np.bincount(labels, minlength=len(found.outcomes)) / max(len(labels), 1))
+def _shares(predictions: OutOfFoldPredictions) -> Float[np.ndarray, " outcome"]:
+    labels = predictions.labels[predictions.labels >= 0]
+    return np.asarray(np.bincount(labels, minlength=len(predictions.outcomes)) / max(len(labels), 1))
 
 
 def _calibration_of(
-    found: OutOfFold, index: int, settings: CalibrationSettings, bootstrap: BootstrapSettings
+    predictions: OutOfFoldPredictions, index: int, settings: CalibrationSettings, bootstrap: BootstrapSettings
 ) -> OutcomeCalibration:
-    known = found.labels >= 0
-    risks, is_case = found.probabilities[:, known, index], found.labels[known] == index
+    known = predictions.labels >= 0
+    risks, is_case = predictions.probabilities[:, known, index], predictions.labels[known] == index
     prevalence = float(is_case.mean())
-    families = [name for name, use in zip(found.families, known.tolist(), strict=True) if use]
+    families = [name for name, use in zip(predictions.families, known.tolist(), strict=True) if use]
     return OutcomeCalibration(
-        outcome=found.outcomes[index],
+        outcome=predictions.outcomes[index],
         cases=int(is_case.sum()),
         others=int((~is_case).sum()),
         mean_risk=float(risks.mean()),
         prevalence=prevalence,
-        slope=family_interval(slope_of(found, index), found.families, bootstrap),
-        intercept=family_interval(intercept_of(found, index), found.families, bootstrap),
+        slope=family_interval(slope_of(predictions, index), predictions.families, bootstrap),
+        intercept=family_interval(intercept_of(predictions, index), predictions.families, bootstrap),
         brier=float(((risks - is_case) ** 2).mean()),
         brier_of_prevalence=prevalence * (1 - prevalence),
         reliability=_reliability(risks, is_case, families, settings.bins, bootstrap),
@@ -146,7 +148,7 @@ def _reliability(
 ) -> tuple[ReliabilityBin, ...]:
     """Bins are cut over all repeats at once; a document counts in a bin as often as its risks fall into it."""
     bin_of: Int[np.ndarray, "repeat document"] = bins_of(risks.ravel(), bins).reshape(risks.shape)
-    members = np.stack([bin_of == one for one in np.unique(bin_of)])
+    members = np.stack([bin_of == number for number in np.unique(bin_of)])
     counted = members.sum(axis=1).T.astype(np.float64)
     observed = family_shares(counted * is_case[:, None], counted, families, bootstrap)
     return tuple(
@@ -155,35 +157,35 @@ def _reliability(
     )
 
 
-def _calibration_error(found: OutOfFold, settings: CalibrationSettings) -> ExpectedCalibrationError:
+def _calibration_error(predictions: OutOfFoldPredictions, settings: CalibrationSettings) -> ExpectedCalibrationError:
     errors = [
         calibration_error(
-            *top_risks(probabilities, found.labels),
+            *top_risks(probabilities, predictions.labels),
             bins=settings.bins,
             simulations=settings.simulations,
             seed=settings.seed + repeat,
         )
-        for repeat, probabilities in enumerate(found.probabilities)
+        for repeat, probabilities in enumerate(predictions.probabilities)
     ]
     return ExpectedCalibrationError(
-        value=float(np.mean([one.value for one in errors])),
-        null_mean=float(np.mean([one.null_mean for one in errors])),
-        null_high=float(np.mean([one.null_high for one in errors])),
-        p_values=tuple(one.p_value for one in errors),
+        value=float(np.mean([error.value for error in errors])),
+        null_mean=float(np.mean([error.null_mean for error in errors])),
+        null_high=float(np.mean([error.null_high for error in errors])),
+        p_values=tuple(error.p_value for error in errors),
         bins=settings.bins,
         simulations=settings.simulations,
     )
 
 
-def _temperature(arm: ArmEvidence, settings: CalibrationSettings, bootstrap: BootstrapSettings) -> Temperature:
-    before = replace(arm.found, probabilities=arm.uncalibrated)
-    saved = paired_difference(log_loss_of(before), log_loss_of(arm.found), arm.found.families, bootstrap)
-    return Temperature(
+def _temperature(arm: ArmEvidence, settings: CalibrationSettings, bootstrap: BootstrapSettings) -> TemperatureMeasures:
+    before = replace(arm.predictions, probabilities=arm.uncalibrated)
+    saved = paired_difference(log_loss_of(before), log_loss_of(arm.predictions), arm.predictions.families, bootstrap)
+    return TemperatureMeasures(
         mean=float(arm.temperatures.mean()),
         least=float(arm.temperatures.min()),
         largest=float(arm.temperatures.max()),
         folds=int(arm.temperatures.size),
-        log_loss_before=family_interval(log_loss_of(before), arm.found.families, bootstrap),
+        log_loss_before=family_interval(log_loss_of(before), arm.predictions.families, bootstrap),
         log_loss_saved=saved.interval,
         error_before=_calibration_error(before, settings),
     )

@@ -1,7 +1,8 @@
-"""Calibration slope and intercept of resampled documents, for their intervals.
+"""Calibration slope and intercept of one outcome against the rest (Cox 1958; Van Calster et al. 2019).
 
-`training.evaluation.calibration.reliability.recalibrate` defines both; here they are fitted for all repeats at once, by
-Newton's steps from perfect calibration, because a bootstrap asks for them thousands of times.
+The slope is b of logit P(case) = a + b logit(p): below 1 the risks are too extreme, above 1 not extreme enough. The
+intercept is a at b = 1 (calibration in the large): above 0 the risks are too low overall. Both are fitted for all
+repeats at once by Newton's method, because a bootstrap evaluates them thousands of times.
 """
 
 from __future__ import annotations
@@ -12,18 +13,18 @@ from scipy.special import expit
 
 from training.evaluation.bootstrap import Metric
 from training.evaluation.calibration.reliability import finite_log_odds
-from training.evaluation.out_of_fold import OutOfFold
+from training.evaluation.out_of_fold import OutOfFoldPredictions
 
 _STEPS = 40
 _CLOSE = 1e-8
 
 
-def slope_of(found: OutOfFold, outcome: int) -> Metric:
+def slope_of(predictions: OutOfFoldPredictions, outcome: int) -> Metric:
     """Mean over repeats of the calibration slope of one outcome (its index); undefined where any repeat's is."""
-    log_odds, is_case, known = _columns(found, outcome)
+    log_odds, is_case, known = _columns(predictions, outcome)
 
     def metric(rows: Int[np.ndarray, " drawn"]) -> float | None:
-        counts = np.bincount(rows, minlength=len(found.labels))[known].astype(np.float64)
+        counts = np.bincount(rows, minlength=len(predictions.labels))[known].astype(np.float64)
         if not 0 < counts @ is_case < counts.sum() or _separated(log_odds, is_case, counts):
             return None
         slopes = _fit_slopes(log_odds, is_case, counts)
@@ -32,12 +33,12 @@ def slope_of(found: OutOfFold, outcome: int) -> Metric:
     return metric
 
 
-def intercept_of(found: OutOfFold, outcome: int) -> Metric:
+def intercept_of(predictions: OutOfFoldPredictions, outcome: int) -> Metric:
     """Mean over repeats of the calibration in the large of one outcome (its index), at slope 1."""
-    log_odds, is_case, known = _columns(found, outcome)
+    log_odds, is_case, known = _columns(predictions, outcome)
 
     def metric(rows: Int[np.ndarray, " drawn"]) -> float | None:
-        counts = np.bincount(rows, minlength=len(found.labels))[known].astype(np.float64)
+        counts = np.bincount(rows, minlength=len(predictions.labels))[known].astype(np.float64)
         cases = counts @ is_case
         if not 0 < cases < counts.sum():
             return None
@@ -55,11 +56,11 @@ def intercept_of(found: OutOfFold, outcome: int) -> Metric:
 
 
 def _columns(
-    found: OutOfFold, outcome: int
+    predictions: OutOfFoldPredictions, outcome: int
 ) -> tuple[Float[np.ndarray, "repeat known"], Float[np.ndarray, " known"], Int[np.ndarray, " known"]]:
-    known = np.flatnonzero(found.labels >= 0)
-    is_case = (found.labels[known] == outcome).astype(np.float64)
-    return finite_log_odds(found.probabilities[:, known, outcome]), is_case, known
+    known = np.flatnonzero(predictions.labels >= 0)
+    is_case = (predictions.labels[known] == outcome).astype(np.float64)
+    return finite_log_odds(predictions.probabilities[:, known, outcome]), is_case, known
 
 
 def _separated(

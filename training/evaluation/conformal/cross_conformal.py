@@ -22,7 +22,7 @@ from training.evaluation.conformal.prediction_sets import (
     fit_marginal,
     predict_sets,
 )
-from training.evaluation.out_of_fold import OutOfFold
+from training.evaluation.out_of_fold import OutOfFoldPredictions
 
 
 class OutcomeSets(Settings):
@@ -53,22 +53,22 @@ class ConformalMeasures(Settings):
     withheld: tuple[str, ...]
 
 
-Fit = Callable[..., ConformalThresholds]
+FitThresholds = Callable[..., ConformalThresholds]
 
 
-def measure_sets(found: OutOfFold, alpha: float, settings: BootstrapSettings) -> ConformalMeasures:
+def measure_sets(predictions: OutOfFoldPredictions, alpha: float, settings: BootstrapSettings) -> ConformalMeasures:
     """Coverage and size of the cross-conformal sets."""
-    cases = _calibration_cases(found)
+    cases = _calibration_cases(predictions)
     withheld = []
     measured: dict[str, SetMeasures | None] = {}
     for name, fit in (("marginal", fit_marginal), ("class-conditional", fit_class_conditional)):
         try:
-            sets = predict_cross_conformal(found, fit, alpha)
+            sets = predict_cross_conformal(predictions, fit, alpha)
         except TooFewCalibrationCasesError:
             measured[name] = None
-            withheld.append(_explain(name, found, cases, alpha))
+            withheld.append(_explain(name, predictions, cases, alpha))
         else:
-            measured[name] = _measure(found, sets, alpha, cases, settings)
+            measured[name] = _measure(predictions, sets, alpha, cases, settings)
     return ConformalMeasures(
         alpha=alpha,
         marginal=measured["marginal"],
@@ -77,34 +77,36 @@ def measure_sets(found: OutOfFold, alpha: float, settings: BootstrapSettings) ->
     )
 
 
-def predict_cross_conformal(found: OutOfFold, fit: Fit, alpha: float) -> Bool[np.ndarray, "repeat document outcome"]:
+def predict_cross_conformal(
+    predictions: OutOfFoldPredictions, fit: FitThresholds, alpha: float
+) -> Bool[np.ndarray, "repeat document outcome"]:
     """Each document's set, with thresholds fitted on the other folds of its repeat.
 
     Raises TooFewCalibrationCasesError when some fold's others are too few for `fit`.
     """
-    sets = np.zeros(found.probabilities.shape, dtype=bool)
-    for repeat, (probabilities, fold_of) in enumerate(zip(found.probabilities, found.fold_of, strict=True)):
+    sets = np.zeros(predictions.probabilities.shape, dtype=bool)
+    for repeat, (probabilities, fold_of) in enumerate(zip(predictions.probabilities, predictions.fold_of, strict=True)):
         for fold in np.unique(fold_of):
             tested = fold_of == fold
-            fitted = fit(probabilities[~tested], found.labels[~tested], found.outcomes, alpha=alpha)
+            fitted = fit(probabilities[~tested], predictions.labels[~tested], predictions.outcomes, alpha=alpha)
             sets[repeat, tested] = predict_sets(fitted, probabilities[tested])
     return sets
 
 
-def _calibration_cases(found: OutOfFold) -> tuple[int, ...]:
+def _calibration_cases(predictions: OutOfFoldPredictions) -> tuple[int, ...]:
     """The fewest calibration cases of each outcome in any fold."""
     return tuple(
         min(
-            int((found.labels[fold_of != fold] == index).sum())
-            for fold_of in found.fold_of
+            int((predictions.labels[fold_of != fold] == index).sum())
+            for fold_of in predictions.fold_of
             for fold in np.unique(fold_of)
         )
-        for index in range(len(found.outcomes))
+        for index in range(len(predictions.outcomes))
     )
 
 
-def _explain(name: str, found: OutOfFold, cases: tuple[int, ...], alpha: float) -> str:
-    counted = ", ".join(f"{outcome} {count}" for outcome, count in zip(found.outcomes, cases, strict=True))
+def _explain(name: str, predictions: OutOfFoldPredictions, cases: tuple[int, ...], alpha: float) -> str:
+    counted = ", ".join(f"{outcome} {count}" for outcome, count in zip(predictions.outcomes, cases, strict=True))
     return (
         f"No {name} sets at alpha {alpha:g}: they need {fewest_cases(alpha)} calibration cases, "
         f"and the fewest in any fold were {counted}."
@@ -112,24 +114,26 @@ def _explain(name: str, found: OutOfFold, cases: tuple[int, ...], alpha: float) 
 
 
 def _measure(
-    found: OutOfFold,
+    predictions: OutOfFoldPredictions,
     sets: Bool[np.ndarray, "repeat document outcome"],
     alpha: float,
     cases: tuple[int, ...],
     settings: BootstrapSettings,
 ) -> SetMeasures:
-    known = found.labels >= 0
-    held = np.take_along_axis(sets, np.where(known, found.labels, 0)[None, :, None], axis=2)[:, :, 0]
+    known = predictions.labels >= 0
+    held = np.take_along_axis(sets, np.where(known, predictions.labels, 0)[None, :, None], axis=2)[:, :, 0]
     size = sets.sum(axis=2)
-    groups = np.column_stack([known, *(found.labels == index for index in range(len(found.outcomes)))])
+    groups = np.column_stack([known, *(predictions.labels == index for index in range(len(predictions.outcomes)))])
     columns: Float[np.ndarray, "document group"] = groups.astype(np.float64)
-    coverages = family_shares(columns * held.mean(axis=0)[:, None], columns, found.families, settings)
-    sizes = family_ratios(columns * size.mean(axis=0)[:, None], columns, found.families, settings)
+    coverages = family_shares(columns * held.mean(axis=0)[:, None], columns, predictions.families, settings)
+    sizes = family_ratios(columns * size.mean(axis=0)[:, None], columns, predictions.families, settings)
     overall, *by_outcome = (
         OutcomeSets(outcome=name, cases=int(column.sum()), coverage=coverage, size=mean_size)
-        for name, column, coverage, mean_size in zip(("all", *found.outcomes), groups.T, coverages, sizes, strict=True)
+        for name, column, coverage, mean_size in zip(
+            ("all", *predictions.outcomes), groups.T, coverages, sizes, strict=True
+        )
     )
-    counted = np.bincount(size[:, known].ravel(), minlength=len(found.outcomes) + 1)
+    counted = np.bincount(size[:, known].ravel(), minlength=len(predictions.outcomes) + 1)
     return SetMeasures(
         promised=1 - alpha,
         overall=overall,

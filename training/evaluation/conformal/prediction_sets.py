@@ -14,7 +14,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
-from scipy.stats import binomtest
 
 from training.evaluation.metrics import keep_labelled
 
@@ -34,30 +33,6 @@ class ConformalThresholds:
     outcomes: tuple[str, ...]
     thresholds: tuple[float, ...]
     calibration_cases: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OutcomeCoverage:
-    """How often the set of a case of this outcome held it, with its 95 % Wilson interval; None without cases."""
-
-    outcome: str
-    cases: int
-    covered: int
-    share: float | None
-    low: float | None
-    high: float | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Coverage:
-    """Coverage over all documents and for each outcome, and how much the sets say."""
-
-    promised: float
-    overall: OutcomeCoverage
-    by_outcome: tuple[OutcomeCoverage, ...]
-    mean_size: float
-    empty: int
-    single: int
 
 
 def fewest_cases(alpha: float) -> int:
@@ -122,28 +97,6 @@ def predict_sets(
     return np.asarray(1 - probabilities <= np.array(fitted.thresholds))
 
 
-def measure_coverage(
-    fitted: ConformalThresholds,
-    probabilities: Float[np.ndarray, "document outcome"],
-    labels: Int[np.ndarray, " document"],
-) -> Coverage:
-    """Coverage on documents other than the calibration documents; raises ValueError when none has a label."""
-    known_probabilities, known_labels = keep_labelled(probabilities, labels)
-    if not len(known_labels):
-        raise ValueError("coverage needs labelled documents, and there are none")
-    sets = predict_sets(fitted, known_probabilities)
-    hits = sets[np.arange(len(known_labels)), known_labels]
-    sizes = sets.sum(axis=1)
-    return Coverage(
-        promised=1 - fitted.alpha,
-        overall=_coverage("all", hits),
-        by_outcome=tuple(_coverage(name, hits[known_labels == index]) for index, name in enumerate(fitted.outcomes)),
-        mean_size=float(sizes.mean()),
-        empty=int((sizes == 0).sum()),
-        single=int((sizes == 1).sum()),
-    )
-
-
 def _scores(
     probabilities: Float[np.ndarray, "document outcome"], labels: Int[np.ndarray, " document"]
 ) -> Float[np.ndarray, " document"]:
@@ -158,24 +111,9 @@ def _quantile(scores: Float[np.ndarray, " document"], alpha: float) -> float:
 
 def _refuse_few(cases: dict[str, int], alpha: float) -> None:
     needed = fewest_cases(alpha)
-    short = [f"{name} ({found})" for name, found in cases.items() if found < needed]
+    short = [f"{name} ({count})" for name, count in cases.items() if count < needed]
     if short:
         raise TooFewCalibrationCasesError(
             f"at alpha = {alpha:g} a threshold needs {needed} calibration cases, for ceil((n + 1)(1 - alpha)) exceeds "
             f"n below that; too few: {', '.join(short)}. Use marginal sets, a larger alpha, or more cases"
         )
-
-
-def _coverage(name: str, hits: Bool[np.ndarray, " document"]) -> OutcomeCoverage:
-    covered, cases = int(hits.sum()), len(hits)
-    if not cases:
-        return OutcomeCoverage(outcome=name, cases=0, covered=0, share=None, low=None, high=None)
-    interval = binomtest(covered, cases).proportion_ci(method="wilson")
-    return OutcomeCoverage(
-        outcome=name,
-        cases=cases,
-        covered=covered,
-        share=covered / cases,
-        low=float(interval.low),
-        high=float(interval.high),
-    )

@@ -7,18 +7,18 @@ from jaxtyping import Bool, Float
 from markupsafe import Markup
 from matplotlib.axes import Axes
 
-from training.evaluation.contributions import PLACES, Distribution, GroupContributions
+from training.evaluation.contributions import PLANTED_MODALITIES, GroupContributions, Quantiles
 from training.evaluation.evidence import ContributionEvidence, Evidence
 from training.evaluation.measures import Measures
-from training.report.content import Block, Figure, Paragraph, Section, Table, Text, count, number, percent
+from training.report.content import Block, Figure, Paragraph, ReportTable, Section, Text, count, number, percent
 from training.report.drawing import INK, MARKERS, MUTED, SERIES, draw, draw_legend
 
 
-def tell_contributions(evidence: Evidence, measures: Measures) -> Section:
+def render_contributions(evidence: Evidence, measures: Measures) -> Section:
     """Distributions over documents, and, for a synthetic cohort, by where the outcome was planted."""
-    found = measures.contributions
+    contributions = measures.contributions
     blocks: tuple[Block, ...] = (Paragraph(text="Contributions were not computed in this run."),)
-    if found is not None and evidence.contributions is not None:
+    if contributions is not None and evidence.contributions is not None:
         blocks = (
             Paragraph(
                 text="A contribution is the exact Shapley share of a modality in the log-odds of the reported outcome: "
@@ -26,67 +26,67 @@ def tell_contributions(evidence: Evidence, measures: Measures) -> Section:
                 "shows. The audio's share of both is defined only where together they move the score far enough."
             ),
             _draw(evidence.contributions, evidence.outcomes),
-            _tabulate("All documents, and by reported outcome.", (found.overall, *found.by_reported)),
+            _tabulate("All documents, and by reported outcome.", (contributions.overall, *contributions.by_reported)),
             *(
-                (_tabulate("By where the synthetic cohort planted the outcome.", found.by_planted),)
-                if found.by_planted
+                (_tabulate("By where the synthetic cohort planted the outcome.", contributions.by_planted),)
+                if contributions.by_planted
                 else ()
             ),
         )
     return Section(name="contributions", title="Contributions of audio and text", blocks=blocks)
 
 
-def _tabulate(caption: str, groups: tuple[GroupContributions, ...]) -> Table:
-    return Table(
+def _tabulate(caption: str, groups: tuple[GroupContributions, ...]) -> ReportTable:
+    return ReportTable(
         caption=f"{caption} Medians with the 10th and 90th percentile over documents, in log-odds. Unstable: the sign "
         "of a contribution changes under another baseline. Audio leads: share above one half.",
         head=("Group", "Documents", "Unstable", "Audio", "Text", "Interaction", "Audio's share", "Audio leads"),
         rows=tuple(
             (
-                one.group,
-                count(one.documents),
-                count(one.unstable),
-                *map(_tell, (one.audio, one.text, one.interaction, one.share_audio)),
-                percent(one.audio_leads),
+                group.group,
+                count(group.documents),
+                count(group.unstable),
+                *map(_render_quantiles, (group.audio, group.text, group.interaction, group.share_audio)),
+                percent(group.audio_leads),
             )
-            for one in groups
+            for group in groups
         ),
     )
 
 
-def _tell(found: Distribution) -> Text:
-    if found.median is None:
+def _render_quantiles(quantiles: Quantiles) -> Text:
+    if quantiles.median is None:
         return number(None)
-    shown = map(number, (found.median, found.low, found.high))
+    shown = map(number, (quantiles.median, quantiles.low, quantiles.high))
     return Markup('{} <span class="interval">[{}, {}]</span>').format(*shown)
 
 
-def _draw(found: ContributionEvidence, outcomes: tuple[str, ...]) -> Figure:
-    groups, values, by = outcomes, np.array(outcomes)[found.reported], "the reported outcome"
-    if found.planted is not None:
-        groups, values, by = PLACES, np.array(found.planted), "where the outcome was planted"
+def _draw(evidence: ContributionEvidence, outcomes: tuple[str, ...]) -> Figure:
+    groups, values, by = outcomes, np.array(outcomes)[evidence.reported], "the reported outcome"
+    if evidence.planted is not None:
+        groups, values, by = PLANTED_MODALITIES, np.array(evidence.planted), "where the outcome was planted"
     members = {name: values == name for name in groups if (values == name).any()}
-    defined = int(np.isfinite(found.share_audio).sum())
+    defined = int(np.isfinite(evidence.share_audio).sum())
     return Figure(
         name="contribution-distributions",
-        caption=f"Left: contributions of audio and text to each of {len(found.audio)} documents' log-odds, marked by "
-        f"{by}; right of and above the lines a modality raised the score. Right: the audio's share of both, for the "
-        f"{defined} documents in which it is defined, the bar at the median. Near 1 the score moved with the audio, "
-        "near 0 with the text.",
+        caption=f"Left: contributions of audio and text to the log-odds of each of {len(evidence.audio)} documents, "
+        f"marked by {by}. To the right of and above the lines a modality raised the score. Right: the share of the "
+        f"audio in both contributions, for the {defined} documents in which it is defined, with a bar at the median. "
+        "Near 1 the score followed the audio, near 0 the text.",
         legend=draw_legend(list(members), name="contribution-legend"),
-        panels=(_draw_plane(found, members, by), _draw_shares(found.share_audio, members, by)),
+        panels=(_draw_plane(evidence, members, by), _draw_shares(evidence.share_audio, members, by)),
         wide=True,
     )
 
 
-def _draw_plane(found: ContributionEvidence, members: dict[str, Bool[np.ndarray, " document"]], by: str) -> Markup:
+def _draw_plane(evidence: ContributionEvidence, members: dict[str, Bool[np.ndarray, " document"]], by: str) -> Markup:
     def paint(axes: Axes) -> None:
         axes.axhline(0, color=MUTED, linewidth=1)
         axes.axvline(0, color=MUTED, linewidth=1)
         for place, rows in enumerate(members.values()):
             axes.plot(
-                found.audio[rows],
-                found.text[rows],
+                evidence.audio[rows],
+                evidence.text[rows],
                 MARKERS[place],
                 color=SERIES[place],
                 markersize=4,

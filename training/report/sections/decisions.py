@@ -10,14 +10,14 @@ from matplotlib.patches import Rectangle
 from training.evaluation.decisions import ArgmaxDecisions, BenefitCurve
 from training.evaluation.measures import Measures
 from training.evaluation.number_format import write_percent
-from training.report.content import Figure, Paragraph, Section, Table, count, estimate, number
+from training.report.content import Figure, Paragraph, ReportTable, Section, count, estimate, number
 from training.report.drawing import INK, MUTED, SERIES, draw
 
 _DARKEST = 0.7
 """Opacity of a share of 1, at which ink can still be read on it."""
 
 
-def tell_decisions(measures: Measures) -> Section:
+def render_decisions(measures: Measures) -> Section:
     """Decisions by the likeliest outcome, at thresholds, and decision curves."""
     return Section(
         name="decisions",
@@ -31,7 +31,7 @@ def tell_decisions(measures: Measures) -> Section:
             ),
             _draw_confusion(measures),
             _tabulate_confusion(measures),
-            Table(
+            ReportTable(
                 caption="Each outcome against the rest at its inner-fold thresholds. Precision depends on the "
                 "prevalence in this cohort and does not carry over to another.",
                 head=(
@@ -40,43 +40,53 @@ def tell_decisions(measures: Measures) -> Section:
                 ),
                 rows=tuple(
                     (
-                        one.outcome,
-                        count(one.cases),
+                        decision.outcome,
+                        count(decision.cases),
                         Markup("{} ({} to {})").format(
-                            *map(number, (one.threshold_mean, one.threshold_least, one.threshold_largest))
+                            *map(
+                                number, (decision.threshold_mean, decision.threshold_least, decision.threshold_largest)
+                            )
                         ),
-                        *map(estimate, (one.sensitivity, one.specificity, one.precision, one.balanced_accuracy)),
+                        *map(
+                            estimate,
+                            (
+                                decision.sensitivity,
+                                decision.specificity,
+                                decision.precision,
+                                decision.balanced_accuracy,
+                            ),
+                        ),
                     )
-                    for one in measures.decisions.at_thresholds
+                    for decision in measures.decisions.at_thresholds
                 ),
             ),
             _draw_benefit(measures),
-            Table(
+            ReportTable(
                 caption="Thresholds at which acting on the model has more net benefit than acting on everybody or "
                 "nobody, of those from .01 to .50; without regard to the interval.",
                 head=("Outcome", "Cases", "Documents", "Thresholds with a gain", "Lowest", "Highest"),
                 rows=tuple(
                     (
-                        one.outcome,
-                        *map(count, (one.cases, one.documents, one.useful_thresholds)),
-                        number(min(one.useful, default=None)),
-                        number(max(one.useful, default=None)),
+                        curve.outcome,
+                        *map(count, (curve.cases, curve.documents, curve.useful_thresholds)),
+                        number(min(curve.useful, default=None)),
+                        number(max(curve.useful, default=None)),
                     )
-                    for one in measures.decisions.curves
+                    for curve in measures.decisions.curves
                 ),
             ),
         ),
     )
 
 
-def _tabulate_confusion(measures: Measures) -> Table:
+def _tabulate_confusion(measures: Measures) -> ReportTable:
     argmax = measures.decisions.argmax
     rows = tuple(
         (outcome, *map(count, counts), estimate(recall))
         for outcome, counts, recall in zip(argmax.outcomes, argmax.counts, argmax.recalls, strict=True)
     )
     accuracy = Markup("Decisions by the likeliest outcome, summed over {} repeats. Balanced accuracy: {}.")
-    return Table(
+    return ReportTable(
         caption=accuracy.format(count(argmax.repeats), estimate(argmax.balanced_accuracy)),
         head=("Outcome", *(f"decided {outcome}" for outcome in argmax.outcomes), "Recall"),
         rows=rows,
@@ -132,7 +142,7 @@ def _draw_benefit(measures: Measures) -> Figure:
         f"resampled families), on everybody (dashed) and on nobody (0), {measures.counts.labelled} labelled documents. "
         "The threshold is the risk from which on somebody would act, and so says how many false alarms a found case is "
         "worth. The model helps where its line is above both others; they say nothing about what acting would achieve.",
-        panels=tuple(_draw_curve(index, one) for index, one in enumerate(measures.decisions.curves)),
+        panels=tuple(_draw_curve(index, curve) for index, curve in enumerate(measures.decisions.curves)),
     )
 
 

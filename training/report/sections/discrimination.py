@@ -12,14 +12,14 @@ from training.evaluation.discrimination import OutcomeDiscrimination
 from training.evaluation.evidence import Evidence
 from training.evaluation.measures import Measures
 from training.evaluation.number_format import write_interval
-from training.report.content import Block, Figure, Paragraph, Section, Table, count, estimate, number
+from training.report.content import Block, Figure, Paragraph, ReportTable, Section, count, estimate, number
 from training.report.drawing import INK, MUTED, SERIES, draw
 
 
-def tell_discrimination(evidence: Evidence, measures: Measures) -> Section:
+def render_discrimination(evidence: Evidence, measures: Measures) -> Section:
     """Areas in a table, curves in figures."""
-    found = measures.discrimination
-    folds = found.folds
+    discrimination = measures.discrimination
+    folds = discrimination.folds
     return Section(
         name="discrimination",
         title="Telling outcomes apart",
@@ -31,7 +31,7 @@ def tell_discrimination(evidence: Evidence, measures: Measures) -> Section:
                     "deviation of {}, over {} of {} folds in which every outcome could be measured; the deviation is "
                     "no standard error, for folds share most of their training documents."
                 ).format(
-                    estimate(found.macro_auroc),
+                    estimate(discrimination.macro_auroc),
                     count(measures.counts.repeats),
                     number(folds.mean),
                     number(folds.spread),
@@ -39,19 +39,19 @@ def tell_discrimination(evidence: Evidence, measures: Measures) -> Section:
                     count(folds.folds),
                 )
             ),
-            Table(
+            ReportTable(
                 caption=f"Each outcome against the rest, with {_level(measures)} % intervals over resampled families.",
                 head=("Outcome", "Cases", "Others", "AUROC (chance .50)", "Average precision", "Prevalence (chance)"),
                 rows=tuple(
                     (
-                        one.outcome,
-                        count(one.cases),
-                        count(one.others),
-                        estimate(one.auroc),
-                        estimate(one.average_precision),
-                        number(one.prevalence),
+                        outcome.outcome,
+                        count(outcome.cases),
+                        count(outcome.others),
+                        estimate(outcome.auroc),
+                        estimate(outcome.average_precision),
+                        number(outcome.prevalence),
                     )
-                    for one in found.by_outcome
+                    for outcome in discrimination.by_outcome
                 ),
             ),
             *_draw_curves(evidence, measures),
@@ -64,16 +64,22 @@ def _level(measures: Measures) -> str:
 
 
 def _draw_curves(evidence: Evidence, measures: Measures) -> tuple[Block, ...]:
-    found = evidence.arms[0].found
-    known = found.labels >= 0
-    repeats = len(found.probabilities)
-    sides = [found.labels[known] == index for index in range(len(evidence.outcomes))]
+    predictions = evidence.arms[0].predictions
+    known = predictions.labels >= 0
+    repeats = len(predictions.probabilities)
+    sides = [predictions.labels[known] == index for index in range(len(evidence.outcomes))]
     measurable = [
-        (index, one) for index, one in enumerate(measures.discrimination.by_outcome) if one.cases and one.others
+        (index, outcome)
+        for index, outcome in enumerate(measures.discrimination.by_outcome)
+        if outcome.cases and outcome.others
     ]
-    rocs = tuple(_draw_roc(index, one, sides[index], found.probabilities[:, known, index]) for index, one in measurable)
+    rocs = tuple(
+        _draw_roc(index, outcome, sides[index], predictions.probabilities[:, known, index])
+        for index, outcome in measurable
+    )
     precisions = tuple(
-        _draw_precision(index, one, sides[index], found.probabilities[:, known, index]) for index, one in measurable
+        _draw_precision(index, outcome, sides[index], predictions.probabilities[:, known, index])
+        for index, outcome in measurable
     )
     of = f"{measures.counts.labelled} labelled documents, one line for each of {repeats} repeats"
     return (
@@ -96,39 +102,40 @@ def _draw_curves(evidence: Evidence, measures: Measures) -> tuple[Block, ...]:
 
 def _draw_roc(
     index: int,
-    one: OutcomeDiscrimination,
+    outcome: OutcomeDiscrimination,
     is_case: Bool[np.ndarray, " document"],
     risks: Float[np.ndarray, "repeat document"],
 ) -> Markup:
     def paint(axes: Axes) -> None:
         axes.plot([0, 1], [0, 1], color=MUTED, linestyle="--", linewidth=1)
         for repeat in risks:
-            false_alarms, found, _ = roc_curve(is_case, repeat)
-            axes.plot(false_alarms, found, color=SERIES[index], alpha=0.65, linewidth=1.1)
+            false_alarms, sensitivity, _ = roc_curve(is_case, repeat)
+            axes.plot(false_alarms, sensitivity, color=SERIES[index], alpha=0.65, linewidth=1.1)
         axes.set(xlabel="1 - specificity", ylabel="sensitivity", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
-        axes.set_title(f"{one.outcome} ({one.cases} cases)")
-        axes.text(0.98, 0.04, f"AUROC {write_interval(one.auroc)}", ha="right", color=INK, fontsize=8)
+        axes.set_title(f"{outcome.outcome} ({outcome.cases} cases)")
+        axes.text(0.98, 0.04, f"AUROC {write_interval(outcome.auroc)}", ha="right", color=INK, fontsize=8)
 
-    alt = f"ROC curve of {one.outcome}, {one.cases} cases against {one.others}: AUROC {write_interval(one.auroc)}"
+    counts = f"{outcome.cases} cases against {outcome.others}"
+    alt = f"ROC curve of {outcome.outcome}, {counts}: AUROC {write_interval(outcome.auroc)}"
     return draw(paint, name=f"roc-{index}", alt=alt)
 
 
 def _draw_precision(
     index: int,
-    one: OutcomeDiscrimination,
+    outcome: OutcomeDiscrimination,
     is_case: Bool[np.ndarray, " document"],
     risks: Float[np.ndarray, "repeat document"],
 ) -> Markup:
     def paint(axes: Axes) -> None:
-        axes.axhline(one.prevalence, color=MUTED, linestyle="--", linewidth=1)
+        axes.axhline(outcome.prevalence, color=MUTED, linestyle="--", linewidth=1)
         for repeat in risks:
             precision, recall, _ = precision_recall_curve(is_case, repeat)
             axes.step(recall, precision, where="post", color=SERIES[index], alpha=0.65, linewidth=1.1)
         axes.set(xlabel="recall", ylabel="precision", xlim=(-0.02, 1.02), ylim=(-0.02, 1.05))
-        axes.set_title(f"{one.outcome} ({one.cases} cases)")
+        axes.set_title(f"{outcome.outcome} ({outcome.cases} cases)")
 
     alt = (
-        f"Precision-recall curve of {one.outcome}: average precision {write_interval(one.average_precision)}, "
-        f"prevalence {one.prevalence:.2f}"
+        f"Precision-recall curve of {outcome.outcome}: average precision {write_interval(outcome.average_precision)}, "
+        f"prevalence {outcome.prevalence:.2f}"
     )
     return draw(paint, name=f"precision-{index}", alt=alt)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from markupsafe import Markup
 
-from training.evaluation.contributions import Distribution
+from training.evaluation.contributions import Quantiles
 from training.evaluation.measures import Measures
-from training.report.content import Paragraph, Section, Table, Text, count, number
+from training.report.content import Paragraph, ReportTable, Section, Text, count, number
 
 
-def tell_participants(measures: Measures) -> Section:
+def render_participants(measures: Measures) -> Section:
     """Counts of documents, families and outcomes; exclusions by reason; what each part of a fold holds."""
     counts = measures.counts
     return Section(
@@ -27,14 +27,16 @@ def tell_participants(measures: Measures) -> Section:
                     *map(count, (counts.repeats, counts.folds, counts.inner)),
                 )
             ),
-            Table(
+            ReportTable(
                 caption="Documents and families with each outcome.",
                 head=("Outcome", "Documents", "Families"),
-                rows=tuple((one.outcome, count(one.documents), count(one.families)) for one in counts.outcomes),
+                rows=tuple(
+                    (outcome.outcome, count(outcome.documents), count(outcome.families)) for outcome in counts.outcomes
+                ),
             ),
-            _tell_exclusions(measures),
-            _tell_characteristics(measures),
-            Table(
+            _exclusions_table(measures),
+            _characteristics_table(measures),
+            ReportTable(
                 caption="Fewest to most documents, and cases of each outcome, that a part of a fold has.",
                 head=("Part", "Number of parts", "Documents", *measures.outcomes),
                 rows=tuple(
@@ -46,21 +48,21 @@ def tell_participants(measures: Measures) -> Section:
     )
 
 
-def _tell_exclusions(measures: Measures) -> Table | Paragraph:
+def _exclusions_table(measures: Measures) -> ReportTable | Paragraph:
     excluded = measures.counts.excluded
     if not excluded:
         return Paragraph(text="No document was left out.")
-    return Table(
+    return ReportTable(
         caption="Documents left out, by reason.",
         head=("Reason", "Documents"),
         rows=tuple((reason, count(number)) for reason, number in excluded.items()),
     )
 
 
-def _tell_characteristics(measures: Measures) -> Table:
+def _characteristics_table(measures: Measures) -> ReportTable:
     groups = measures.characteristics
     sexes = sorted({sex for group in groups for sex in group.sexes})
-    return Table(
+    return ReportTable(
         caption="Who they are: medians with the 10th and 90th percentile; in parentheses how many are unknown.",
         head=("", *(group.group for group in groups)),
         rows=(
@@ -73,13 +75,13 @@ def _tell_characteristics(measures: Measures) -> Table:
     )
 
 
-def _spread(found: Distribution, documents: int) -> Text:
-    if found.median is None:
+def _spread(quantiles: Quantiles, documents: int) -> Text:
+    if quantiles.median is None:
         return number(None)
     written = Markup('{} <span class="interval">[{}, {}]</span>').format(
-        number(found.median, 0), number(found.low, 0), number(found.high, 0)
+        number(quantiles.median, 0), number(quantiles.low, 0), number(quantiles.high, 0)
     )
-    unknown = documents - found.documents
+    unknown = documents - quantiles.documents
     return written + Markup(" ({})").format(unknown) if unknown else written
 
 

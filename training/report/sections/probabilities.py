@@ -8,18 +8,18 @@ from matplotlib.axes import Axes
 from training.evaluation.calibration.risk_quality import ExpectedCalibrationError, OutcomeCalibration
 from training.evaluation.measures import Measures
 from training.evaluation.number_format import write_number
-from training.report.content import Figure, Paragraph, Section, Table, Text, count, estimate, number
+from training.report.content import Figure, Paragraph, ReportTable, Section, Text, count, estimate, number
 from training.report.drawing import MARKERS, MUTED, SERIES, draw
 
 
-def tell_probabilities(measures: Measures) -> Section:
+def render_probabilities(measures: Measures) -> Section:
     """Scores beside those of the prevalence, calibration of each outcome, the calibration error beside its null."""
     risks = measures.risks
     return Section(
         name="probabilities",
         title="The risks as probabilities",
         blocks=(
-            Table(
+            ReportTable(
                 caption="Proper scores, lower is better, beside those of always saying the prevalence of these "
                 "documents. Skill is the share of the prevalence's Brier score that was saved.",
                 head=("Score", "Value", "Of the prevalence", "Skill"),
@@ -34,7 +34,7 @@ def tell_probabilities(measures: Measures) -> Section:
                 ),
             ),
             _draw_reliability(measures),
-            Table(
+            ReportTable(
                 caption="Calibration of each outcome. Slope 1 and intercept 0 are perfect; a slope below 1 means risks "
                 "that are too extreme, an intercept above 0 risks that are too low overall.",
                 head=(
@@ -47,54 +47,54 @@ def tell_probabilities(measures: Measures) -> Section:
                     "Brier",
                     "Of the prevalence",
                 ),
-                rows=tuple(map(_tell_outcome, risks.by_outcome)),
+                rows=tuple(map(_outcome_row, risks.by_outcome)),
             ),
-            _tell_temperature(measures),
-            Table(
+            _temperature_paragraph(measures),
+            ReportTable(
                 caption=f"Expected calibration error of the likeliest outcome's risk, mean over repeats, "
                 f"{risks.error.bins} bins. It is never 0: the null is what perfectly calibrated risks of the same "
                 f"size show, from {risks.error.simulations} simulations a repeat.",
                 head=("Risks", "Error", "Null: mean", "Null: 95th percentile", "Share of the null this large"),
                 rows=(
-                    ("At temperature 1", *_tell_error(risks.temperature.error_before)),
-                    ("Calibrated", *_tell_error(risks.error)),
+                    ("At temperature 1", *_error_cells(risks.temperature.error_before)),
+                    ("Calibrated", *_error_cells(risks.error)),
                 ),
             ),
         ),
     )
 
 
-def _tell_outcome(one: OutcomeCalibration) -> tuple[Text, ...]:
+def _outcome_row(outcome: OutcomeCalibration) -> tuple[Text, ...]:
     return (
-        one.outcome,
-        count(one.cases),
-        number(one.mean_risk, 3),
-        number(one.prevalence, 3),
-        estimate(one.slope),
-        estimate(one.intercept),
-        number(one.brier, 3),
-        number(one.brier_of_prevalence, 3),
+        outcome.outcome,
+        count(outcome.cases),
+        number(outcome.mean_risk, 3),
+        number(outcome.prevalence, 3),
+        estimate(outcome.slope),
+        estimate(outcome.intercept),
+        number(outcome.brier, 3),
+        number(outcome.brier_of_prevalence, 3),
     )
 
 
-def _tell_temperature(measures: Measures) -> Paragraph:
-    found = measures.risks.temperature
+def _temperature_paragraph(measures: Measures) -> Paragraph:
+    temperature = measures.risks.temperature
     return Paragraph(
         text=Markup(
             "The temperature was fitted on the inner folds: {} on average over {} folds, from {} to {} (above 1 makes "
             "risks less extreme). At temperature 1 the log loss is {}; the temperature saved {} of it."
         ).format(
-            number(found.mean),
-            count(found.folds),
-            number(found.least),
-            number(found.largest),
-            estimate(found.log_loss_before),
-            estimate(found.log_loss_saved, 3),
+            number(temperature.mean),
+            count(temperature.folds),
+            number(temperature.least),
+            number(temperature.largest),
+            estimate(temperature.log_loss_before),
+            estimate(temperature.log_loss_saved, 3),
         )
     )
 
 
-def _tell_error(error: ExpectedCalibrationError) -> tuple[Text, ...]:
+def _error_cells(error: ExpectedCalibrationError) -> tuple[Text, ...]:
     least, largest = min(error.p_values), max(error.p_values)
     return (
         number(error.value, 3),
@@ -112,16 +112,16 @@ def _draw_reliability(measures: Measures) -> Figure:
         f"{measures.counts.repeats} repeats cut into up to {bins} bins of about equal count. A point is a bin's mean "
         "risk and the share of cases in it, the bar its interval over resampled families. On the dashed diagonal risks "
         "mean what they say; below it they are too high, above it too low.",
-        panels=tuple(_draw_bins(index, one) for index, one in enumerate(measures.risks.by_outcome)),
+        panels=tuple(_draw_bins(index, outcome) for index, outcome in enumerate(measures.risks.by_outcome)),
     )
 
 
-def _draw_bins(index: int, one: OutcomeCalibration) -> Markup:
+def _draw_bins(index: int, outcome: OutcomeCalibration) -> Markup:
     def paint(axes: Axes) -> None:
-        tops = [point.observed.high for point in one.reliability if point.observed.high is not None]
-        end = min(1.0, max([0.1, *tops, *(point.mean_risk for point in one.reliability)]) * 1.04)
+        tops = [point.observed.high for point in outcome.reliability if point.observed.high is not None]
+        end = min(1.0, max([0.1, *tops, *(point.mean_risk for point in outcome.reliability)]) * 1.04)
         axes.plot([0, end], [0, end], color=MUTED, linestyle="--", linewidth=1)
-        for point in one.reliability:
+        for point in outcome.reliability:
             seen = point.observed
             if seen.value is None:
                 continue
@@ -129,10 +129,10 @@ def _draw_bins(index: int, one: OutcomeCalibration) -> Markup:
                 axes.plot([point.mean_risk] * 2, [seen.low, seen.high], color=SERIES[index], alpha=0.6)
             axes.plot(point.mean_risk, seen.value, MARKERS[index], color=SERIES[index], markersize=4.5)
         axes.set(xlabel="mean risk", ylabel="share of cases", xlim=(-0.02 * end, end), ylim=(-0.02 * end, end))
-        axes.set_title(f"{one.outcome} ({one.cases} cases)")
+        axes.set_title(f"{outcome.outcome} ({outcome.cases} cases)")
 
     alt = (
-        f"Reliability of {one.outcome}: slope {write_number(one.slope.value)}, "
-        f"intercept {write_number(one.intercept.value)}, {len(one.reliability)} bins"
+        f"Reliability of {outcome.outcome}: slope {write_number(outcome.slope.value)}, "
+        f"intercept {write_number(outcome.intercept.value)}, {len(outcome.reliability)} bins"
     )
     return draw(paint, name=f"reliability-{index}", alt=alt)

@@ -11,16 +11,16 @@ from sklearn.decomposition import PCA
 
 from training.evaluation.evidence import DocumentEmbeddings, Evidence
 from training.evaluation.measures import Measures
-from training.report.content import Block, Figure, Paragraph, Section, Table, count, percent
+from training.report.content import Block, Figure, Paragraph, ReportTable, Section, count, percent
 from training.report.drawing import MARKERS, MUTED, SERIES, draw, draw_legend
 
 _FEWEST = 3
 _PLANE = 2
 
 
-def tell_representation(evidence: Evidence, measures: Measures) -> Section:
+def render_representation(evidence: Evidence, measures: Measures) -> Section:
     """The joint embeddings of one repeat, fold by fold, and what is measured on them."""
-    found = measures.retrievals
+    recall = measures.retrievals
     mapped: tuple[Block, ...] = ()
     if evidence.embeddings is not None:
         mapped = (_draw_maps(evidence, evidence.embeddings), _tabulate_neighbours(measures))
@@ -29,65 +29,75 @@ def tell_representation(evidence: Evidence, measures: Measures) -> Section:
         title="Embeddings",
         blocks=(
             *mapped,
-            Table(
+            ReportTable(
                 caption="Recall at 1 on held-out documents, mean over folds: how often the nearest embedding of the "
                 "other kind belongs to the same document. Audio to text is never optimised; high recall to the joint "
                 "embedding with none from audio to text would be copying.",
                 head=("From", "To", "Recall at 1"),
                 rows=(
-                    ("Audio", "joint", percent(found.audio_to_joint)),
-                    ("Text", "joint", percent(found.text_to_joint)),
-                    ("Audio", "text", percent(found.audio_to_text)),
-                    ("Chance", "", percent(found.chance)),
+                    ("Audio", "joint", percent(recall.audio_to_joint)),
+                    ("Text", "joint", percent(recall.text_to_joint)),
+                    ("Audio", "text", percent(recall.audio_to_text)),
+                    ("Chance", "", percent(recall.chance)),
                 ),
             ),
         ),
     )
 
 
-def tell_oddness(evidence: Evidence, measures: Measures) -> Section:
+def render_out_of_distribution(evidence: Evidence, measures: Measures) -> Section:
     """Out-of-distribution p-values of each modality."""
-    found = evidence.out_of_distribution
+    p_values = evidence.out_of_distribution
     blocks: tuple[Block, ...] = (Paragraph(text="Out-of-distribution values were not computed in this run."),)
-    if found is not None:
+    if p_values is not None:
         levels = measures.out_of_distribution[0].levels
         blocks = (
             Figure(
                 name="oddness",
                 caption="Conformal p-values of each tested document against the training documents of its fold, "
-                f"{len(found.audio)} documents. Documents like those of training are spread evenly, as the dashed line "
-                "shows; a peak at the left means recordings unlike them, whose risks deserve less trust.",
+                f"{len(p_values.audio)} documents. The p-values of documents like the training documents are uniform "
+                "(dashed line). A peak at the left means documents unlike them, whose risks are less reliable.",
                 panels=tuple(
                     _draw_p_values(place, name, values)
-                    for place, (name, values) in enumerate((("audio", found.audio), ("text", found.text)))
+                    for place, (name, values) in enumerate((("audio", p_values.audio), ("text", p_values.text)))
                 ),
             ),
-            Table(
+            ReportTable(
                 caption="How many documents are as odd as this, beside how many would be anyway.",
                 head=("Modality", "Documents", "Missing", *(f"p at most {level:g}" for level in levels)),
                 rows=tuple(
-                    (one.modality, count(one.documents), count(one.missing), *map(percent, one.shares))
-                    for one in measures.out_of_distribution
+                    (
+                        modality.modality,
+                        count(modality.documents),
+                        count(modality.missing),
+                        *map(percent, modality.shares),
+                    )
+                    for modality in measures.out_of_distribution
                 ),
             ),
         )
     return Section(name="oddness", title="Recordings unlike those of training", blocks=blocks)
 
 
-def _tabulate_neighbours(measures: Measures) -> Table:
-    return Table(
+def _tabulate_neighbours(measures: Measures) -> ReportTable:
+    return ReportTable(
         caption="How often a document's nearest neighbour of another family, among the test documents of its fold, has "
         "the same outcome, beside a neighbour picked at random.",
         head=("Embedding", "Documents", "Same outcome", "At random"),
         rows=tuple(
-            (one.embedding, count(one.documents), percent(one.same_outcome), percent(one.chance))
-            for one in measures.neighbours
+            (
+                neighbours.embedding,
+                count(neighbours.documents),
+                percent(neighbours.same_outcome),
+                percent(neighbours.chance),
+            )
+            for neighbours in measures.neighbours
         ),
     )
 
 
 def _draw_maps(evidence: Evidence, embeddings: DocumentEmbeddings) -> Figure:
-    labels = evidence.arms[0].found.labels
+    labels = evidence.arms[0].predictions.labels
     usable = np.isfinite(embeddings.joint).all(axis=1)
     folds = [fold for fold in np.unique(embeddings.fold_of) if (usable & (embeddings.fold_of == fold)).sum() >= _FEWEST]
     return Figure(

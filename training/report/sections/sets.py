@@ -8,16 +8,16 @@ from matplotlib.axes import Axes
 from training.evaluation.conformal.cross_conformal import SetMeasures
 from training.evaluation.measures import Measures
 from training.evaluation.number_format import write_interval
-from training.report.content import Block, Figure, Paragraph, Section, Table, count, estimate, percent
+from training.report.content import Block, Figure, Paragraph, ReportTable, Section, count, estimate, percent
 from training.report.drawing import MARKERS, MUTED, SERIES, draw
 
 
-def tell_sets(measures: Measures) -> Section:
+def render_sets(measures: Measures) -> Section:
     """Coverage beside the promise; a kind of set without enough calibration cases is withheld, with the reason."""
-    found = measures.conformal
+    conformal = measures.conformal
     kinds = tuple(
         (name, sets)
-        for name, sets in (("marginal", found.marginal), ("class-conditional", found.class_conditional))
+        for name, sets in (("marginal", conformal.marginal), ("class-conditional", conformal.class_conditional))
         if sets is not None
     )
     tables = tuple(_tabulate(name, sets) for name, sets in kinds)
@@ -32,9 +32,9 @@ def tell_sets(measures: Measures) -> Section:
                     "a rare outcome; class-conditional sets promise it for each outcome and are larger. Each "
                     "fold's sets are calibrated on the other folds of its repeat. Those come from other networks, so "
                     "the promise holds only about, and coverage is measured."
-                ).format(percent(found.alpha))
+                ).format(percent(conformal.alpha))
             ),
-            *(Paragraph(text=reason) for reason in found.withheld),
+            *(Paragraph(text=reason) for reason in conformal.withheld),
             *((_draw(measures, kinds),) if kinds else ()),
             *tables,
         ),
@@ -46,21 +46,23 @@ def _tabulate(name: str, sets: SetMeasures) -> Block:
         Markup("{} {}").format(f"{size} outcome{'s' * (size > 1)}" if size else "empty", percent(share))
         for size, share in enumerate(sets.sizes)
     )
-    calibration = dict(zip([one.outcome for one in sets.by_outcome], sets.fewest_calibration_cases, strict=True))
-    return Table(
+    calibration = dict(
+        zip([outcome.outcome for outcome in sets.by_outcome], sets.fewest_calibration_cases, strict=True)
+    )
+    return ReportTable(
         caption=Markup("{} sets, {} promised. How many outcomes they hold: {}.").format(
             name.capitalize(), percent(sets.promised), sizes
         ),
         head=("Outcome", "Cases", "Coverage", "Mean size", "Fewest calibration cases"),
         rows=tuple(
             (
-                one.outcome,
-                count(one.cases),
-                estimate(one.coverage),
-                estimate(one.size),
-                count(calibration[one.outcome]) if one.outcome in calibration else "",
+                outcome.outcome,
+                count(outcome.cases),
+                estimate(outcome.coverage),
+                estimate(outcome.size),
+                count(calibration[outcome.outcome]) if outcome.outcome in calibration else "",
             )
-            for one in (sets.overall, *sets.by_outcome)
+            for outcome in (sets.overall, *sets.by_outcome)
         ),
     )
 
@@ -71,8 +73,8 @@ def _draw(measures: Measures, kinds: tuple[tuple[str, SetMeasures], ...]) -> Fig
     def paint(axes: Axes) -> None:
         axes.axvline(promised, color=MUTED, linestyle="--", linewidth=1)
         for kind, (name, sets) in enumerate(kinds):
-            for place, one in enumerate((sets.overall, *sets.by_outcome)):
-                height, covered = place + 0.24 * kind - 0.12, one.coverage
+            for place, outcome in enumerate((sets.overall, *sets.by_outcome)):
+                height, covered = place + 0.24 * kind - 0.12, outcome.coverage
                 if covered.value is None:
                     continue
                 if covered.low is not None and covered.high is not None:

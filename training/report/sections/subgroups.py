@@ -6,21 +6,27 @@ from markupsafe import Markup
 
 from training.evaluation.measures import Measures
 from training.evaluation.subgroups import FEWEST
-from training.report.content import Figure, Paragraph, Section, Table, count, estimate
-from training.report.sections.line_up import draw_forest
+from training.report.content import Figure, Paragraph, ReportTable, Section, count, estimate
+from training.report.sections.model_comparison import draw_forest
 
 
-def tell_subgroups(measures: Measures) -> Section:
+def render_subgroups(measures: Measures) -> Section:
     """Discrimination and log loss by sex, age, role and whatever else was known."""
-    found = measures.subgroups
-    if not found:
+    subgroups = measures.subgroups
+    if not subgroups:
         return Section(
             name="subgroups",
             title="Subgroups",
             blocks=(Paragraph(text="No covariate was given to look at parts of the cohort by."),),
         )
     overall = ("all documents", measures.discrimination.macro_auroc)
-    rows = [overall, *((f"{one.covariate}: {one.level} ({one.documents})", one.macro_auroc) for one in found)]
+    rows = [
+        overall,
+        *(
+            (f"{subgroup.covariate}: {subgroup.level} ({subgroup.documents})", subgroup.macro_auroc)
+            for subgroup in subgroups
+        ),
+    ]
     return Section(
         name="subgroups",
         title="Subgroups",
@@ -34,20 +40,20 @@ def tell_subgroups(measures: Measures) -> Section:
                 panels=(draw_forest(rows, name="forest-subgroups", axis="macro AUROC", line=0.5, title="Macro AUROC"),),
                 wide=True,
             ),
-            Table(
+            ReportTable(
                 caption="Documents, families and cases behind each number. Log loss in nats, lower is better; it also "
                 "depends on how common the outcomes are in the part.",
                 head=("Part", "Documents", "Families", "Cases", "Macro AUROC", "Log loss"),
                 rows=tuple(
                     (
-                        f"{one.covariate}: {one.level}",
-                        count(one.documents),
-                        count(one.families),
-                        Markup(" / ").join(map(count, one.cases)),
-                        estimate(one.macro_auroc),
-                        estimate(one.log_loss),
+                        f"{subgroup.covariate}: {subgroup.level}",
+                        count(subgroup.documents),
+                        count(subgroup.families),
+                        Markup(" / ").join(map(count, subgroup.cases)),
+                        estimate(subgroup.macro_auroc),
+                        estimate(subgroup.log_loss),
                     )
-                    for one in found
+                    for subgroup in subgroups
                 ),
             ),
         ),

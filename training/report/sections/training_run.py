@@ -8,40 +8,40 @@ from markupsafe import Markup
 from matplotlib.axes import Axes
 from pydantic import JsonValue
 
-from training.evaluation.evidence import Evidence, TermHistory
+from training.evaluation.evidence import Evidence, LossCurve
 from training.evaluation.measures import Measures
-from training.report.content import Block, Figure, Paragraph, Section, Table, Text
+from training.report.content import Block, Figure, Paragraph, ReportTable, Section, Text
 from training.report.drawing import SERIES, draw
 
 
-def tell_training(evidence: Evidence) -> Section:
+def render_training(evidence: Evidence) -> Section:
     """Each term of the loss over the steps."""
     blocks: tuple[Block, ...] = (Paragraph(text="The terms of the loss were not recorded in this run."),)
-    if evidence.histories:
+    if evidence.loss_curves:
         blocks = (
             Figure(
                 name="losses",
                 caption="Each term of the loss over the steps of training: the mean over folds, and the band from the "
                 "10th to the 90th percentile of folds. Before their weights; a term that starts late or rests at 0 "
                 "was switched off meanwhile. These are training documents: falling terms prove no good model.",
-                panels=tuple(_draw_term(place, one) for place, one in enumerate(evidence.histories)),
+                panels=tuple(_draw_term(place, curve) for place, curve in enumerate(evidence.loss_curves)),
             ),
         )
     return Section(name="training", title="Training", blocks=blocks)
 
 
-def tell_making(measures: Measures) -> Section:
+def render_provenance(measures: Measures) -> Section:
     """What the run says of itself, and how it was measured."""
     return Section(
         name="making",
         title="How this was made",
         blocks=(
-            Table(
+            ReportTable(
                 caption="What the run says of itself.",
                 head=("What", "Value"),
                 rows=tuple((name, _write(value)) for name, value in measures.about.items()),
             ),
-            Table(
+            ReportTable(
                 caption="How it was measured. Intervals are percentiles over resampled families, the same resamples "
                 "for every number.",
                 head=("What", "Value"),
@@ -59,7 +59,7 @@ def _write(value: JsonValue) -> Text:
     return json.dumps(value)
 
 
-def _draw_term(place: int, term: TermHistory) -> Markup:
+def _draw_term(place: int, term: LossCurve) -> Markup:
     colour = SERIES[place]
 
     def paint(axes: Axes) -> None:

@@ -101,7 +101,7 @@ def sorted_parts(api):
     return [path.read_bytes() for path in sorted(api.stored())]
 
 
-def test_the_first_bytes_may_come_with_the_creation(tus, api):
+def test_the_first_bytes_may_be_sent_with_the_creation(tus, api):
     response = tus.ask("POST", content=WAV[:500], Upload_Length=len(WAV), Content_Type=BODY)
     assert (response.status_code, response.headers["upload-offset"]) == (201, "500")
     whole = tus.ask("POST", content=WAV, Upload_Length=len(WAV), Content_Type=BODY)
@@ -171,7 +171,7 @@ def test_a_checksum_that_cannot_be_checked_is_refused(tus):
 def test_while_one_writes_another_one_waits(tus, api):
     path = tus.create(3)
     with api.database.writing() as session:
-        session.execute(update(UploadRow).values(holder="another", held_until=now() + api_lease(api)))
+        session.execute(update(UploadRow).values(owner="another", lease_until=now() + api_lease(api)))
     response = tus.patch(path, 0, b"abc")
     assert code(response) == (423, "upload_locked")
     assert int(response.headers["retry-after"]) > 0

@@ -49,7 +49,7 @@ def test_a_webhook_is_made_and_its_secret_shown_once(api):
 
 
 @pytest.mark.parametrize("events", [None, []])
-def test_without_events_it_is_told_all(api, events):
+def test_a_webhook_without_events_receives_all_events(api, events):
     assert add(api, events=events).json()["events"] == []
 
 
@@ -126,7 +126,9 @@ def test_after_a_rotation_both_secrets_verify_what_is_sent(api):
     assert rotated["previous_secret_until"] is not None
     sent = post(api, f"{hook}/test").json()
     with api.database.writing() as session:
-        claim = DeliveryRepository(session, "w1").claim(sent["id"], api.client.app.state.components.settings.lease, 9)
+        claim = DeliveryRepository(session, "w1").claim(
+            sent["id"], api.client.app.state.components.settings.stage_lease, 9
+        )
     (message,) = rows(api, MessageRow)
     headers = signed_headers(claim.secrets, claim.message_id, message.created_at, claim.payload.encode())
     for secret in (made["secret"], rotated["secret"]):

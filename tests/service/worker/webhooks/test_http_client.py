@@ -16,14 +16,14 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from service.webhooks.states import AttemptError
 from service.webhooks.url_policy import UrlPolicy
-from service.worker.webhooks.http_client import GuardedClient, SendingFailed, resolve_name, trusted_authorities
+from service.worker.webhooks.http_client import SendFailed, WebhookClient, resolve_name, trust_store
 from tests.receiver import Receiver
 
 LOCAL = UrlPolicy(allow_http=True, networks=(ip_network("127.0.0.0/8"), ip_network("::1/128")))
 STRICT = UrlPolicy(allow_http=True)
 SHORT = timedelta(seconds=0.4)
 LONG = timedelta(seconds=10)
-AUTHORITIES = trusted_authorities()
+AUTHORITIES = trust_store()
 
 
 class Names:
@@ -39,11 +39,11 @@ class Names:
 
 
 def client(allowed=LOCAL, *, timeout=LONG, authorities=AUTHORITIES, **options):
-    return GuardedClient(allowed, timeout=timeout, authorities=authorities, **options)
+    return WebhookClient(allowed, timeout=timeout, authorities=authorities, **options)
 
 
 def trouble(sender, url):
-    with pytest.raises(SendingFailed) as failed:
+    with pytest.raises(SendFailed) as failed:
         sender.post(url, b"{}", {})
     return failed.value.trouble
 

@@ -81,7 +81,7 @@ class Site:
 def settings_for(tmp_path, **servers):
     settings = Settings(
         data_dir=tmp_path / "data",
-        sweep=timedelta(seconds=0.2),
+        sweep_interval=timedelta(seconds=0.2),
         webhook_timeout=timedelta(seconds=1),
         webhook_retries=[timedelta(seconds=0.3)] * 9,
         webhook_allow_http=True,

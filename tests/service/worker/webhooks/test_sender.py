@@ -13,8 +13,8 @@ from service.storage.tables import DeliveryAttemptRow, DeliveryRow, WebhookRow
 from service.webhooks.repository import WebhookRepository
 from service.webhooks.states import DeliveryRetryPolicy
 from service.webhooks.url_policy import UrlPolicy
-from service.worker.webhooks.http_client import Answer, GuardedClient
-from service.worker.webhooks.sender import DeliveryRunner, wait_asked_for
+from service.worker.webhooks.http_client import WebhookClient, WebhookResponse
+from service.worker.webhooks.sender import WebhookSender, parse_retry_after
 from tests.receiver import Receiver
 
 SECOND = timedelta(seconds=1)
@@ -25,9 +25,7 @@ LOCAL = UrlPolicy(allow_http=True, networks=(ip_network("127.0.0.0/8"),))
 @pytest.fixture
 def deliver(sqlite, add_webhook, caller):
     """Send a test message to a receiver; returns what was issued, the delivery and the last line of its log."""
-    runner = DeliveryRunner(
-        sqlite, GuardedClient(LOCAL, timeout=10 * SECOND), worker="d1", plan=PLAN, lease=30 * SECOND
-    )
+    runner = WebhookSender(sqlite, WebhookClient(LOCAL, timeout=10 * SECOND), worker="d1", plan=PLAN, lease=30 * SECOND)
 
     def deliver(url):
         issued = add_webhook(sqlite, url)
@@ -101,7 +99,7 @@ def test_the_first_attempt_is_in_the_trace_of_what_it_tells_of_and_later_ones_li
 def test_a_message_whose_webhook_is_deleted_while_it_is_sent_leaves_nothing(deliver, sqlite):
     with Receiver() as receiver:
 
-        class Deleting(GuardedClient):
+        class Deleting(WebhookClient):
             def post(self, *arguments):
                 answer = super().post(*arguments)
                 with sqlite.writing() as session:
@@ -133,5 +131,5 @@ MOMENT = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
     ],
 )
 def test_retry_after_is_read_where_it_makes_sense(status, said, wait):
-    found = wait_asked_for(Answer(status=status, retry_after=said), MOMENT)
+    found = parse_retry_after(WebhookResponse(status=status, retry_after=said), MOMENT)
     assert found == (None if wait is None else timedelta(seconds=wait))

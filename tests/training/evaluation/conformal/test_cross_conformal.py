@@ -5,7 +5,7 @@ from tests.training.fabricated import fabricate
 from training.evaluation.bootstrap import BootstrapSettings
 from training.evaluation.conformal.cross_conformal import measure_sets, predict_cross_conformal
 from training.evaluation.conformal.prediction_sets import fit_marginal
-from training.evaluation.out_of_fold import OutOfFold
+from training.evaluation.out_of_fold import OutOfFoldPredictions
 
 SETTINGS = BootstrapSettings(resamples=100)
 
@@ -14,7 +14,7 @@ def of_two_folds(right, labels, fold_of):
     """One repeat of two outcomes; `right` is the probability of each document's right outcome."""
     labels, right = np.array(labels), np.array(right)
     risk = np.where(labels == 1, right, 1 - right)
-    return OutOfFold(
+    return OutOfFoldPredictions(
         rows=tuple(range(len(labels))),
         families=tuple(map(str, range(len(labels)))),
         outcomes=("none", "ill"),
@@ -76,6 +76,6 @@ def test_documents_without_a_label_get_sets_but_are_not_counted():
 
 
 def test_sets_cover_about_as_promised():
-    found = measure_sets(fabricate(300, seed=3).arms[0].found, 0.1, SETTINGS)
+    found = measure_sets(fabricate(300, seed=3).arms[0].predictions, 0.1, SETTINGS)
     assert found.marginal.overall.coverage.value == pytest.approx(0.9, abs=0.03)
     assert [one.coverage.value for one in found.class_conditional.by_outcome] == pytest.approx([0.9] * 3, abs=0.05)
