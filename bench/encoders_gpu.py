@@ -32,7 +32,7 @@ from model.encoders.runtime import RuntimeOptions
 from model.encoders.speech import SpeechEncoder
 from model.encoders.text import TextEncoder
 from model.export.encoder import ExportOptions, export_encoder
-from model.self_test import deviation, observe, open_graphs
+from model.self_test import compute_output, measure_deviation, open_graphs
 
 ENCODERS = ("hubert-base", "hubert-large", "whisper-small", "whisper-medium", "roberta-base", "t5-small")
 PRECISIONS = ("float32", "float16")
@@ -90,10 +90,10 @@ def agreement(options: RuntimeOptions) -> Table:
     observations = []
     for each in (RuntimeOptions(), options):
         graphs = open_graphs(bundle, each)
-        observations.append(observe(graphs, material))
+        observations.append(compute_output(graphs, material))
         graphs.close()
     expected, here = observations
-    apart = deviation(expected, here)
+    apart = measure_deviation(expected, here)
     same = all(
         int(np.argmax(answer.both)) == int(np.argmax(here.answers[task].both))
         for task, answer in expected.answers.items()

@@ -22,7 +22,7 @@ from rich.table import Table
 from bench.scaled.accounts import account, family_cpu_seconds
 from bench.scaled.projection import Law, fit
 from bench.scaled.site import ALL, FAKE_WORKER, Servers, accounts, cores, open_servers
-from service.settings import REPOSITORY
+from service.setting_groups import REPOSITORY
 
 EXAMPLE = REPOSITORY / "examples" / "interview.flac"
 TRANSCRIPT = REPOSITORY / "examples" / "interview.vtt"

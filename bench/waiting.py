@@ -162,10 +162,10 @@ async def overload(service: RunningService, rate: float, seconds: float) -> None
 
 
 @contextmanager
-def _service(workers: tuple[str, ...], slots: int, longest_queue: timedelta) -> Iterator[RunningService]:
+def _service(workers: tuple[str, ...], slots: int, max_queue_wait: timedelta) -> Iterator[RunningService]:
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings(
-            data_dir=Path(folder), port=0, workers=workers, concurrency=slots, max_queue_wait=longest_queue
+            data_dir=Path(folder), port=0, workers=workers, concurrency=slots, max_queue_wait=max_queue_wait
         )
         with running_service(settings, WORKER) as service:
             yield service

@@ -11,19 +11,19 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 
-class Settings(BaseModel):
+class FrozenSettings(BaseModel):
     """Base of all method settings: immutable, unknown names refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class AudioLimits(Settings):
+class AudioLimits(FrozenSettings):
     """How much a recording may decode to (a 6 kbit/s Opus file of 25 MB holds 8.7 h)."""
 
     seconds: float = Field(default=4 * 3600.0, gt=0, description="longest accepted recording, in seconds")
 
 
-class SegmentSettings(Settings):
+class SegmentSettings(FrozenSettings):
     """How speech is cut into segments; seconds throughout."""
 
     shortest: float = Field(default=10.0, gt=0, description="aim: no segment has less speech, but the last")
@@ -37,7 +37,7 @@ class SegmentSettings(Settings):
     )
 
 
-class QualitySettings(Settings):
+class QualitySettings(FrozenSettings):
     """When a recording is too poor to score (hard) or worth a warning (soft)."""
 
     least_speech: float = Field(default=10.0, description="seconds of speech below which we abstain")
@@ -46,7 +46,7 @@ class QualitySettings(Settings):
     most_clipping: float = Field(default=0.01, description="share of samples at full scale above which we warn")
 
 
-class NetworkSettings(Settings):
+class NetworkSettings(FrozenSettings):
     """Sizes of the HILBERT network (METHOD: d = 128 below 300 documents)."""
 
     width: int = Field(default=128, description="d, the model width")

@@ -10,14 +10,14 @@
     │   ├── BundleInvalid             manifest missing, malformed or of another version
     │   ├── BundleTampered            a file differs from its digest, or the manifest from what was signed
     │   ├── BundleUntrusted           unsigned, or signed by a key that is not trusted
-    │   └── BundleMisbehaves          answers otherwise here than where it was released
+    │   └── SelfTestFailed          answers otherwise here than where it was released
     ├── EncodingError             segments that were handed to an encoder and not encoded
     │   ├── EncodingCancelled         nobody waits for them any more
     │   ├── EncoderBusy               too much waited already, for too long
     │   └── EncoderClosed             the encoder was closed
     ├── DeviceUnavailable         the wanted GPU, or ONNX Runtime's support of it, is not there
     ├── SigningKeyUnusable        no Ed25519 key of the kind that is needed
-    ├── UnknownTask               the bundle predicts no such task
+    ├── TaskNotInBundle           the bundle predicts no such task
     ├── UnsupportedEncoder        an architecture that cannot be exported
     ├── CheckpointUnreadable      an encoder's checkpoint that is not there, or lacks a part
     └── ParityError               an exported graph disagrees with torch
@@ -101,7 +101,7 @@ class BundleUntrusted(BundleError):
     advice = "Install a bundle signed by a trusted key, or trust the key that signed this one if it is known to you."
 
 
-class BundleMisbehaves(BundleError):
+class SelfTestFailed(BundleError):
     """Its golden recording is not answered as it was at release."""
 
     code = "bundle_misbehaves"
@@ -155,7 +155,7 @@ class SigningKeyUnusable(ModelError):
     advice = "`hilbert-train keygen` makes a pair: the private half signs, the public half (.pub) is what others trust."
 
 
-class UnknownTask(ModelError):
+class TaskNotInBundle(ModelError):
     """The bundle predicts no such task."""
 
     code = "unknown_task"

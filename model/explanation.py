@@ -21,7 +21,7 @@ SMALLEST_PROBABILITY = 1e-12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Contributions:
+class ModalityContributions:
     """Exact Shapley shares in log-odds: audio + text = total - baseline."""
 
     outcome: str
@@ -46,7 +46,7 @@ class SegmentEffects:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Game:
+class CoalitionValues:
     """The values of the four coalitions."""
 
     none: float
@@ -70,7 +70,7 @@ class Game:
         return self.both - self.audio - self.text + self.none
 
 
-def contributions(scorer: Scorer, document: SegmentFeatures, *, task: str, outcome: int) -> Contributions:
+def contributions(scorer: Scorer, document: SegmentFeatures, *, task: str, outcome: int) -> ModalityContributions:
     """Exact contributions of audio and text to the score of one outcome, from four rows of one run.
 
     `stable` is false when a contribution changes its sign under the other usual baseline, in which
@@ -84,11 +84,11 @@ def contributions(scorer: Scorer, document: SegmentFeatures, *, task: str, outco
     ]
     means = [_impute(scorer, document, audio=a, text=t) for a, t in ((True, True), (False, True), (True, False))]
     risks = scorer.risks([*views, *means], task)[:, outcome]
-    odds, probabilities = _game(_log_odds(risks[:4])), _game(risks[:4])
-    imputed = _game(_log_odds(np.append(risks[4:], risks[3])))
+    odds, probabilities = _coalition_values(_log_odds(risks[:4])), _coalition_values(risks[:4])
+    imputed = _coalition_values(_log_odds(np.append(risks[4:], risks[3])))
     magnitude = abs(odds.shapley_audio) + abs(odds.shapley_text)
     share = abs(odds.shapley_audio) / magnitude if magnitude > SHARE_FLOOR else None
-    return Contributions(
+    return ModalityContributions(
         outcome=scorer.bundle.task(task).outcomes[outcome],
         audio=odds.shapley_audio,
         text=odds.shapley_text,
@@ -129,9 +129,9 @@ def _impute(scorer: Scorer, document: SegmentFeatures, *, audio: bool, text: boo
     )
 
 
-def _game(values: Float[np.ndarray, " 4"]) -> Game:
+def _coalition_values(values: Float[np.ndarray, " 4"]) -> CoalitionValues:
     none, audio, text, both = (float(value) for value in values)
-    return Game(none=none, audio=audio, text=text, both=both)
+    return CoalitionValues(none=none, audio=audio, text=text, both=both)
 
 
 def _log_odds(probability: Float[np.ndarray, " view"]) -> Float[np.ndarray, " view"]:

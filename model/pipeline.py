@@ -27,16 +27,16 @@ from model.encoders.cancellation import Cancellation
 from model.encoders.encoder import Encoder, Waveform
 from model.encoders.runtime import RuntimeOptions
 from model.errors import BundleInvalid, EncoderClosed
-from model.explanation import Contributions, SegmentEffects, contributions, segment_effects
+from model.explanation import ModalityContributions, SegmentEffects, contributions, segment_effects
 from model.features import SegmentChunk, SegmentFeatures, chunks, encode_segments, join
-from model.provenance import ModelTrace, trace_of
+from model.provenance import ModelProvenance, provenance_of
 from model.recording.reading import read_recording
 from model.recording.recording import Recording
 from model.scoring import Probabilities, Scorer
 from model.segments.cutting import segment
-from model.segments.quality import Quality
+from model.segments.quality import RecordingQuality
 from model.segments.segment import Segment, Segmentation
-from model.self_test import Deviation, Graphs, check, open_graphs
+from model.self_test import Deviation, LoadedGraphs, open_graphs, run_self_test
 
 SHOWN_SEGMENTS = 8
 
@@ -80,7 +80,7 @@ class Prepared:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OutcomeProbability:
+class OutcomeRisk:
     """One outcome with its calibrated probability."""
 
     outcome: str
@@ -88,7 +88,7 @@ class OutcomeProbability:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SegmentEffect:
+class RankedSegment:
     """How far the log-odds of the reported outcome move when this segment is withheld."""
 
     index: int
@@ -100,23 +100,23 @@ class SegmentEffect:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Assessment:
+class ScoringResult:
     """The answer: a score with its explanation, or (outcome None, no numbers) an abstention."""
 
     task: str
     outcome: str | None
-    probabilities: tuple[OutcomeProbability, ...]
-    contributions: Contributions | None
-    segments: tuple[SegmentEffect, ...]
-    quality: Quality
-    model: ModelTrace
+    probabilities: tuple[OutcomeRisk, ...]
+    contributions: ModalityContributions | None
+    segments: tuple[RankedSegment, ...]
+    quality: RecordingQuality
+    model: ModelProvenance
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Loaded:
+class CheckedGraphs:
     """Graphs that answered the golden recording as at release, and the encoders that assessments go through."""
 
-    graphs: Graphs
+    graphs: LoadedGraphs
     deviation: Deviation
     speech: Encoder[Waveform]
     text: Encoder[str]
@@ -135,7 +135,7 @@ class Pipeline:
         self._options = options
         self._cache = cache
         self._loading = Lock()
-        self._loaded: Loaded | None = None
+        self._loaded: CheckedGraphs | None = None
         self._closed = False
 
     def __enter__(self) -> Pipeline:
@@ -151,8 +151,8 @@ class Pipeline:
         """Verify a bundle's signature and digests, to be run on the CPU; raises BundleError."""
         return cls(open_bundle(folder, trust), RuntimeOptions(threads=threads))
 
-    def assess(self, *, audio: Path | None, transcript: bytes | None, scratch: Path, task: str) -> Assessment:
-        """Assess one recording; raises RecordingError for unusable material, UnknownTask."""
+    def assess(self, *, audio: Path | None, transcript: bytes | None, scratch: Path, task: str) -> ScoringResult:
+        """Assess one recording; raises RecordingError for unusable material, TaskNotInBundle."""
         prepared = self.prepare(audio=audio, transcript=transcript, scratch=scratch)
         features = [self.encode(chunk) for chunk in prepared.chunks()]
         return self.score(prepared.document, features, task)
@@ -173,19 +173,19 @@ class Pipeline:
         loaded = self._checked()
         return encode_segments(chunk, speech=loaded.speech, text=loaded.text, cancellation=cancellation)
 
-    def score(self, document: Document, features: Sequence[SegmentFeatures], task: str) -> Assessment:
+    def score(self, document: Document, features: Sequence[SegmentFeatures], task: str) -> ScoringResult:
         """Score a document from the features of all its chunks, in any order.
 
-        Raises UnknownTask, and BundleInvalid when the document was prepared for another bundle.
+        Raises TaskNotInBundle, and BundleInvalid when the document was prepared for another bundle.
         """
         known = self.bundle.task(task)
         if document.bundle_digest != self.bundle.digest:
             raise BundleInvalid("the recording was prepared for another bundle", advice="Submit the recording again.")
         if document.abstains:
-            return self._assessment(document, known.name)
+            return self._result(document, known.name)
         joined = join(features)
         risks = self.scorer.score(joined, known.name)
-        return self._assessment(
+        return self._result(
             document,
             known.name,
             risks=risks,
@@ -196,7 +196,7 @@ class Pipeline:
     def warm_up(self) -> Deviation:
         """Load every graph, meet every shape where that pays, and answer the golden recording, once a process.
 
-        Raises BundleMisbehaves when the answer is not the one of the release, DeviceUnavailable when the graphs
+        Raises SelfTestFailed when the answer is not the one of the release, DeviceUnavailable when the graphs
         cannot run where they should.
         """
         return self._checked().deviation
@@ -235,16 +235,16 @@ class Pipeline:
         return self.bundle.manifest
 
     @cached_property
-    def trace(self) -> ModelTrace:
-        """Which model answers, and how it is run."""
-        return trace_of(self.bundle, self._checked().graphs, self._options)
+    def provenance(self) -> ModelProvenance:
+        """The model that produces the results, and the runtime of its graphs."""
+        return provenance_of(self.bundle, self._checked().graphs, self._options)
 
     @property
     def scorer(self) -> Scorer:
         """The network with its calibration."""
         return self._checked().graphs.scorer
 
-    def _checked(self) -> Loaded:
+    def _checked(self) -> CheckedGraphs:
         with self._loading:
             if self._closed:
                 raise EncoderClosed("the pipeline is closed")
@@ -252,47 +252,47 @@ class Pipeline:
                 self._loaded = self._load()
             return self._loaded
 
-    def _load(self) -> Loaded:
+    def _load(self) -> CheckedGraphs:
         graphs = open_graphs(self.bundle, self._options)
         try:
             graphs.warm_up()
-            deviation = check(graphs, read_golden(self.bundle.folder))
+            deviation = run_self_test(graphs, read_golden(self.bundle.folder))
         except BaseException:
             graphs.close()
             raise
         if self._cache is None:
-            return Loaded(graphs=graphs, deviation=deviation, speech=graphs.speech, text=graphs.text)
+            return CheckedGraphs(graphs=graphs, deviation=deviation, speech=graphs.speech, text=graphs.text)
         # Above the check, never below it: the golden recording is always computed.
         speech = CachedEncoder[Waveform](graphs.speech, self._cache)
         text = CachedEncoder[str](graphs.text, self._cache)
-        return Loaded(graphs=graphs, deviation=deviation, speech=speech, text=text)
+        return CheckedGraphs(graphs=graphs, deviation=deviation, speech=speech, text=text)
 
-    def _assessment(
+    def _result(
         self,
         document: Document,
         task: str,
         *,
         risks: Probabilities | None = None,
-        contributions: Contributions | None = None,
+        contributions: ModalityContributions | None = None,
         effects: SegmentEffects | None = None,
-    ) -> Assessment:
+    ) -> ScoringResult:
         pairs = () if risks is None else tuple(zip(risks.outcomes, risks.values, strict=True))
-        return Assessment(
+        return ScoringResult(
             task=task,
             outcome=None if risks is None else risks.outcomes[risks.top],
-            probabilities=tuple(OutcomeProbability(outcome=name, probability=float(p)) for name, p in pairs),
+            probabilities=tuple(OutcomeRisk(outcome=name, probability=float(p)) for name, p in pairs),
             contributions=contributions,
             segments=() if effects is None else _strongest(document.segmentation.segments, effects),
             quality=document.segmentation.quality,
-            model=self.trace,
+            model=self.provenance,
         )
 
 
-def _strongest(segments: Sequence[Segment], effects: SegmentEffects) -> tuple[SegmentEffect, ...]:
+def _strongest(segments: Sequence[Segment], effects: SegmentEffects) -> tuple[RankedSegment, ...]:
     """The segments that moved the score most in either direction, strongest first."""
     order = np.argsort(-(np.abs(effects.audio) + np.abs(effects.text)), kind="stable")[:SHOWN_SEGMENTS]
     return tuple(
-        SegmentEffect(
+        RankedSegment(
             index=segments[position].index,
             start=segments[position].start,
             end=segments[position].end,

@@ -12,13 +12,13 @@ from model.encoders.devices import device_name
 from model.encoders.runtime import CUDA_VERSION, RUNTIME_VERSION, RuntimeOptions
 from model.encoders.speech import SpeechEncoder
 from model.encoders.text import TextEncoder
-from model.self_test import Graphs
+from model.self_test import LoadedGraphs
 
 NETWORK_PRECISION = "float32"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GraphTrace:
+class GraphProvenance:
     """One graph, and where it was run."""
 
     provider: str  # ONNX Runtime's execution provider
@@ -28,7 +28,7 @@ class GraphTrace:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ModelTrace:
+class ModelProvenance:
     """Which model gave the answer and how it was run; `provider` and `precision` are those of the speech encoder."""
 
     bundle: str
@@ -39,23 +39,23 @@ class ModelTrace:
     encoders: dict[str, str]
     provider: str
     precision: str
-    graphs: dict[str, GraphTrace]  # speech, text, network
+    graphs: dict[str, GraphProvenance]  # speech, text, network
     runtime: dict[str, str]
 
 
-def trace_of(bundle: Bundle, graphs: Graphs, options: RuntimeOptions) -> ModelTrace:
+def provenance_of(bundle: Bundle, graphs: LoadedGraphs, options: RuntimeOptions) -> ModelProvenance:
     """The trace of every answer that these graphs of a bundle give."""
     traced = {
         SPEECH: _of_encoder(graphs.speech, options),
         TEXT: _of_encoder(graphs.text, options),
-        "network": GraphTrace(
+        "network": GraphProvenance(
             provider=graphs.scorer.provider,
             device=device_name(graphs.scorer.provider, options.device_id),
             precision=NETWORK_PRECISION,
             digest=bundle.manifest.files[NETWORK],
         ),
     }
-    return ModelTrace(
+    return ModelProvenance(
         bundle=bundle.manifest.name,
         version=bundle.manifest.version,
         digest=bundle.digest,
@@ -75,8 +75,8 @@ def trace_of(bundle: Bundle, graphs: Graphs, options: RuntimeOptions) -> ModelTr
     )
 
 
-def _of_encoder(encoder: SpeechEncoder | TextEncoder, options: RuntimeOptions) -> GraphTrace:
-    return GraphTrace(
+def _of_encoder(encoder: SpeechEncoder | TextEncoder, options: RuntimeOptions) -> GraphProvenance:
+    return GraphProvenance(
         provider=encoder.provider,
         device=device_name(encoder.provider, options.device_id),
         precision=encoder.description.precision,

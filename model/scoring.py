@@ -45,7 +45,7 @@ class Scorer:
         self.provider: str = self._runner.provider
 
     def score(self, document: SegmentFeatures, task: str) -> Probabilities:
-        """Calibrated probabilities of a document; raises UnknownTask."""
+        """Calibrated probabilities of a document; raises TaskNotInBundle."""
         return Probabilities(
             task=task, outcomes=self.bundle.task(task).outcomes, values=self.risks([document], task)[0]
         )

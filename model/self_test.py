@@ -12,12 +12,12 @@ import numpy as np
 from jaxtyping import Float
 
 from model.bundle.bundle import Bundle
-from model.bundle.golden import Behaviour, Golden, GoldenAnswer, GoldenContributions
+from model.bundle.golden import Golden, GoldenAnswer, GoldenContributions, GoldenOutput
 from model.encoders.cancellation import Cancellation
 from model.encoders.runtime import RuntimeOptions
 from model.encoders.speech import SpeechEncoder
 from model.encoders.text import TextEncoder
-from model.errors import BundleMisbehaves
+from model.errors import SelfTestFailed
 from model.explanation import contributions
 from model.features import SegmentChunk, SegmentFeatures, encode_segments
 from model.scoring import Scorer, withhold
@@ -28,7 +28,7 @@ CONTRIBUTION_TOLERANCE = 2e-2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Graphs:
+class LoadedGraphs:
     """Both encoders and the network of a bundle, loaded."""
 
     speech: SpeechEncoder
@@ -70,29 +70,29 @@ class Deviation:
         )
 
 
-def open_graphs(bundle: Bundle, options: RuntimeOptions) -> Graphs:
+def open_graphs(bundle: Bundle, options: RuntimeOptions) -> LoadedGraphs:
     """Load every graph of a bundle, unchecked."""
-    return Graphs(
+    return LoadedGraphs(
         speech=SpeechEncoder(bundle.speech, options),
         text=TextEncoder(bundle.text, options),
         scorer=Scorer(bundle, options),
     )
 
 
-def observe(graphs: Graphs, material: SegmentChunk) -> Behaviour:
+def compute_output(graphs: LoadedGraphs, material: SegmentChunk) -> GoldenOutput:
     """Encode some segments and answer every task from them."""
     features = graphs.encode(material)
     tasks = graphs.scorer.bundle.manifest.tasks
-    return Behaviour(
+    return GoldenOutput(
         features=features, answers={task.name: _answer(graphs.scorer, features, task.name) for task in tasks}
     )
 
 
-def check(graphs: Graphs, golden: Golden) -> Deviation:
-    """Answer the golden recording; raises BundleMisbehaves when an answer is not the expected one."""
-    measured = deviation(golden.expected, observe(graphs, golden.material))
+def run_self_test(graphs: LoadedGraphs, golden: Golden) -> Deviation:
+    """Answer the golden recording; raises SelfTestFailed when an answer is not the expected one."""
+    measured = measure_deviation(golden.expected, compute_output(graphs, golden.material))
     if not measured.tolerable:
-        raise BundleMisbehaves(
+        raise SelfTestFailed(
             "the golden recording is answered otherwise than at release: "
             f"speech features by {measured.speech:.1e} and text features by {measured.text:.1e} of their length, "
             f"probabilities by {measured.probabilities:.1e}, contributions by {measured.contributions:.1e}"
@@ -100,7 +100,7 @@ def check(graphs: Graphs, golden: Golden) -> Deviation:
     return measured
 
 
-def deviation(expected: Behaviour, actual: Behaviour) -> Deviation:
+def measure_deviation(expected: GoldenOutput, actual: GoldenOutput) -> Deviation:
     """Compare two behaviours; answers to other tasks, segments or outcomes are infinitely far apart."""
     comparable = expected.answers.keys() == actual.answers.keys()
     pairs = [(answer, actual.answers[task]) for task, answer in expected.answers.items()] if comparable else []

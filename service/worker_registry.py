@@ -1,4 +1,4 @@
-"""What workers say of themselves: that they live, which queues they serve, which model they have loaded."""
+"""The worker registry: heartbeats, served queues and loaded models."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from service.storage.database import now
 from service.storage.tables import ModelRow, WorkerRow
 
 LOST_WORKER_TTL = timedelta(days=1)
+"""How long the row of a dead worker is kept; `take_back` needs it to recognise the worker's stages."""
 CURRENT_WITHIN = timedelta(minutes=1)
+"""A model is in use when it was seen this close to the latest heartbeat of any model."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +29,7 @@ class TaskOutcomes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadedModel:
-    """A bundle as a worker loaded it; digests identify it."""
+    """A bundle as a worker loaded it, identified by its digest."""
 
     bundle: str
     version: str
@@ -55,7 +57,7 @@ class WorkerIdentity:
 
 
 def register(session: Session, worker: WorkerIdentity, model: LoadedModel | None) -> None:
-    """A worker has loaded its model and done a real forward pass with it; one that delivers needs no model."""
+    """Register a worker whose model has done a real forward pass; a webhook worker has no model."""
     moment = now()
     if model is not None:
         _register_model(session, model, moment)
@@ -73,7 +75,7 @@ def register(session: Session, worker: WorkerIdentity, model: LoadedModel | None
 
 
 def _register_model(session: Session, model: LoadedModel, moment: datetime) -> None:
-    told = {
+    values = {
         "bundle": model.bundle,
         "version": model.version,
         "demonstration": model.demonstration,
@@ -82,16 +84,16 @@ def _register_model(session: Session, model: LoadedModel, moment: datetime) -> N
         "loaded_at": moment,
         "seen_at": moment,
     }
-    # Workers that start together all meet a model that nobody has told of.
+    # An upsert: workers that start together all find the model unregistered.
     session.execute(
         insert_into(session, ModelRow)
-        .values(digest=model.digest, **told)
-        .on_conflict_do_update(index_elements=[ModelRow.digest], set_=told)
+        .values(digest=model.digest, **values)
+        .on_conflict_do_update(index_elements=[ModelRow.digest], set_=values)
     )
 
 
 def record_heartbeat(session: Session, worker: WorkerIdentity, model: LoadedModel | None, *, forward: bool) -> None:
-    """The worker lives; `forward`: its model has computed something since the last beat."""
+    """Record that the worker is alive; `forward` when its model has computed since the last heartbeat."""
     moment = now()
     values: dict[str, datetime] = {"beat_at": moment}
     if forward:
@@ -102,16 +104,18 @@ def record_heartbeat(session: Session, worker: WorkerIdentity, model: LoadedMode
 
 
 def deregister(session: Session, worker: WorkerIdentity) -> None:
-    """The worker ends on purpose."""
+    """Delete the row of a worker that ends on purpose."""
     session.execute(delete(WorkerRow).where(WorkerRow.id == worker.id))
 
 
 def mark_dead(session: Session, host: str, alive: Callable[[int], bool], worker_timeout: timedelta) -> None:
-    """Take workers of this host whose process is gone for silent, without waiting for it.
+    """Mark workers on this host as dead when their process has exited, without waiting for `worker_timeout`.
 
-    A worker's id begins with its host and process id. A restarted container may give the same two to the next one.
+    A worker's id begins with its host name and process id. A restarted container may give both to the next worker, so
+    `alive` must not count the calling process.
     """
     for worker_id in session.scalars(select(WorkerRow.id).where(WorkerRow.id.startswith(f"{host}-", autoescape=True))):
+        # The host name may hold hyphens itself, so the id is split from its end.
         of, pid, _ = worker_id.rsplit("-", 2)
         if of == host and not alive(int(pid)):
             long_ago = now() - 2 * worker_timeout
@@ -119,13 +123,13 @@ def mark_dead(session: Session, host: str, alive: Callable[[int], bool], worker_
 
 
 def delete_lost_workers(session: Session) -> None:
-    """Drop the rows of workers that were never heard of again."""
+    """Delete the rows of workers without a heartbeat for `LOST_WORKER_TTL`."""
     session.execute(delete(WorkerRow).where(WorkerRow.beat_at < now() - LOST_WORKER_TTL))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LiveWorker:
-    """A worker that was heard of lately and whose model has done a real forward pass."""
+    """A worker with a recent heartbeat whose model has done a real forward pass."""
 
     id: str
     queues: tuple[str, ...]
@@ -135,7 +139,7 @@ class LiveWorker:
 
 
 def live_workers(session: Session, worker_timeout: timedelta, queue: str | None = None) -> list[LiveWorker]:
-    """The living workers, all of them or those of one queue."""
+    """The live workers, of all queues or of one."""
     rows = session.execute(
         select(WorkerRow.id, WorkerRow.queues, WorkerRow.slots, WorkerRow.started_at, WorkerRow.model_digest).where(
             WorkerRow.beat_at >= now() - worker_timeout, WorkerRow.forward_at.is_not(None)
@@ -155,15 +159,15 @@ def live_workers(session: Session, worker_timeout: timedelta, queue: str | None 
 
 
 def count_slots(session: Session, queue: str, worker_timeout: timedelta) -> int:
-    """How many stages of a queue its living workers can work on at once."""
+    """Slots of the live workers of a queue: how many of its stages can run at once."""
     return sum(worker.slots for worker in live_workers(session, worker_timeout, queue))
 
 
 def registered_models(session: Session) -> tuple[RegisteredModel, ...]:
     """Models in use, newest first.
 
-    In use means seen when any model was last seen: while all workers restart the list stays as it was, and a
-    replaced bundle leaves it as soon as workers with the new one report.
+    A model is in use when it was seen about when any model was last seen. So the list does not change while all workers
+    restart, and a replaced bundle leaves it as soon as workers with the new one send heartbeats.
     """
     latest = session.scalar(select(func.max(ModelRow.seen_at)))
     if latest is None:

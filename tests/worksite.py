@@ -13,7 +13,8 @@ from sqlalchemy import Select, update
 from service.assessments.repository import AssessmentRepository
 from service.assessments.states import NewAssessment, Priority
 from service.auth.caller import Caller
-from service.settings import REPOSITORY, Settings
+from service.setting_groups import REPOSITORY
+from service.settings import Settings
 from service.storage.database import Database, now
 from service.storage.migration import migrate
 from service.storage.objects import ObjectStore, material_prefix
@@ -58,13 +59,13 @@ class WorkSite:
         self.log = folder / "worker.log"
 
     def send(
-        self, name: str, *, audio: bytes | None = None, transcript: bytes | None = None, told: bool = False
+        self, name: str, *, audio: bytes | None = None, transcript: bytes | None = None, published: bool = False
     ) -> None:
-        """Submit an assessment; `told` says that workers were told of it, though the message is lost."""
+        """Submit an assessment; `published` marks its stage as published, though no message was sent."""
         order = stored_order(self.objects, name, audio=audio, transcript=transcript)
         with self.database.writing() as session:
             AssessmentRepository(session, CALLER).add(order)
-            if told:
+            if published:
                 session.execute(update(StageRow).values(enqueued_at=now()))
 
     def worker(

@@ -9,7 +9,7 @@ from typing import Literal
 import yaml
 from pydantic import Field, model_validator
 
-from model.config import NetworkSettings, SegmentSettings, Settings
+from model.config import FrozenSettings, NetworkSettings, SegmentSettings
 from model.network.losses.settings import ObjectiveSettings
 from training.evaluation.measures import MeasureSettings
 from training.folds.nested import FoldSettings
@@ -19,7 +19,7 @@ CONFIGS = Path(__file__).parent / "configs"
 ArmName = Literal["hilbert", "audio_only", "text_only", "early_concat", "late_fusion"]
 
 
-class CohortSettings(Settings):
+class CohortSettings(FrozenSettings):
     """The synthetic spoken cohort."""
 
     speakers: int = Field(default=240, ge=1)
@@ -42,7 +42,7 @@ class CohortSettings(Settings):
     )
 
 
-class MaskedSpeechSettings(Settings):
+class MaskedSpeechSettings(FrozenSettings):
     """A small speech encoder that learns by predicting the clusters of masked frames."""
 
     hidden: int = 128
@@ -74,7 +74,7 @@ class WhisperSettings(MaskedSpeechSettings):
     shortest_seconds: float = Field(default=8.0, gt=0, description="of speech in a training window, at least")
 
 
-class TextEncoderSettings(Settings):
+class TextEncoderSettings(FrozenSettings):
     """The stand-in for a RoBERTa or T5 checkpoint."""
 
     vocabulary: int = 1500
@@ -89,7 +89,7 @@ class TextEncoderSettings(Settings):
     mask_share: float = 0.15
 
 
-class StandinSettings(Settings):
+class StandinSettings(FrozenSettings):
     """Small encoders of the four architectures, trained on synthetic speech and text of their own seed."""
 
     seed: int = 7001
@@ -104,7 +104,7 @@ class StandinSettings(Settings):
     t5: TextEncoderSettings = TextEncoderSettings(steps=300, learning_rate=3e-3)
 
 
-class TrainerSettings(Settings):
+class TrainerSettings(FrozenSettings):
     """How a network is trained: whole-fold batches, AdamW, warm-up and cosine, early stopping on inner folds."""
 
     seed: int = 1
@@ -129,7 +129,7 @@ class TrainerSettings(Settings):
     workers: int = Field(default=2, ge=1, description="processes that train stacks side by side; 1 on a GPU")
 
 
-class CandidateSettings(Settings):
+class CandidateSettings(FrozenSettings):
     """One setting of what is tuned on inner folds; what it leaves out is the run's."""
 
     name: str
@@ -139,7 +139,7 @@ class CandidateSettings(Settings):
     modality_dropout: float | None = Field(default=None, ge=0, lt=0.5)
 
 
-class RunSettings(Settings):
+class RunSettings(FrozenSettings):
     """Everything that decides a training run and its evaluation, beside the cohort and its encoders."""
 
     tasks: Mapping[str, tuple[str, ...]] = Field(
@@ -184,7 +184,7 @@ class RunSettings(Settings):
         return self
 
 
-class TrainingSettings(Settings):
+class TrainingSettings(FrozenSettings):
     """A run on the synthetic spoken cohort, from the stand-in encoders to the bundle."""
 
     seed: int = Field(default=1001, description="of the cohort")

@@ -17,7 +17,8 @@ from bench.scaled.accounts import Account, account
 from service.assessments.repository import AssessmentRepository
 from service.assessments.states import FINAL_STATES, NewAssessment, Priority
 from service.auth.caller import Caller
-from service.settings import REPOSITORY, Settings
+from service.setting_groups import REPOSITORY
+from service.settings import Settings
 from service.storage.database import Database
 from service.storage.migration import migrate
 from service.storage.objects import ObjectStore

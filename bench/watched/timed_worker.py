@@ -17,7 +17,7 @@ from service.worker.model_protocol import AssessmentModel, Preparation
 
 
 class TimedModel:
-    """The real model; what it is asked is passed on and timed."""
+    """The real model, with its calls timed."""
 
     def __init__(self, model: AssessmentModel, notes: Path) -> None:
         self._model = model

@@ -21,7 +21,7 @@ from model.bundle.manifest import (
 )
 from model.bundle.signature import Signature, Trust, read_signature
 from model.encoders.description import fingerprint
-from model.errors import BundleInvalid, BundleTampered, UnknownTask
+from model.errors import BundleInvalid, BundleTampered, TaskNotInBundle
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,12 +51,12 @@ class Bundle:
         return self.folder / NETWORK
 
     def task(self, name: str) -> Task:
-        """The task of that name; raises UnknownTask."""
+        """The task of that name; raises TaskNotInBundle."""
         for task in self.manifest.tasks:
             if task.name == name:
                 return task
         known = ", ".join(task.name for task in self.manifest.tasks)
-        raise UnknownTask("the bundle predicts no such task", advice=f"Ask for one of: {known}.")
+        raise TaskNotInBundle("the bundle predicts no such task", advice=f"Ask for one of: {known}.")
 
 
 def open_bundle(folder: Path, trust: Trust | None = None) -> Bundle:

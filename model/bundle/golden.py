@@ -8,7 +8,7 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 from safetensors import SafetensorError
 
-from model.config import Settings
+from model.config import FrozenSettings
 from model.errors import BundleInvalid
 from model.features import SegmentChunk, SegmentFeatures
 
@@ -18,7 +18,7 @@ FEATURES = "features.safetensors"
 ANSWERS = "answers.json"
 
 
-class GoldenContributions(Settings):
+class GoldenContributions(FrozenSettings):
     """Contributions to the log-odds of one outcome."""
 
     audio: float
@@ -28,7 +28,7 @@ class GoldenContributions(Settings):
     total: float
 
 
-class GoldenAnswer(Settings):
+class GoldenAnswer(FrozenSettings):
     """Calibrated probabilities of a task by outcome, with both modalities and with each alone."""
 
     both: tuple[float, ...]
@@ -38,7 +38,7 @@ class GoldenAnswer(Settings):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Behaviour:
+class GoldenOutput:
     """What a bundle makes of some segments: the features of each encoder, and the answer of each task."""
 
     features: SegmentFeatures
@@ -50,7 +50,7 @@ class Golden:
     """Material, and the behaviour that is expected on it."""
 
     material: SegmentChunk
-    expected: Behaviour
+    expected: GoldenOutput
 
 
 _ANSWERS = TypeAdapter(dict[str, GoldenAnswer])
@@ -71,7 +71,7 @@ def read_golden(bundle: Path) -> Golden:
     try:
         return Golden(
             material=SegmentChunk.from_bytes((folder / MATERIAL).read_bytes()),
-            expected=Behaviour(
+            expected=GoldenOutput(
                 features=SegmentFeatures.from_bytes((folder / FEATURES).read_bytes()),
                 answers=_ANSWERS.validate_json((folder / ANSWERS).read_bytes()),
             ),

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from model.config import AudioLimits, QualitySettings, SegmentSettings, Settings
+from model.config import AudioLimits, FrozenSettings, QualitySettings, SegmentSettings
 
 MANIFEST = "manifest.json"
 SIGNATURE = "signature.json"
@@ -22,14 +22,14 @@ EVALUATION = "evaluation.json"
 ABOUT = "about.json"
 
 
-class Task(Settings):
+class Task(FrozenSettings):
     """What is predicted, and its classes in logit order."""
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")
     outcomes: tuple[str, ...] = Field(min_length=2)
 
 
-class Manifest(Settings):
+class Manifest(FrozenSettings):
     """The table of contents of a bundle; its own sha256 is the bundle's digest."""
 
     format: Literal[2] = 2
@@ -45,7 +45,7 @@ class Manifest(Settings):
     files: dict[str, str] = Field(description="sha256 of every other file, by its path in the bundle")
 
 
-class TaskCalibration(Settings):
+class TaskCalibration(FrozenSettings):
     """From logits o to a risk: softmax((o + adjustment * log prior) / temperature)."""
 
     temperature: float = Field(gt=0)
@@ -53,7 +53,7 @@ class TaskCalibration(Settings):
     adjustment: float = Field(default=0.0, description="tau of logit-adjusted training (Menon 2021); 0 is plain")
 
 
-class Calibration(Settings):
+class Calibration(FrozenSettings):
     """Numbers fitted on held-out documents, and the feature means of the training documents."""
 
     tasks: dict[str, TaskCalibration]

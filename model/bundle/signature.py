@@ -18,11 +18,11 @@ from pydantic import Field, ValidationError
 
 from model.bundle.keys import KEY_ID_DIGITS, key_id
 from model.bundle.manifest import MANIFEST, SIGNATURE
-from model.config import Settings
+from model.config import FrozenSettings
 from model.errors import BundleTampered, BundleUntrusted
 
 
-class Signature(Settings):
+class Signature(FrozenSettings):
     """What `signature.json` says. Hexadecimal and fixed forms throughout: no two spellings of one signature."""
 
     format: Literal[1] = 1

@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 import numpy as np
 from jaxtyping import Float32
 
-from model.cache.feature_cache import key_of
+from model.cache.feature_cache import cache_key
 from model.cache.segment_cache import SegmentCache
 from model.encoders.cancellation import Cancellation
 from model.encoders.description import EncoderDescription
@@ -36,16 +36,16 @@ class CacheCounts:
         return CacheCounts(hits=self.hits + other.hits, misses=self.misses + other.misses)
 
 
-def segment_key(fingerprint: str, provider: str, material: np.ndarray | str) -> str:
+def segment_cache_key(fingerprint: str, provider: str, material: np.ndarray | str) -> str:
     """The name of a segment's vector, in training and serving alike: encoder, provider, and the very material.
 
     A waveform counts by its float32 samples, which stand for its 16 bit ones exactly. The provider belongs to it, so
     that the trace of an answer never names another one than computed it.
     """
     if isinstance(material, str):
-        return key_of(CACHE_VERSION, fingerprint.encode(), provider.encode(), b"text", material.encode("utf-8"))
+        return cache_key(CACHE_VERSION, fingerprint.encode(), provider.encode(), b"text", material.encode("utf-8"))
     samples = np.ascontiguousarray(material, dtype=_STORED)
-    return key_of(CACHE_VERSION, fingerprint.encode(), provider.encode(), b"waveform", samples.tobytes())
+    return cache_key(CACHE_VERSION, fingerprint.encode(), provider.encode(), b"waveform", samples.tobytes())
 
 
 class CachedEncoder(Generic[Material]):
@@ -81,7 +81,7 @@ class CachedEncoder(Generic[Material]):
         self, material: Sequence[Material], *, cancellation: Cancellation | None = None
     ) -> Float32[np.ndarray, "segment dim"]:
         """Encode segments, in order; equal ones once. Raises EncodingCancelled as soon as the cancellation fires."""
-        keys = [segment_key(self.fingerprint, self.provider, segment) for segment in material]
+        keys = [segment_cache_key(self.fingerprint, self.provider, segment) for segment in material]
         known = {key: vector for key, kept in self._cache.get(keys).items() if (vector := self._read(kept)) is not None}
         missing = {key: segment for key, segment in zip(keys, material, strict=True) if key not in known}
         if missing:

@@ -17,7 +17,7 @@ _PARTIAL = ".partial"
 _ABANDONED_SECONDS = 3600.0  # writing takes milliseconds: what is older belongs to a process that was killed
 
 
-def key_of(*parts: bytes) -> str:
+def cache_key(*parts: bytes) -> str:
     """The name of what these parts decide, in this order; hexadecimal sha256."""
     digest = hashlib.sha256()
     for part in parts:

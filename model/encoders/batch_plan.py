@@ -22,10 +22,10 @@ class BatchRules:
     """How batches are formed. Costs are in the unit of the encoder's cost function."""
 
     budget: float  # of a batch; an entry that costs more makes a batch of its own
-    oldest: float = 10.0  # seconds: whoever has waited longer is next
+    max_wait: float = 10.0  # seconds: whoever has waited longer is next
     linger: float = 0.0  # seconds that a batch with room to spare is held back for others to join
-    most_waiting: float = float("inf")  # cost of all that waits; beyond it whoever submits has to wait
-    patience: float = 600.0  # seconds that one who submits waits for room
+    max_waiting_cost: float = float("inf")  # cost of all that waits; beyond it whoever submits has to wait
+    submit_timeout: float = 600.0  # seconds that one who submits waits for room
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -39,7 +39,7 @@ class Unit(Generic[Material]):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Entry(Generic[Material, Owner]):
+class QueuedUnit(Generic[Material, Owner]):
     """A unit that waits, and whom its features belong to."""
 
     unit: Unit[Material]
@@ -48,24 +48,24 @@ class Entry(Generic[Material, Owner]):
     arrived: float  # seconds on the batcher's clock
 
 
-def cost_of(entries: Iterable[Entry[Material, Owner]]) -> float:
+def cost_of(entries: Iterable[QueuedUnit[Material, Owner]]) -> float:
     """Of all of them together."""
     return sum((entry.unit.cost for entry in entries), 0.0)
 
 
-class WaitingEntries(Generic[Material, Owner]):
+class BatchQueue(Generic[Material, Owner]):
     """Entries by bucket. Used under the lock of whoever owns it."""
 
     def __init__(self, rules: BatchRules) -> None:
         self._rules = rules
-        self._lines: dict[int, deque[Entry[Material, Owner]]] = {}
+        self._lines: dict[int, deque[QueuedUnit[Material, Owner]]] = {}
         self._count = 0
         self._cost = 0.0
 
     def __len__(self) -> int:
         return self._count
 
-    def __iter__(self) -> Iterator[Entry[Material, Owner]]:
+    def __iter__(self) -> Iterator[QueuedUnit[Material, Owner]]:
         for line in self._lines.values():
             yield from line
 
@@ -80,9 +80,9 @@ class WaitingEntries(Generic[Material, Owner]):
 
     def has_room(self, cost: float) -> bool:
         """Whether so much more may wait; always when nothing does, or it could never come in."""
-        return self._count == 0 or self._cost + cost <= self._rules.most_waiting
+        return self._count == 0 or self._cost + cost <= self._rules.max_waiting_cost
 
-    def add(self, entries: Sequence[Entry[Material, Owner]]) -> None:
+    def add(self, entries: Sequence[QueuedUnit[Material, Owner]]) -> None:
         """Let entries wait, each behind those of its bucket."""
         for entry in entries:
             self._lines.setdefault(entry.unit.bucket, deque()).append(entry)
@@ -98,7 +98,7 @@ class WaitingEntries(Generic[Material, Owner]):
         self._changed(-len(dropped), -cost_of(dropped))
         return len(dropped)
 
-    def take(self, now: float) -> tuple[Entry[Material, Owner], ...]:
+    def take(self, now: float) -> tuple[QueuedUnit[Material, Owner], ...]:
         """Remove and return the next batch, all of one bucket; empty when it is better to wait, or nothing waits."""
         bucket = self._next_bucket(now)
         if bucket is None:
@@ -114,13 +114,13 @@ class WaitingEntries(Generic[Material, Owner]):
         """Seconds until `take` gives a batch that it holds back at this moment; None when nothing waits."""
         if not self._count:
             return None
-        return max(0.0, min(self._rules.linger, self._rules.oldest) - self.age(now))
+        return max(0.0, min(self._rules.linger, self._rules.max_wait) - self.age(now))
 
     def _next_bucket(self, now: float) -> int | None:
         if not self._lines:
             return None
         age = self.age(now)
-        if age >= self._rules.oldest:
+        if age >= self._rules.max_wait:
             return min(self._lines, key=lambda bucket: self._lines[bucket][0].arrived)
         full = [bucket for bucket, line in self._lines.items() if self._is_full(line)]
         if full:
@@ -129,7 +129,7 @@ class WaitingEntries(Generic[Material, Owner]):
             return None
         return max(self._lines, key=lambda bucket: (self._cost_of_batch(self._lines[bucket]), bucket))
 
-    def _fitting(self, line: deque[Entry[Material, Owner]]) -> int:
+    def _fitting(self, line: deque[QueuedUnit[Material, Owner]]) -> int:
         """How many entries of a line the next batch takes: as many as the budget allows, and at least one."""
         cost = 0.0
         for position, entry in enumerate(line):
@@ -138,11 +138,11 @@ class WaitingEntries(Generic[Material, Owner]):
                 return position
         return len(line)
 
-    def _is_full(self, line: deque[Entry[Material, Owner]]) -> bool:
+    def _is_full(self, line: deque[QueuedUnit[Material, Owner]]) -> bool:
         """Whether one more like the last would not fit."""
         return self._fitting(line) < len(line) or self._cost_of_batch(line) + line[-1].unit.cost > self._rules.budget
 
-    def _cost_of_batch(self, line: deque[Entry[Material, Owner]]) -> float:
+    def _cost_of_batch(self, line: deque[QueuedUnit[Material, Owner]]) -> float:
         return cost_of(islice(line, self._fitting(line)))
 
     def _changed(self, count: int, cost: float) -> None:

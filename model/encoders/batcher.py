@@ -15,10 +15,10 @@ from typing import Generic, TypeVar
 import numpy as np
 from jaxtyping import Float32
 
-from model.encoders.batch_plan import BatchRules, Entry, Unit, WaitingEntries, cost_of
+from model.encoders.batch_plan import BatchQueue, BatchRules, QueuedUnit, Unit, cost_of
 from model.encoders.batching_statistics import BatchingRecord, BatchingStatistics
 from model.encoders.cancellation import Cancellation
-from model.encoders.submission import Submission
+from model.encoders.submission import EncodingRequest
 from model.errors import EncoderBusy, EncoderClosed, EncodingCancelled
 
 Material = TypeVar("Material")
@@ -42,8 +42,8 @@ class Batcher(Generic[Material]):
         self._dim = dim
         self._clock = clock
         self._changed = threading.Condition()
-        self._waiting: WaitingEntries[Material, Submission] = WaitingEntries(rules)
-        self._queueing: deque[Submission] = deque()  # for room to wait in, in order
+        self._waiting: BatchQueue[Material, EncodingRequest] = BatchQueue(rules)
+        self._queueing: deque[EncodingRequest] = deque()  # for room to wait in, in order
         self._record = BatchingRecord(rules.budget)
         self._thread: threading.Thread | None = None
         self._closed = False
@@ -58,8 +58,8 @@ class Batcher(Generic[Material]):
         """
         if not units:
             return np.zeros((0, self._dim), dtype=np.float32)
-        submission = Submission(len(units), self._dim, sum((unit.cost for unit in units), 0.0))
-        with (cancellation or Cancellation()).telling(lambda: self._cancel(submission)):
+        submission = EncodingRequest(len(units), self._dim, sum((unit.cost for unit in units), 0.0))
+        with (cancellation or Cancellation()).listening(lambda: self._cancel(submission)):
             self._submit(submission, units)
             return submission.result()
 
@@ -83,28 +83,28 @@ class Batcher(Generic[Material]):
         if thread is not None and thread is not threading.current_thread():
             thread.join()
 
-    def _submit(self, submission: Submission, units: Sequence[Unit[Material]]) -> None:
+    def _submit(self, submission: EncodingRequest, units: Sequence[Unit[Material]]) -> None:
         """Wait for room, in order of coming, then let the units wait for their batches."""
         with self._changed:
             self._queueing.append(submission)
             try:
-                admitted = self._changed.wait_for(lambda: self._may_enter(submission), self._rules.patience)
+                admitted = self._changed.wait_for(lambda: self._may_enter(submission), self._rules.submit_timeout)
                 if submission.ended:
                     return
                 if self._closed:
                     raise EncoderClosed("the encoder is closed")
                 if not admitted:
-                    raise EncoderBusy(f"no room for more segments within {self._rules.patience:g} s")
+                    raise EncoderBusy(f"no room for more segments within {self._rules.submit_timeout:g} s")
                 now = self._clock()
                 self._waiting.add(
-                    [Entry(unit=unit, owner=submission, row=row, arrived=now) for row, unit in enumerate(units)]
+                    [QueuedUnit(unit=unit, owner=submission, row=row, arrived=now) for row, unit in enumerate(units)]
                 )
                 self._keep_thread()
             finally:
                 self._queueing.remove(submission)
                 self._changed.notify_all()
 
-    def _may_enter(self, submission: Submission) -> bool:
+    def _may_enter(self, submission: EncodingRequest) -> bool:
         first = self._queueing[0] is submission and self._waiting.has_room(submission.cost)
         return first or submission.ended or self._closed
 
@@ -113,12 +113,12 @@ class Batcher(Generic[Material]):
             self._thread = threading.Thread(target=self._work, name="batcher", daemon=True)
             self._thread.start()
 
-    def _cancel(self, submission: Submission) -> None:
+    def _cancel(self, submission: EncodingRequest) -> None:
         with self._changed:
             self._end(submission, EncodingCancelled("nobody waits for the features any more"))
             self._changed.notify_all()
 
-    def _end(self, submission: Submission, error: Exception) -> None:
+    def _end(self, submission: EncodingRequest, error: Exception) -> None:
         """Fail a submission and drop what it has waiting: its features are of no use to anybody."""
         submission.fail(error)
         self._record.dropped(self._waiting.drop(submission))
@@ -127,7 +127,7 @@ class Batcher(Generic[Material]):
         while batch := self._next_batch():
             self._serve(batch)
 
-    def _next_batch(self) -> tuple[Entry[Material, Submission], ...]:
+    def _next_batch(self) -> tuple[QueuedUnit[Material, EncodingRequest], ...]:
         """Wait for a batch; empty when the thread is to end."""
         with self._changed:
             while not self._closed:
@@ -143,7 +143,7 @@ class Batcher(Generic[Material]):
             self._thread = None
             return ()
 
-    def _serve(self, batch: tuple[Entry[Material, Submission], ...]) -> None:
+    def _serve(self, batch: tuple[QueuedUnit[Material, EncodingRequest], ...]) -> None:
         try:
             self._encode(batch)
         except Exception as error:  # whatever it was, it is told to those it concerns, and the others are served
@@ -154,7 +154,7 @@ class Batcher(Generic[Material]):
                 if not entry.owner.ended:
                     self._serve((entry,))
 
-    def _encode(self, batch: tuple[Entry[Material, Submission], ...]) -> None:
+    def _encode(self, batch: tuple[QueuedUnit[Material, EncodingRequest], ...]) -> None:
         bucket = batch[0].unit.bucket
         started = self._clock()
         rows = self._run(bucket, [entry.unit.material for entry in batch])
@@ -172,7 +172,7 @@ class Batcher(Generic[Material]):
                 seconds=seconds,
             )
 
-    def _give_up(self, entry: Entry[Material, Submission], error: Exception) -> None:
+    def _give_up(self, entry: QueuedUnit[Material, EncodingRequest], error: Exception) -> None:
         with self._changed:
             self._record.failed()
             self._end(entry.owner, error)

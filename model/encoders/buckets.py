@@ -64,4 +64,4 @@ def full_batches(buckets: Iterable[int], budget: float) -> tuple[tuple[int, int]
 
 def batch_rules(budget: float, linger: float) -> BatchRules:
     """Batches of this cost, held back for `linger` seconds while they have room."""
-    return BatchRules(budget=budget, linger=linger, most_waiting=WAITING_BATCHES * budget)
+    return BatchRules(budget=budget, linger=linger, max_waiting_cost=WAITING_BATCHES * budget)

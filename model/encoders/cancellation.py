@@ -28,7 +28,7 @@ class Cancellation:
             listener()
 
     @contextmanager
-    def telling(self, listener: Callable[[], None]) -> Iterator[None]:
+    def listening(self, listener: Callable[[], None]) -> Iterator[None]:
         """Call the listener when it fires while the block runs; at once when it has fired before."""
         with self._lock:
             fired = self._cancelled

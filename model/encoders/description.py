@@ -8,7 +8,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from model.config import Settings
+from model.config import FrozenSettings
 
 GRAPH = "encoder.onnx"
 WEIGHTS = "encoder.onnx.data"  # only beside a graph whose weights outgrow one file
@@ -19,7 +19,7 @@ PARITY = "parity.json"  # how near to torch each probe was: evidence, which deci
 Precision = Literal["float32", "float16", "int8"]
 
 
-class EncoderDescription(Settings):
+class EncoderDescription(FrozenSettings):
     """An exported encoder; everything needed to feed its graph without transformers."""
 
     modality: Literal["speech", "text"]

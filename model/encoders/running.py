@@ -14,7 +14,7 @@ from model.encoders.runtime import (
     CPU,
     Binding,
     DeviceValue,
-    Feed,
+    GraphFeed,
     RunOptions,
     RuntimeOptions,
     Session,
@@ -31,7 +31,7 @@ class GraphRunner:
     """One opened graph. `bind` says whether to go the way of a device; by default everywhere but on the CPU."""
 
     def __init__(
-        self, graph: Path, options: RuntimeOptions, feed: Feed | None = None, *, bind: bool | None = None
+        self, graph: Path, options: RuntimeOptions, feed: GraphFeed | None = None, *, bind: bool | None = None
     ) -> None:
         self._session: Session = open_session(graph, options, feed)
         self._feed = feed
@@ -81,7 +81,7 @@ class BoundSession:
         self._place = place
         self._capture = capture
         self._shapes = frozenset(shapes)
-        self._recorded: dict[tuple[object, ...], Recorded] = {}
+        self._recorded: dict[tuple[object, ...], RecordedBatch] = {}
         self._lock = Lock()  # a recorded batch's memory belongs to one run at a time
 
     @property
@@ -113,7 +113,7 @@ class BoundSession:
         results: list[Array] = binding.copy_outputs_to_cpu()
         return results
 
-    def _prepare(self, number: int, inputs: Inputs, outputs: Inputs) -> Recorded:
+    def _prepare(self, number: int, inputs: Inputs, outputs: Inputs) -> RecordedBatch:
         binding = self._session.io_binding()
         held = {name: self._put(value) for name, value in inputs.items()}
         results = {name: self._put(value) for name, value in outputs.items()}
@@ -121,14 +121,14 @@ class BoundSession:
             binding.bind_ortvalue_input(name, value)
         for name, value in results.items():
             binding.bind_ortvalue_output(name, value)
-        return Recorded(binding=binding, inputs=held, outputs=results, options=_run_options(number))
+        return RecordedBatch(binding=binding, inputs=held, outputs=results, options=_run_options(number))
 
     def _put(self, value: Array) -> DeviceValue:
         return DeviceValue.ortvalue_from_numpy(value, *self._place)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Recorded:
+class RecordedBatch:
     """A full batch with memory of its own: a CUDA graph replays addresses, so they must never change."""
 
     binding: Binding

@@ -53,7 +53,7 @@ class RuntimeOptions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Feed:
+class GraphFeed:
     """What a graph will be fed: the names of its inputs, and (rows, length) of the full batch of each bucket."""
 
     material: str  # (rows, length)
@@ -75,7 +75,7 @@ def candidates(device: Device, available: Collection[str]) -> tuple[Device, ...]
     return (device,)
 
 
-def providers(device: Device, options: RuntimeOptions, feed: Feed | None = None) -> list[Provider]:
+def providers(device: Device, options: RuntimeOptions, feed: GraphFeed | None = None) -> list[Provider]:
     """ONNX Runtime's provider list with options for a device that was decided on; the CPU is always the last one."""
     chosen: list[Provider] = []
     if device == "tensorrt":
@@ -85,7 +85,7 @@ def providers(device: Device, options: RuntimeOptions, feed: Feed | None = None)
     return [*chosen, (CPU, {})]
 
 
-def captures(options: RuntimeOptions, feed: Feed | None) -> bool:
+def captures(options: RuntimeOptions, feed: GraphFeed | None) -> bool:
     """Whether full batches are to be recorded as CUDA graphs."""
     return options.cuda_graphs and feed is not None and feed.capturable
 
@@ -95,7 +95,7 @@ def refuse_missing(options: RuntimeOptions) -> None:
     candidates(options.device, onnxruntime.get_available_providers())
 
 
-def open_session(graph: Path, options: RuntimeOptions, feed: Feed | None = None) -> Session:
+def open_session(graph: Path, options: RuntimeOptions, feed: GraphFeed | None = None) -> Session:
     """Open a graph on the wanted device; raises DeviceUnavailable where it cannot run there.
 
     ONNX Runtime itself goes on with the CPU when a GPU fails it, and says so in its log alone; here only `auto` does.
@@ -139,7 +139,7 @@ def checked(session: Session, device: Device) -> Session:
     return session
 
 
-def _open(graph: Path, device: Device, options: RuntimeOptions, feed: Feed | None) -> Session:
+def _open(graph: Path, device: Device, options: RuntimeOptions, feed: GraphFeed | None) -> Session:
     settings, wanted = session_options(options), providers(device, options, feed)
     if device == "cpu":
         return Session(str(graph), settings, providers=wanted, disabled_optimizers=list(SLOW_FUSIONS))
@@ -153,7 +153,7 @@ def _open(graph: Path, device: Device, options: RuntimeOptions, feed: Feed | Non
     return checked(session, device)
 
 
-def _cuda(options: RuntimeOptions, feed: Feed | None) -> dict[str, str]:
+def _cuda(options: RuntimeOptions, feed: GraphFeed | None) -> dict[str, str]:
     chosen = {
         "device_id": str(options.device_id),
         # An exhaustive search would be paid again for every batch that is not full: its key is the whole shape.
@@ -168,7 +168,7 @@ def _cuda(options: RuntimeOptions, feed: Feed | None) -> dict[str, str]:
     return chosen
 
 
-def _tensorrt(options: RuntimeOptions, feed: Feed | None) -> dict[str, str]:
+def _tensorrt(options: RuntimeOptions, feed: GraphFeed | None) -> dict[str, str]:
     chosen = {
         "device_id": str(options.device_id),
         # Only where the graph itself is float16: the trace must not claim more precision than there was.
@@ -187,7 +187,7 @@ def _tensorrt(options: RuntimeOptions, feed: Feed | None) -> dict[str, str]:
     return chosen | _profile(feed)
 
 
-def _profile(feed: Feed | None) -> dict[str, str]:
+def _profile(feed: GraphFeed | None) -> dict[str, str]:
     """One optimisation profile over all full batches, best at the middle one."""
     if feed is None or not feed.shapes:
         return {}
@@ -197,7 +197,7 @@ def _profile(feed: Feed | None) -> dict[str, str]:
     return {f"trt_profile_{bound}_shapes": ",".join(_sizes(feed, shape)) for bound, shape in bounds.items()}
 
 
-def _sizes(feed: Feed, shape: tuple[int, int]) -> Iterable[str]:
+def _sizes(feed: GraphFeed, shape: tuple[int, int]) -> Iterable[str]:
     rows, length = shape
     yield f"{feed.material}:{rows}x{length}"
     yield f"{feed.lengths}:{rows}"

@@ -16,7 +16,7 @@ from model.encoders.cancellation import Cancellation
 from model.encoders.description import GRAPH, EncoderDescription, fingerprint, read_description
 from model.encoders.encoder import Waveform
 from model.encoders.running import GraphRunner
-from model.encoders.runtime import Feed, RuntimeOptions
+from model.encoders.runtime import GraphFeed, RuntimeOptions
 from model.encoders.windows import average_windows
 
 SAMPLE_RATE = 16_000
@@ -34,12 +34,12 @@ class SpeechEncoder:
         rules = batch_rules(self._sizes.speech_budget, options.linger)
         self._batcher: Batcher[Waveform] = Batcher(self._run, rules, dim=self.description.dim)
 
-    def feed(self) -> Feed:
+    def feed(self) -> GraphFeed:
         """The full batches that the graph is fed on a GPU, one for each bucket."""
         step, window = ON_GPU.speech_step or 1, self.description.window
         lengths = range(step, (window or LONGEST_SPEECH) + step, step)
         buckets = [speech_bucket(min(length, window or length), step, window) for length in lengths]
-        return Feed(
+        return GraphFeed(
             material="waveform",
             lengths="samples",
             shapes=full_batches(buckets, ON_GPU.speech_budget),

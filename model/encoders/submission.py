@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float32
 
 
-class Submission:
+class EncodingRequest:
     """Filled row by row by the batcher's thread under its lock; ends once, whole or with an error."""
 
     def __init__(self, rows: int, dim: int, cost: float) -> None:

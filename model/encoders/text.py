@@ -16,7 +16,7 @@ from model.encoders.buckets import ON_GPU, batch_rules, full_batches, sizes_for,
 from model.encoders.cancellation import Cancellation
 from model.encoders.description import GRAPH, TOKENIZER, EncoderDescription, fingerprint, read_description
 from model.encoders.running import GraphRunner
-from model.encoders.runtime import Feed, RuntimeOptions
+from model.encoders.runtime import GraphFeed, RuntimeOptions
 from model.encoders.windows import average_windows
 from model.errors import BundleInvalid
 
@@ -39,10 +39,10 @@ class TextEncoder:
         rules = batch_rules(sizes_for(self.provider).text_budget, options.linger)
         self._batcher: Batcher[list[int]] = Batcher(self._run, rules, dim=self.description.dim)
 
-    def feed(self) -> Feed:
+    def feed(self) -> GraphFeed:
         """The full batches that the graph is fed on a GPU, one for each bucket."""
         buckets = [text_bucket(length, self._longest) for length in range(1, self._longest + 1)]
-        return Feed(
+        return GraphFeed(
             material="tokens",
             lengths="valid",
             shapes=full_batches(buckets, ON_GPU.text_budget),

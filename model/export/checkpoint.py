@@ -21,7 +21,7 @@ _UNREADABLE = (OSError, ValueError, ImportError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Checkpoint:
+class HubCheckpoint:
     """Where a checkpoint is, and its configuration."""
 
     source: str
@@ -103,7 +103,7 @@ class Checkpoint:
             raise CheckpointUnreadable(f"{what}: {_first_line(error)}", advice=advice) from error
 
 
-def open_checkpoint(source: str, revision: str | None, supported: Collection[str]) -> Checkpoint:
+def open_checkpoint(source: str, revision: str | None, supported: Collection[str]) -> HubCheckpoint:
     """Read the configuration of a hub name or a local folder.
 
     Raises CheckpointUnreadable where there is none, or the hub does not answer; UnsupportedEncoder for an architecture
@@ -122,7 +122,7 @@ def open_checkpoint(source: str, revision: str | None, supported: Collection[str
         ) from error
     if config.model_type not in supported:
         raise UnsupportedEncoder(f"no exporter for the architecture '{config.model_type}'", advice=advice)
-    return Checkpoint(source=source, revision=revision, config=config)
+    return HubCheckpoint(source=source, revision=revision, config=config)
 
 
 def _first_line(error: Exception) -> str:

@@ -12,13 +12,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from model.encoders.description import GRAPH, EncoderDescription, Precision, write_description
-from model.export.architectures.loaded_encoder import LoadedEncoder, Wishes
+from model.export.architectures.loaded_encoder import ExportRequest, LoadedEncoder
 from model.export.architectures.speech import load_hubert, load_whisper
 from model.export.architectures.text import load_roberta, load_t5
-from model.export.checkpoint import Checkpoint, open_checkpoint
+from model.export.checkpoint import HubCheckpoint, open_checkpoint
 from model.export.graph import write_graph
-from model.export.parity import TOLERANCES, ParityReport, measure_parity, refuse_beyond, write_report
-from model.export.precision.conversion import as_measured, change_precision
+from model.export.parity import TOLERANCES, ParityReport, measure_parity, refuse_excess, write_report
+from model.export.precision.conversion import change_precision, graph_for_parity
 from model.export.probe_material import ProbeMaterial
 
 
@@ -54,7 +54,7 @@ def export_encoder(
         folder.mkdir()
         material = options.material or ProbeMaterial(waveforms=(), texts=())
         exporter = _EXPORTERS[checkpoint.config.model_type]
-        loaded = exporter(checkpoint, Wishes(folder=folder, layers=options.layers, material=material))
+        loaded = exporter(checkpoint, ExportRequest(folder=folder, layers=options.layers, material=material))
         report = write_encoder(loaded, folder, options.precision)
         description = loaded.description.model_copy(
             update={
@@ -76,14 +76,14 @@ def write_encoder(loaded: LoadedEncoder, folder: Path, precision: Precision) -> 
     write_graph(loaded.module, loaded.probes[0].inputs, loaded.signature, folder / GRAPH)
     change_precision(folder / GRAPH, precision, wide=loaded.wide)
     with TemporaryDirectory(dir=folder.parent) as scratch:
-        measured = as_measured(folder / GRAPH, precision, Path(scratch))
+        measured = graph_for_parity(folder / GRAPH, precision, Path(scratch))
         report = measure_parity(loaded.module, loaded.probes, loaded.signature, measured, precision)
-    refuse_beyond(report, TOLERANCES[precision])
+    refuse_excess(report, TOLERANCES[precision])
     write_report(folder, report)
     return report
 
 
-_EXPORTERS: dict[str, Callable[[Checkpoint, Wishes], LoadedEncoder]] = {
+_EXPORTERS: dict[str, Callable[[HubCheckpoint, ExportRequest], LoadedEncoder]] = {
     "camembert": load_roberta,
     "hubert": load_hubert,
     "mt5": load_t5,

@@ -12,7 +12,7 @@ from jaxtyping import Float32
 from pydantic import Field
 from torch import nn
 
-from model.config import Settings
+from model.config import FrozenSettings
 from model.encoders.description import PARITY, Precision
 from model.encoders.runtime import RUNTIME_VERSION, RuntimeOptions, open_session
 from model.errors import ParityError
@@ -40,7 +40,7 @@ TOLERANCES: dict[Precision, Tolerance] = {
 }
 
 
-class ProbeParity(Settings):
+class ProbeParity(FrozenSettings):
     """The worst of one probe's segments."""
 
     probe: str
@@ -50,7 +50,7 @@ class ProbeParity(Settings):
     relative: float = Field(description="largest length of a difference, by the length of torch's features")
 
 
-class ParityReport(Settings):
+class ParityReport(FrozenSettings):
     """What an export was held against, and how it did."""
 
     precision: Precision
@@ -96,7 +96,7 @@ def measure_parity(
     )
 
 
-def refuse_beyond(report: ParityReport, tolerance: Tolerance) -> None:
+def refuse_excess(report: ParityReport, tolerance: Tolerance) -> None:
     """Raise ParityError with all that exceeds the tolerance; a number that is none exceeds it too."""
     wrong = []
     for probe in report.probes:

@@ -7,14 +7,14 @@ from pathlib import Path
 from pydantic import Field
 from safetensors.torch import load_file, save_file
 
-from model.config import NetworkSettings, Settings
+from model.config import FrozenSettings, NetworkSettings
 from model.network.hilbert import Hilbert
 
 WEIGHTS = "network.safetensors"
 DESCRIPTION = "network.json"
 
 
-class NetworkDescription(Settings):
+class NetworkDescription(FrozenSettings):
     """All that is needed to build the network again."""
 
     audio_dim: int = Field(gt=0, description="width of the speech encoder's features")

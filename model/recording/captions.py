@@ -33,7 +33,7 @@ def parse_captions(text: str, *, header: bool) -> list[Utterance]:
         if (opens and not _timed(block)) or (header and _COMMENT.match(block[0][1])):
             continue
         utterances += _cue(block[1:] if opens else block)
-    if any(said.speaker for said in utterances):
+    if any(utterance.speaker for utterance in utterances):
         return utterances
     return name_speakers(utterances)
 

@@ -36,12 +36,12 @@ OGG_HEADER = 27
 MP4_BOXES = frozenset(b"ftyp moov mdat free skip wide udta moof mfra sidx uuid meta styp pdin emsg ssix prft".split())
 
 
-def is_cut_off(declared: float, present: float) -> bool:
+def is_truncated(declared: float, present: float) -> bool:
     """Whether `present` seconds are clearly fewer than the `declared` ones."""
     return declared - present > max(TOLERATED_SECONDS, TOLERATED_SHARE * declared)
 
 
-def refuse_cut_off(file: BinaryIO, size: int) -> None:
+def refuse_truncated(file: BinaryIO, size: int) -> None:
     """Raise AudioTruncated when the bytes of a WAV, Ogg or MP4 file end before its structure does."""
     file.seek(0)
     head = file.read(12)
@@ -82,7 +82,7 @@ def _wav_is_cut(file: BinaryIO, size: int) -> bool:
         elif name == b"data":
             declared = long_size if length == IN_DS64 and long_size else length
             known = byte_rate > 0 and not declared == length >= UNKNOWN_SIZE_FROM
-            if known and is_cut_off(declared / byte_rate, (size - position) / byte_rate):
+            if known and is_truncated(declared / byte_rate, (size - position) / byte_rate):
                 return True
         elif name == b"LIST" and position + length > size:
             # libav would reserve as much memory as the list of tags claims to need.

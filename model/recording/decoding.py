@@ -16,7 +16,7 @@ import av
 from model.config import AudioLimits
 from model.errors import AudioTooLong, AudioTruncated, AudioUnreadable
 from model.recording.audio import Audio
-from model.recording.declared import declared_seconds, is_cut_off, refuse_cut_off
+from model.recording.declared import declared_seconds, is_truncated, refuse_truncated
 from model.recording.scratch import ScratchWriter
 
 DEMUXERS = ("wav", "flac", "mp3", "ogg", "mov", "matroska", "aac")
@@ -36,7 +36,7 @@ def decode(source: Path, scratch: Path, limits: AudioLimits) -> Audio:
     """
     try:
         with source.open("rb") as file, scratch.open("wb") as output:
-            refuse_cut_off(file, source.stat().st_size)
+            refuse_truncated(file, source.stat().st_size)
             writer = ScratchWriter(output, limits)
             _decode_file(file, writer, limits)
     except BaseException:
@@ -51,7 +51,7 @@ def decode(source: Path, scratch: Path, limits: AudioLimits) -> Audio:
     )
 
 
-class _Nameless:
+class _AnonymousFile:
     """A file as libav may see it: bytes alone, so that neither name nor suffix can take part in probing."""
 
     def __init__(self, file: BinaryIO) -> None:
@@ -72,7 +72,7 @@ class _Progress:
 def _decode_file(file: BinaryIO, writer: ScratchWriter, limits: AudioLimits) -> None:
     options = {"format_whitelist": ",".join(DEMUXERS), "codec_whitelist": ",".join(DECODERS)}
     try:
-        with av.open(_Nameless(file), "r", options=options, metadata_errors="replace") as container:
+        with av.open(_AnonymousFile(file), "r", options=options, metadata_errors="replace") as container:
             stream = _audio_stream(container)
             position = file.tell()
             declared = declared_seconds(container, stream, file)
@@ -82,7 +82,7 @@ def _decode_file(file: BinaryIO, writer: ScratchWriter, limits: AudioLimits) -> 
             progress = _decode_stream(container, stream, writer)
     except (av.FFmpegError, EOFError) as error:
         raise AudioUnreadable("The file is not audio in an accepted format, or it is damaged.") from error
-    if declared is not None and is_cut_off(declared, writer.seconds):
+    if declared is not None and is_truncated(declared, writer.seconds):
         raise AudioTruncated("The audio ends before its header says it should.")
     if not writer.samples:
         raise AudioUnreadable("The file holds no audio.")
@@ -114,12 +114,12 @@ def _decode_stream(container: av.container.InputContainer, stream: av.AudioStrea
             progress.damaged += 1
             continue
         for frame in frames:
-            _place(frame, writer, progress)
+            _append_at_timestamp(frame, writer, progress)
     writer.finish()
     return progress
 
 
-def _place(frame: av.AudioFrame, writer: ScratchWriter, progress: _Progress) -> None:
+def _append_at_timestamp(frame: av.AudioFrame, writer: ScratchWriter, progress: _Progress) -> None:
     """Append a frame where its timestamp says; a clock that runs backwards starts a new origin."""
     if frame.pts is not None and frame.time_base:
         gap = float(frame.pts * frame.time_base) - progress.origin - writer.seconds

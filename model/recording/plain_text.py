@@ -11,8 +11,8 @@ from model.recording.utterance import Utterance
 def parse_plain_text(text: str) -> list[Utterance]:
     """Utterances without times; speakers where lines start with `Speaker: ` consistently."""
     lines = [" ".join(line.split()) for line in text.split("\n")]
-    said = [Utterance(start=None, end=None, text=line, speaker=None) for line in lines if line]
-    named = name_speakers(said)
+    utterance = [Utterance(start=None, end=None, text=line, speaker=None) for line in lines if line]
+    named = name_speakers(utterance)
     if any(line.speaker for line in named):
         return named
     paragraphs = (" ".join(block.split()) for block in re.split(r"\n\s*\n", text))

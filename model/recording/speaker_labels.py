@@ -22,15 +22,15 @@ def name_speakers(utterances: Sequence[Utterance]) -> list[Utterance]:
     Consistent: the first utterance has one, and either all have or the labels recur (a colon now and then does
     not make a speaker). An utterance without a label continues the speaker before it.
     """
-    labels = [_label(said.text) for said in utterances]
+    labels = [_label(utterance.text) for utterance in utterances]
     if not _consistent(labels):
         return list(utterances)
     named, speaker = [], None
-    for said, label in zip(utterances, labels, strict=True):
-        words = said.text
+    for utterance, label in zip(utterances, labels, strict=True):
+        words = utterance.text
         if label is not None:
-            speaker, words = label, said.text.split(":", 1)[1].strip()
-        named.append(replace(said, speaker=speaker, text=words))
+            speaker, words = label, utterance.text.split(":", 1)[1].strip()
+        named.append(replace(utterance, speaker=speaker, text=words))
     return named
 
 

@@ -29,12 +29,12 @@ class Transcript:
     @property
     def timed(self) -> bool:
         """Whether every utterance has a start and an end."""
-        return all(said.start is not None and said.end is not None for said in self.utterances)
+        return all(utterance.start is not None and utterance.end is not None for utterance in self.utterances)
 
     @property
     def words(self) -> int:
         """Words of all speakers, counted at white space."""
-        return sum(len(said.text.split()) for said in self.utterances)
+        return sum(len(utterance.text.split()) for utterance in self.utterances)
 
 
 def parse_transcript(content: bytes) -> Transcript:
@@ -44,8 +44,8 @@ def parse_transcript(content: bytes) -> Transcript:
     fault, never with words of it.
     """
     text = _decoded(content)
-    utterances = [said for said in _parse(text) if said.text]
-    if not any(character.isalnum() for said in utterances for character in said.text):
+    utterances = [utterance for utterance in _parse(text) if utterance.text]
+    if not any(character.isalnum() for utterance in utterances for character in utterance.text):
         raise TranscriptUnreadable("The transcript holds no words.")
     return Transcript(utterances=_in_order(utterances))
 
@@ -72,9 +72,13 @@ def _parse(text: str) -> list[Utterance]:
 
 
 def _in_order(utterances: list[Utterance]) -> tuple[Utterance, ...]:
-    times = [(said.start, said.end) for said in utterances if said.start is not None and said.end is not None]
+    times = [
+        (utterance.start, utterance.end)
+        for utterance in utterances
+        if utterance.start is not None and utterance.end is not None
+    ]
     if len(times) < len(utterances):
-        return tuple(replace(said, start=None, end=None) for said in utterances)
+        return tuple(replace(utterance, start=None, end=None) for utterance in utterances)
     for number, (start, end) in enumerate(times, start=1):
         if not 0 <= start <= end <= LONGEST_SECONDS:
             raise TranscriptUnreadable(

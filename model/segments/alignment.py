@@ -12,7 +12,7 @@ from model.config import SegmentSettings
 from model.recording.audio import SAMPLE_RATE
 from model.recording.transcript import Transcript
 from model.recording.utterance import Utterance
-from model.segments.timeline import Speech, Stretch, lay_out
+from model.segments.timeline import SampleRange, SpeechTimeline, make_timeline
 
 WORDS_PER_SECOND = 2.5
 # An estimated sentence up to this long is not divided: the estimate is no better than that.
@@ -31,7 +31,7 @@ class Phrase:
     divisible: bool
 
 
-def participant(transcript: Transcript, settings: SegmentSettings) -> tuple[Utterance, ...]:
+def participant_utterances(transcript: Transcript, settings: SegmentSettings) -> tuple[Utterance, ...]:
     """The utterances that count: without the interviewer's where speakers are labelled, if so configured.
 
     Labels are compared without case, outer space and numbering (`Interviewer 1`); an utterance without a label
@@ -40,31 +40,35 @@ def participant(transcript: Transcript, settings: SegmentSettings) -> tuple[Utte
     if not settings.participant_only:
         return transcript.utterances
     interviewers = {label.strip().casefold() for label in settings.interviewer_labels}
-    return tuple(said for said in transcript.utterances if _role(said.speaker) not in interviewers)
+    return tuple(utterance for utterance in transcript.utterances if _role(utterance.speaker) not in interviewers)
 
 
-def stretches_of(utterances: Sequence[Utterance]) -> list[Stretch]:
+def utterance_ranges(utterances: Sequence[Utterance]) -> list[SampleRange]:
     """Start and end of timed utterances in samples."""
-    return [(ticks(said.start), ticks(said.end)) for said in utterances]
+    return [(to_samples(utterance.start), to_samples(utterance.end)) for utterance in utterances]
 
 
-def ticks(seconds: float | None) -> int:
+def to_samples(seconds: float | None) -> int:
     """Seconds as samples at 16 kHz."""
     return round((seconds or 0.0) * SAMPLE_RATE)
 
 
-def timed_phrases(utterances: Sequence[Utterance], speech: Speech) -> list[Phrase]:
+def phrases_at_utterance_times(utterances: Sequence[Utterance], speech: SpeechTimeline) -> list[Phrase]:
     """Each utterance over the speech heard during it."""
     return [
-        Phrase(text=said.text, start=speech.before(start), end=speech.before(stop), divisible=True)
-        for said, (start, stop) in zip(utterances, stretches_of(utterances), strict=True)
+        Phrase(text=utterance.text, start=speech.before(start), end=speech.before(stop), divisible=True)
+        for utterance, (start, stop) in zip(utterances, utterance_ranges(utterances), strict=True)
     ]
 
 
-def spread_phrases(transcript: Transcript, kept: Sequence[Utterance], speech: Speech) -> list[Phrase]:
+def phrases_spread_evenly(transcript: Transcript, kept: Sequence[Utterance], speech: SpeechTimeline) -> list[Phrase]:
     """The sentences of all speakers spread over all speech by their letters; those of `kept` utterances remain."""
-    counted = {id(said) for said in kept}
-    sentences = [(text, id(said) in counted) for said in transcript.utterances for text in sentences_of(said.text)]
+    counted = {id(utterance) for utterance in kept}
+    sentences = [
+        (text, id(utterance) in counted)
+        for utterance in transcript.utterances
+        for text in split_sentences(utterance.text)
+    ]
     ends = list(accumulate(len(text) + 1 for text, _ in sentences))
     phrases, start = [], 0
     for (text, used), letters in zip(sentences, ends, strict=True):
@@ -75,23 +79,23 @@ def spread_phrases(transcript: Transcript, kept: Sequence[Utterance], speech: Sp
     return phrases
 
 
-def imagined_phrases(utterances: Sequence[Utterance]) -> tuple[list[Phrase], Speech]:
+def phrases_at_typical_rate(utterances: Sequence[Utterance]) -> tuple[list[Phrase], SpeechTimeline]:
     """Sentences at an ordinary 2.5 words a second, one after the other, and the speech they would make."""
     phrases, start = [], 0
-    for said in utterances:
-        for text in sentences_of(said.text):
-            end = start + ticks(len(text.split()) / WORDS_PER_SECOND)
+    for utterance in utterances:
+        for text in split_sentences(utterance.text):
+            end = start + to_samples(len(text.split()) / WORDS_PER_SECOND)
             phrases.append(Phrase(text=text, start=start, end=end, divisible=True))
             start = end
-    return phrases, lay_out([(0, start)])
+    return phrases, make_timeline([(0, start)])
 
 
-def sentences_of(text: str) -> list[str]:
+def split_sentences(text: str) -> list[str]:
     """Sentences by their final punctuation; the whole text where there is none."""
     return [sentence for sentence in _SENTENCE_END.split(text) if sentence]
 
 
-def distribute(phrases: Sequence[Phrase], cuts: Sequence[int]) -> list[str]:
+def assign_text(phrases: Sequence[Phrase], cuts: Sequence[int]) -> list[str]:
     """The text of each segment: `cuts` are the ends of all segments but the last, in ticks of speech.
 
     A phrase that spans a cut is divided between words, each placed by its share of the letters.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from model.config import SegmentSettings
 from model.recording.audio import SAMPLE_RATE
-from model.segments.timeline import Speech, Stretch
+from model.segments.timeline import SampleRange, SpeechTimeline
 
 # Utterances on one another's heels overlap a little in most transcripts.
 OVERLAP = SAMPLE_RATE // 10
@@ -26,7 +26,7 @@ class Cut:
     clean: bool
 
 
-def possible_cuts(speech: Speech, utterances: Sequence[Stretch]) -> list[Cut]:
+def possible_cuts(speech: SpeechTimeline, utterances: Sequence[SampleRange]) -> list[Cut]:
     """The pauses of the speech and the boundaries between utterances, in order.
 
     `utterances` are timed on the clock, in order of their start; none where the transcript has no times.
@@ -44,7 +44,7 @@ def possible_cuts(speech: Speech, utterances: Sequence[Stretch]) -> list[Cut]:
 
 
 def choose_cuts(
-    speech: Speech, possible: Sequence[Cut], settings: SegmentSettings, quietest: Callable[[int, int], int]
+    speech: SpeechTimeline, possible: Sequence[Cut], settings: SegmentSettings, quietest: Callable[[int, int], int]
 ) -> list[int]:
     """The ends of all segments but the last, in ticks of speech.
 
@@ -71,7 +71,7 @@ def _best(admissible: Sequence[Cut], middle: float) -> int:
     return max(admissible, key=merit).at
 
 
-def _breaks(utterances: Sequence[Stretch]) -> list[Stretch]:
+def _breaks(utterances: Sequence[SampleRange]) -> list[SampleRange]:
     """The times between two utterances that hardly overlap, also before the first and after the last."""
     if not utterances:
         return []

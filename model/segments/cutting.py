@@ -9,13 +9,13 @@ from model.config import QualitySettings, SegmentSettings
 from model.recording.audio import SAMPLE_RATE, Audio
 from model.recording.recording import Recording
 from model.recording.transcript import Transcript
-from model.segments.alignment import distribute, participant, ticks
+from model.segments.alignment import assign_text, participant_utterances, to_samples
 from model.segments.cuts import choose_cuts, possible_cuts
-from model.segments.layout import Layout, lay_words_alone, lay_words_on_speech
-from model.segments.quality import Sound, Wording, judge
+from model.segments.layout import AlignedText, align_to_speech, align_without_audio
+from model.segments.quality import AudioStatistics, TranscriptStatistics, assess_quality
 from model.segments.segment import Segment, Segmentation, Span
-from model.segments.timeline import Speech, lay_out
-from model.segments.voice_activity import Activity, islands, listen, quietest, speech_over_noise
+from model.segments.timeline import SpeechTimeline, make_timeline
+from model.segments.voice_activity import VoiceActivity, detect_voice, quietest_sample, speech_over_noise, speech_ranges
 
 
 def segment(recording: Recording, settings: SegmentSettings, quality: QualitySettings) -> Segmentation:
@@ -33,60 +33,62 @@ def segment(recording: Recording, settings: SegmentSettings, quality: QualitySet
 
 def segment_audio(audio: Audio, segment: Segment) -> Float32[np.ndarray, " sample"]:
     """The audio of a segment: its spans, one after the other, at 16 kHz in [-1, 1]."""
-    parts = [audio.read(ticks(span.start), ticks(span.end)) for span in segment.spans]
+    parts = [audio.read(to_samples(span.start), to_samples(span.end)) for span in segment.spans]
     return np.concatenate(parts) if parts else np.zeros(0, dtype=np.float32)
 
 
 def _segment_audio(
     audio: Audio, transcript: Transcript | None, settings: SegmentSettings, quality: QualitySettings
 ) -> Segmentation:
-    activity = listen(audio)
-    heard = lay_out(islands(activity, settings))
-    kept = participant(transcript, settings) if transcript else ()
+    activity = detect_voice(audio)
+    heard = make_timeline(speech_ranges(activity, settings))
+    kept = participant_utterances(transcript, settings) if transcript else ()
     long_enough = transcript is not None and transcript.words >= quality.least_words
-    layout = lay_words_on_speech(transcript if long_enough else None, kept, heard, settings)
-    wording = _wording(transcript, Transcript(utterances=kept), layout)
-    has_text = wording.words_used >= quality.least_words
+    layout = align_to_speech(transcript if long_enough else None, kept, heard, settings)
+    transcript_statistics = _transcript_statistics(transcript, Transcript(utterances=kept), layout)
+    has_text = transcript_statistics.words_used >= quality.least_words
 
     def quietest_between(low: int, high: int) -> int:
-        return layout.speech.before(quietest(activity, layout.speech.between(low, high))) if low < high else low
+        return layout.speech.before(quietest_sample(activity, layout.speech.between(low, high))) if low < high else low
 
     cuts = choose_cuts(layout.speech, possible_cuts(layout.speech, layout.utterances), settings, quietest_between)
-    texts = distribute(layout.phrases if has_text else (), cuts)
+    texts = assign_text(layout.phrases if has_text else (), cuts)
     segments = tuple(_segments(layout.speech, cuts, texts, has_audio=True))
-    sound = _sound(audio, activity, heard, layout.speech, settings)
-    recording_quality = judge(sound, wording, len(segments), quality)
+    audio_statistics = _audio_statistics(audio, activity, heard, layout.speech, settings)
+    recording_quality = assess_quality(audio_statistics, transcript_statistics, len(segments), quality)
     return Segmentation(segments=segments, quality=recording_quality, has_audio=True, has_text=has_text)
 
 
 def _segment_text(transcript: Transcript, settings: SegmentSettings, quality: QualitySettings) -> Segmentation:
-    kept = participant(transcript, settings)
-    layout = lay_words_alone(transcript, kept)
-    wording = _wording(transcript, Transcript(utterances=kept), layout)
+    kept = participant_utterances(transcript, settings)
+    layout = align_without_audio(transcript, kept)
+    transcript_statistics = _transcript_statistics(transcript, Transcript(utterances=kept), layout)
     possible = possible_cuts(layout.speech, layout.utterances)
     cuts = choose_cuts(layout.speech, possible, settings, lambda low, high: (low + high) // 2)
-    segments = tuple(_segments(layout.speech, cuts, distribute(layout.phrases, cuts), has_audio=False))
+    segments = tuple(_segments(layout.speech, cuts, assign_text(layout.phrases, cuts), has_audio=False))
     return Segmentation(
         segments=segments,
-        quality=judge(None, wording, len(segments), quality),
+        quality=assess_quality(None, transcript_statistics, len(segments), quality),
         has_audio=False,
-        has_text=wording.words_used >= quality.least_words,
+        has_text=transcript_statistics.words_used >= quality.least_words,
     )
 
 
-def _wording(sent: Transcript | None, kept: Transcript, layout: Layout) -> Wording:
+def _transcript_statistics(sent: Transcript | None, kept: Transcript, layout: AlignedText) -> TranscriptStatistics:
     everything = sent.utterances if sent else ()
-    return Wording(
+    return TranscriptStatistics(
         sent=sent is not None,
         words=sent.words if sent else 0,
         words_used=kept.words,
-        end=max((said.end or 0.0 for said in everything), default=0.0) if layout.timed else None,
+        end=max((utterance.end or 0.0 for utterance in everything), default=0.0) if layout.timed else None,
         speakers_left_out=len(kept.utterances) < len(everything),
     )
 
 
-def _sound(audio: Audio, activity: Activity, heard: Speech, used: Speech, settings: SegmentSettings) -> Sound:
-    return Sound(
+def _audio_statistics(
+    audio: Audio, activity: VoiceActivity, heard: SpeechTimeline, used: SpeechTimeline, settings: SegmentSettings
+) -> AudioStatistics:
+    return AudioStatistics(
         duration=audio.seconds,
         heard=heard.length / SAMPLE_RATE,
         used=used.length / SAMPLE_RATE,
@@ -96,7 +98,7 @@ def _sound(audio: Audio, activity: Activity, heard: Speech, used: Speech, settin
     )
 
 
-def _segments(speech: Speech, cuts: list[int], texts: list[str], *, has_audio: bool) -> list[Segment]:
+def _segments(speech: SpeechTimeline, cuts: list[int], texts: list[str], *, has_audio: bool) -> list[Segment]:
     if not speech.length:
         return []
     segments = []

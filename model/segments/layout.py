@@ -10,47 +10,49 @@ from model.recording.transcript import Transcript
 from model.recording.utterance import Utterance
 from model.segments.alignment import (
     Phrase,
-    imagined_phrases,
-    spread_phrases,
-    stretches_of,
-    ticks,
-    timed_phrases,
+    phrases_at_typical_rate,
+    phrases_at_utterance_times,
+    phrases_spread_evenly,
+    to_samples,
+    utterance_ranges,
 )
-from model.segments.timeline import Speech, Stretch, join, lay_out
+from model.segments.timeline import SampleRange, SpeechTimeline, join, make_timeline
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Layout:
+class AlignedText:
     """Speech to be cut, the phrases in it, the utterances on the clock that cuts had better not divide."""
 
-    speech: Speech
+    speech: SpeechTimeline
     phrases: tuple[Phrase, ...] = ()
-    utterances: tuple[Stretch, ...] = ()
+    utterances: tuple[SampleRange, ...] = ()
     timed: bool = False
 
 
-def lay_words_on_speech(
-    transcript: Transcript | None, kept: Sequence[Utterance], heard: Speech, settings: SegmentSettings
-) -> Layout:
+def align_to_speech(
+    transcript: Transcript | None, kept: Sequence[Utterance], heard: SpeechTimeline, settings: SegmentSettings
+) -> AlignedText:
     """With audio: `heard` speech is narrowed to the `kept` utterances where times and speakers allow it."""
     if transcript is None:
-        return Layout(speech=heard)
+        return AlignedText(speech=heard)
     if not transcript.timed:
-        return Layout(speech=heard, phrases=tuple(spread_phrases(transcript, kept, heard)))
-    spoken = stretches_of(kept)
+        return AlignedText(speech=heard, phrases=tuple(phrases_spread_evenly(transcript, kept, heard)))
+    spoken = utterance_ranges(kept)
     if len(kept) < len(transcript.utterances):
-        heard = heard.within(join(spoken, ticks(settings.shortest_pause)))
-    return Layout(speech=heard, phrases=tuple(timed_phrases(kept, heard)), utterances=tuple(spoken), timed=True)
+        heard = heard.within(join(spoken, to_samples(settings.shortest_pause)))
+    return AlignedText(
+        speech=heard, phrases=tuple(phrases_at_utterance_times(kept, heard)), utterances=tuple(spoken), timed=True
+    )
 
 
-def lay_words_alone(transcript: Transcript, kept: Sequence[Utterance]) -> Layout:
+def align_without_audio(transcript: Transcript, kept: Sequence[Utterance]) -> AlignedText:
     """Without audio: the utterances' own times stand for speech, or imagined ones where there are none."""
     if transcript.timed:
-        spoken = stretches_of(kept)
-        speech = lay_out(join(spoken, 1))
+        spoken = utterance_ranges(kept)
+        speech = make_timeline(join(spoken, 1))
         if speech.length or not kept:
-            phrases = tuple(timed_phrases(kept, speech))
-            return Layout(speech=speech, phrases=phrases, utterances=tuple(spoken), timed=True)
-    imagined, speech = imagined_phrases(kept)
+            phrases = tuple(phrases_at_utterance_times(kept, speech))
+            return AlignedText(speech=speech, phrases=phrases, utterances=tuple(spoken), timed=True)
+    imagined, speech = phrases_at_typical_rate(kept)
     sentences = tuple((phrase.start, phrase.end) for phrase in imagined)
-    return Layout(speech=speech, phrases=tuple(imagined), utterances=sentences)
+    return AlignedText(speech=speech, phrases=tuple(imagined), utterances=sentences)

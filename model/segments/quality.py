@@ -12,7 +12,7 @@ SLOWEST_SPEECH, FASTEST_SPEECH = 0.3, 6.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class QualityFlag:
+class RecordingFlag:
     """Something the reader should know; a hard flag means that there is no score."""
 
     code: str
@@ -21,7 +21,7 @@ class QualityFlag:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Quality:
+class RecordingQuality:
     """Figures of a recording: seconds, words, dB; None where there is nothing to measure."""
 
     duration_seconds: float
@@ -30,11 +30,11 @@ class Quality:
     words: int
     snr_db: float | None
     clipping: float | None
-    flags: tuple[QualityFlag, ...]
+    flags: tuple[RecordingFlag, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sound:
+class AudioStatistics:
     """What was heard: seconds of audio, of speech by anybody, of speech that is used; shares and dB."""
 
     duration: float
@@ -46,7 +46,7 @@ class Sound:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wording:
+class TranscriptStatistics:
     """What was read: was a transcript sent, how many words it has, how many are used, and how they are timed."""
 
     sent: bool
@@ -56,31 +56,39 @@ class Wording:
     speakers_left_out: bool
 
 
-def judge(sound: Sound | None, wording: Wording, segments: int, settings: QualitySettings) -> Quality:
+def assess_quality(
+    audio: AudioStatistics | None,
+    transcript: TranscriptStatistics,
+    segments: int,
+    settings: QualitySettings,
+) -> RecordingQuality:
     """The quality of a recording; `sound` is None where no audio was sent."""
-    if sound is None:
-        flags = _without_audio(wording, settings)
+    if audio is None:
+        flags = _without_audio(transcript, settings)
     else:
-        flags = (*_of_sound(sound, wording, settings), *_of_wording(sound, wording, settings))
-    return Quality(
-        duration_seconds=sound.duration if sound else wording.end or 0.0,
-        speech_seconds=sound.used if sound else 0.0,
+        flags = (
+            *_of_sound(audio, transcript, settings),
+            *_of_wording(audio, transcript, settings),
+        )
+    return RecordingQuality(
+        duration_seconds=audio.duration if audio else transcript.end or 0.0,
+        speech_seconds=audio.used if audio else 0.0,
         segments=segments,
-        words=wording.words_used,
-        snr_db=sound.snr_db if sound else None,
-        clipping=sound.clipping if sound else None,
+        words=transcript.words_used,
+        snr_db=audio.snr_db if audio else None,
+        clipping=audio.clipping if audio else None,
         flags=flags,
     )
 
 
-def _without_audio(wording: Wording, settings: QualitySettings) -> tuple[QualityFlag, ...]:
-    silent = wording.words_used == 0 and wording.speakers_left_out
+def _without_audio(transcript: TranscriptStatistics, settings: QualitySettings) -> tuple[RecordingFlag, ...]:
+    silent = transcript.words_used == 0 and transcript.speakers_left_out
     return (
         *_hard(silent, "no_participant_speech", _NO_PARTICIPANT),
         *_hard(
-            not silent and wording.words_used < settings.least_words,
+            not silent and transcript.words_used < settings.least_words,
             "text_too_short",
-            f"The transcript has {wording.words_used} words to use; at least {settings.least_words} are needed. "
+            f"The transcript has {transcript.words_used} words to use; at least {settings.least_words} are needed. "
             "Send a longer transcript, or the audio.",
         ),
         *_soft(
@@ -88,16 +96,18 @@ def _without_audio(wording: Wording, settings: QualitySettings) -> tuple[Quality
             "audio_missing",
             "No audio was sent, so the estimate rests on the words alone. Send the audio too for the full estimate.",
         ),
-        *_soft(wording.end is None, "text_times_estimated", _ESTIMATED_FROM_WORDS),
+        *_soft(transcript.end is None, "text_times_estimated", _ESTIMATED_FROM_WORDS),
     )
 
 
-def _of_sound(sound: Sound, wording: Wording, settings: QualitySettings) -> tuple[QualityFlag, ...]:
-    unusable = sound.not_finite > MOST_NOT_FINITE
-    silence = not unusable and sound.heard == 0
-    nobody = wording.speakers_left_out and (sound.used == 0 or wording.words_used == 0)
+def _of_sound(
+    audio: AudioStatistics, transcript: TranscriptStatistics, settings: QualitySettings
+) -> tuple[RecordingFlag, ...]:
+    unusable = audio.not_finite > MOST_NOT_FINITE
+    silence = not unusable and audio.heard == 0
+    nobody = transcript.speakers_left_out and (audio.used == 0 or transcript.words_used == 0)
     left_out = not unusable and not silence and nobody
-    too_short = not (unusable or silence or left_out) and sound.used < settings.least_speech
+    too_short = not (unusable or silence or left_out) and audio.used < settings.least_speech
     return (
         *_hard(
             unusable,
@@ -114,53 +124,55 @@ def _of_sound(sound: Sound, wording: Wording, settings: QualitySettings) -> tupl
         *_hard(
             too_short,
             "speech_too_short",
-            f"The audio holds {sound.used:.1f} s of usable speech; at least {settings.least_speech:g} s are needed. "
+            f"The audio holds {audio.used:.1f} s of usable speech; at least {settings.least_speech:g} s are needed. "
             "Send a longer recording, or send the transcript without audio to have the words alone scored.",
         ),
         *_soft(
-            sound.snr_db is not None and sound.snr_db < settings.lowest_snr,
+            audio.snr_db is not None and audio.snr_db < settings.lowest_snr,
             "low_snr",
-            f"Speech is only {sound.snr_db or 0.0:.1f} dB above the background, so the voice is hard to read. "
+            f"Speech is only {audio.snr_db or 0.0:.1f} dB above the background, so the voice is hard to read. "
             "Record closer to the speaker or in a quieter room.",
         ),
         *_soft(
-            sound.clipping > settings.most_clipping,
+            audio.clipping > settings.most_clipping,
             "clipping",
-            f"{sound.clipping:.1%} of the samples are at full scale, so the voice is distorted. Lower the "
+            f"{audio.clipping:.1%} of the samples are at full scale, so the voice is distorted. Lower the "
             "recording level.",
         ),
     )
 
 
-def _of_wording(sound: Sound, wording: Wording, settings: QualitySettings) -> tuple[QualityFlag, ...]:
-    used = wording.words_used >= settings.least_words
+def _of_wording(
+    audio: AudioStatistics, transcript: TranscriptStatistics, settings: QualitySettings
+) -> tuple[RecordingFlag, ...]:
+    used = transcript.words_used >= settings.least_words
     return (
         *_soft(
-            not wording.sent,
+            not transcript.sent,
             "transcript_missing",
             "No transcript was sent, so the estimate rests on the voice alone. Send the transcript too for the full "
             "estimate.",
         ),
         *_soft(
-            wording.sent and not used,
+            transcript.sent and not used,
             "transcript_too_short",
-            f"The transcript has {wording.words_used} words to use, fewer than {settings.least_words}, and counts as "
-            "missing: the estimate rests on the voice alone. Send the whole transcript.",
+            f"The transcript has {transcript.words_used} words to use, fewer than {settings.least_words}, and counts "
+            "as missing: the estimate rests on the voice alone. Send the whole transcript.",
         ),
         *_soft(
-            used and wording.end is None,
+            used and transcript.end is None,
             "text_times_estimated",
             "The transcript has no times, so its sentences were spread evenly over the speech. Send WebVTT, SRT or "
             "JSON with times for exact segments.",
         ),
         *_soft(
-            used and wording.end is None and wording.speakers_left_out,
+            used and transcript.end is None and transcript.speakers_left_out,
             "interviewer_in_audio",
             "The transcript names speakers but has no times, so the interviewer's words were left out and the "
             "interviewer's voice was not. Send a transcript with times.",
         ),
         *_soft(
-            used and sound.used > 0 and _mismatch(sound, wording),
+            used and audio.used > 0 and _mismatch(audio, transcript),
             "transcript_audio_mismatch",
             "Transcript and audio do not seem to belong together: the transcript runs past the audio, or its words "
             "are far too many or too few for the speech. Check that both are of the same recording.",
@@ -168,19 +180,19 @@ def _of_wording(sound: Sound, wording: Wording, settings: QualitySettings) -> tu
     )
 
 
-def _mismatch(sound: Sound, wording: Wording) -> bool:
-    overhang = (wording.end or 0.0) - sound.duration
+def _mismatch(audio: AudioStatistics, transcript: TranscriptStatistics) -> bool:
+    overhang = (transcript.end or 0.0) - audio.duration
     # Untimed words cannot be told apart by speaker on the clock: all words are compared with all speech.
-    words = wording.words if wording.end is None else wording.words_used
-    return overhang > TOLERATED_OVERHANG or not SLOWEST_SPEECH <= words / sound.used <= FASTEST_SPEECH
+    words = transcript.words if transcript.end is None else transcript.words_used
+    return overhang > TOLERATED_OVERHANG or not SLOWEST_SPEECH <= words / audio.used <= FASTEST_SPEECH
 
 
-def _hard(holds: bool, code: str, message: str) -> tuple[QualityFlag, ...]:
-    return (QualityFlag(code=code, hard=True, message=message),) if holds else ()
+def _hard(holds: bool, code: str, message: str) -> tuple[RecordingFlag, ...]:
+    return (RecordingFlag(code=code, hard=True, message=message),) if holds else ()
 
 
-def _soft(holds: bool, code: str, message: str) -> tuple[QualityFlag, ...]:
-    return (QualityFlag(code=code, hard=False, message=message),) if holds else ()
+def _soft(holds: bool, code: str, message: str) -> tuple[RecordingFlag, ...]:
+    return (RecordingFlag(code=code, hard=False, message=message),) if holds else ()
 
 
 _NO_PARTICIPANT = (

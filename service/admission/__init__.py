@@ -1,1 +1,1 @@
-"""Admission: who may submit now, and when each client is done."""
+"""Admission control, queue positions and estimated finish times."""

@@ -1,4 +1,4 @@
-"""Where everybody stands in the queue and when they will be done, read at most about once a second by each process."""
+"""Queue positions and estimated finish times, from one snapshot that each process reads about once a second at most."""
 
 from __future__ import annotations
 
@@ -22,91 +22,93 @@ from service.worker_registry import live_workers
 
 SNAPSHOT_TTL_SECONDS = 1.0
 MAX_TIME_SHARE = 0.05
-"""A long queue is read less often, so that reading it takes no more than this of a processor's time."""
+"""Share of the time that a process may spend on snapshots: a long queue, slow to read, is read less often."""
 MIN_ETA_SECONDS = 0.1
 DEFAULT_POLL_SECONDS = 2
 MAX_POLL_SECONDS = 60
 POLL_JITTER = 0.2
 RANDOM = random.SystemRandom()
 Clock = Callable[[], float]
-"""Seconds since some moment."""
+"""Seconds since some fixed moment."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueuePosition:
-    """How many are ahead in the lane, 0 for what is being worked on; and seconds until the end, where known."""
+    """Assessments of the lane that are ahead, 0 once work has begun; seconds until the end. None where unknown."""
 
     position: int | None = None
     eta_seconds: float | None = None
 
 
-def poll_after_seconds(queue_position: QueuePosition) -> int:
-    """Whole seconds after which it makes sense to ask again: soon after the expected end, not all at once."""
-    if queue_position.eta_seconds is None:
+def poll_after_seconds(position: QueuePosition) -> int:
+    """Whole seconds until a client should ask again: soon after the expected end, with jitter so that polls spread."""
+    if position.eta_seconds is None:
         return DEFAULT_POLL_SECONDS
-    later = queue_position.eta_seconds * RANDOM.uniform(1.0, 1.0 + POLL_JITTER)
+    later = position.eta_seconds * RANDOM.uniform(1.0, 1.0 + POLL_JITTER)
     return min(MAX_POLL_SECONDS, max(1, ceil(later)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EstimatedPosition:
-    """A queue_position at the moment of the snapshot."""
+    """Position and seconds until the end, as of the moment of the snapshot."""
 
     position: int
-    finish: float | None
+    finish_seconds: float | None
 
 
 @dataclass(slots=True, kw_only=True)
 class LaneSummary:
-    """A lane as a whole: how many are open, and in how many seconds all of them will be done."""
+    """One lane: its pending assessments, and the seconds until all of them have ended, None if unknown."""
 
     depth: int = 0
-    wait: float | None = None
-    tenants: dict[str, list[float]] = field(default_factory=dict)
-    """For each tenant when its assessments will be done; 0 where nothing is known."""
+    drain_seconds: float | None = None
+    finishes_by_tenant: dict[str, list[float]] = field(default_factory=dict)
+    """Seconds until each assessment of a tenant ends; 0 where unknown."""
 
 
 @dataclass(slots=True, kw_only=True)
 class PositionSnapshot:
     """The queue at one moment.
 
-    `age` tells how many seconds ago that was, `promised` how many places were promised to clients that are to come
-    back, and `idle` for how many seconds ready stages have been waiting in vain.
+    `age` returns the seconds since then. `reserved` counts the reservations of clients that were told to come back,
+    and `idle_seconds` is how long ready stages have waited while no worker claimed any.
     """
 
     age: Clock
-    places: dict[str, EstimatedPosition]
+    positions: dict[str, EstimatedPosition]
     lanes: dict[Priority, LaneSummary]
-    pace: Throughput | None
+    throughput: Throughput | None
     pools: Mapping[StageKind, SlotPool] | None
-    promised: int
-    idle: float
+    reserved: int
+    idle_seconds: float
 
-    def each(self, seconds: float | None = None) -> float | None:
-        """By how many seconds a recording of this length, else of the usual one, makes all behind it wait longer."""
-        return None if self.pace is None or self.pools is None else added_wait(self.pace, self.pools, seconds)
+    def seconds_per_assessment(self, audio_seconds: float | None = None) -> float | None:
+        """Seconds that a recording of this length, by default the mean, adds to the wait behind it; None if unknown."""
+        if self.throughput is None or self.pools is None:
+            return None
+        return added_wait(self.throughput, self.pools, audio_seconds)
 
-    def add(self, assessment: Assessment, tenant: str) -> None:
-        """Count one that has come since, as the last of its lane."""
-        if assessment.id in self.places:
+    def append(self, assessment: Assessment, tenant: str) -> None:
+        """Add an assessment that was submitted after the snapshot, as the last of its lane."""
+        if assessment.id in self.positions:
             return
-        line = self.lanes[assessment.priority]
-        place = self.last(assessment)
-        self.places[assessment.id] = place
-        line.depth += 1
-        line.tenants.setdefault(tenant, []).append(place.finish or 0.0)
-        if place.finish is not None:
-            line.wait = place.finish
+        lane = self.lanes[assessment.priority]
+        last = self.position_at_end(assessment)
+        self.positions[assessment.id] = last
+        lane.depth += 1
+        lane.finishes_by_tenant.setdefault(tenant, []).append(last.finish_seconds or 0.0)
+        if last.finish_seconds is not None:
+            lane.drain_seconds = last.finish_seconds
 
-    def last(self, assessment: Assessment) -> EstimatedPosition:
-        """The place of an assessment behind all others of its lane."""
-        line, each = self.lanes[assessment.priority], self.each(assessment.audio_seconds)
-        finish = None if line.wait is None or each is None else line.wait + each
-        return EstimatedPosition(position=line.depth, finish=finish)
+    def position_at_end(self, assessment: Assessment) -> EstimatedPosition:
+        """The position of an assessment behind all others of its lane."""
+        lane, added = self.lanes[assessment.priority], self.seconds_per_assessment(assessment.audio_seconds)
+        finish = None if lane.drain_seconds is None or added is None else lane.drain_seconds + added
+        return EstimatedPosition(position=lane.depth, finish_seconds=finish)
 
 
 class QueuePositions:
-    """The present snapshot of one process; made for many threads."""
+    """The latest snapshot of one process; thread-safe."""
 
     def __init__(self, database: Database, worker_timeout: timedelta, clock: Clock = monotonic) -> None:
         self._database = database
@@ -117,85 +119,90 @@ class QueuePositions:
         self._fresh_until = 0.0
 
     def position_of(self, assessment: Assessment) -> QueuePosition:
-        """How an assessment stands. Raises SQLAlchemyError when the queue has to be read and cannot be."""
+        """The position of an assessment. Raises SQLAlchemyError when a new snapshot is needed and cannot be read."""
         if assessment.state.final:
             return QueuePosition()
         snapshot = self.snapshot()
-        place = snapshot.places.get(assessment.id) or snapshot.last(assessment)
-        eta = None if place.finish is None else max(MIN_ETA_SECONDS, place.finish - snapshot.age())
-        position = place.position if assessment.state == State.QUEUED else 0
-        return QueuePosition(position=position, eta_seconds=None if eta is None else round(eta, 1))
+        estimate = snapshot.positions.get(assessment.id) or snapshot.position_at_end(assessment)
+        if estimate.finish_seconds is None:
+            eta = None
+        else:
+            eta = round(max(MIN_ETA_SECONDS, estimate.finish_seconds - snapshot.age()), 1)
+        return QueuePosition(position=estimate.position if assessment.state == State.QUEUED else 0, eta_seconds=eta)
 
     def add(self, assessment: Assessment, tenant: str) -> None:
-        """Count an assessment that this process has just accepted."""
+        """Add an assessment that this process has just accepted, so that the next one is placed behind it."""
         with self._lock:
             if self._snapshot is not None:
-                self._snapshot.add(assessment, tenant)
+                self._snapshot.append(assessment, tenant)
 
     def snapshot(self) -> PositionSnapshot:
-        """The queue as it was a moment ago. Raises SQLAlchemyError."""
+        """The latest snapshot, read anew when it is too old. Raises SQLAlchemyError."""
         current = self._snapshot
         if current is not None and self._clock() < self._fresh_until:
             return current
+        # One thread reads; the others go on with the old snapshot and wait only while there is none at all.
         if not self._lock.acquire(blocking=current is None):
             return current if current is not None else self.snapshot()
         try:
             if self._snapshot is None or self._clock() >= self._fresh_until:
-                spent = _stopwatch(self._clock)
-                self._snapshot = self._database.read(self._take)
-                self._fresh_until = self._clock() + max(SNAPSHOT_TTL_SECONDS, spent() / MAX_TIME_SHARE)
+                elapsed = _stopwatch(self._clock)
+                self._snapshot = self._database.read(self._read)
+                self._fresh_until = self._clock() + max(SNAPSHOT_TTL_SECONDS, elapsed() / MAX_TIME_SHARE)
             return self._snapshot
         finally:
             self._lock.release()
 
-    def _take(self, session: Session) -> PositionSnapshot:
+    def _read(self, session: Session) -> PositionSnapshot:
         moment, age = now(), _stopwatch(self._clock)
-        pace = measure_throughput(session)
+        throughput = measure_throughput(session)
         workers = live_workers(session, self._worker_timeout)
         served = {queue for worker in workers for queue in worker.queues}
-        promised = session.scalar(
+        reserved = session.scalar(
             select(func.count()).select_from(ReservationRow).where(ReservationRow.expires_at > moment)
         )
         return build_snapshot(
             _pending_assessments(session, moment),
-            pace,
+            throughput,
             slot_pools((worker.queues, worker.slots) for worker in workers),
             age=age,
-            promised=promised or 0,
-            idle=_idle_seconds(session, pace, served, moment),
+            reserved=reserved or 0,
+            idle_seconds=_idle_seconds(session, throughput, served, moment),
         )
 
 
 def build_snapshot(
-    waiting: list[PendingAssessment],
-    pace: Throughput | None,
+    pending: list[PendingAssessment],
+    throughput: Throughput | None,
     pools: Mapping[StageKind, SlotPool] | None,
     *,
     age: Clock,
-    promised: int,
-    idle: float,
+    reserved: int,
+    idle_seconds: float,
 ) -> PositionSnapshot:
-    """Work the queue through."""
-    ordered = claim_order(waiting)
-    known = pace is not None and pools is not None
-    ends = finish_times(ordered, pace, pools) if pace is not None and pools is not None else [None] * len(ordered)
-    lanes = {lane: LaneSummary(wait=0.0 if known else None) for lane in Priority}
-    places: dict[str, EstimatedPosition] = {}
-    for one, finish in zip(ordered, ends, strict=True):
-        lane = lanes[one.lane]
-        places[one.id] = EstimatedPosition(position=lane.depth, finish=finish)
+    """Simulate the queue; without a throughput or without workers, positions are known and finish times are not."""
+    ordered = claim_order(pending)
+    finishes: list[float] | list[None] = [None] * len(ordered)
+    lanes = {lane: LaneSummary() for lane in Priority}
+    if throughput is not None and pools is not None:
+        finishes = finish_times(ordered, throughput, pools)
+        lanes = {lane: LaneSummary(drain_seconds=0.0) for lane in Priority}
+    positions: dict[str, EstimatedPosition] = {}
+    for assessment, finish in zip(ordered, finishes, strict=True):
+        lane = lanes[assessment.lane]
+        positions[assessment.id] = EstimatedPosition(position=lane.depth, finish_seconds=finish)
         lane.depth += 1
-        lane.tenants.setdefault(one.tenant, []).append(finish or 0.0)
+        lane.finishes_by_tenant.setdefault(assessment.tenant, []).append(finish or 0.0)
         if finish is not None:
-            lane.wait = max(lane.wait or 0.0, finish)
+            lane.drain_seconds = max(lane.drain_seconds or 0.0, finish)
     return PositionSnapshot(
         age=age,
-        places=places,
+        positions=positions,
         lanes=lanes,
-        pace=pace,
+        throughput=throughput,
         pools=pools,
-        promised=promised,
-        idle=idle,
+        reserved=reserved,
+        idle_seconds=idle_seconds,
     )
 
 
@@ -226,16 +233,16 @@ def _pending_assessments(session: Session, moment: datetime) -> list[PendingAsse
             lane=Priority(row.priority),
             state=State(row.state),
             created_at=row.created_at,
-            seconds=0.0 if row.audio_key is None else row.audio_seconds,
-            left=1 - row.segments_done / row.segments_total if row.segments_total else 1.0,
-            spent=spent.get(row.id, 0.0),
+            audio_seconds=0.0 if row.audio_key is None else row.audio_seconds,
+            encode_left=1 - row.segments_done / row.segments_total if row.segments_total else 1.0,
+            seconds_spent=spent.get(row.id, 0.0),
         )
         for row in rows
     ]
 
 
 def _seconds_spent(session: Session, moment: datetime) -> dict[str, float]:
-    """Seconds that workers have been at each assessment's present stages."""
+    """Seconds that workers have spent so far on the stages in progress, by assessment."""
     spent: dict[str, float] = {}
     rows = session.execute(
         select(StageRow.assessment_id, StageRow.claimed_at).where(
@@ -249,10 +256,11 @@ def _seconds_spent(session: Session, moment: datetime) -> dict[str, float]:
     return spent
 
 
-def _idle_seconds(session: Session, pace: Throughput | None, served: set[str], moment: datetime) -> float:
-    """Seconds for which ready routine stages have waited in vain; 0 where none does.
+def _idle_seconds(session: Session, throughput: Throughput | None, served: set[str], moment: datetime) -> float:
+    """How long ready routine stages have waited without any progress, in seconds; 0 when there are none.
 
-    In vain: nobody serves their kind, or nobody is at work and none of any kind was done since.
+    Stages wait without progress when no live worker serves their queue, or when no stage is being worked on. In the
+    second case the wait counts from the last completed stage of any kind: workers may just be between two stages.
     """
     rows = session.execute(
         select(StageRow.kind, func.min(StageRow.created_at))
@@ -268,5 +276,5 @@ def _idle_seconds(session: Session, pace: Throughput | None, served: set[str], m
     since = [created_at for kind, created_at in oldest.items() if kind not in served]
     at_work = select(StageRow.id).where(StageRow.state == StageState.LEASED, StageRow.lease_until > moment)
     if oldest and session.scalar(at_work.limit(1)) is None:
-        since.append(max([min(oldest.values()), *([pace.latest] if pace else [])]))
+        since.append(max([min(oldest.values()), *([throughput.last_finished_at] if throughput else [])]))
     return max((max(0.0, (moment - begin).total_seconds()) for begin in since), default=0.0)

@@ -58,7 +58,7 @@ def _check(folder: Path, trust: Trust, settings: Settings, table: Table) -> None
     table.add_row("files", f"{len(bundle.manifest.files)}, each with the digest in the manifest, and no other")
     with Pipeline(bundle, runtime_of(settings)) as pipeline:
         deviation = pipeline.warm_up()
-        for name, graph in pipeline.trace.graphs.items():
+        for name, graph in pipeline.provenance.graphs.items():
             table.add_row(f"graph {name}", f"{graph.provider} on {graph.device}, {graph.precision}")
     for name, difference, tolerance in _differences(deviation):
         table.add_row(f"golden {name}", f"differ by {difference:.1e} of {tolerance:g} allowed")

@@ -29,7 +29,8 @@ from rich.text import Text
 from service.assessments.result import Result
 from service.cli.interruptions import DeferredSignals, SignalInterrupt
 from service.cli.rendering import render_result
-from service.settings import REPOSITORY, Settings
+from service.setting_groups import REPOSITORY
+from service.settings import Settings
 
 SERVE_COMMAND = (sys.executable, "-m", "service.cli.app", "serve")
 KEY_PATTERN = re.compile(r"hil_[A-Za-z0-9_-]{20,}")

@@ -18,7 +18,8 @@ from sqlalchemy.exc import OperationalError
 from service.auth.keys import ApiKeyRepository, load_peppers
 from service.embedded.supervisor import DataFolderLock, Program, Supervisor
 from service.errors.tree import ConfigurationRefused
-from service.settings import REPOSITORY, Settings
+from service.setting_groups import REPOSITORY
+from service.settings import Settings
 from service.storage.database import Database
 from service.storage.migration import migrate
 

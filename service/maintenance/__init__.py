@@ -1,1 +1,1 @@
-"""Periodic work: sweeps, retention, expiry, and reports about the queue."""
+"""Periodic maintenance: sweeps, retention, expiry, and the state of the queue for operators."""

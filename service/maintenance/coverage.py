@@ -1,4 +1,4 @@
-"""Whether everything that assessments need is served, by workers that fit each other."""
+"""Coverage: the queues that no live worker serves, or not with the model that assessments are prepared for."""
 
 from __future__ import annotations
 
@@ -12,18 +12,19 @@ from service.storage.database import now
 from service.worker_registry import LiveWorker, live_workers
 
 MODEL_BOUND = (StageKind.ENCODE, StageKind.SCORE)
+"""Stages that only workers with the model of the prepare stage can take."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnservedQueue:
-    """A queue that nobody serves; or, with a model, nobody who has the one that others prepare assessments for."""
+    """A queue without a live worker or, when `model` is given, without one that has this model."""
 
     queue: str
     model: str | None = None
 
 
 def unserved_queues(session: Session, worker_timeout: timedelta) -> list[UnservedQueue]:
-    """Queues without a living worker, then those without one that has a model that is prepared for.
+    """Queues without a live worker, then queues without one for a model that other workers prepare for.
 
     Workers are replaced one after the other, so a model counts once a worker has prepared for it for
     `worker_timeout`.

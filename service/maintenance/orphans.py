@@ -1,4 +1,4 @@
-"""Objects that no row knows: left by an API that was killed while it received a file, or while it deleted one."""
+"""Orphans: objects without a row, left by a process that was killed while it stored or deleted them."""
 
 from __future__ import annotations
 
@@ -15,15 +15,14 @@ MAX_ROWS = 500
 
 
 def remove_orphans(database: Database, objects: ObjectStore, age: timedelta) -> int:
-    """Delete what lies under the ids of no assessment and no upload, and half-written files.
+    """Delete objects whose assessment or upload has no row, and half-written files; returns how many ids and files.
 
-    Only where nothing was stored for `age`: a recording is in the store a moment before its assessment is in the
-    database. Returns how many ids and files that were.
+    Only where nothing was stored for `age`, because a recording is stored before its assessment is committed.
     """
     before = now() - age
     removed = 0
-    for place, table in (("assessments", AssessmentRow), ("uploads", UploadRow)):
-        for prefix in _without_row(database, objects.folders(place), table):
+    for folder, table in (("assessments", AssessmentRow), ("uploads", UploadRow)):
+        for prefix in _without_row(database, objects.folders(folder), table):
             if _is_older(objects.newest(prefix), before):
                 objects.delete(prefix)
                 removed += 1

@@ -1,4 +1,4 @@
-"""How long each class of data is kept, and its removal: at the end of an assessment and by a timed task."""
+"""Retention: how long each class of data is kept, and its deletion at the end of an assessment and by the sweeper."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from service.storage.tables import AssessmentRow, BatchRow
 
 MAX_ROWS = 100
 BACKUP_LOCK = 7_214_500_362
-"""PostgreSQL advisory lock that `deploy/backup.sh` holds while it copies the rows, and then what they name."""
+"""PostgreSQL advisory lock that `deploy/backup.sh` holds while it copies the rows and then the objects they name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retention:
-    """Time from the end of an assessment to the removal of its parts; None keeps until a client erases.
+    """Time from the end of an assessment to the deletion of each class; None keeps results until a client erases them.
 
-    What stages leave to each other is audio and words as well: it goes at the end, always.
+    Intermediate objects of the stages hold audio and words too, so they are always deleted at the end.
     """
 
     audio: timedelta
@@ -37,7 +37,7 @@ class Retention:
 
 
 def retention(settings: Settings) -> Retention:
-    """What the settings say."""
+    """The retention from the settings."""
     return Retention(
         audio=settings.audio_retention, transcripts=settings.transcript_retention, results=settings.result_retention
     )
@@ -51,10 +51,10 @@ def remove_material(
     *,
     erased: bool = False,
 ) -> None:
-    """Delete what ended assessments need no longer and is kept no longer, of all of them or of one.
+    """Delete the intermediate objects, audio and transcripts of ended assessments whose retention is over.
 
-    Not while a backup is taken, whose rows may still need it: the sweeper comes again. What a client has `erased` goes
-    all the same.
+    Of one assessment or of the oldest `MAX_ROWS`. Nothing is deleted while a backup runs, since rows that it has copied
+    may name the objects: the sweeper comes again. What a client has `erased` is deleted all the same.
     """
     moment = now()
     audio = and_(AssessmentRow.audio_key.is_not(None), AssessmentRow.finished_at <= moment - kept.audio)
@@ -79,7 +79,7 @@ def remove_material(
     for row in ended:
         if row.work_removed_at is None:
             objects.delete(work_prefix(row.id))
-        # What was uploaded beforehand does not lie under the assessment's own prefix.
+        # By key and not by prefix: a file that was uploaded beforehand lies under its upload.
         for due, key in ((row.audio_due, row.audio_key), (row.words_due, row.transcript_key)):
             if due and key is not None:
                 objects.remove(key)
@@ -93,7 +93,8 @@ def _ended(query: Select[*tuple[Any, ...]], session: Session) -> Sequence[Row[*t
 
 def _ended_before_any_backup(query: Select[*tuple[Any, ...]], session: Session) -> Sequence[Row[*tuple[Any, ...]]]:
     ended = _ended(query, session)
-    # Asked afterwards: who had ended before the lock was taken has ended in the backup too, and needs nothing there.
+    # The lock is checked after the query. If it is free then, a later backup copies these rows as ended ones, and the
+    # rows of ended assessments do not need the objects.
     return () if ended and _backup_is_taken(session) else ended
 
 
@@ -122,13 +123,14 @@ def _record_removal(session: Session, assessment_id: str, *, audio: bool, words:
 
 
 def erase_expired_assessments(database: Database, objects: ObjectStore, kept: Retention) -> int:
-    """Erase assessments whose results are kept no longer, with all their objects; returns how many."""
+    """Erase assessments whose results have expired, with all their objects; returns how many, at most `MAX_ROWS`."""
     if kept.results is None:
         return 0
     old = (AssessmentRow.state.in_(FINAL_STATES), AssessmentRow.finished_at < now() - kept.results)
     with database.reading() as session:
         rows = session.execute(select(AssessmentRow.id, AssessmentRow.batch_id).where(*old).limit(MAX_ROWS)).all()
     ids = [row.id for row in rows]
+    # Objects first: a crash in between leaves rows, which the next run finds again.
     for assessment_id in ids:
         objects.delete(assessment_prefix(assessment_id))
     if ids:
@@ -140,7 +142,7 @@ def erase_expired_assessments(database: Database, objects: ObjectStore, kept: Re
 
 
 def erase_expired_batches(database: Database, kept: Retention) -> None:
-    """Let batches go that ended longer ago than results are kept; the sweeper erases what is left of them."""
+    """Mark batches whose results have expired as erasing; the sweeper erases them in small steps."""
     if kept.results is None:
         return
     old = (BatchRow.state.in_(FINAL_BATCH_STATES), BatchRow.finished_at < now() - kept.results)

@@ -1,6 +1,6 @@
-"""What waits, what is worked on and by whom: numbers for operators, without ids and without tenants.
+"""A snapshot of the queue for operators: counts and ages, without ids and tenants.
 
-Each query goes through an index of states, so its cost follows what is unfinished and not what was ever sent.
+Each query uses an index on states, so its cost follows the unfinished work and not the history.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from service.webhooks.states import DeliveryState
 from service.worker_registry import LiveWorker, LoadedModel, live_workers, registered_models
 
 DELAYED = "delayed"
-"""Ready, but to be tried again only later."""
+"""State of what is ready and not due: it waits for its next attempt."""
 QUERY_TIMEOUT = timedelta(seconds=5)
 OPEN = tuple(state for state in State if state not in FINAL_STATES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StateCount:
-    """Things in one state, and for how many seconds the oldest of them has been in it."""
+    """How many rows are in a state, and for how many seconds the oldest has been in it."""
 
     state: str
     count: int
@@ -35,7 +35,7 @@ class StateCount:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageCount(StateCount):
-    """Stages of one kind and lane in one state."""
+    """Stages of one kind and lane in a state."""
 
     kind: StageKind
     priority: Priority
@@ -43,14 +43,14 @@ class StageCount(StateCount):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AssessmentCount(StateCount):
-    """Assessments of one lane in one state."""
+    """Assessments of one lane in a state."""
 
     priority: Priority
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueSnapshot:
-    """The whole of it at one moment."""
+    """The queue, the deliveries and the workers at one moment."""
 
     stages: tuple[StageCount, ...]
     deliveries: tuple[StateCount, ...]
@@ -59,11 +59,14 @@ class QueueSnapshot:
     models: tuple[LoadedModel, ...]
 
 
-def read_snapshot(database: Database, worker_timeout: timedelta, at_most: timedelta = QUERY_TIMEOUT) -> QueueSnapshot:
-    """Read it in one transaction. Raises SQLAlchemyError, on PostgreSQL also when a query takes longer than allowed."""
+def read_snapshot(
+    database: Database, worker_timeout: timedelta, query_timeout: timedelta = QUERY_TIMEOUT
+) -> QueueSnapshot:
+    """Read the snapshot in one transaction. Raises SQLAlchemyError, on PostgreSQL also for a slow query."""
     with database.reading() as session:
+        # A scrape must never pile up queries on a database that is busy already.
         if session.get_bind().dialect.name == "postgresql":
-            milliseconds = str(int(at_most.total_seconds() * 1000))
+            milliseconds = str(int(query_timeout.total_seconds() * 1000))
             session.execute(text("SELECT set_config('statement_timeout', :limit, true)"), {"limit": milliseconds})
         moment = now()
         return QueueSnapshot(
@@ -85,16 +88,14 @@ def _stages(session: Session, moment: datetime) -> tuple[StageCount, ...]:
         else_=StageRow.created_at,
     )
     rows = session.execute(
-        select(StageRow.kind, AssessmentRow.priority, state.label("stands"), func.count(), func.min(since))
+        select(StageRow.kind, AssessmentRow.priority, state.label("shown"), func.count(), func.min(since))
         .join(AssessmentRow, AssessmentRow.id == StageRow.assessment_id)
         .where(StageRow.state.in_((StageState.READY, StageState.LEASED)))
-        .group_by(StageRow.kind, AssessmentRow.priority, "stands")
+        .group_by(StageRow.kind, AssessmentRow.priority, "shown")
     )
     return tuple(
-        StageCount(
-            kind=StageKind(kind), priority=Priority(lane), state=stands, count=count, oldest=_age(oldest, moment)
-        )
-        for kind, lane, stands, count, oldest in rows
+        StageCount(kind=StageKind(kind), priority=Priority(lane), state=shown, count=count, oldest=_age(oldest, moment))
+        for kind, lane, shown, count, oldest in rows
     )
 
 
@@ -106,11 +107,11 @@ def _deliveries(session: Session, moment: datetime) -> tuple[StateCount, ...]:
         (DeliveryRow.not_before > DeliveryRow.created_at, DeliveryRow.not_before), else_=DeliveryRow.created_at
     )
     rows = session.execute(
-        select(state.label("stands"), func.count(), func.min(since))
+        select(state.label("shown"), func.count(), func.min(since))
         .where(DeliveryRow.state.in_((DeliveryState.PENDING, DeliveryState.LEASED)))
-        .group_by("stands")
+        .group_by("shown")
     )
-    return tuple(StateCount(state=stands, count=count, oldest=_age(oldest, moment)) for stands, count, oldest in rows)
+    return tuple(StateCount(state=shown, count=count, oldest=_age(oldest, moment)) for shown, count, oldest in rows)
 
 
 def _unfinished(session: Session) -> tuple[AssessmentCount, ...]:

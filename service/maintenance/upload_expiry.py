@@ -1,4 +1,4 @@
-"""Uploads end: those nobody used by their age, the others with what used them."""
+"""Expiry of uploads: unused ones by age, used ones after the assessment or batch that used them."""
 
 from __future__ import annotations
 
@@ -15,10 +15,9 @@ MAX_ROWS = 100
 
 
 def expire_uploads(database: Database, objects: ObjectStore, age: timedelta) -> int:
-    """Delete uploads to which nothing came for `age`, but for those still needed; returns how many.
+    """Delete uploads that were not written to for `age` and are not in use; returns how many.
 
-    One is needed while it is being written, and while an assessment or batch that took it has not ended and given
-    its material up. The row goes first: without it nobody can take the upload any more.
+    An upload is in use while a request writes to it, and while the assessment or batch that took it keeps its material.
     """
     moment = now()
     aged = (
@@ -26,6 +25,7 @@ def expire_uploads(database: Database, objects: ObjectStore, age: timedelta) -> 
         is_free(UploadRow, moment),
         ~_in_use(),
     )
+    # The row goes first: without it no request can take the upload. Objects left by a crash become orphans.
     with database.writing() as session:
         some = select(UploadRow.id).where(*aged).limit(MAX_ROWS).with_for_update(skip_locked=True)
         expired = list(session.scalars(some))
@@ -36,7 +36,7 @@ def expire_uploads(database: Database, objects: ObjectStore, age: timedelta) -> 
 
 
 def _in_use() -> ColumnElement[bool]:
-    """By the assessment or batch in `used_by`, or by an assessment of that batch."""
+    """Used by the assessment or batch in `used_by`, or by an assessment of that batch."""
     assessment = exists().where(
         or_(AssessmentRow.id == UploadRow.used_by, AssessmentRow.batch_id == UploadRow.used_by),
         AssessmentRow.material_removed_at.is_(None),

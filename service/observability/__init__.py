@@ -1,1 +1,1 @@
-"""What a process tells of itself: logs, metrics, traces; never anything of a recording."""
+"""Logs, metrics and traces. They hold nothing of a recording."""

@@ -1,4 +1,4 @@
-"""Where the metrics of a process are read: a port of its own, apart from the API's, so that no client reaches it."""
+"""The metrics server of a process. It has a port of its own, so that clients of the API cannot reach it."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ REQUEST_TIMEOUT_SECONDS = 10.0
 
 
 class MetricsServer:
-    """What this process has counted, and what its collectors look up; served once it is started with a port."""
+    """The counted metrics and collectors of this process, served once it is started with a port."""
 
     def __init__(self, host: str, port: int | None) -> None:
         self._host = host
         self._port = port
         self._server: _Server | None = None
-        disable_created_metrics()  # type: ignore[no-untyped-call] # a series each, which nobody asks for
+        disable_created_metrics()  # type: ignore[no-untyped-call] # one more series for each counter, which nothing uses
         BUILD.labels(version=service_version()).set(1)
         self._registry = CollectorRegistry()
         self._registry.register(_Counted())
@@ -43,7 +43,7 @@ class MetricsServer:
 
     @contextmanager
     def collecting(self, collector: Collector) -> Iterator[None]:
-        """While the block runs ask this one as well, in the thread of whoever asks."""
+        """Include this collector while the block runs; it runs in the thread of each scrape."""
         self._registry.register(collector)
         try:
             yield
@@ -52,11 +52,11 @@ class MetricsServer:
 
     @property
     def port(self) -> int | None:
-        """The port that is listened on; None where metrics are not served."""
+        """The port that the server listens on; None when metrics are not served."""
         return None if self._server is None else self._server.server_port
 
     def start(self) -> None:
-        """Listen, if there is a port. Raises ConfigurationRefused when it is taken."""
+        """Start to listen, if there is a port. Raises ConfigurationRefused when it is taken."""
         if self._port is None:
             return
         try:
@@ -72,21 +72,21 @@ class MetricsServer:
         log.info("metrics served", port=self.port)
 
     def stop(self) -> None:
-        """Listen no longer."""
+        """Stop listening."""
         if self._server is not None:
             self._server.shutdown()
             self._server.server_close()
             self._server = None
 
     def text(self, accept: str = "") -> tuple[bytes, str]:
-        """All metrics of this moment in the form that `accept` asks for, and its media type."""
+        """The present metrics in the format that the Accept header asks for, and its media type."""
         encode, media_type = choose_encoder(accept)
         return encode(self._registry), media_type
 
 
 @contextmanager
 def metrics_server(settings: Settings) -> Iterator[MetricsServer]:
-    """Serve this process's metrics while the block runs, if the settings say where. Raises ConfigurationRefused."""
+    """Serve the metrics of this process while the block runs, if a port is set. Raises ConfigurationRefused."""
     exposition = MetricsServer(settings.metrics_host, settings.metrics_port)
     exposition.start()
     try:
@@ -96,7 +96,7 @@ def metrics_server(settings: Settings) -> Iterator[MetricsServer]:
 
 
 class _Counted(Collector):
-    """The counted metrics, as one collector among others."""
+    """The counted metrics, as a collector."""
 
     def collect(self) -> object:  # type: ignore[override]
         return REGISTRY.collect()
@@ -111,12 +111,12 @@ class _Server(ThreadingHTTPServer):
         super().__init__((host, port), _Handler)
 
     def server_bind(self) -> None:
-        """Without looking up the host's name, which may take long where no name server answers."""
+        """Bind without the reverse lookup of HTTPServer, which hangs where no name server answers."""
         socketserver.TCPServer.server_bind(self)
         self.server_name, self.server_port = self.server_address[0], self.server_address[1]  # type: ignore[assignment]
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Whoever asked has gone."""
+        """Ignore clients that disconnect."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -130,7 +130,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         try:
             content, media_type = self.server.exposition.text(self.headers.get("Accept", ""))
-        except Exception as error:  # one collector's fault must not end the thread with a traceback
+        except Exception as error:  # a traceback would go to stderr with the message of the error
             log.error("metrics could not be read", **failure_fields(error))
             self.send_error(500)
             return
@@ -141,4 +141,4 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
     def log_message(self, *_: object) -> None:
-        """A line for each scrape would tell nothing."""
+        """Scrapes are not logged."""

@@ -1,4 +1,4 @@
-"""One structured log stream for every process: JSON lines, correlated by request id and trace, without patient data."""
+"""Structured logs of every process: JSON lines with request id and trace ids, without patient data."""
 
 from __future__ import annotations
 
@@ -15,8 +15,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent.parent
 
 
 def configure_logging(process: str) -> None:
-    """Send structlog's and the standard library's records to stderr as JSON lines, naming the process."""
-
+    """Write the records of structlog and the standard library to stderr as JSON lines with the name of the process."""
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         _process_name(process),
@@ -41,7 +40,7 @@ def configure_logging(process: str) -> None:
     logging.captureWarnings(capture=True)
     for noisy in ("celery", "kombu", "alembic", "uvicorn", "httpx"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
-    # It writes a line for each failure to send; `span_export` says it once a minute.
+    # It logs every failed export; `span_export` logs one a minute.
     logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
@@ -52,7 +51,7 @@ def configure_logging(process: str) -> None:
 
 
 def failure_fields(error: BaseException) -> dict[str, object]:
-    """Where an exception came from, without its message: that may hold what a client sent."""
+    """Type and stack of an exception without its message, which may hold client data."""
     frames = traceback.extract_tb(error.__traceback__)
     return {
         "error_type": type(error).__name__,
@@ -61,7 +60,7 @@ def failure_fields(error: BaseException) -> dict[str, object]:
 
 
 def _process_name(process: str) -> structlog.typing.Processor:
-    """Puts the process into every record; no context variable, for threads begin without those."""
+    """Add the process name to every record. A context variable would be missing in new threads."""
 
     def name(
         _logger: structlog.typing.WrappedLogger, _method: str, event: structlog.typing.EventDict
@@ -75,7 +74,7 @@ def _process_name(process: str) -> structlog.typing.Processor:
 def _trace_ids(
     _logger: structlog.typing.WrappedLogger, _method: str, event: structlog.typing.EventDict
 ) -> structlog.typing.EventDict:
-    """Ids of the present trace and span, where there is one."""
+    """Add the ids of the current trace and span, if there is one."""
     event.update(current_ids())
     return event
 
@@ -90,7 +89,7 @@ def _short(filename: str) -> str:
 def _without_exception_text(
     _logger: structlog.typing.WrappedLogger, _method: str, event: structlog.typing.EventDict
 ) -> structlog.typing.EventDict:
-    """A library's traceback keeps its frames and loses its message."""
+    """Replace the traceback of a library's record by its frames: the message may hold client data."""
     record = event.get("_record")
     if isinstance(record, logging.LogRecord) and record.exc_info and record.exc_info[1] is not None:
         event.update(failure_fields(record.exc_info[1]))

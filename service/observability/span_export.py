@@ -1,4 +1,4 @@
-"""Sending spans away. Loaded only where there is somewhere to send them to; never in the way of the service's work."""
+"""Export of spans over OTLP. Imported only when a receiver is configured; a failing one never delays the service."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from service.observability.version import service_version
 
 log = structlog.stdlib.get_logger(__name__)
 EXPORT_TIMEOUT_SECONDS = 3.0
-"""Most that one batch of spans may take, attempts again included."""
+"""Bound of the export of one batch of spans, retries included."""
 SHUTDOWN_TIMEOUT_SECONDS = 2.0
-"""Most that the end of a process waits for its last spans."""
+"""How long the end of a process waits for its last spans."""
 EXPORT_INTERVAL_SECONDS = 2.0
 WARNING_INTERVAL_SECONDS = 60.0
 
 
 def open_provider(url: str, share: float, process: str) -> TracerProvider:
-    """Traces a share of what begins here, and of what began elsewhere that which is traced there."""
+    """A provider that samples a share of new traces, and follows the decision of the caller for others."""
     resource = Resource.create({"service.name": f"hilbert-{process}", "service.version": service_version()})
     provider = TracerProvider(sampler=ParentBased(TraceIdRatioBased(share)), resource=resource, shutdown_on_exit=False)
     exporter = CountingExporter(OTLPSpanExporter(endpoint=url, timeout=EXPORT_TIMEOUT_SECONDS))
@@ -35,24 +35,24 @@ def open_provider(url: str, share: float, process: str) -> TracerProvider:
 
 
 def close_provider(provider: TracerProvider) -> None:
-    """Send what is left, for a moment; a receiver that does not answer holds nobody up."""
+    """Export the remaining spans, for at most `SHUTDOWN_TIMEOUT_SECONDS`."""
     closing = threading.Thread(target=provider.shutdown, name="last spans", daemon=True)
     closing.start()
     closing.join(SHUTDOWN_TIMEOUT_SECONDS)
 
 
 class CountingExporter(SpanExporter):
-    """Counts what was sent and what was lost, and says at most once a minute that something was."""
+    """Counts exported and lost spans, and logs losses at most once a minute."""
 
     def __init__(self, exporter: SpanExporter) -> None:
         self._exporter = exporter
         self._silent_until = 0.0
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        """Send a batch; a failure is a value, never an exception."""
+        """Export a batch; a failure is returned and never raised."""
         try:
             result = self._exporter.export(spans)
-        except Exception:  # whatever it is, traces are not worth more than a line
+        except Exception:  # no failure of tracing may reach the code that is traced
             result = SpanExportResult.FAILURE
         sent = result is SpanExportResult.SUCCESS
         SPANS.labels(outcome="sent" if sent else "lost").inc(len(spans))
@@ -62,9 +62,9 @@ class CountingExporter(SpanExporter):
         return result
 
     def shutdown(self) -> None:
-        """Send nothing more."""
+        """Stop exporting."""
         self._exporter.shutdown()
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
-        """Nothing is held back here."""
+        """Nothing is buffered here."""
         return self._exporter.force_flush(timeout_millis)

@@ -1,7 +1,7 @@
-"""Traces: the way of one recording through API, queue and workers, span by span, sent to an OTLP receiver.
+"""Traces of a recording through API, queue and workers, exported to an OTLP receiver.
 
-Without a receiver nothing is traced, and of OpenTelemetry this service loads only its small API. A span holds ids,
-words and numbers of the service; of an error its type and never its message; nothing that a client wrote.
+Without a receiver nothing is traced, and only the small OpenTelemetry API is imported. Span attributes hold ids, words
+and numbers of the service, and the type of an error without its message: nothing that a client wrote.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Attributes = Mapping[str, str | int | float | bool]
 
 
 class _Process:
-    """The tracer of this process; the library's global one would also be used by frameworks, which record more."""
+    """The tracer of this process. Not OpenTelemetry's global one: frameworks would use it and record client data."""
 
     tracer: Tracer = NoOpTracer()
     on = False
@@ -36,7 +36,7 @@ class _Process:
 
 @contextmanager
 def tracing(settings: Settings, process: str) -> Iterator[None]:
-    """Trace while the block runs, if there is somewhere to send traces to; what is left is sent at its end."""
+    """Trace while the block runs, if a receiver is configured; the remaining spans are exported at the end."""
     if settings.traces_url is None:
         yield
         return
@@ -70,7 +70,7 @@ def span(
     links: tuple[Link, ...] = (),
     attributes: Attributes | None = None,
 ) -> Iterator[Span]:
-    """Trace the block, below `parent` or else below the present span; an error that leaves it is noted by its type."""
+    """Trace the block as a child of `parent` or the current span; marks the span with the type of an error."""
     if not _Process.on:
         yield INVALID_SPAN
         return
@@ -92,7 +92,7 @@ def span(
 
 @contextmanager
 def leaf_span(name: str) -> Iterator[None]:
-    """Trace the block below the present span, which stays the parent of whatever the block brings about."""
+    """Trace the block without making its span the current one: what the block causes follows from the outer span."""
     present = _Process.tracer.start_span(name)
     try:
         yield
@@ -104,31 +104,31 @@ def leaf_span(name: str) -> Iterator[None]:
 
 
 def record_wait(name: str, parent: Context, begin: datetime, end: datetime) -> None:
-    """A span for something that is over already."""
+    """Record a wait that is over as a span."""
     if _Process.on and begin < end:
         waited = _Process.tracer.start_span(name, context=parent, start_time=_nanoseconds(begin))
         waited.end(end_time=_nanoseconds(end))
 
 
 def mark_failed(present: Span, error_type: str) -> None:
-    """Note that the span's work came to nothing, and why, in a word."""
+    """Mark the span as failed with the type of its error."""
     present.set_attribute("error.type", error_type)
     present.set_status(Status(StatusCode.ERROR))
 
 
 def context_from(traceparent: str | None) -> Context:
-    """The context that a W3C `traceparent` names; an empty one, which begins a trace, for none and for nonsense."""
+    """The context of a W3C `traceparent`; an empty one, which begins a trace, for None or a malformed value."""
     return PROPAGATOR.extract({} if traceparent is None else {HEADER: traceparent}, context=Context())
 
 
 def links_to(traceparent: str | None) -> tuple[Link, ...]:
-    """A link to the span that a `traceparent` names, if that one was recorded."""
+    """Links to the span of a `traceparent`: one if the span was sampled, else none."""
     named = trace.get_current_span(context_from(traceparent)).get_span_context()
     return (Link(named),) if named.is_valid and named.trace_flags.sampled else ()
 
 
 def current_traceparent() -> str | None:
-    """The present span as a W3C `traceparent`; None where nothing is traced."""
+    """The current span as a W3C `traceparent`; None when nothing is traced."""
     if not _Process.on:
         return None
     carrier: dict[str, str] = {}
@@ -137,7 +137,7 @@ def current_traceparent() -> str | None:
 
 
 def current_ids() -> dict[str, str]:
-    """Ids of the present trace and span, for a log line; empty where nothing is traced."""
+    """Ids of the current trace and span for a log line; empty when nothing is traced."""
     present = trace.get_current_span().get_span_context()
     if not _Process.on or not present.is_valid:
         return {}

@@ -1,4 +1,4 @@
-"""Which version of the service this is."""
+"""The version of the service."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 
 def service_version() -> str:
-    """The version of this installation; 0.0.0 where the source alone is there."""
+    """The installed version; 0.0.0 when the package is not installed."""
     try:
         return version("hilbert-service")
     except PackageNotFoundError:

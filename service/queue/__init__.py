@@ -1,1 +1,1 @@
-"""The queue: ordering, publishing, redelivery, replacement of lost models."""
+"""The queue of stages: order, publishing, redelivery, and restarts after a model was replaced."""

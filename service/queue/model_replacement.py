@@ -1,7 +1,7 @@
-"""Assessments whose model has gone: no living worker has it, so they begin again with one that is there.
+"""Restart of assessments whose model was replaced, so that no live worker can finish them.
 
-What the model before has left is of no use to another one, whose encoders may differ. So the recording, which lies in
-the store until the assessment ends, is prepared anew.
+Segments and features of one model are of no use to another one, whose encoders may differ. So the recording, which
+stays in the object store until the assessment ends, is prepared again.
 """
 
 from __future__ import annotations
@@ -23,25 +23,26 @@ MAX_ROWS = 100
 STARTED = (State.ENCODING, State.SCORING)
 MATERIAL_REMOVED = Failure(
     code="model_replaced",
-    detail="The model that the assessment had begun with was replaced, and its recording is no longer there.",
+    detail="The model that began the assessment was replaced, and the recording is no longer stored.",
     advice="Send the recording again.",
     retryable=True,
 )
 
 
 def restart_without_model(database: Database, worker_timeout: timedelta) -> int:
-    """Let what no living worker can go on with begin again; returns how many assessments that were.
+    """Restart assessments that no live worker can finish; returns how many they were.
 
     Waits until the model was not seen for `worker_timeout` and another worker can prepare: a worker that merely
     restarts keeps its assessments, and so does a service without workers.
     """
+    # Found in one read transaction, restarted one by one: each restart locks its assessment and checks again.
     with database.reading() as session:
         workers = live_workers(session, worker_timeout)
-        found = _without_model(session, workers, worker_timeout) if _can_prepare(workers) else []
-    for assessment_id in found:
+        stuck = _without_model(session, workers, worker_timeout) if _can_prepare(workers) else []
+    for assessment_id in stuck:
         with database.writing() as session:
             _restart(session, assessment_id, {worker.model for worker in live_workers(session, worker_timeout)})
-    return len(found)
+    return len(stuck)
 
 
 def _can_prepare(workers: list[LiveWorker]) -> bool:
@@ -70,4 +71,4 @@ def _restart(session: Session, assessment_id: str, loaded: set[str | None]) -> N
         return
     model = row.model_digest
     if restart(session, row, MATERIAL_REMOVED):
-        log.warning("an assessment begins again: no worker has its model any more", assessment=row.id, model=model)
+        log.warning("assessment restarted: no worker has its model", assessment=row.id, model=model)

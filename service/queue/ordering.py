@@ -1,10 +1,10 @@
-"""Who comes next: routine before batch, tenants in turn, and what has begun before what has not.
+"""The order of stages: routine before batch, started assessments first, tenants in turn, then by age.
 
-An assessment that has begun belongs to the model it has begun with, and only workers that have loaded it count for it.
+A started assessment is bound to the model that prepared it, and only workers with this model can take its stages.
 
-Two moments decide. Publishing picks what workers are told of, a bounded window for each lane; so a full batch lane
-never keeps a routine stage from being told. Claiming picks among what was told: a message wakes a worker, and the
-worker takes the best stage of its queues, whichever stage the message named.
+The order applies at two moments. Publishing chooses the stages that workers get messages for: a bounded window of each
+lane, so that a full batch lane never delays a routine stage. Claiming chooses among the published stages: a message
+only wakes a worker, which then claims the best stage of its queues, whichever stage the message named.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ LATEST_FIRST = (StageKind.SCORE, StageKind.ENCODE, StageKind.PREPARE)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageLane:
-    """Stages that the same workers can take; `slots` is how many at once, `model` what these have loaded.
+    """Stages that the same workers can take: of one kind, priority and model, or of every model when it is None.
 
-    Without a model a lane holds the stages of all models.
+    `slots` is how many of them these workers run at once.
     """
 
     kind: StageKind
@@ -38,29 +38,30 @@ class StageLane:
 
 
 def stage_lanes(workers: Sequence[LiveWorker]) -> list[StageLane]:
-    """The lanes of these workers: one for each model where models matter, and one where nobody lives."""
-    found = []
+    """The lanes of these workers: one for each of their models, and one of every model for a queue without workers."""
+    lanes: list[StageLane] = []
     for kind in StageKind:
         slots: dict[str | None, int] = {}
         for worker in workers:
             if kind in worker.queues:
+                # Any model can prepare: an assessment is bound to one only by its prepare stage.
                 model = None if kind == StageKind.PREPARE else worker.model
                 slots[model] = slots.get(model, 0) + worker.slots
-        found += [
+        lanes += [
             StageLane(kind=kind, priority=priority, model=model, slots=number)
             for priority in Priority
             for model, number in (slots or {None: 0}).items()
         ]
-    return found
+    return lanes
 
 
 def model_matches(model: str | None) -> ColumnElement[bool]:
-    """Assessments that have not begun, or have begun with this model."""
+    """The assessment is not bound to a model yet, or to this one."""
     return or_(AssessmentRow.model_digest.is_(None), AssessmentRow.model_digest == model)
 
 
 def fetch_publishable(session: Session, lane: StageLane, moment: datetime, *, limit: int) -> list[str]:
-    """Stages of one lane that workers were not told of: one of each tenant in turn, a tenant's oldest first."""
+    """Ids of the next stages to publish, round robin over tenants and each tenant's oldest first."""
     age = (AssessmentRow.created_at, AssessmentRow.id, StageRow.index)
     turns = (
         select(StageRow.id, func.row_number().over(partition_by=AssessmentRow.tenant, order_by=age).label("turn"), *age)
@@ -73,7 +74,7 @@ def fetch_publishable(session: Session, lane: StageLane, moment: datetime, *, li
 
 
 def has_publishable(session: Session, lane: StageLane, moment: datetime) -> bool:
-    """Whether a lane holds a stage that workers could be told of."""
+    """Whether the lane has a stage to publish; much cheaper than the ordered query, and the usual answer is no."""
     query = (
         select(StageRow.id)
         .join(AssessmentRow, AssessmentRow.id == StageRow.assessment_id)
@@ -83,7 +84,7 @@ def has_publishable(session: Session, lane: StageLane, moment: datetime) -> bool
 
 
 def count_published(session: Session, lane: StageLane) -> int:
-    """How many stages of a lane workers were told of and have not taken."""
+    """Stages of the lane that are published and not claimed."""
     query = (
         select(func.count())
         .select_from(StageRow)
@@ -102,9 +103,10 @@ def fetch_claimable(
     model: str | None = None,
     after: str | None = None,
 ) -> list[str]:
-    """The best of the stages that workers were told of, for a worker that serves these kinds with this model.
+    """Ids of the best stages that a worker of these kinds and this model can claim.
 
-    `after` names an assessment of which the worker has just done a stage: it knows of the next ones by itself.
+    Only published stages count, so that claiming respects the windows. `after` names an assessment of which the worker
+    has just completed a stage: its next stages count as well, without a message.
     """
     served = list(kinds)
     known = or_(*(and_(*_published(kind)) for kind in served))
@@ -116,6 +118,7 @@ def fetch_claimable(
         .join(AssessmentRow, AssessmentRow.id == StageRow.assessment_id)
         .where(known, is_due(StageRow, moment), model_matches(model))
         .order_by(
+            # The latest kind first: finishing an assessment frees its stored material and answers a client.
             case((AssessmentRow.priority == Priority.ROUTINE, 0), else_=1),
             case({str(kind): place for place, kind in enumerate(LATEST_FIRST)}, value=StageRow.kind),
             StageRow.enqueued_at,

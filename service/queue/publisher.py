@@ -1,6 +1,6 @@
-"""From ready rows to rung bells, a bounded window of each lane at a time.
+"""Publishing of ready stages as task messages, within a bounded window of each lane.
 
-Without the bound, publishing again what is merely waiting multiplies messages faster than workers drain them.
+Without the bound, messages would be published again for stages that merely wait, faster than workers drain them.
 """
 
 from __future__ import annotations
@@ -24,26 +24,28 @@ log = structlog.stdlib.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublishWindow:
-    """How far ahead of the workers stages are published."""
+    """How many stages are published ahead of the workers; `worker_timeout` decides which workers are live."""
 
     stages_per_slot: int
     worker_timeout: timedelta
 
 
 def publish_stages(database: Database, publisher: TaskPublisher, window: PublishWindow) -> int:
-    """Publish what fits into the window of each lane of each queue; returns how many stages were published."""
+    """Fill the window of each lane; returns how many stages were published."""
     with database.reading() as session:
         workers = live_workers(session, window.worker_timeout)
     return sum(_publish_lane(database, publisher, window, lane) for lane in stage_lanes(workers))
 
 
 def _publish_lane(database: Database, publisher: TaskPublisher, window: PublishWindow, lane: StageLane) -> int:
-    with database.reading() as session:  # choosing takes long in a long queue, and nobody should wait for it
+    # Chosen in a read transaction, because that takes long in a long queue, and on SQLite writers would wait for it.
+    with database.reading() as session:
         moment = now()
         room = _room(session, window, lane) if has_publishable(session, lane, moment) else 0
         chosen = fetch_publishable(session, lane, moment, limit=room) if room else []
     if not chosen:
         return 0
+    # Marked before the messages are sent, and only by the one process whose UPDATE still finds them unpublished.
     with database.writing() as session:
         free = session.scalars(
             update(StageRow)
@@ -56,7 +58,7 @@ def _publish_lane(database: Database, publisher: TaskPublisher, window: PublishW
 
 
 def _room(session: Session, window: PublishWindow, lane: StageLane) -> int:
-    """How many more may be published; none before half of the window is free, for each look at the queue costs."""
+    """Room in the window; 0 until half of it is free, so that the queue is not read for every single stage."""
     ahead = max(1, lane.slots) * window.stages_per_slot
     room = ahead - count_published(session, lane)
     return room if 2 * room >= ahead else 0
@@ -68,6 +70,7 @@ def _send(database: Database, publisher: TaskPublisher, kind: StageKind, ids: li
             publisher.publish(kind, stage_id)
         except BrokerUnreachable:
             log.warning("queue unreachable", queue=str(kind), unpublished=len(ids) - position)
+            # Unmarked again, so that the next run publishes them once the broker answers.
             with database.writing() as session:
                 session.execute(update(StageRow).where(StageRow.id.in_(ids[position:])).values(enqueued_at=None))
             return position

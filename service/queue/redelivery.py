@@ -1,4 +1,4 @@
-"""Telling workers again of stages that nobody took up: messages are lost with their broker, stages are not."""
+"""Redelivery of stages that no worker claimed: a broker may lose messages, the database keeps the stages."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ from service.worker_registry import live_workers
 
 
 def requeue_unclaimed(session: Session, republish_after: timedelta, worker_timeout: timedelta) -> None:
-    """Let the pump publish again what nobody took up.
+    """Mark published stages that no worker claimed as unpublished, so that the publisher sends them again.
 
-    After `republish_after` whatever the workers do; much earlier while workers have nothing to do, and then only as
-    many as these could take up, so that publishing again never grows faster than work is done.
+    All of them after `republish_after`; and while workers are idle, after `LOST_MESSAGE_AFTER`, but only as many as the
+    idle slots can take. So redelivery never publishes faster than work is done.
     """
-    forgotten = update(StageRow).values(enqueued_at=None).returning(StageRow.id)
-    unheard = len(session.scalars(forgotten.where(*_published_before(republish_after))).all())
+    requeue = update(StageRow).values(enqueued_at=None).returning(StageRow.id)
+    requeued = len(session.scalars(requeue.where(*_published_before(republish_after))).all())
     for kind in StageKind:
         for model, idle in idle_slots(session, kind, worker_timeout).items():
             if idle:
                 lost = _oldest_published(session, kind, model, idle)
-                told = session.scalars(forgotten.where(StageRow.id.in_(lost), StageRow.state == StageState.READY))
-                unheard += len(told.all())
-    after_commit(session, partial(REPUBLISHED.inc, unheard))
+                again = session.scalars(requeue.where(StageRow.id.in_(lost), StageRow.state == StageState.READY))
+                requeued += len(again.all())
+    after_commit(session, partial(REPUBLISHED.inc, requeued))
 
 
 def _oldest_published(session: Session, kind: StageKind, model: str | None, limit: int) -> list[str]:
-    """What was published longest ago of that which workers with this model could take up."""
+    """Unclaimed stages that workers with this model can take, the longest published first."""
     query = (
         select(StageRow.id)
         .join(AssessmentRow, AssessmentRow.id == StageRow.assessment_id)
@@ -51,7 +51,7 @@ def _published_before(age: timedelta) -> tuple[ColumnElement[bool], ...]:
 
 
 def idle_slots(session: Session, queue: str, worker_timeout: timedelta) -> dict[str | None, int]:
-    """How many stages more the living workers of a queue could work on at this moment, by their model's digest."""
+    """Free slots of the live workers of a queue, by the digest of their model."""
     held = select(StageRow.owner, func.count()).where(StageRow.state == StageState.LEASED).group_by(StageRow.owner)
     busy = {row[0]: row[1] for row in session.execute(held)}
     idle: dict[str | None, int] = {}

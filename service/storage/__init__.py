@@ -1,1 +1,1 @@
-"""Rows and objects."""
+"""Storage: database rows, leases on them, and the object store."""

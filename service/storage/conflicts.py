@@ -1,4 +1,4 @@
-"""INSERT with ON CONFLICT for what several processes may write at once; SQLAlchemy has one for each dialect."""
+"""INSERT with ON CONFLICT, for rows that several processes may insert at once; SQLAlchemy has one for each dialect."""
 
 from __future__ import annotations
 

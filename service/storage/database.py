@@ -1,4 +1,4 @@
-"""Opening the database: SQLite embedded, PostgreSQL in production, one code path above this module."""
+"""The database: SQLite embedded, PostgreSQL in production, with one code path above this module."""
 
 from __future__ import annotations
 
@@ -20,22 +20,23 @@ READING = "hilbert_reading"
 COMMITTED = "hilbert_committed"
 WAL_RETRY_INTERVAL_SECONDS = 0.02
 FINAL_STATUSES = {"committed": True, "aborted": False}
+"""Statuses of `pg_xact_status` after which a transaction does not change any more, and whether it was committed."""
 BUSY_TIMEOUT_MS = 30_000
 MIN_POOL_TIMEOUT = timedelta(seconds=10)
 RETRY_INTERVAL_SECONDS = 0.2
 IDLE_IN_TRANSACTION_TIMEOUT = timedelta(minutes=1)
-"""In a transaction, between two statements. Whose host has died falls silent with locks that nobody else gets."""
+"""PostgreSQL ends a transaction that is idle for this long: its host may have died, and its locks block all others."""
 NO_RETRY = timedelta(0)
 Value = TypeVar("Value")
 
 
 def now() -> datetime:
-    """The present moment. Hosts that share a database need synchronised clocks, well within a lease."""
+    """The present moment in UTC. Hosts that share a database need clocks that agree to well within a lease."""
     return datetime.now(UTC)
 
 
 class Database:
-    """Hands out sessions; one per process, made after any fork.
+    """Hands out sessions; one per process, created after any fork.
 
     `retry_timeout` is how long to wait for a server that accepts no connections, such as one that restarts. No work has
     been done at that point, so waiting is always safe. When a connection breaks in the middle of a transaction, only
@@ -55,7 +56,7 @@ class Database:
 
     @contextmanager
     def writing(self) -> Iterator[Session]:
-        """One transaction, committed at the end; on SQLite it takes the write lock at once."""
+        """A transaction, committed at the end of the block; on SQLite it takes the write lock at the start."""
         with Session(self._engine, expire_on_commit=False) as session:
             with session.begin():
                 yield session
@@ -63,12 +64,12 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
-        """One transaction that only reads; on SQLite it never waits for a writer."""
+        """A transaction that only reads; on SQLite it never waits for a writer."""
         with Session(self._reading, expire_on_commit=False) as session, session.begin():
             yield session
 
     def read(self, work: Callable[[Session], Value]) -> Value:
-        """What `work` finds in a transaction that only reads; it looks again if the connection breaks under it."""
+        """The value of `work` in a transaction that only reads; runs it once more if the connection breaks."""
         try:
             with self.reading() as session:
                 return work(session)
@@ -79,16 +80,17 @@ class Database:
             return work(session)
 
     def write(self, work: Callable[[Session], Value]) -> Value:
-        """Run `work` in one transaction, and again in a second one if the connection breaks and nothing was committed.
+        """Run `work` in one transaction, and once more if the connection breaks and nothing was committed.
 
-        A connection that breaks during the commit does not tell: the database is asked then, and what `work` returned
-        the first time holds if it was. So `work` returns values and no rows. Raises SQLAlchemy's error if that stays
-        unknown or the second transaction breaks too.
+        A connection that breaks during the commit leaves open whether it happened, so the database is asked for the
+        status of the transaction. If it was committed, the first value of `work` holds: `work` returns values and no
+        rows. Raises SQLAlchemy's error when the status stays unknown or the second transaction breaks too.
         """
         number = None
         try:
             with self.writing() as session:
                 value = work(session)
+                # Flushed before the id is asked for: a transaction gets its id with its first write.
                 session.flush()
                 number = _transaction_id(session)
             return value
@@ -102,7 +104,7 @@ class Database:
             return work(session)
 
     def _was_committed(self, number: str, broken: DBAPIError) -> bool:
-        """Whether the transaction was committed; one that has not ended yet is waited for. Raises what broke."""
+        """Whether the transaction was committed; waits while it is in progress. Raises the error that broke it."""
 
         def final_status() -> bool:
             status = self.read(partial(_transaction_status, number))
@@ -124,9 +126,9 @@ class Database:
 
 
 def after_commit(session: Session, act: Callable[[], None]) -> None:
-    """Let this happen after the session's transaction, and only if it was committed: counting, for one thing.
+    """Call `act` after the session's transaction, and only if it was committed: metrics are counted this way.
 
-    `act` holds values and no rows, which are void where a commit got no answer.
+    `act` must hold values and no rows: rows are void when the commit got no answer.
     """
     session.info.setdefault(COMMITTED, []).append(act)
 
@@ -137,7 +139,7 @@ def _run_after_commit(session: Session) -> None:
 
 
 def _transaction_id(session: Session) -> str | None:
-    """PostgreSQL's number of a transaction that has written something. A SQLite file is reached without a network."""
+    """PostgreSQL's id of a transaction that has written; None without a write, and on SQLite, which has no network."""
     if session.get_bind().dialect.name != "postgresql":
         return None
     number: str | None = session.scalar(text("select cast(pg_current_xact_id_if_assigned() as text)"))
@@ -145,7 +147,7 @@ def _transaction_id(session: Session) -> str | None:
 
 
 def _transaction_status(number: str, session: Session) -> str | None:
-    """PostgreSQL's word for what became of a transaction; None for one so long ago that it no longer knows."""
+    """PostgreSQL's status of a transaction; None when it is too old to be known."""
     status: str | None = session.scalar(text("select pg_xact_status(cast(:number as xid8))"), {"number": number})
     return status
 
@@ -157,7 +159,7 @@ def _open_server(url: str, retry_timeout: timedelta) -> Engine:
         hide_parameters=True,
         pool_size=10,
         pool_timeout=max(retry_timeout, MIN_POOL_TIMEOUT).total_seconds(),
-        # Text is text whatever the server's own encoding: one made without a locale answers in bytes otherwise.
+        # A cluster that was created without a locale has the encoding SQL_ASCII and would return bytes for text.
         connect_args={"connect_timeout": 5, "client_encoding": "utf8"},
     )
 
@@ -186,7 +188,7 @@ def _open_sqlite(url: str) -> Engine:
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _record: object) -> None:
-        connection.isolation_level = None  # the driver opens no transactions: `begin` below does
+        connection.isolation_level = None  # the driver must not open transactions: `begin` below does
         connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
         _switch_to_wal(connection)
         for pragma in ("synchronous=NORMAL", "foreign_keys=ON"):
@@ -194,7 +196,7 @@ def _open_sqlite(url: str) -> Engine:
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        # A transaction that reads first and writes later cannot wait for the lock: SQLite fails it at once.
+        # SQLite fails a transaction that reads first and then waits for the write lock, so writers take it at once.
         reading = connection.get_execution_options().get(READING, False)
         connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
 

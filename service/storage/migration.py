@@ -1,4 +1,4 @@
-"""Bringing a database to the present schema; safe to run from several processes at once."""
+"""Schema migration with Alembic; safe to run from several processes at once."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ from service.storage.retry import RetryTerms, retry
 
 log = structlog.stdlib.get_logger(__name__)
 LOCK = 7_214_500_361
-"""PostgreSQL advisory lock that one migrating process holds."""
+"""PostgreSQL advisory lock of the process that migrates."""
 LOCK_TIMEOUT = "2s"
-"""A statement that waits for a table makes all later ones wait behind it; so it gives way soon and comes again."""
+"""A statement that waits for a table lock blocks all later statements on it, so it gives up soon and is retried."""
 LOCK_NOT_AVAILABLE = "55P03"
 RETRY_INTERVAL_SECONDS = 1.0
 LOCK_RETRY_TIMEOUT = timedelta(minutes=2)
 
 
 def migrate(database: Database, retry_timeout: timedelta = LOCK_RETRY_TIMEOUT) -> None:
-    """Run every migration that the database has not seen, all of them or none; one that is ahead is left as it is.
+    """Run all pending migrations in one transaction; a database of a newer release is left as it is.
 
-    Raises SQLAlchemy's OperationalError when others hold what has to be changed for longer than `retry_timeout`.
+    Raises SQLAlchemy's OperationalError when other transactions hold the tables for longer than `retry_timeout`.
     """
     terms = RetryTerms(timeout=retry_timeout, interval=RETRY_INTERVAL_SECONDS)
     retry(partial(_migrate, database), terms, _is_lock_timeout, _log_lock_timeout)
 
 
 def is_behind(database: Database) -> bool:
-    """Whether the database lacks a migration that this code knows."""
+    """Whether the database lacks a migration that this release has."""
     with database.engine.connect() as connection:
         return _is_behind(connection)
 
@@ -60,7 +60,7 @@ def _migrate(database: Database) -> None:
 
 
 def _is_behind(connection: Connection) -> bool:
-    """One that knows a migration that this code does not know is ahead: newer code was here, and expanded it."""
+    """Whether migrations are pending. A revision unknown to this release is of a newer one, which only expands."""
     scripts = ScriptDirectory.from_config(alembic_config(connection))
     revision = MigrationContext.configure(connection).get_current_revision()
     known = {script.revision for script in scripts.walk_revisions()}

@@ -1,6 +1,6 @@
-"""The object store: audio, transcripts, features and results, by key under their assessment's prefix.
+"""The object store: audio, transcripts, features and results, by key below the prefix of their assessment.
 
-Objects are written as they are; encrypting them at rest is the store's duty (an encrypted disk or bucket).
+Objects are written as they are. Encryption at rest is up to the store: an encrypted disk or bucket.
 """
 
 from __future__ import annotations
@@ -23,18 +23,16 @@ from service.settings import Settings
 from service.storage.s3 import S3Access, open_bucket
 
 PART_SIZE = 5 * 1024 * 1024
-"""What is written at once; S3 takes no smaller part of an upload than this."""
+"""Bytes of a part in a streamed upload; S3 accepts no smaller parts but for the last."""
 READ_SIZE = 8 * 1024 * 1024
 MISSING_KEY = "there-is-nothing-here"
+"""A key that never exists: `not found` is the cheapest answer of a store that works."""
 UNFINISHED_FILE = re.compile(r".*#\d+")
-"""What a local store names a file that is still being written; its own listings leave such files out."""
+"""Name of a file that a local store is still writing; the store's own listings leave such files out."""
 
 
 class ObjectStore:
-    """One client for a local folder and for S3; a put is whole or not at all.
-
-    Whatever is asked of it may raise StorageUnavailable.
-    """
+    """One client for a local folder and for S3. Every write is atomic. Every method may raise StorageUnavailable."""
 
     def __init__(self, url: str, access: S3Access | None = None) -> None:
         self._store = _open(url, access or S3Access())
@@ -42,23 +40,23 @@ class ObjectStore:
         self._folder = Path(unquote(urlsplit(url).path)) if url.startswith("file:") else None
 
     async def put_stream(self, key: str, chunks: AsyncIterator[bytes]) -> None:
-        """Store what the iterator yields; when it raises, nothing is stored and the error goes on."""
+        """Store the chunks of an iterator; an error of the iterator passes through, and then nothing is stored."""
         with _write_errors():
             await obstore.put_async(self._store, key, chunks, chunk_size=PART_SIZE, max_concurrency=2)
 
     def put(self, prefix: str, content: bytes) -> str:
-        """Store bytes under a key made of the prefix and their sha256; returns the key."""
+        """Store bytes under the prefix and their sha256; returns the key. Storing the same bytes again is harmless."""
         key = f"{prefix}/{hashlib.sha256(content).hexdigest()}"
         self.write(key, content)
         return key
 
     def write(self, key: str, content: bytes) -> None:
-        """Store bytes under a key of the caller's choice, whole or not at all; what stood there is replaced."""
+        """Store bytes under a key; replaces the object that is there."""
         with _write_errors():
             obstore.put(self._store, key, content)
 
     def get(self, key: str) -> bytes:
-        """The whole object, or all parts of a key that ends in `/`. Raises FileNotFoundError."""
+        """The object, or all parts of a key that ends in `/`. Raises FileNotFoundError."""
         return b"".join(self.stream(key))
 
     def get_to_file(self, key: str, path: Path) -> None:
@@ -68,26 +66,26 @@ class ObjectStore:
                 file.write(chunk)
 
     def stream(self, key: str) -> Iterator[bytes]:
-        """The content, a few megabytes at a time. Raises FileNotFoundError, also where a key has no parts."""
+        """The content in pieces of `READ_SIZE` bytes. Raises FileNotFoundError, also for a key without parts."""
         for part in self._objects_of(key):
             yield from self._ranges(part)
 
     def _ranges(self, key: str) -> Iterator[bytes]:
-        """An object in pieces; asked for one by one, for the store's own stream takes twenty times as long locally."""
+        """An object in pieces, by range requests: on a local folder the store's own stream is twenty times slower."""
         with _store_errors():
             size = obstore.head(self._store, key)["size"]
             for start in range(0, size, READ_SIZE):
                 yield bytes(obstore.get_range(self._store, key, start=start, length=min(READ_SIZE, size - start)))
 
     def head(self, key: str, length: int) -> bytes:
-        """The first bytes, as many parts as they take. Raises FileNotFoundError."""
-        found = b""
+        """The first `length` bytes, or fewer if there are not so many. Raises FileNotFoundError."""
+        content = b""
         with _store_errors():
             for part in self._objects_of(key):
-                found += bytes(obstore.get_range(self._store, part, start=0, length=length - len(found)))
-                if len(found) >= length:
+                content += bytes(obstore.get_range(self._store, part, start=0, length=length - len(content)))
+                if len(content) >= length:
                     break
-        return found
+        return content
 
     def list(self, prefix: str) -> list[str]:
         """Keys under a prefix, sorted."""
@@ -105,15 +103,15 @@ class ObjectStore:
             obstore.head(self._probe, MISSING_KEY)
 
     def newest(self, prefix: str) -> datetime | None:
-        """When something was last stored under a prefix; None where nothing is."""
+        """The latest modification under a prefix; None when it is empty."""
         with _store_errors():
             times = [meta["last_modified"] for page in obstore.list(self._store, prefix) for meta in page]
         return max(times, default=None)
 
     def delete_unfinished(self, before: datetime) -> int:
-        """Delete what killed processes were writing into a local folder; on S3 a rule of the bucket does it.
+        """Delete files of a local folder that killed processes left half-written; returns how many.
 
-        Returns how many files that were.
+        On S3 a lifecycle rule of the bucket deletes unfinished uploads.
         """
         deleted = 0
         for path in () if self._folder is None else self._folder.rglob("*#*"):
@@ -138,12 +136,12 @@ class ObjectStore:
         return parts
 
     def delete(self, prefix: str) -> None:
-        """Delete every object under a prefix; none there is fine."""
+        """Delete every object under a prefix; it may be empty."""
         for key in self.list(prefix):
             self._delete(key)
 
     def remove(self, key: str) -> None:
-        """Delete an object, or all parts of a key that ends in `/`; none there is fine."""
+        """Delete an object, or all parts of a key that ends in `/`; it may be missing."""
         if key.endswith("/"):
             self.delete(key)
         else:
@@ -156,23 +154,23 @@ class ObjectStore:
 
 @contextmanager
 def _store_errors() -> Iterator[None]:
-    """What a store raises that does not answer or is full, as StorageUnavailable."""
+    """Turn the errors of a store that does not answer or is full into StorageUnavailable."""
     try:
         yield
     except NotFoundError:
         raise
     except BaseError as error:
-        raise StorageUnavailable("The object store does not take or give anything right now.") from error
+        raise StorageUnavailable("The object store is unavailable or full.") from error
 
 
 @contextmanager
 def _write_errors() -> Iterator[None]:
-    """The same while something is written: nothing can be missing then but the place itself, such as a bucket."""
+    """The same for writes, where `not found` can only mean that the bucket or folder itself is missing."""
     try:
         with _store_errors():
             yield
     except FileNotFoundError as error:  # obstore raises it as well
-        raise StorageUnavailable("The object store is not where it was said to be.") from error
+        raise StorageUnavailable("The configured bucket or folder of the object store does not exist.") from error
 
 
 def _open(url: str, access: S3Access, *, retry: bool = True) -> Store:
@@ -193,41 +191,41 @@ def open_objects(settings: Settings) -> ObjectStore:
 
 
 def assessment_prefix(assessment_id: str) -> str:
-    """All objects of an assessment."""
+    """Prefix of all objects of an assessment."""
     return f"assessments/{assessment_id}"
 
 
 def material_prefix(assessment_id: str) -> str:
-    """What the client sent; removed when the assessment ends."""
+    """Prefix of the audio and transcript; deleted when their retention is over."""
     return f"{assessment_prefix(assessment_id)}/material"
 
 
 def work_prefix(assessment_id: str) -> str:
-    """What stages leave to each other; removed when the assessment ends."""
+    """Prefix of the intermediate objects of the stages; deleted when the assessment ends."""
     return f"{assessment_prefix(assessment_id)}/work"
 
 
 def upload_key(upload_id: str) -> str:
-    """A file that a client uploads in parts; removed with the material of the assessment that uses it."""
+    """Key of a file that was uploaded in parts; deleted with the material of the assessment that uses it."""
     return f"uploads/{upload_id}/"
 
 
 def part_key(upload_id: str, offset: int, fence: int) -> str:
-    """One part of it, by its place in the file and the fence of the request that wrote it."""
+    """Key of one part, by its offset in the file and the fence of the request that wrote it."""
     return f"{upload_key(upload_id)}{offset:016d}-{fence:08d}"
 
 
 def contiguous_parts(key: str, sizes: dict[str, int]) -> list[str]:
-    """The parts that make up a file, of all objects under its key and their sizes in bytes.
+    """The parts that make up a file, from all objects under its key and their sizes in bytes.
 
-    Where one part ends the next begins, and of those that begin there the one with the highest fence counts: a
-    request that was cut off, or taken for dead, may have left others, but none at a place that was stored before
+    Each part begins where the one before ends. Of several parts at one offset, the one with the highest fence counts:
+    a request that was cut off or lost its lease may have left others, but never at an offset that was complete before
     it began.
     """
     latest: dict[int, str] = {}
-    for path in sorted(sizes):
-        place, _, _ = path.removeprefix(key).partition("-")
-        latest[int(place)] = path
+    for path in sorted(sizes):  # by offset, then fence: both are written with leading zeros
+        offset_digits, _, _ = path.removeprefix(key).partition("-")
+        latest[int(offset_digits)] = path
     parts = []
     offset = 0
     while (part := latest.get(offset)) is not None and sizes[part] > 0:
@@ -237,10 +235,10 @@ def contiguous_parts(key: str, sizes: dict[str, int]) -> list[str]:
 
 
 def batch_prefix(batch_id: str) -> str:
-    """The files of a batch; kept until it is erased."""
+    """Prefix of the files of a batch; kept until it is erased."""
     return f"batches/{batch_id}/"
 
 
 def result_prefix(assessment_id: str) -> str:
-    """The result; kept until the assessment is erased."""
+    """Prefix of the result; kept until the assessment is erased."""
     return f"{assessment_prefix(assessment_id)}/result"

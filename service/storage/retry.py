@@ -74,4 +74,4 @@ def retry_while_unavailable(action: Callable[[], Value], timeout: timedelta) -> 
 
 
 def _log_retry(error: Exception) -> None:
-    log.warning("holding on", **failure_fields(error))
+    log.warning("storage unavailable: retrying", **failure_fields(error))

@@ -1,4 +1,4 @@
-"""Opening a bucket: where it is, whose keys open it, and how long it is waited for."""
+"""Access to an S3 bucket: location, keys, timeouts and retries."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 CONNECT_TIMEOUT = timedelta(seconds=5)
 MAX_RETRIES = 4
 RETRY_TIMEOUT = timedelta(seconds=15)
-"""After this no request is tried again: a client is told that the store is away, a stage is put off."""
+"""No request is retried after this: a client gets 503, and a stage is postponed."""
 PROBE_TIMEOUT = timedelta(seconds=2)
-"""Most that is waited for a bucket of which one only wants to know whether it answers."""
+"""Timeout of a health check, which is not retried."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class S3Access:
-    """What leads into a bucket. What is None is found as AWS's own tools find it."""
+    """Endpoint, region and keys of a bucket; for what is None, the defaults of AWS's own tools apply."""
 
     endpoint: str | None = None
     region: str | None = None
@@ -32,7 +32,7 @@ class S3Access:
 
 
 def open_bucket(url: str, access: S3Access, *, retry: bool = True) -> Store:
-    """The bucket of `s3://bucket/prefix`; nothing is asked of it yet."""
+    """The bucket of `s3://bucket/prefix`; sends no request yet."""
     keys = {"access_key_id": access.key_id, "secret_access_key": access.secret_key}
     config = {name: key.get_secret_value() for name, key in keys.items() if key is not None}
     if access.region is not None:

@@ -1,4 +1,4 @@
-"""The tables. Words, not numbers, in every state column, so that a row can be read by eye."""
+"""The database tables. State columns hold words, so that a row can be read by eye."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Instant(TypeDecorator[datetime]):
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Refuse moments without a zone; store the others in UTC."""
+        """Convert to UTC. Raises ValueError for a moment without a time zone."""
         if value is None:
             return None
         if value.tzinfo is None:
@@ -35,14 +35,14 @@ class Instant(TypeDecorator[datetime]):
         return moment.replace(tzinfo=None) if dialect.name == "sqlite" else moment
 
     def process_result_value(self, value: datetime | None, _dialect: Dialect) -> datetime | None:
-        """Give the zone back; a server answers in its own."""
+        """Restore UTC: SQLite returns no time zone, and a server returns its own."""
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
 class Table(DeclarativeBase):
-    """Base of the tables; constraints have names, so that migrations can speak of them."""
+    """Base of the tables; constraints are named, so that migrations can refer to them."""
 
     type_annotation_map = {datetime: Instant, list[str]: JSON, dict[str, str]: JSON}  # noqa: RUF012
 
@@ -57,8 +57,8 @@ Table.metadata.naming_convention = {
 class AssessmentRow(Table):
     """One recording to be scored. The final states (succeeded, abstained, failed, cancelled) never change.
 
-    `version` rises with every change that a client can see; `audio_seconds` is a guess from the size until the
-    recording has been decoded. `model_digest` is the model that it has begun with: no other may go on with it.
+    `version` rises with every change that a client can see. `audio_seconds` is estimated from the file size until the
+    recording is decoded. `model_digest` is the model of the prepare stage: only the same model may run later stages.
     """
 
     __tablename__ = "assessment"
@@ -100,7 +100,7 @@ class AssessmentRow(Table):
 
 
 class StageRow(Table):
-    """One piece of work; the row is the queue and the outbox. `fence` rises with every claim.
+    """One unit of work; the row is both queue and outbox. `fence` rises with every claim.
 
     `traceparent` (W3C Trace Context) names the span that the stage follows from.
     """
@@ -163,7 +163,7 @@ class ModelRow(Table):
 
 
 class WorkerRow(Table):
-    """A worker's sign of life; `forward_at` is its model's last real forward pass, `slots` what it does at once."""
+    """A worker and its last heartbeat; `forward_at` is its model's last forward pass, `slots` its parallel stages."""
 
     __tablename__ = "worker"
 
@@ -177,7 +177,7 @@ class WorkerRow(Table):
 
 
 class LeadershipRow(Table):
-    """Who does a job that one process at a time should do."""
+    """The process that leads in a role that one process at a time may have."""
 
     __tablename__ = "leadership"
 
@@ -211,7 +211,7 @@ class UploadRow(Table):
 
 
 class IdempotencyRow(Table):
-    """A client's key for one POST: in flight until `status` is set, then the answer to repeat.
+    """The idempotency key of a POST: in flight until `status` is set, then the answer to repeat.
 
     `owner` is the request at work; after `lease_until` it counts as dead and its key is free.
     """
@@ -232,9 +232,9 @@ class IdempotencyRow(Table):
 
 
 class ReservationRow(Table):
-    """A place promised to a client that was told to come back, so that it is let in when it does.
+    """Capacity reserved for a refused client, which is admitted when it comes back after `due_at`.
 
-    `identity` is a digest; a client that sends many requests under one key may hold many places.
+    `identity` is a digest; a client that sends many requests under one API key may hold many reservations.
     """
 
     __tablename__ = "reservation"
@@ -250,7 +250,7 @@ class ReservationRow(Table):
 class BatchRow(Table):
     """Many assessments submitted together; its lines are the assessments that name it.
 
-    `updated_at` rises with whatever changes its files; those of an ended batch are missing until they are written.
+    `updated_at` rises with every change of its files. The files of an ended batch are missing until they are written.
     """
 
     __tablename__ = "batch"
@@ -269,7 +269,7 @@ class BatchRow(Table):
 
 
 class WebhookRow(Table):
-    """Where a tenant wants to hear of its assessments; `previous_secret` also signs until `previous_until`.
+    """A URL that receives a tenant's events; `previous_secret` also signs until `previous_until`.
 
     `failing_since` is the first failure after the last success.
     """
@@ -292,7 +292,7 @@ class WebhookRow(Table):
 
 
 class MessageRow(Table):
-    """Something that happened, told to every webhook of the tenant that listens for it; ids and state only.
+    """An event, delivered to every webhook of the tenant that listens for it; it holds only ids and a state.
 
     `traceparent` (W3C Trace Context) names the span in which it happened.
     """
@@ -310,7 +310,7 @@ class MessageRow(Table):
 
 
 class DeliveryRow(Table):
-    """One message for one webhook; the row is queue and outbox, as a stage's is."""
+    """One message for one webhook; the row is both queue and outbox, like that of a stage."""
 
     __tablename__ = "delivery"
     __table_args__ = (
@@ -334,7 +334,7 @@ class DeliveryRow(Table):
 
 
 class DeliveryAttemptRow(Table):
-    """What became of one attempt at a delivery: the log that a tenant can read."""
+    """The outcome of one attempt at a delivery: the log that a tenant can read."""
 
     __tablename__ = "delivery_attempt"
     __table_args__ = (Index("ix_delivery_attempt_delivery", "delivery_id", "attempt"),)

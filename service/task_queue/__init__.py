@@ -1,1 +1,1 @@
-"""The publisher: Celery tells workers which stage to look at; the database alone knows the truth."""
+"""Task messages over Celery: they wake workers, and the database remains the source of truth."""

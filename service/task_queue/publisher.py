@@ -1,4 +1,4 @@
-"""Ringing workers: one message holds one stage id, and may be lost, doubled or late without harm."""
+"""Publishing of task messages. A message holds one id, and may be lost, doubled or late without harm."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CONNECT_SECONDS = 2.0
 DEFAULT_VISIBILITY_TIMEOUT = timedelta(hours=1)
 
 LOST_MESSAGE_AFTER = timedelta(seconds=5)
-"""An idle worker takes a message at once. A message older than this, while a worker is idle, is treated as lost."""
+"""An idle worker takes a message at once. So a message this old counts as lost while a worker is idle."""
 
 REDIS_OPTIONS: dict[str, object] = {
     "unacked_restore_interval": 10,
@@ -33,17 +33,18 @@ REDIS_OPTIONS: dict[str, object] = {
     "max_retries": 1,
     "global_keyprefix": "hilbert:",
 }
-"""Without `socket_timeout` a worker never leaves a half-open connection."""
+"""Without `socket_timeout` a worker would wait forever on a half-open connection."""
 
 CELERY_SETTINGS: dict[str, object] = {
-    "result_backend": None,
+    "result_backend": None,  # results are rows and objects
     "task_ignore_result": True,
     "task_serializer": "json",
     "accept_content": ["json"],
+    # A message is acknowledged after its stage, so that it survives the worker; the fence makes a second run harmless.
     "task_acks_late": True,
     "task_reject_on_worker_lost": True,
     "task_retry_on_worker_lost": True,
-    "worker_prefetch_multiplier": 1,
+    "worker_prefetch_multiplier": 1,  # a prefetched message would wait behind a stage while other workers are idle
     "worker_cancel_long_running_tasks_on_connection_loss": False,
     "worker_hijack_root_logger": False,
     "worker_redirect_stdouts": False,
@@ -64,16 +65,16 @@ CELERY_SETTINGS: dict[str, object] = {
 
 
 class BrokerUnreachable(Exception):
-    """The broker does not answer; the database still knows every stage."""
+    """The broker does not answer. Nothing is lost: the database holds every stage, and the sweeper publishes again."""
 
 
 def task_name(queue: str) -> str:
-    """Name of the Celery task that serves a queue."""
+    """Name of the Celery task of a queue."""
     return f"hilbert.{queue}"
 
 
 def open_celery(broker: str, visibility_timeout: timedelta = DEFAULT_VISIBILITY_TIMEOUT) -> Celery:
-    """A Celery application on this broker URL; no task is registered on it yet.
+    """A Celery application for this broker URL, without tasks.
 
     Redis redelivers a message that was not acknowledged within `visibility_timeout`. That is harmless: its stage is
     leased.
@@ -98,13 +99,13 @@ def transport_options(broker: str, visibility_timeout: timedelta = DEFAULT_VISIB
 
 
 class TaskPublisher:
-    """The sending side."""
+    """Publishes task messages; thread-safe."""
 
     def __init__(self, app: Celery) -> None:
         self._app = app
 
     def publish(self, queue: str, stage_id: str) -> None:
-        """Tell one worker of the queue to look at a stage. Raises QueueUnreachable."""
+        """Send a message that wakes one worker of the queue. Raises BrokerUnreachable."""
         try:
             self._app.send_task(task_name(queue), args=[stage_id], queue=queue)
         except (OperationalError, OSError, AttributeError) as error:
@@ -112,7 +113,7 @@ class TaskPublisher:
             raise BrokerUnreachable from error
 
     def check(self) -> None:
-        """Raise QueueUnreachable unless the broker answers."""
+        """Raise BrokerUnreachable unless the broker answers."""
         try:
             with self._app.connection_for_write(connect_timeout=CONNECT_SECONDS) as connection:
                 connection.ensure_connection(max_retries=1, interval_start=0, timeout=CONNECT_SECONDS)

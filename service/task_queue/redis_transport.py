@@ -1,8 +1,8 @@
-"""Kombu's Redis transport, with one mend: an acknowledgement that fails frees its place all the same.
+"""Kombu's Redis transport with one fix: a failed acknowledgement frees its prefetch slot all the same.
 
-Kombu counts a message as being worked on until its acknowledgement has reached Redis. When Redis answers too late
-that never happens, and a worker which takes one message at a time takes none any more. Redis gives such a
-message out again later, which is harmless: its stage is done.
+Kombu counts a message as unacknowledged until its acknowledgement has reached Redis. When Redis answers too late this
+never happens, and a worker that prefetches one message receives no more. Redis redelivers such a message after the
+visibility timeout, which is harmless: its stage is done.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from kombu.transport import TRANSPORT_ALIASES, redis, virtual
 
 
 class RedisQoS(redis.QoS):  # type: ignore[misc]
-    """Which messages are being worked on."""
+    """Tracks the unacknowledged messages of a channel."""
 
     def ack(self, delivery_tag: str) -> None:
-        """Acknowledge; raises what the connection raises, with the place free again."""
+        """Acknowledge a message; frees its slot even when the connection raises."""
         try:
             super().ack(delivery_tag)
         except Exception:
@@ -23,18 +23,18 @@ class RedisQoS(redis.QoS):  # type: ignore[misc]
 
 
 class RedisChannel(redis.Channel):  # type: ignore[misc]
-    """A channel that counts in this way."""
+    """A channel with this tracking; kombu looks `QoS` up as an attribute."""
 
     QoS = RedisQoS
 
 
 class RedisTransport(redis.Transport):  # type: ignore[misc]
-    """Stands in for kombu's own under the schemes `redis` and `rediss`."""
+    """Replaces kombu's transport for `redis` and `rediss`; kombu looks `Channel` up as an attribute."""
 
     Channel = RedisChannel
 
 
 def register_redis_transport() -> None:
-    """Teach kombu the mend."""
+    """Register the transport with kombu, which imports the class by this name."""
     for scheme in ("redis", "rediss"):
         TRANSPORT_ALIASES[scheme] = f"{__name__}:RedisTransport"

@@ -1,1 +1,1 @@
-"""Stages are claimed, computed and completed here; and the processes that do it are kept alive."""
+"""Worker processes: they claim, compute and complete stages, and deliver webhooks."""

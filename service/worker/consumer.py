@@ -10,9 +10,12 @@ from celery.worker import state
 
 from service.task_queue.publisher import STAGE_QUEUES, task_name
 
+MAX_RUN_SECONDS = 30.0
+"""How long a worker runs stages for one message; meanwhile the broker gets no acknowledgement and a stop waits."""
+
 
 def register_tasks(app: Celery, run: Callable[[str], None], queues: tuple[str, ...] = STAGE_QUEUES) -> None:
-    """Serve the task of each of these queues with `run(id)`."""
+    """Register a Celery task for each of these queues that calls `run(id)`."""
 
     def serve(stage_id: str) -> None:
         run(stage_id)
@@ -21,21 +24,19 @@ def register_tasks(app: Celery, run: Callable[[str], None], queues: tuple[str, .
         app.task(serve, name=task_name(queue), max_retries=3, default_retry_delay=5)
 
 
-MAX_RUN_SECONDS = 30.0
-
-
 def run_stages(run: Callable[[str, str | None], str | None], stage_id: str, *, stopping: Callable[[], bool]) -> None:
-    """Serve a message: run a stage, then the next best one without waiting for its message, for a while.
+    """Handle a message: run a stage, and then the next best ones without waiting for their messages.
 
-    Soon enough the consumer has to be heard again: the broker hears of what was done, a stop is noticed.
+    `run` takes a stage id and the assessment just worked on, and returns the assessment that it worked on, or None when
+    there was nothing to claim. Ends after `MAX_RUN_SECONDS`, between two stages.
     """
-    turn_ends = monotonic() + MAX_RUN_SECONDS
+    deadline = monotonic() + MAX_RUN_SECONDS
     worked_on = run(stage_id, None)
-    while worked_on is not None and not stopping() and monotonic() < turn_ends:
+    while worked_on is not None and not stopping() and monotonic() < deadline:
         worked_on = run(stage_id, worked_on)
 
 
 def stop_requested() -> bool:
-    """Whether a signal has asked this worker to end; the flags hold exit statuses, and 0 is one."""
+    """Whether a signal has told this worker to stop. Celery's flags hold exit statuses, so 0 counts as set."""
     flags = (state.should_stop, state.should_terminate)
     return any(flag is not None and flag is not False for flag in flags)

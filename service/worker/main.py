@@ -1,4 +1,4 @@
-"""Starting a worker process from a command line, whatever model it works with."""
+"""Start of a worker process from the command line, for any model that fits the protocol."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from service.worker.webhooks.process import run_webhook_worker
 def start_worker(
     settings: Settings, queues: str, parent_pid: int | None, open_model: Callable[[Settings], AssessmentModel]
 ) -> int:
-    """Run a worker for comma-separated queues; returns an exit status that tells when restarting is useless."""
+    """Run a worker for comma-separated queues; returns its exit status, EX_CONFIG when a restart would not help."""
     if parent_pid is not None:
         exit_with_parent(parent_pid)
     configure_logging("worker")
@@ -37,14 +37,14 @@ def start_worker(
 
 
 def known_queues(names: str) -> tuple[str, ...]:
-    """The queues that a comma-separated list names. Raises ConfigurationRefused."""
+    """The queues of a comma-separated list. Raises ConfigurationRefused."""
     queues = tuple(dict.fromkeys(name.strip() for name in names.split(",") if name.strip()))
     unknown = [name for name in queues if name not in QUEUES]
     if unknown or not queues:
         raise ConfigurationRefused(f"Unknown queues; choose from {', '.join(QUEUES)}.")
     if DELIVER in queues and len(queues) > 1:
         raise ConfigurationRefused(
-            f"The queue `{DELIVER}` is served by a worker of its own, which needs no model: start one with "
-            f"`--queues {DELIVER}`, and another one for the rest."
+            f"The queue `{DELIVER}` needs a worker of its own, without a model: start one with "
+            f"`--queues {DELIVER}`, and another one for the other queues."
         )
     return queues

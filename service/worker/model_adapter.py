@@ -1,10 +1,10 @@
-"""The one module of the service that knows the model: service values on one side, the model's on the other."""
+"""The only module of the service that imports the model: it converts between its values and those of the service."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from datetime import timedelta
 from pathlib import Path
 
@@ -23,7 +23,8 @@ from model.pipeline import Document, Pipeline, Prepared
 from service.assessments.result import ModelTrace, Result
 from service.errors.tree import ConfigurationRefused, FenceLost
 from service.periodic_thread import PeriodicThread
-from service.settings import PEM, REPOSITORY, Settings
+from service.setting_groups import REPOSITORY
+from service.settings import PEM, Settings
 from service.worker.model_protocol import EncoderLoad, MaterialUnusable, OnLost, Preparation, PreparedChunk
 from service.worker_registry import LoadedModel, TaskOutcomes
 
@@ -37,18 +38,18 @@ EXAMPLE_KEY = REPOSITORY / "examples" / "bundle.pub"
 
 
 def open_model(settings: Settings) -> PipelineModel:
-    """Verify the configured bundle's signature and digests. Raises ConfigurationRefused."""
+    """Open the configured bundle and verify its signature and digests. Raises ConfigurationRefused."""
     options = runtime_of(settings)
     with _model_errors(settings.bundle):
         refuse_missing(options)
-        # A link is followed once: what it leads to later is for workers that start later.
+        # A symbolic link is resolved once, so that replacing it never mixes two bundles in a running worker.
         bundle = open_bundle(settings.bundle.expanduser().resolve(), trust_of(settings))
     cache = open_cache(settings)
     return PipelineModel(Pipeline(bundle, options, cache), None if cache is None else pruning_thread(cache))
 
 
 def runtime_of(settings: Settings) -> RuntimeOptions:
-    """Where and how the settings want graphs to run."""
+    """The device, threads and memory that graphs run with."""
     memory = settings.device_memory_mb
     return RuntimeOptions(
         threads=settings.threads,
@@ -62,7 +63,7 @@ def runtime_of(settings: Settings) -> RuntimeOptions:
 
 
 def open_cache(settings: Settings) -> SegmentCache | None:
-    """The cache of features, if one is wanted."""
+    """The feature cache, or None when the settings keep no features."""
     if not settings.feature_cache_mb:
         return None
     return SegmentCache(
@@ -80,7 +81,7 @@ def pruning_thread(cache: SegmentCache) -> PeriodicThread:
 
 
 def trust_of(settings: Settings) -> Trust:
-    """The keys that the operator trusts, and no bundle without one of them; by default the example's key is known.
+    """The operator's trusted keys, one of which is then required; by default the example's key is known, not required.
 
     Raises ConfigurationRefused for a key that cannot be read.
     """
@@ -102,7 +103,7 @@ def _pem(entry: str) -> bytes:
 
 @contextmanager
 def _model_errors(bundle: Path) -> Iterator[None]:
-    """What the model refuses, as ConfigurationRefused that names the setting."""
+    """Turn errors of the model into ConfigurationRefused that names the setting."""
     try:
         yield
     except DeviceUnavailable as error:
@@ -117,7 +118,7 @@ def _model_errors(bundle: Path) -> Iterator[None]:
 
 
 class PipelineModel:
-    """Assesses with a real bundle; its graphs are loaded by `warm_up`, or when first needed."""
+    """The assessment model of a real bundle; graphs are loaded by `warm_up`, or on first use."""
 
     def __init__(self, pipeline: Pipeline, pruning: PeriodicThread | None = None) -> None:
         self._pipeline = pipeline
@@ -125,7 +126,7 @@ class PipelineModel:
 
     @property
     def loaded(self) -> LoadedModel:
-        """What is loaded."""
+        """The loaded bundle."""
         manifest = self._pipeline.manifest
         return LoadedModel(
             bundle=manifest.name,
@@ -138,24 +139,24 @@ class PipelineModel:
 
     @property
     def trace(self) -> ModelTrace:
-        """What a result says of the model."""
-        return ModelTrace.model_validate(asdict(self._pipeline.trace))
+        """The provenance that results carry."""
+        return ModelTrace.model_validate(asdict(self._pipeline.provenance))
 
     def warm_up(self) -> None:
-        """Load every graph and answer the golden recording with them. Raises ConfigurationRefused."""
+        """Load every graph and check it on the golden recording. Raises ConfigurationRefused."""
         with _model_errors(self._pipeline.bundle.folder):
             self._pipeline.warm_up()
         if self._pruning is not None:
             self._pruning.start()
 
     def close(self) -> None:
-        """End the encoders' threads and give back what the graphs hold."""
+        """Stop the encoders' threads and free the memory of the graphs."""
         if self._pruning is not None:
             self._pruning.stop()
         self._pipeline.close()
 
     def prepare(self, audio: Path | None, transcript: bytes | None, scratch: Path) -> Preparation:
-        """Decode and cut; `scratch` must outlive the chunks. Raises MaterialUnusable."""
+        """Decode and cut; the folder `scratch` must outlive the chunks. Raises MaterialUnusable."""
         try:
             prepared = self._pipeline.prepare(audio=audio, transcript=transcript, scratch=scratch)
         except RecordingError as error:
@@ -164,7 +165,7 @@ class PipelineModel:
         return Preparation(summary=prepared.document.to_json(), seconds=seconds, chunks=_chunks(prepared))
 
     def encode(self, chunk: bytes, on_lost: OnLost | None = None) -> bytes:
-        """Features of a chunk, in batches with those of all threads. Raises FenceLost soon after the stage is lost."""
+        """Features of a chunk, batched with those of other threads. Raises FenceLost soon after the claim is lost."""
         cancellation = Cancellation()
         if on_lost is not None:
             on_lost(cancellation.cancel)
@@ -177,30 +178,20 @@ class PipelineModel:
         return features
 
     def score(self, summary: bytes, features: Sequence[bytes], task: str) -> Result:
-        """The result; without an outcome when the material allows none."""
+        """The result; its outcome is None when the material allows no score."""
         document = Document.from_json(summary)
         encoded = [SegmentFeatures.from_bytes(part) for part in features]
         return Result.model_validate(asdict(self._pipeline.score(document, encoded, task)))
 
     def load(self) -> tuple[EncoderLoad, ...]:
-        """How its encoders fare."""
-        return tuple(_load(str(name), found) for name, found in self._pipeline.statistics().items())
+        """The counters of each encoder."""
+        return tuple(_load(str(name), statistics) for name, statistics in self._pipeline.statistics().items())
 
 
-def _load(name: str, found: BatchingStatistics) -> EncoderLoad:
-    return EncoderLoad(
-        encoder=name,
-        batches=found.batches,
-        entries=found.entries,
-        cancelled=found.cancelled,
-        failed=found.failed,
-        padding=found.padding,
-        fill=found.fill,
-        waiting=found.waiting,
-        busy_seconds=found.busy_seconds,
-        wait_p50=found.wait_p50,
-        wait_p95=found.wait_p95,
-    )
+def _load(name: str, statistics: BatchingStatistics) -> EncoderLoad:
+    """The part of the statistics that the service declares, by its own field names."""
+    shared = {field.name: getattr(statistics, field.name) for field in fields(EncoderLoad) if field.name != "encoder"}
+    return EncoderLoad(encoder=name, **shared)
 
 
 def _chunks(prepared: Prepared) -> Iterator[PreparedChunk]:

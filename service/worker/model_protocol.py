@@ -1,4 +1,4 @@
-"""What a worker asks of the model, in bytes and service values; `assessing` answers with the real one."""
+"""The model as workers see it, in bytes and values of the service; `model_adapter` implements it with a real bundle."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from service.worker_registry import LoadedModel
 
 
 class MaterialUnusable(Exception):
-    """The recording or transcript cannot be assessed, and never will be; says what to do, quotes nothing."""
+    """The recording or transcript can never be assessed; holds advice and quotes no content."""
 
     def __init__(self, *, code: str, detail: str, advice: str) -> None:
         super().__init__(code)
@@ -23,7 +23,7 @@ class MaterialUnusable(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreparedChunk:
-    """Some segments of a recording, as the encode stage takes them."""
+    """Some segments of a recording: the input of one encode stage."""
 
     content: bytes
     segments: int
@@ -31,9 +31,9 @@ class PreparedChunk:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preparation:
-    """A recording cut into segments; `chunks` can be walked once and is empty when there will be no score.
+    """A recording cut into segments; `chunks` can be iterated once and is empty when there will be no score.
 
-    `seconds` is the length of its sound, 0 without any.
+    `seconds` is the length of the audio, 0 without audio.
     """
 
     summary: bytes
@@ -41,21 +41,21 @@ class Preparation:
     chunks: Iterator[PreparedChunk]
 
 
-# Takes what is to be called once nobody waits for an answer any more; at once when that is so already.
 OnLost = Callable[[Callable[[], None]], None]
+"""Registers a listener that is called once the claim of the stage is lost, or at once if it is lost already."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EncoderLoad:
-    """What an encoder has done since the worker started; counts and seconds, nothing of the material."""
+    """Counters of an encoder since the worker's start; times in seconds."""
 
     encoder: str
     batches: int
     entries: int
     cancelled: int
     failed: int
-    padding: float  # padded over used
-    fill: float  # of the batches' budget
+    padding: float  # padded over used samples or tokens
+    fill: float  # mean share of the batch budget
     waiting: int
     busy_seconds: float
     wait_p50: float
@@ -63,45 +63,45 @@ class EncoderLoad:
 
 
 class AssessmentModel(Protocol):
-    """A loaded model. Used by as many threads as the worker has, once it has been warmed up."""
+    """A loaded model; thread-safe once it has been warmed up."""
 
     @property
     def loaded(self) -> LoadedModel:
-        """What is loaded."""
+        """The loaded bundle."""
         ...
 
     @property
     def trace(self) -> ModelTrace:
-        """What a result says of the model when nothing was computed."""
+        """The provenance that results carry, for results without a computation."""
         ...
 
     def warm_up(self) -> None:
-        """Do one real forward pass, and hold its answer against the one expected. Raises ConfigurationRefused."""
+        """Do a real forward pass and compare its result with the expected one. Raises ConfigurationRefused."""
         ...
 
     def prepare(self, audio: Path | None, transcript: bytes | None, scratch: Path) -> Preparation:
-        """Decode and cut. Raises MaterialUnusable."""
+        """Decode the recording and cut it into segments. Raises MaterialUnusable."""
         ...
 
     def encode(self, chunk: bytes, on_lost: OnLost | None = None) -> bytes:
-        """Features of a chunk. Raises FenceLost soon after the stage is lost, instead of going on in vain."""
+        """The features of a chunk. Raises FenceLost soon after the claim is lost."""
         ...
 
     def score(self, summary: bytes, features: Sequence[bytes], task: str) -> Result:
-        """The result; without an outcome when the material allows none."""
+        """The result; its outcome is None when the material allows no score."""
         ...
 
     def load(self) -> tuple[EncoderLoad, ...]:
-        """How its encoders fare."""
+        """The counters of each encoder."""
         ...
 
     def close(self) -> None:
-        """End its threads and give back what the model holds; it is not used afterwards."""
+        """Stop the threads and free the memory of the model, which is not used afterwards."""
         ...
 
 
 def unscored_result(task: str, refusal: MaterialUnusable, trace: ModelTrace) -> Result:
-    """The answer for material that could not even be prepared: no numbers, and the reason as a hard flag."""
+    """The result for material that could not be prepared: no score, and the reason as a hard flag."""
     flag = QualityFlag(code=refusal.code, hard=True, message=f"{refusal.detail} {refusal.advice}")
     return Result(
         task=task,

@@ -1,4 +1,4 @@
-"""A child that ends with its parent, also when the parent is killed and can tell nobody."""
+"""Worker processes end with their parent, also when the parent is killed and cannot signal them."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ CHECK_INTERVAL_SECONDS = 0.5
 
 
 def exit_with_parent(parent: int) -> None:
-    """End this process at once when the parent with this pid ends; ends it now if that has happened already.
+    """Kill this process when the parent with this pid ends, or now if it has ended already.
 
-    A killed worker loses nothing: its stage's lease runs out and another takes it up.
+    A kill loses nothing: the lease of a running stage expires, and another worker claims it.
     """
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     else:
-        threading.Thread(target=_watch, args=(parent,), name="parent-death", daemon=True).start()
+        threading.Thread(target=_watch, args=(parent,), name="parent watch", daemon=True).start()
+    # The parent may have ended before the request took effect.
     if os.getppid() != parent:
         os.kill(os.getpid(), signal.SIGKILL)
 

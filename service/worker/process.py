@@ -1,4 +1,4 @@
-"""One worker process: load the model, warm it up, say so, serve."""
+"""One worker process: load and warm up the model, register, and consume stages until a signal ends it."""
 
 from __future__ import annotations
 
@@ -45,10 +45,11 @@ def run_worker(
     open_model: Callable[[Settings], AssessmentModel],
     exposition: MetricsServer,
 ) -> int:
-    """Serve the queues until a signal ends the process; returns its exit status."""
+    """Consume the queues until a signal ends the process; returns its exit status. Raises ConfigurationRefused."""
     worker = worker_identity(queues, settings.concurrency)
     delete_unused_cache(settings)
     model = _warm_up(open_model(settings))
+    # Closed in reverse order: the consumer has ended by then, and the heartbeat outlives the sweeper and the watchdog.
     with ExitStack() as closing:
         closing.callback(model.close)
         closing.enter_context(exposition.collecting(BatcherMetrics(model)))
@@ -91,7 +92,7 @@ def run_worker(
 
 
 def report_ready(worker: WorkerIdentity) -> None:
-    """In the log and in the metrics: from now on the worker serves its queues."""
+    """Report in the log and the metrics that the worker serves its queues."""
     WORKER_READY.labels(queues=",".join(worker.queues)).set(1)
     log.info("worker ready", worker=worker.id, queues=worker.queues, concurrency=worker.slots)
 
@@ -111,14 +112,14 @@ Started = TypeVar("Started", bound=_Startable)
 
 
 def start_until_closed(closing: ExitStack, thread: Started) -> Started:
-    """Start it now, stop it at the end, the last one first."""
+    """Start it now, and stop it when the stack closes."""
     thread.start()
     closing.callback(thread.stop)
     return thread
 
 
 def worker_identity(queues: tuple[str, ...], slots: int) -> WorkerIdentity:
-    """Who this process is among all workers: host, process id and something random."""
+    """The identity of this process. The id ends in random digits, because process ids are reused."""
     name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
     return WorkerIdentity(id=name, queues=queues, slots=slots)
 
@@ -129,20 +130,21 @@ def _mark_predecessors_dead(database: Database, worker_timeout: timedelta) -> No
 
 
 def watchdog_limits(settings: Settings) -> WatchdogLimits:
-    """When a worker of these settings gives itself up."""
+    """The watchdog's limits from the settings."""
     return WatchdogLimits(stage_timeout=settings.stage_timeout, stall_timeout=settings.consumer_stall_timeout)
 
 
 def _work_is_waiting(
     database: Database, publisher: TaskPublisher, worker: WorkerIdentity, model: str, worker_timeout: timedelta
 ) -> bool:
-    """Whether stages were published that this worker should have heard of and nobody has taken, and the broker answers.
+    """Whether the broker answers, and published stages wait that this worker should have received a message for.
 
-    While workers with different models live, messages of the one's stages reach the other: then only stages count
-    that any of them can take.
+    While workers of several models share queues, a message may reach a worker that cannot run the stage. Then only the
+    stages count that every one of them can claim.
     """
     with database.reading() as session:
-        loaded = {one.model for one in live_workers(session, worker_timeout) if set(one.queues) & set(worker.queues)}
+        live = live_workers(session, worker_timeout)
+        loaded = {other.model for other in live if set(other.queues) & set(worker.queues)}
         alone = model if loaded <= {model} else None
         if not fetch_claimable(session, map(StageKind, worker.queues), now(), limit=1, model=alone):
             return False
@@ -161,11 +163,11 @@ def _warm_up(model: AssessmentModel) -> AssessmentModel:
 
 
 def _keep_logging(**_settings: object) -> None:
-    """Where somebody listens to it, Celery leaves logging as it is; else it silences what is less than a warning."""
+    """A listener of `setup_logging` keeps Celery from replacing the logging configuration with its own."""
 
 
 def open_consumer(app: Celery, worker: WorkerIdentity) -> WorkController:
-    """Celery's worker for the queues and slots of this one."""
+    """The Celery worker for the queues and slots of this one; the solo pool computes in the main thread."""
     setup_logging.connect(_keep_logging)
     return app.Worker(
         hostname=worker.id,
@@ -180,19 +182,17 @@ def open_consumer(app: Celery, worker: WorkerIdentity) -> WorkController:
 
 
 def _log_signature(model: ModelTrace) -> None:
-    """Where no keys are named any bundle is loaded, but not in silence."""
+    """Without trusted keys any bundle is loaded, but not silently."""
     if model.signed_by is None:
-        log.warning("the bundle is signed by no trusted key", digest=model.digest)
+        log.warning("the bundle is not signed by a trusted key", digest=model.digest)
     else:
         log.info("the bundle is signed by a trusted key", digest=model.digest, key=model.signed_by)
 
 
 def _log_graphs(model: ModelTrace) -> None:
-    """With `auto` nothing else tells."""
+    """With the device `auto` only the log tells where a graph runs."""
     for name, graph in model.graphs.items():
-        log.info(
-            "a graph is loaded", graph=name, provider=graph.provider, device=graph.device, precision=graph.precision
-        )
+        log.info("graph loaded", graph=name, provider=graph.provider, device=graph.device, precision=graph.precision)
 
 
 def delete_unused_cache(settings: Settings) -> None:
@@ -202,7 +202,7 @@ def delete_unused_cache(settings: Settings) -> None:
 
 
 def _scratch_folder(folder: Path) -> Path:
-    """A folder for decoded audio that this process alone uses; those of killed processes are removed."""
+    """A folder for decoded audio of this process; deletes the folders of processes that were killed."""
     folder.mkdir(parents=True, exist_ok=True)
     for left in folder.iterdir():
         if left.name.isdigit() and not _alive(int(left.name)):
@@ -214,7 +214,7 @@ def _scratch_folder(folder: Path) -> Path:
 
 
 def _other_process_alive(pid: int) -> bool:
-    """Whether a process other than this one has this id."""
+    """Whether another process has this id. In a restarted container the dead predecessor had the id of this one."""
     return pid != os.getpid() and _alive(pid)
 
 

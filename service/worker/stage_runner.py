@@ -1,4 +1,4 @@
-"""From a stage id to a completed stage: claim, read, compute, store, complete."""
+"""The stage runner: claim a stage, read its input, compute, store the output, complete the stage."""
 
 from __future__ import annotations
 
@@ -44,13 +44,13 @@ from service.worker_registry import WorkerIdentity
 
 log = structlog.stdlib.get_logger(__name__)
 MAX_CANDIDATES = 8
-"""How many of the best stages are tried; others may be faster at some of them."""
+"""How many of the best stages are tried, since other workers may claim some of them first."""
 Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageRetryPolicy:
-    """How long a stage may be silent and how often it is tried."""
+    """Lease, renewal and attempts of a stage, and the retention that applies when its assessment ends."""
 
     lease: timedelta
     renew_interval: timedelta
@@ -59,12 +59,12 @@ class StageRetryPolicy:
     retention: Retention
 
     def delay_after(self, attempt: int) -> timedelta:
-        """Wait before the next attempt; it doubles with each one."""
+        """Delay before the next attempt; it doubles with each one."""
         return self.retry_delay * (1 << (attempt - 1))
 
 
 def stage_retry_policy(settings: Settings) -> StageRetryPolicy:
-    """The patience that the settings describe."""
+    """The policy from the settings."""
     return StageRetryPolicy(
         lease=settings.stage_lease,
         renew_interval=settings.lease_renew_interval,
@@ -75,7 +75,7 @@ def stage_retry_policy(settings: Settings) -> StageRetryPolicy:
 
 
 class StageRunner:
-    """Runs stages with one loaded model, one in each thread that asks; what it holds is made for many threads."""
+    """Runs stages with one loaded model, one stage in each calling thread; thread-safe."""
 
     def __init__(
         self,
@@ -97,9 +97,9 @@ class StageRunner:
         self._scratch = scratch
 
     def run(self, stage_id: str, after: str | None = None) -> str | None:
-        """Work on the best stage of these queues, else on the one named; None when there was nothing to do.
+        """Run the best stage of these queues, or else the named one; None when there was nothing to claim.
 
-        Returns the assessment that was worked on; given back as `after`, its next stages are known without a message.
+        Returns the assessment that was worked on. Given back as `after`, its next stages are claimed without a message.
         """
         claim = self._claim(stage_id, after)
         if claim is None:
@@ -111,9 +111,9 @@ class StageRunner:
                 stage=str(claim.kind),
                 index=claim.index,
             ),
-            record_stage(claim) as record,
+            record_stage(claim) as telemetry,
         ):
-            record.outcome = self._attempt(claim)
+            telemetry.outcome = self._attempt(claim)
         return claim.assessment_id
 
     def _claim(self, stage_id: str, after: str | None) -> StageClaim | None:
@@ -123,11 +123,11 @@ class StageRunner:
             )
         )
         for candidate in dict.fromkeys((*best, stage_id)):
-            if (claim := self._database.write(partial(self._take, candidate))) is not None:
+            if (claim := self._database.write(partial(self._claim_candidate, candidate))) is not None:
                 return claim
         return None
 
-    def _take(self, stage_id: str, session: Session) -> StageClaim | None:
+    def _claim_candidate(self, stage_id: str, session: Session) -> StageClaim | None:
         return self._stages(session).claim(stage_id, self._retry.lease, self._retry.attempts)
 
     def _stages(self, session: Session) -> StageRepository:
@@ -148,18 +148,18 @@ class StageRunner:
             return StageOutcome.DONE
         except FenceLost:
             log.info("stage lost", attempt=claim.attempt)
-            self._clear_after(claim)
+            self._delete_leftovers(claim)
             return StageOutcome.LOST
         except UNAVAILABLE as error:
-            log.warning("stage put off", attempt=claim.attempt, **failure_fields(error))
-            self._excuse(claim)
+            log.warning("stage postponed", attempt=claim.attempt, **failure_fields(error))
+            self._postpone(claim)
             return StageOutcome.PUT_OFF
         except WorkLost:
             log.warning("stage without its input", attempt=claim.attempt)
-            return self._start_over(claim)
-        except Exception as error:  # whatever it was, the stage is tried again and then given up
+            return self._restart(claim)
+        except Exception as error:  # whatever it was, the stage is retried and finally fails
             log.error("stage failed", attempt=claim.attempt, **failure_fields(error))
-            return self._give_up_or_back(claim)
+            return self._retry_or_fail(claim)
 
     def _work(self, claim: StageClaim, keeper: LeaseKeeper) -> None:
         if claim.kind == StageKind.PREPARE:
@@ -179,7 +179,7 @@ class StageRunner:
                     prefix = f"{work_prefix(claim.assessment_id)}/prepare"
                     chunks = []
                     for chunk in preparation.chunks:
-                        keeper.check()
+                        keeper.check()  # stop a cancelled stage between two chunks
                         key = self._objects.put(prefix, chunk.content)
                         chunks.append(StoredChunk(key=key, segments=chunk.segments))
             except MaterialUnusable as refusal:
@@ -191,7 +191,7 @@ class StageRunner:
         AUDIO.inc(preparation.seconds)
 
     def _material(self, claim: StageClaim, audio: Path) -> tuple[Path | None, bytes | None]:
-        """What the client sent: the recording, copied to a file, and the transcript."""
+        """The client's recording, copied to a file, and its transcript."""
         with span("read material"), _required_input():
             if claim.audio_key is not None:
                 self._objects.get_to_file(claim.audio_key, audio)
@@ -222,23 +222,24 @@ class StageRunner:
     def _finish(self, claim: StageClaim, result: Result) -> None:
         with span("write result"):
             key = self._objects.put(result_prefix(claim.assessment_id), result.model_dump_json().encode())
+        # Stored before the transaction that names its key, so that a committed result can always be read.
         scored = result.outcome is not None
         self._write(lambda stages: stages.complete_assessment(claim, key, scored=scored))
         count_result(result)
         remove_material(self._database, self._objects, self._retry.retention, claim.assessment_id)
 
-    def _start_over(self, claim: StageClaim) -> StageOutcome:
-        """What a stage before had left is made again; what the client sent cannot be, so it is looked for again."""
+    def _restart(self, claim: StageClaim) -> StageOutcome:
+        """Restart from the prepare stage when intermediate objects are gone; a client's own ones cannot be remade."""
         if claim.kind == StageKind.PREPARE:
-            return self._give_up_or_back(claim, WORK_LOST)
+            return self._retry_or_fail(claim, WORK_LOST)
         try:
             again = self._write(lambda stages: stages.restart(claim, self._retry.attempts))
         except FenceLost:
-            self._clear_after(claim)
+            self._delete_leftovers(claim)
             return StageOutcome.LOST
         return StageOutcome.FAILED if again else StageOutcome.ABANDONED
 
-    def _give_up_or_back(self, claim: StageClaim, failure: Failure = INTERNAL_FAILURE) -> StageOutcome:
+    def _retry_or_fail(self, claim: StageClaim, failure: Failure = INTERNAL_FAILURE) -> StageOutcome:
         delay = self._retry.delay_after(claim.attempt)
         try:
             if claim.attempt < self._retry.attempts:
@@ -246,19 +247,19 @@ class StageRunner:
                 return StageOutcome.FAILED
             self._write(lambda stages: stages.fail(claim, failure))
         except FenceLost:
-            self._clear_after(claim)
+            self._delete_leftovers(claim)
             return StageOutcome.LOST
         return StageOutcome.ABANDONED
 
-    def _excuse(self, claim: StageClaim) -> None:
-        """Not the stage's fault, so it does not count: tried again until what it needs is back."""
+    def _postpone(self, claim: StageClaim) -> None:
+        """Return the stage without counting the attempt: unavailable storage is never the fault of a stage."""
         try:
             self._write(lambda stages: stages.retry(claim, self._retry.retry_delay, counted=False))
         except FenceLost:
-            self._clear_after(claim)
+            self._delete_leftovers(claim)
 
     def _write(self, write: Callable[[StageRepository], Value]) -> Value:
-        """One guarded transaction, held on to while the database is away: what was computed is not thrown away."""
+        """One fenced transaction, retried while the database is unavailable, so that no result is thrown away."""
 
         def transaction(session: Session) -> Value:
             return write(self._stages(session))
@@ -266,8 +267,8 @@ class StageRunner:
         with leaf_span("complete"):
             return retry_while_unavailable(partial(self._database.write, transaction), self._retry.lease)
 
-    def _clear_after(self, claim: StageClaim) -> None:
-        """Leave nothing behind that was written after the assessment had ended or was erased."""
+    def _delete_leftovers(self, claim: StageClaim) -> None:
+        """Delete objects that this attempt wrote after the assessment had ended or was erased."""
         with self._database.reading() as session:
             row = session.get(AssessmentRow, claim.assessment_id)
         if row is None:
@@ -278,8 +279,8 @@ class StageRunner:
 
 @contextmanager
 def _required_input() -> Iterator[None]:
-    """What the block reads from the store has to be there. Raises WorkLost."""
+    """Raise WorkLost when an object that the block reads is missing."""
     try:
         yield
     except FileNotFoundError as error:
-        raise WorkLost("What the stage needs is not in the object store.") from error
+        raise WorkLost("The input of the stage is missing in the object store.") from error

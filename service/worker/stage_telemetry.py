@@ -1,4 +1,4 @@
-"""What is counted and traced of one attempt at a stage."""
+"""Metrics and traces of attempts at stages."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ from service.observability.traces import Attributes, context_from, links_to, mar
 
 
 class StageOutcome(StrEnum):
-    """What came of an attempt."""
+    """The outcome of an attempt."""
 
     DONE = "done"
-    FAILED = "failed"  # and tried again
-    LOST = "lost"  # cancelled, or taken over by another worker
-    PUT_OFF = "put_off"  # database or object store was away
-    ABANDONED = "abandoned"  # the last attempt that it had
+    FAILED = "failed"  # and retried
+    LOST = "lost"  # cancelled, or claimed by another worker
+    PUT_OFF = "put_off"  # the database or object store was unavailable
+    ABANDONED = "abandoned"  # its last attempt failed
 
 
 class StageTelemetry:
-    """Takes in what came of the attempt; `failed` for one that nobody could say it of."""
+    """Holds the outcome of the attempt; `FAILED` until the runner sets it, for attempts that end by an exception."""
 
     outcome = StageOutcome.FAILED
 
 
 @contextmanager
 def record_stage(claim: StageClaim) -> Iterator[StageTelemetry]:
-    """Count and trace the block as the attempt that the claim allows."""
+    """Count and trace the block as an attempt at the claimed stage."""
     waited = max(0.0, (claim.claimed_at - claim.ready_at).total_seconds())
     STAGE_ATTEMPTS.labels(stage=claim.kind).inc()
     STAGE_WAIT.labels(stage=claim.kind, priority=claim.priority).observe(waited)
-    record, started = StageTelemetry(), monotonic()
-    # All lines of a batch in one trace could not be read by anybody.
+    telemetry, started = StageTelemetry(), monotonic()
+    # A batch has thousands of lines, too many for one trace: each begins its own, linked to the submission.
     begins = claim.of_batch and claim.kind == StageKind.PREPARE
     parent = Context() if begins else context_from(claim.traceparent)
     links = links_to(claim.traceparent) if begins else ()
@@ -47,14 +47,14 @@ def record_stage(claim: StageClaim) -> Iterator[StageTelemetry]:
     name, attributes = f"process {claim.kind}", _attributes(claim, waited)
     with span(name, kind=SpanKind.CONSUMER, parent=parent, links=links, attributes=attributes) as present:
         try:
-            yield record
+            yield telemetry
         finally:
             seconds = monotonic() - started
-            STAGE_DURATION.labels(stage=claim.kind, outcome=record.outcome).observe(seconds)
+            STAGE_DURATION.labels(stage=claim.kind, outcome=telemetry.outcome).observe(seconds)
             STAGE_BUSY.labels(stage=claim.kind).inc(seconds)
-            present.set_attribute("hilbert.stage.outcome", record.outcome)
-            if record.outcome in {StageOutcome.FAILED, StageOutcome.ABANDONED}:
-                mark_failed(present, record.outcome)
+            present.set_attribute("hilbert.stage.outcome", telemetry.outcome)
+            if telemetry.outcome in {StageOutcome.FAILED, StageOutcome.ABANDONED}:
+                mark_failed(present, telemetry.outcome)
 
 
 def _attributes(claim: StageClaim, waited: float) -> Attributes:

@@ -77,13 +77,13 @@ class Watchdog:
     def _check(self) -> bool:
         """End the process if a limit is exceeded; True when it has been ended, which only a fake `end` survives."""
         if self._overdue():
-            log.error("a stage takes too long: the worker ends", limit=self._limits.stage_timeout.total_seconds())
+            log.error("worker ends: a stage has exceeded its timeout", limit=self._limits.stage_timeout.total_seconds())
             self._end(os.EX_SOFTWARE)
             return True
         # Work may be published at any moment, so the stall is measured from the check that first saw it waiting.
         self._waiting_since = (self._waiting_since or monotonic()) if self._idle_while_work_waits() else None
         if self._waiting_since is not None and self._stalled(self._waiting_since):
-            log.error("the worker hears no messages though work waits: it ends")
+            log.error("worker ends: its consumer has stalled while work waits")
             self._end(os.EX_SOFTWARE)
             return True
         return False
@@ -102,5 +102,5 @@ class Watchdog:
         try:
             return not busy and self._work_waits()
         except Exception as error:  # a database that does not answer is no proof of a stall
-            log.warning("the watchdog could not look", **failure_fields(error))
+            log.warning("watchdog check failed", **failure_fields(error))
             return False

@@ -45,15 +45,17 @@ def public_definitions(path: Path) -> Iterator[ast.ClassDef | ast.FunctionDef | 
 
 
 def uses(path: Path) -> set[str]:
-    """Identifiers that a file uses: names, attributes, and strings that are one identifier (TYPE_CHECKING, getattr)."""
+    """Identifiers that a file uses: names, attributes, renamed imports, strings such as "x" and "package.module:x"."""
     found = set()
     for node in ast.walk(tree(path)):
+        if isinstance(node, ast.alias) and node.asname:
+            found.add(node.name)
         if isinstance(node, ast.Name):
             found.add(node.id)
         elif isinstance(node, ast.Attribute):
             found.add(node.attr)
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.isidentifier():
-            found.add(node.value)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            found.add(node.value.rsplit(":", 1)[-1])
     return found
 
 

@@ -57,7 +57,7 @@ def test_recorded_names_begin_with_the_service_s():
 def test_numbers_that_clients_were_told_are_the_settings_defaults():
     from service.settings import Settings
 
-    assert Settings.model_fields["longest_queue"].default.total_seconds() == 1800
+    assert Settings.model_fields["max_queue_wait"].default.total_seconds() == 1800
     assert "> 1800" in ALERTS["QueueOverdue"]["expr"]
 
 

@@ -1,4 +1,4 @@
-"""Loss accounting: for every 202 exactly one final answer, the right one, told once."""
+"""Loss accounting: every 202 must lead to exactly one correct final answer, with one notification."""
 
 import time
 from collections import Counter
@@ -21,7 +21,7 @@ STUCK_SECONDS = 150.0
 
 @dataclass(slots=True, kw_only=True)
 class Account:
-    """What became of every 202; all but the first two must be empty or zero."""
+    """What became of every 202; all fields but the first two must be empty."""
 
     accepted: int
     states: Counter[str]
@@ -30,14 +30,14 @@ class Account:
     failed: list[str] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
     doubled: list[str] = field(default_factory=list)
-    unasked: list[str] = field(default_factory=list)
-    untold: list[str] = field(default_factory=list)
-    told_under_two_ids: list[str] = field(default_factory=list)
+    unexpected: list[str] = field(default_factory=list)
+    unnotified: list[str] = field(default_factory=list)
+    notified_under_two_ids: list[str] = field(default_factory=list)
     material_left: list[str] = field(default_factory=list)
 
     def faults(self) -> dict[str, int]:
-        """How many of each kind of mistake."""
-        kinds = ("lost", "stuck", "failed", "wrong", "doubled", "unasked", "untold", "told_under_two_ids")
+        """How many of each kind of error."""
+        kinds = ("lost", "stuck", "failed", "wrong", "doubled", "unexpected", "unnotified", "notified_under_two_ids")
         return {kind: len(getattr(self, kind)) for kind in (*kinds, "material_left")}
 
 
@@ -58,24 +58,24 @@ def wait_until_settled(site: Site) -> None:
 
 
 def account_for(site: Site, accepted: Sequence[Accepted], receiver: Receiver | None, since: datetime) -> Account:
-    """Compare what clients were promised with what the database, the store and the receiver hold from then on."""
+    """Compare the 202s of clients since a moment with the database, the object store and the webhook receiver."""
     with site.database.reading() as session:
         rows = {row.id: row for row in session.scalars(select(AssessmentRow).where(AssessmentRow.created_at >= since))}
         scored = Counter(session.scalars(_done(StageKind.SCORE)))
         messages = Counter(session.scalars(select(MessageRow.subject)))
     account = Account(accepted=len(accepted), states=Counter(row.state for row in rows.values()))
-    promised = {one.id: one for one in accepted}
-    account.unasked = sorted(set(rows) - set(promised))
+    promised = {accepted_one.id: accepted_one for accepted_one in accepted}
+    account.unexpected = sorted(set(rows) - set(promised))
     account.doubled = sorted(name for name, count in scored.items() if count > 1 and name in rows)
     account.doubled += sorted(name for name, count in messages.items() if count > 1 and name in rows)
-    if len(promised) != len({one.key for one in accepted}):
+    if len(promised) != len({accepted_one.key for accepted_one in accepted}):
         account.doubled.append("two assessments for one key")
-    for name, one in promised.items():
-        _account_for_one(site, account, one, rows.get(name))
+    for name, accepted_one in promised.items():
+        _account_for_one(site, account, accepted_one, rows.get(name))
         if receiver is not None and name in rows:
-            told = receiver.taken.get(name, set())
-            account.untold += [name] if not told else []
-            account.told_under_two_ids += [name] if len(told) > 1 else []
+            message_ids = receiver.taken.get(name, set())
+            account.unnotified += [name] if not message_ids else []
+            account.notified_under_two_ids += [name] if len(message_ids) > 1 else []
     return account
 
 
@@ -83,16 +83,16 @@ def _done(kind: StageKind):
     return select(StageRow.assessment_id).where(StageRow.kind == kind, StageRow.state == StageState.DONE)
 
 
-def _account_for_one(site: Site, account: Account, one: Accepted, row: AssessmentRow | None) -> None:
+def _account_for_one(site: Site, account: Account, accepted_one: Accepted, row: AssessmentRow | None) -> None:
     if row is None:
-        account.lost.append(one.id)
+        account.lost.append(accepted_one.id)
     elif row.state not in FINAL_STATES:
-        account.stuck.append(one.id)
+        account.stuck.append(accepted_one.id)
     elif row.state != "succeeded":
-        account.failed.append(one.id)
+        account.failed.append(accepted_one.id)
     else:
         result = Result.model_validate_json(site.objects.get(row.result_key))
-        if result.quality.segments != one.segments or row.segments_done != row.segments_total:
-            account.wrong.append(one.id)
-        if site.objects.list(assessment_prefix(one.id)) != [row.result_key]:
-            account.material_left.append(one.id)
+        if result.quality.segments != accepted_one.segments or row.segments_done != row.segments_total:
+            account.wrong.append(accepted_one.id)
+        if site.objects.list(assessment_prefix(accepted_one.id)) != [row.result_key]:
+            account.material_left.append(accepted_one.id)

@@ -44,7 +44,7 @@ def kill_deliverer(site: Site, chance: random.Random) -> None:
         _kill(pid)
 
 
-def stop_worker_past_silence(site: Site, chance: random.Random) -> None:
+def stop_worker_past_timeout(site: Site, chance: random.Random) -> None:
     """SIGSTOP a worker until others have taken its stage over, then let it go on: it must not write."""
     pid = chance.choice(site.children("prepare,encode,score") or [0])
     if pid:
@@ -110,7 +110,7 @@ ALL: dict[str, Fault] = {
     "worker killed": kill_worker,
     "API killed": kill_api,
     "deliverer killed": kill_deliverer,
-    "worker stopped past its silence": stop_worker_past_silence,
+    "worker stopped past its timeout": stop_worker_past_timeout,
     "Redis killed and restarted": restart_redis,
     "Redis flushed": flush_redis,
     "Redis paused": pause_redis,

@@ -24,7 +24,7 @@ class Accepted:
 
 
 def material(number: int, *, words: bytes = b"") -> bytes:
-    """Audio for the fake model: of a few segments, different for every number; each fourth is slow to encode."""
+    """Audio of a few segments for the fake model, different for every number; every fourth is slow to encode."""
     words += b"slow" if number % 4 == 0 else b""
     return HEAD + words + b"%06d" % number + b"x" * (SEGMENT_BYTES * (2 + number % 60))
 

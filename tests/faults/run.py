@@ -67,7 +67,7 @@ def _disk(folder: Path) -> Iterator[Path | None]:
 
 
 def passed(outcome: Outcome) -> bool:
-    """Whether nothing was lost, doubled, stuck or untold."""
+    """Whether nothing was lost, doubled, stuck or unnotified."""
     return not any(outcome.account.faults().values()) and not outcome.not_accepted
 
 
@@ -107,8 +107,8 @@ def written(outcome: Outcome, workers: int) -> str:
         *(f"| {kind.replace('_', ' ')} | {count} |" for kind, count in account.faults().items()),
         f"| never accepted | {len(outcome.not_accepted)} |",
         "",
-        "`doubled`: scored twice, announced under two messages, or two assessments for one key. `unasked`: an",
-        "assessment that no 202 told of. `untold`: no webhook arrived. `material left`: objects other than the result.",
+        "`doubled`: scored twice, announced under two messages, or two assessments for one key. `unexpected`: an",
+        "assessment without a 202. `unnotified`: no webhook arrived. `material left`: objects other than the result.",
         "",
     ]
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""`hilbert serve` with the fake model in place of the model: `python -m tests.faults.serve` in its environment."""
+"""`hilbert serve` with the fake model: `python -m tests.faults.serve` in its environment."""
 
 from __future__ import annotations
 

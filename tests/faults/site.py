@@ -14,7 +14,7 @@ from pathlib import Path
 import psycopg
 import redis
 
-from service.settings import REPOSITORY
+from service.setting_groups import REPOSITORY
 from service.storage.database import Database
 from service.storage.objects import ObjectStore
 from tests.processes import running
@@ -80,11 +80,11 @@ class Site:
 
     def log_lines(self, event: str) -> list[dict]:
         """Lines of this event in every worker's log."""
-        found = []
+        lines_of_event = []
         for log in sorted((self.folder / "logs").glob("worker-*.log*")):
             lines = (line for line in log.read_text(errors="replace").splitlines() if line.startswith("{"))
-            found += [line for line in map(_parsed, lines) if line.get("event") == event]
-        return found
+            lines_of_event += [line for line in map(_parsed, lines) if line.get("event") == event]
+        return lines_of_event
 
 
 def _parsed(line: str) -> dict:

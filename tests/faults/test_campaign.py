@@ -54,7 +54,7 @@ def state(http, location):
     return http.get(location).json().get("state")
 
 
-def test_without_redis_everything_can_be_read_and_what_is_submitted_is_kept(site, http):
+def test_without_redis_reads_work_and_submissions_are_kept(site, http):
     ended = submit(http, 1).headers["location"]
     wait_for(lambda: state(http, ended) == "succeeded")
     site.redis.end(killed=True)
@@ -90,7 +90,7 @@ def test_the_accounting_notices_what_is_lost_stuck_wrong_or_doubled(site):
     clients.send(range(1001, 1005))
     wait_until_settled(site)
     assert not any(account_for(site, clients.accepted, None, since).faults().values())
-    lost, stuck, wrong, doubled = (one.id for one in clients.accepted)
+    lost, stuck, wrong, doubled = (accepted.id for accepted in clients.accepted)
     with site.database.writing() as session:
         session.execute(delete(AssessmentRow).where(AssessmentRow.id == lost))
         session.execute(update(AssessmentRow).where(AssessmentRow.id == stuck).values(state="encoding"))
@@ -100,14 +100,14 @@ def test_the_accounting_notices_what_is_lost_stuck_wrong_or_doubled(site):
         )
         session.add(new_stage(doubled, StageKind.SCORE, 1))
         session.execute(update(StageRow).where(StageRow.index == 1, StageRow.kind == score.kind).values(state="done"))
-    found = account_for(site, clients.accepted, None, since)
-    assert (found.lost, found.stuck, found.wrong, found.doubled) == ([lost], [stuck], [wrong], [doubled])
+    account = account_for(site, clients.accepted, None, since)
+    assert (account.lost, account.stuck, account.wrong, account.doubled) == ([lost], [stuck], [wrong], [doubled])
     with site.database.writing() as session:
         session.execute(delete(AssessmentRow).where(AssessmentRow.id.in_([stuck])))
 
 
 @pytest.mark.timeout(240)
-def test_every_202_gets_one_answer_whatever_dies(site):
+def test_every_202_gets_one_final_answer_under_faults(site):
     plan = Plan(assessments=40, a_second=4, faults=FAULTS, seed=11, pause=(0.2, 0.8))
     outcome = run_campaign(site, plan)
     assert outcome.account.faults() == dict.fromkeys(outcome.account.faults(), 0), outcome.account

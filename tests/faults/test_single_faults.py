@@ -48,7 +48,7 @@ def test_a_worker_stopped_past_its_lease_cannot_write_when_it_wakes(hasty, tmp_p
     assert len(hasty.objects.list("assessments")) == 1
 
 
-def test_a_killed_worker_costs_the_chunk_in_hand_and_no_other(hasty, tmp_path):
+def test_a_killed_worker_costs_one_chunk(hasty, tmp_path):
     hasty.send("a1", audio=SLOW * 3)
     done = select(func.count()).where(ENCODES, StageRow.state == StageState.DONE)
     with hasty.worker(FAKE_WORKER, lambda: hasty.ask(done)[0] >= 2 and held(hasty)) as killed:
@@ -78,15 +78,15 @@ def test_a_job_longer_than_the_visibility_timeout_runs_once(open_site, redis_url
     assert set(site.ask(select(StageRow.attempt))) == {1}
 
 
-def test_a_worker_that_hears_no_message_though_work_waits_ends_itself(open_site):
+def test_a_stalled_worker_ends_itself_while_work_waits(open_site):
     site = open_site(consumer_stall_timeout=timedelta(seconds=1), republish_after=timedelta(hours=1))
     with site.worker(FAKE_WORKER, lambda: site.ask(select(WorkerRow.id))) as worker:
-        site.send("a1", audio=SLOW, told=True)
+        site.send("a1", audio=SLOW, published=True)
         assert worker.wait(90) == os.EX_SOFTWARE
-    assert site.lines("the worker hears no messages though work waits: it ends")
+    assert site.lines("worker ends: its consumer has stalled while work waits")
 
 
-def test_what_begun_with_a_bundle_that_was_replaced_is_assessed_by_the_new_one_alone(hasty, tmp_path):
+def test_an_assessment_of_a_replaced_bundle_is_restarted_with_the_new_one(hasty, tmp_path):
     hasty.settings = hasty.settings.model_copy(update={"bundle": tmp_path / "of-old"})
     hasty.send("a1", audio=SLOW * 3)
     done = select(func.count()).where(ENCODES, StageRow.state == StageState.DONE)

@@ -6,7 +6,7 @@ import pytest
 
 from model.bundle.bundle import open_bundle
 from model.encoders.runtime import RuntimeOptions
-from model.explanation import Game, contributions, segment_effects
+from model.explanation import CoalitionValues, contributions, segment_effects
 from model.features import SegmentFeatures
 from model.scoring import Scorer, withhold
 
@@ -37,7 +37,7 @@ def log_odds(scorer: Scorer, document: SegmentFeatures, outcome: int) -> float:
 
 
 def test_shares_worked_by_hand() -> None:
-    game = Game(none=-2.0, audio=-0.5, text=-1.0, both=1.5)
+    game = CoalitionValues(none=-2.0, audio=-0.5, text=-1.0, both=1.5)
     assert game.shapley_audio == pytest.approx(0.5 * 1.5 + 0.5 * 2.5)
     assert game.shapley_text == pytest.approx(0.5 * 1.0 + 0.5 * 2.0)
     assert game.interaction == pytest.approx(1.0)

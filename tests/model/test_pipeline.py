@@ -15,9 +15,9 @@ from model.bundle.golden import read_golden
 from model.cache.cached_encoder import CacheCounts
 from model.cache.segment_cache import SegmentCache
 from model.encoders.runtime import RuntimeOptions
-from model.errors import BundleInvalid, EncoderClosed, TranscriptUnreadable, UnknownTask
+from model.errors import BundleInvalid, EncoderClosed, TaskNotInBundle, TranscriptUnreadable
 from model.features import SegmentChunk, SegmentFeatures
-from model.pipeline import Assessment, Document, Pipeline, Prepared
+from model.pipeline import Document, Pipeline, Prepared, ScoringResult
 
 EXAMPLES = Path("examples")
 AUDIO, TRANSCRIPT = EXAMPLES / "interview.flac", EXAMPLES / "interview.vtt"
@@ -39,7 +39,7 @@ def features(pipeline: Pipeline, prepared: Prepared) -> list[SegmentFeatures]:
     return [pipeline.encode(chunk) for chunk in prepared.chunks()]
 
 
-def risks(assessment: Assessment) -> list[float]:
+def risks(assessment: ScoringResult) -> list[float]:
     return [one.probability for one in assessment.probabilities]
 
 
@@ -115,7 +115,7 @@ def test_a_malformed_transcript_is_refused(pipeline: Pipeline, tmp_path: Path) -
 
 
 def test_an_unknown_task_is_refused(pipeline: Pipeline, prepared: Prepared, features: list[SegmentFeatures]) -> None:
-    with pytest.raises(UnknownTask):
+    with pytest.raises(TaskNotInBundle):
         pipeline.score(prepared.document, features, "iq")
 
 
@@ -146,7 +146,7 @@ def test_a_closed_pipeline_encodes_nothing_and_leaves_no_thread(small_bundle: Pa
 
 
 def test_the_trace_says_of_each_graph_what_it_was_and_where_it_ran(pipeline: Pipeline) -> None:
-    graphs, manifest = pipeline.trace.graphs, pipeline.manifest
+    graphs, manifest = pipeline.provenance.graphs, pipeline.manifest
     assert {name: graph.digest for name, graph in graphs.items()} == {
         **{str(stream): digest for stream, digest in manifest.encoders.items()},
         "network": manifest.files["network.onnx"],

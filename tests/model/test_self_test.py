@@ -8,14 +8,14 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from model.bundle.bundle import open_bundle, seal
-from model.bundle.golden import Behaviour, Golden, read_golden
+from model.bundle.golden import Golden, GoldenOutput, read_golden
 from model.bundle.signature import Trust
 from model.encoders.runtime import RuntimeOptions
-from model.errors import BundleInvalid, BundleMisbehaves
+from model.errors import BundleInvalid, SelfTestFailed
 from model.pipeline import Document, Pipeline
-from model.segments.quality import Quality
+from model.segments.quality import RecordingQuality
 from model.segments.segment import Segmentation
-from model.self_test import Deviation, check, deviation, observe, open_graphs
+from model.self_test import Deviation, compute_output, measure_deviation, open_graphs, run_self_test
 
 OPTIONS = RuntimeOptions(threads=1)
 
@@ -26,16 +26,16 @@ def golden(small_bundle: Path) -> Golden:
 
 
 @pytest.fixture(scope="module")
-def observed(small_bundle: Path, golden: Golden) -> Behaviour:
-    return observe(open_graphs(open_bundle(small_bundle), OPTIONS), golden.material)
+def observed(small_bundle: Path, golden: Golden) -> GoldenOutput:
+    return compute_output(open_graphs(open_bundle(small_bundle), OPTIONS), golden.material)
 
 
-def with_features(behaviour: Behaviour, scale: float) -> Behaviour:
+def with_features(behaviour: GoldenOutput, scale: float) -> GoldenOutput:
     return replace(behaviour, features=replace(behaviour.features, audio=behaviour.features.audio * np.float32(scale)))
 
 
-def test_a_bundle_behaves_where_it_was_released(golden: Golden, observed: Behaviour) -> None:
-    found = deviation(golden.expected, observed)
+def test_a_bundle_behaves_where_it_was_released(golden: Golden, observed: GoldenOutput) -> None:
+    found = measure_deviation(golden.expected, observed)
     assert found.tolerable
     assert max(found.speech, found.text, found.probabilities, found.contributions) < 1e-5
 
@@ -54,7 +54,7 @@ def test_another_network_under_right_digests_and_signature_is_refused(
 ) -> None:
     trust = Trust(keys=(signing_key.public_key(),), required=True)
     pipeline = Pipeline.open(swapped_bundle, threads=1, trust=trust)
-    with pytest.raises(BundleMisbehaves, match="probabilities"):
+    with pytest.raises(SelfTestFailed, match="probabilities"):
         pipeline.warm_up()
 
 
@@ -64,7 +64,7 @@ def test_nothing_is_encoded_or_scored_by_a_bundle_that_misbehaves(swapped_bundle
         has_audio=True,
         has_text=True,
         segments=(),
-        quality=Quality(
+        quality=RecordingQuality(
             duration_seconds=0.0, speech_seconds=0.0, segments=0, words=0, snr_db=None, clipping=None, flags=()
         ),
     )
@@ -73,25 +73,25 @@ def test_nothing_is_encoded_or_scored_by_a_bundle_that_misbehaves(swapped_bundle
         lambda: pipeline.encode(golden.material),
         lambda: pipeline.score(document, [golden.expected.features], "spectrum"),
         lambda: pipeline.scorer,
-        lambda: pipeline.trace,
+        lambda: pipeline.provenance,
         pipeline.warm_up,
         pipeline.warm_up,
     ):
-        with pytest.raises(BundleMisbehaves):
+        with pytest.raises(SelfTestFailed):
             use()
 
 
-def test_other_features_are_noticed_even_if_the_score_is_the_same(golden: Golden, observed: Behaviour) -> None:
-    assert not deviation(golden.expected, with_features(observed, 1.02)).tolerable
-    assert deviation(golden.expected, with_features(observed, 1.001)).tolerable
+def test_other_features_are_noticed_even_if_the_score_is_the_same(golden: Golden, observed: GoldenOutput) -> None:
+    assert not measure_deviation(golden.expected, with_features(observed, 1.02)).tolerable
+    assert measure_deviation(golden.expected, with_features(observed, 1.001)).tolerable
 
 
-def test_what_cannot_be_compared_is_not_tolerable(golden: Golden, observed: Behaviour) -> None:
+def test_what_cannot_be_compared_is_not_tolerable(golden: Golden, observed: GoldenOutput) -> None:
     narrower = replace(observed, features=replace(observed.features, text=observed.features.text[:, 1:]))
     fewer = replace(observed, answers={})
     renamed = replace(observed, answers={"mood": observed.answers["spectrum"]})
     for other in (narrower, fewer, renamed, with_features(observed, math.nan)):
-        assert not deviation(golden.expected, other).tolerable
+        assert not measure_deviation(golden.expected, other).tolerable
 
 
 @pytest.mark.parametrize("name", ["speech", "text", "probabilities", "contributions"])
@@ -119,4 +119,4 @@ def test_a_malformed_golden_recording_is_refused(small_bundle: Path, tmp_path: P
 
 
 def test_checking_returns_what_it_found(small_bundle: Path, golden: Golden) -> None:
-    assert check(open_graphs(open_bundle(small_bundle), OPTIONS), golden).tolerable
+    assert run_self_test(open_graphs(open_bundle(small_bundle), OPTIONS), golden).tolerable

@@ -132,8 +132,8 @@ class FakeModel:
 
 def _pace(material: bytes) -> float:
     """Seconds that a segment takes."""
-    found = PACE.search(material)
-    return 0.0 if found is None else int(found.group(1)) / 1000 / CHUNK_SEGMENTS
+    match = PACE.search(material)
+    return 0.0 if match is None else int(match.group(1)) / 1000 / CHUNK_SEGMENTS
 
 
 def _chunks(segments: int, material: bytes, pace: float) -> Iterator[PreparedChunk]:

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from service.settings import RENAMED, Settings, available_cores
+from service.setting_groups import available_cores
+from service.settings import RENAMED, Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 PRODUCTION = {
@@ -175,7 +176,7 @@ def test_the_upgrade_page_lists_each_renamed_setting():
 
 
 def test_a_new_name_wins_over_its_old_one(monkeypatch):
-    monkeypatch.setenv("HILBERT_STAGE_LEASE", "7")
+    monkeypatch.setenv("HILBERT_LEASE", "7")
     monkeypatch.setenv("HILBERT_STAGE_LEASE", "8")
     with pytest.warns(FutureWarning, match="HILBERT_STAGE_LEASE"):
         assert Settings().stage_lease == timedelta(seconds=8)
@@ -185,15 +186,15 @@ def test_a_secret_is_read_from_a_file_of_its_old_name(tmp_path, monkeypatch):
     (tmp_path / "hilbert_key").write_text("hil_secret\n")
     (tmp_path / "hilbert_sweep").mkdir()
     monkeypatch.setenv("HILBERT_SECRETS_DIR", str(tmp_path))
-    with pytest.warns(FutureWarning, match="HILBERT_CLIENT_API_KEY is now HILBERT_CLIENT_API_KEY") as warned:
+    with pytest.warns(FutureWarning, match="HILBERT_KEY is now HILBERT_CLIENT_API_KEY") as warned:
         assert Settings().client_api_key == SecretStr("hil_secret")
     assert "hil_secret" not in str(warned[0].message)
 
 
 def test_a_command_tells_of_an_old_name(tmp_path):
-    done = hilbert_with(HILBERT_DATA_DIR=str(tmp_path), HILBERT_STAGE_LEASE="50")
+    done = hilbert_with(HILBERT_DATA_DIR=str(tmp_path), HILBERT_LEASE="50")
     assert done.returncode == 0
-    assert "HILBERT_STAGE_LEASE is now HILBERT_STAGE_LEASE" in done.stderr
+    assert "HILBERT_LEASE is now HILBERT_STAGE_LEASE" in done.stderr
 
 
 def hilbert_with(**environment):

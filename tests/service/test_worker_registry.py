@@ -61,13 +61,13 @@ def test_workers_that_start_together_all_register(database, join_worker, loaded_
     assert models(database) == [loaded_model]
 
 
-def test_a_silent_worker_serves_nothing(database, join_worker):
+def test_a_worker_without_heartbeats_is_not_live(database, join_worker):
     join_worker(database)
     age(database, WorkerRow, beat_at=timedelta(seconds=31))
     assert ready(database, "encode") == []
 
 
-def test_a_beat_brings_it_back(database, join_worker, loaded_model):
+def test_a_heartbeat_makes_a_worker_live_again(database, join_worker, loaded_model):
     worker = join_worker(database)
     age(database, WorkerRow, beat_at=timedelta(seconds=31))
     with database.writing() as session:
@@ -75,21 +75,21 @@ def test_a_beat_brings_it_back(database, join_worker, loaded_model):
     assert ready(database, "encode") == ["w1"]
 
 
-def test_a_worker_without_a_forward_pass_serves_nothing(database, join_worker):
+def test_a_worker_without_a_forward_pass_is_not_live(database, join_worker):
     join_worker(database)
     with database.writing() as session:
         session.execute(update(WorkerRow).values(forward_at=None))
     assert ready(database, "encode") == []
 
 
-def test_a_worker_that_leaves_is_gone(database, join_worker):
+def test_a_deregistered_worker_is_deleted(database, join_worker):
     worker = join_worker(database)
     with database.writing() as session:
         deregister(session, worker)
     assert ready(database, "encode") == []
 
 
-def test_workers_lost_for_a_day_are_forgotten(database, join_worker):
+def test_workers_lost_for_a_day_are_deleted(database, join_worker):
     join_worker(database)
     age(database, WorkerRow, beat_at=timedelta(days=2))
     with database.writing() as session:
@@ -97,13 +97,13 @@ def test_workers_lost_for_a_day_are_forgotten(database, join_worker):
         assert session.get(WorkerRow, "w1") is None
 
 
-def test_the_model_is_registered_once_with_all_its_words(database, join_worker, loaded_model):
+def test_the_model_is_registered_once_with_its_tasks(database, join_worker, loaded_model):
     join_worker(database, "w1")
     join_worker(database, "w2")
     assert models(database) == [loaded_model]
 
 
-def test_models_stay_registered_while_every_worker_is_away(database, join_worker, loaded_model):
+def test_models_stay_in_use_while_all_workers_restart(database, join_worker, loaded_model):
     join_worker(database)
     age(database, ModelRow, seen_at=timedelta(hours=5))
     assert models(database) == [loaded_model]
@@ -121,7 +121,7 @@ def test_without_workers_there_is_no_model(database):
     assert models(database) == []
 
 
-def test_workers_of_this_host_whose_process_is_gone_are_silent_at_once(database, join_worker):
+def test_workers_on_this_host_are_dead_when_their_process_has_exited(database, join_worker):
     for name in ("here-1-aa", "here-2-bb", "elsewhere-2-cc", "here-x-2-dd"):
         join_worker(database, name)
     with database.writing() as session:
@@ -129,7 +129,7 @@ def test_workers_of_this_host_whose_process_is_gone_are_silent_at_once(database,
     assert sorted(ready(database, "prepare")) == ["elsewhere-2-cc", "here-1-aa", "here-x-2-dd"]
 
 
-def test_slots_are_idle_unless_a_stage_is_held(database, join_worker, submit):
+def test_slots_are_idle_unless_a_stage_is_leased(database, join_worker, submit):
     join_worker(database, "w1", ("prepare", "encode"))
     join_worker(database, "w2", ("encode",))
     submit(database)

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from model.bundle.bundle import Bundle
 from model.bundle.manifest import Manifest, Task
-from model.config import Settings
+from model.config import FrozenSettings
 from model.encoders.runtime import RuntimeOptions
 from model.export.encoder import export_encoder
 from model.scoring import Scorer
@@ -32,7 +32,7 @@ NAME = "hilbert-demonstration"
 VERSION = "0.2.0"
 
 
-class DemonstrationReport(Settings):
+class DemonstrationReport(FrozenSettings):
     """What the run found; written beside the work files, and quoted in the docs."""
 
     seed: int

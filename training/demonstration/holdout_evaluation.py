@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 from pydantic import Field
 
-from model.config import Settings
+from model.config import FrozenSettings
 from model.explanation import contributions
 from model.features import SegmentFeatures
 from model.scoring import Scorer, withhold
@@ -20,7 +20,7 @@ from training.synthetic.cohort import CARRIER
 HALF = 0.5
 
 
-class HoldoutArmReport(Settings):
+class HoldoutArmReport(FrozenSettings):
     """One way of scoring the same speakers."""
 
     macro_auroc: float | None
@@ -29,7 +29,7 @@ class HoldoutArmReport(Settings):
     cases: dict[str, int]
 
 
-class HoldoutCarrierReport(Settings):
+class HoldoutCarrierReport(FrozenSettings):
     """Speakers whose outcome was planted in one place: what moved the score of that outcome, on average."""
 
     speakers: int
@@ -39,7 +39,7 @@ class HoldoutCarrierReport(Settings):
     audio_leads: float | None = Field(description="share of the speakers in whose score audio has the larger share")
 
 
-class HoldoutReport(Settings):
+class HoldoutReport(FrozenSettings):
     """How the bundle does on fresh speakers, and which modality leads for which carrier of the planted signs."""
 
     speakers: int

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from model.bundle.manifest import SPEECH, TEXT
-from model.config import Settings
+from model.config import FrozenSettings
 from training.config import RunSettings
 from training.evaluation.bootstrap import Interval
 from training.evaluation.measures import Measures
@@ -20,7 +20,7 @@ Encoders = Mapping[str, Path]
 RESULTS = "matrix.json"
 
 
-class PairResult(Settings):
+class PairResult(FrozenSettings):
     """What one pair of encoders attains: macro AUROC with its family-bootstrap interval."""
 
     speech: str
@@ -32,7 +32,7 @@ class PairResult(Settings):
     by_outcome: Mapping[str, float | None]
 
 
-class MatrixResult(Settings):
+class MatrixResult(FrozenSettings):
     """All pairs, in the order of the table."""
 
     task: str

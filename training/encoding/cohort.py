@@ -12,7 +12,7 @@ from rich.console import Console
 
 from model.bundle.manifest import SPEECH, TEXT
 from model.cache.cached_encoder import CachedEncoder
-from model.cache.feature_cache import FeatureCache, key_of
+from model.cache.feature_cache import FeatureCache, cache_key
 from model.cache.segment_cache import SegmentCache
 from model.config import AudioLimits, QualitySettings, SegmentSettings
 from model.encoders.description import DESCRIPTION
@@ -102,7 +102,7 @@ class CohortEncoder:
     def encode(self, cohort: Cohort, position: int) -> EncodedRecording:
         """The recording of a row; raises RecordingError or OSError when it cannot be used."""
         audio, transcript = cohort.audio(position), cohort.transcript(position)
-        key = key_of(*self.parts, _digest(audio), _digest(transcript))
+        key = cache_key(*self.parts, _digest(audio), _digest(transcript))
         kept = self.cache.get(key)
         if kept is not None:
             return EncodedRecording.from_bytes(kept, row=position)

@@ -9,9 +9,9 @@ from pydantic import TypeAdapter
 from safetensors.numpy import load, save
 
 from model.features import SegmentFeatures
-from model.segments.quality import Quality, QualityFlag
+from model.segments.quality import RecordingFlag, RecordingQuality
 
-_QUALITY = TypeAdapter(Quality)
+_QUALITY = TypeAdapter(RecordingQuality)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +20,7 @@ class EncodedRecording:
 
     row: int
     features: SegmentFeatures | None
-    quality: Quality
+    quality: RecordingQuality
 
     @property
     def seconds(self) -> float:
@@ -38,7 +38,7 @@ class EncodedRecording:
         return self.quality.snr_db
 
     @property
-    def flags(self) -> tuple[QualityFlag, ...]:
+    def flags(self) -> tuple[RecordingFlag, ...]:
         """The quality flags, as in an assessment."""
         return self.quality.flags
 

@@ -16,14 +16,14 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from model.config import Settings
+from model.config import FrozenSettings
 from training.evaluation.bootstrap import BootstrapSettings, PairedDifference, paired_difference
 from training.evaluation.metrics import log_loss
 from training.evaluation.out_of_fold import OutOfFoldPredictions, macro_auroc_of
 from training.folds.nested import OuterFold
 
 
-class BaselineSettings(Settings):
+class BaselineSettings(FrozenSettings):
     """How freely the baseline may fit."""
 
     strengths: tuple[float, ...] = Field(

@@ -15,13 +15,13 @@ from jaxtyping import Float, Int
 from pydantic import Field
 from scipy.stats import binomtest
 
-from model.config import Settings
+from model.config import FrozenSettings
 
 Metric = Callable[[Int[np.ndarray, " drawn"]], float | None]
 """A number for some rows of a cohort, each as often as it was drawn; None or NaN when it is undefined for them."""
 
 
-class BootstrapSettings(Settings):
+class BootstrapSettings(FrozenSettings):
     """How an interval is made."""
 
     seed: int = 1

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from model.config import Settings
+from model.config import FrozenSettings
 from training.evaluation.baseline import BaselineSettings, compare_with_baseline, predict_baseline
 from training.evaluation.bootstrap import BootstrapSettings, Interval, family_interval, paired_difference
 from training.evaluation.evidence import ArmEvidence, Evidence
@@ -23,7 +23,7 @@ from training.evaluation.out_of_fold import (
 COVARIATES = "covariates"
 
 
-class ArmMeasures(Settings):
+class ArmMeasures(FrozenSettings):
     """One model of the line-up; `chosen` counts the folds that took each candidate."""
 
     name: str
@@ -36,7 +36,7 @@ class ArmMeasures(Settings):
     seconds: float
 
 
-class ArmComparison(Settings):
+class ArmComparison(FrozenSettings):
     """The first arm less another: macro AUROC (above 0 is better) and log loss (below 0 is better).
 
     `shown` is what the macro AUROC's interval shows; comparisons are not adjusted for being several.
@@ -49,7 +49,7 @@ class ArmComparison(Settings):
     shown: Literal["better", "worse", "neither"]
 
 
-class ModelComparison(Settings):
+class ModelComparison(FrozenSettings):
     """All arms, the covariates' baseline last, and the first arm against each other one."""
 
     arms: tuple[ArmMeasures, ...]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Bool, Float
 
-from model.config import Settings
+from model.config import FrozenSettings
 from training.evaluation.evidence import ContributionEvidence
 
 PLANTED_MODALITIES = ("audio", "text", "both", "none")
@@ -13,7 +13,7 @@ PLANTED_MODALITIES = ("audio", "text", "both", "none")
 _HALF = 0.5
 
 
-class Quantiles(Settings):
+class Quantiles(FrozenSettings):
     """Quantiles of a number over documents; None without any."""
 
     documents: int
@@ -24,7 +24,7 @@ class Quantiles(Settings):
     high: float | None
 
 
-class GroupContributions(Settings):
+class GroupContributions(FrozenSettings):
     """Contributions in log-odds of the reported outcome. `share_audio` is over documents where it is defined.
 
     `unstable` counts documents in which a contribution's sign depends on the baseline that replaces a modality.
@@ -40,7 +40,7 @@ class GroupContributions(Settings):
     audio_leads: float | None
 
 
-class ContributionMeasures(Settings):
+class ContributionMeasures(FrozenSettings):
     """All documents, by reported outcome, and, for a synthetic cohort, by where the outcome was planted."""
 
     overall: GroupContributions

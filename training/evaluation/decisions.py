@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Bool, Float
 
-from model.config import Settings
+from model.config import FrozenSettings
 from training.evaluation.bootstrap import BootstrapSettings, Interval, family_interval, family_ratios, family_shares
 from training.evaluation.evidence import ArmEvidence
 from training.evaluation.out_of_fold import OutOfFoldPredictions, mean_ratio_of
@@ -48,7 +48,7 @@ def net_benefit(
     return float(true_positives - false_positives * threshold / (1 - threshold))
 
 
-class ArgmaxDecisions(Settings):
+class ArgmaxDecisions(FrozenSettings):
     """Each document decided to be its likeliest outcome.
 
     `counts` has a row for each outcome and a column for each decision, summed over `repeats`.
@@ -61,7 +61,7 @@ class ArgmaxDecisions(Settings):
     balanced_accuracy: Interval
 
 
-class ThresholdDecision(Settings):
+class ThresholdDecision(FrozenSettings):
     """One outcome against the rest, at thresholds that the inner folds chose for the best balanced accuracy."""
 
     outcome: str
@@ -76,7 +76,7 @@ class ThresholdDecision(Settings):
     balanced_accuracy: Interval
 
 
-class BenefitPoint(Settings):
+class BenefitPoint(FrozenSettings):
     """Net benefit a document when acting from this risk on; treating nobody has 0."""
 
     threshold: float
@@ -84,7 +84,7 @@ class BenefitPoint(Settings):
     treat_all: float
 
 
-class BenefitCurve(Settings):
+class BenefitCurve(FrozenSettings):
     """One outcome's net benefit, mean over repeats; `useful` are the thresholds where the model beats all and none."""
 
     outcome: str
@@ -95,7 +95,7 @@ class BenefitCurve(Settings):
     points: tuple[BenefitPoint, ...]
 
 
-class DecisionMeasures(Settings):
+class DecisionMeasures(FrozenSettings):
     """Decisions by the likeliest outcome, by thresholds, and their worth."""
 
     argmax: ArgmaxDecisions

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from model.config import Settings
+from model.config import FrozenSettings
 from training.evaluation.bootstrap import BootstrapSettings, Interval, family_interval
 from training.evaluation.out_of_fold import (
     FoldAuroc,
@@ -14,7 +14,7 @@ from training.evaluation.out_of_fold import (
 )
 
 
-class OutcomeDiscrimination(Settings):
+class OutcomeDiscrimination(FrozenSettings):
     """One outcome against the rest; chance has an AUROC of .5 and an average precision of the prevalence."""
 
     outcome: str
@@ -25,7 +25,7 @@ class OutcomeDiscrimination(Settings):
     average_precision: Interval
 
 
-class FoldSummary(Settings):
+class FoldSummary(FrozenSettings):
     """Macro AUROC of the folds' test parts; mean and spread (standard deviation) are over `defined_folds`.
 
     The spread is no standard error: folds share most of their training documents.
@@ -39,7 +39,7 @@ class FoldSummary(Settings):
     by_fold: tuple[FoldAuroc, ...]
 
 
-class Discrimination(Settings):
+class Discrimination(FrozenSettings):
     """Areas under the ROC and the precision-recall curve, means over repeats of a repeat's pooled predictions."""
 
     macro_auroc: Interval

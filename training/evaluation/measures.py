@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from pydantic import Field, JsonValue
 
-from model.config import Settings
+from model.config import FrozenSettings
 from training.evaluation.baseline import BaselineSettings
 from training.evaluation.bootstrap import BootstrapSettings, Interval
 from training.evaluation.calibration.risk_quality import CalibrationSettings, RiskQuality, measure_risks
@@ -29,7 +29,7 @@ from training.evaluation.verdict import write_verdict
 from training.folds.nested import count_folds
 
 
-class MeasureSettings(Settings):
+class MeasureSettings(FrozenSettings):
     """How a run is measured."""
 
     bootstrap: BootstrapSettings = BootstrapSettings()
@@ -38,7 +38,7 @@ class MeasureSettings(Settings):
     alpha: float = Field(default=0.1, gt=0, lt=1, description="share of conformal sets that may miss")
 
 
-class OutcomeCount(Settings):
+class OutcomeCount(FrozenSettings):
     """Documents and families with an outcome."""
 
     outcome: str
@@ -46,7 +46,7 @@ class OutcomeCount(Settings):
     families: int
 
 
-class PartRange(Settings):
+class PartRange(FrozenSettings):
     """Fewest and most documents, and cases of each outcome, in this part of a fold; inner parts are one kind each."""
 
     part: str
@@ -55,7 +55,7 @@ class PartRange(Settings):
     by_outcome: tuple[tuple[int, int], ...]
 
 
-class CohortCounts(Settings):
+class CohortCounts(FrozenSettings):
     """Who was measured. `cohort` counts the documents that the folds were drawn from, tested or not."""
 
     cohort: int
@@ -70,7 +70,7 @@ class CohortCounts(Settings):
     parts: tuple[PartRange, ...]
 
 
-class SubgroupMeasures(Settings):
+class SubgroupMeasures(FrozenSettings):
     """Macro AUROC and log loss in a part of the cohort; None where it has too few documents to measure."""
 
     covariate: str
@@ -82,7 +82,7 @@ class SubgroupMeasures(Settings):
     log_loss: Interval | None
 
 
-class Measures(Settings):
+class Measures(FrozenSettings):
     """The run's result; `about` is what the run says of itself, `settings` how it was measured."""
 
     task: str

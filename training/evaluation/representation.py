@@ -7,14 +7,14 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float, Int
 
-from model.config import Settings
+from model.config import FrozenSettings
 from training.evaluation.evidence import DocumentEmbeddings, OutOfDistributionPValues
 from training.evaluation.out_of_fold import OutOfFoldPredictions
 
 _LEVELS = (0.01, 0.05, 0.1)
 
 
-class NeighbourMeasures(Settings):
+class NeighbourMeasures(FrozenSettings):
     """Share of documents whose nearest of another family has their outcome, and what a random neighbour attains.
 
     Nearest by cosine, among the test documents of the same fold, for each fold's network has a space of its own.
@@ -26,7 +26,7 @@ class NeighbourMeasures(Settings):
     chance: float | None
 
 
-class OutOfDistributionMeasures(Settings):
+class OutOfDistributionMeasures(FrozenSettings):
     """Conformal p-values of one modality; of documents like the training documents a share p has at most p."""
 
     modality: str

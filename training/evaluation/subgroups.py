@@ -10,7 +10,7 @@ from itertools import pairwise
 import numpy as np
 from jaxtyping import Float, Int
 
-from model.config import Settings
+from model.config import FrozenSettings
 from training.evaluation.bootstrap import BootstrapSettings, Interval, Metric, family_interval
 from training.evaluation.contributions import Quantiles, summarise_quantiles
 from training.evaluation.evidence import Evidence
@@ -82,7 +82,7 @@ def _count(labels: Int[np.ndarray, " document"], outcomes: int) -> tuple[int, ..
     return tuple(np.bincount(labels[labels >= 0], minlength=outcomes).tolist())
 
 
-class CohortCharacteristics(Settings):
+class CohortCharacteristics(FrozenSettings):
     """Documents of one outcome, or all; age in years, duration in seconds, noise ratio in decibels.
 
     A distribution's `documents` are those in which the covariate is known.

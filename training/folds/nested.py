@@ -15,7 +15,7 @@ from jaxtyping import Int
 from pydantic import Field
 from sklearn.model_selection import StratifiedGroupKFold
 
-from model.config import Settings
+from model.config import FrozenSettings
 from training.folds.splits import Split, refuse_leaks
 
 _SEEDS = 2**31
@@ -25,7 +25,7 @@ class OutcomeAbsentError(ValueError):
     """An outcome has nobody in some part of a fold: it could not be learnt there, or not be measured."""
 
 
-class FoldSettings(Settings):
+class FoldSettings(FrozenSettings):
     """How often and into how many parts the families are dealt."""
 
     seed: int = 1

@@ -11,7 +11,7 @@ import torch
 from pydantic import JsonValue
 
 from model.encoders.runtime import RuntimeOptions
-from model.explanation import Contributions
+from model.explanation import ModalityContributions
 from model.network.losses.objective import Retrieval, supervise
 from training.baselines.arms import HILBERT
 from training.config import ArmName, RunSettings
@@ -205,7 +205,7 @@ def _first_repeat_contributions(
     experiment: Experiment, folds: Sequence[OuterFold], test_results: Sequence[FoldTestResults]
 ) -> ContributionEvidence:
     """The contributions of the first repeat, in the order of the test rows."""
-    by_row: dict[int, Contributions] = {}
+    by_row: dict[int, ModalityContributions] = {}
     for fold, result in zip(folds, test_results, strict=True):
         if fold.repeat == 0:
             by_row |= dict(zip(fold.test, result.scored.contributions, strict=True))

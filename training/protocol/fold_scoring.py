@@ -12,7 +12,7 @@ from jaxtyping import Float
 from model.bundle.bundle import Bundle
 from model.bundle.manifest import NETWORK, Calibration, Manifest, Task, TaskCalibration
 from model.encoders.runtime import RuntimeOptions
-from model.explanation import Contributions, contributions
+from model.explanation import ModalityContributions, contributions
 from model.export.network import export_network
 from model.network.hilbert import Hilbert
 from model.scoring import Scorer
@@ -25,7 +25,7 @@ class ScoredDocuments:
     """Risks of documents, and the modality contributions to the most probable outcome of each."""
 
     risks: Float[np.ndarray, "document outcome"]
-    contributions: tuple[Contributions, ...]
+    contributions: tuple[ModalityContributions, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,12 +30,12 @@ from model.bundle.manifest import (
 from model.bundle.signature import write_signature
 from model.encoders.description import read_description
 from model.encoders.runtime import RuntimeOptions
-from model.errors import BundleMisbehaves
+from model.errors import SelfTestFailed
 from model.export.network import export_network
 from model.features import SegmentChunk
 from model.network.hilbert import Hilbert
 from model.pipeline import Pipeline
-from model.self_test import observe, open_graphs
+from model.self_test import compute_output, open_graphs
 from training.card.card import render_card, write_card
 
 
@@ -62,7 +62,7 @@ class ReleaseParts:
 def release(parts: ReleaseParts, target: Path) -> Bundle:
     """Write the bundle `target`, check it as a service will, and open it; an older one is replaced only at the end.
 
-    Raises ReleaseRefusedError, CardError, ParityError or BundleMisbehaves, and leaves nothing behind then.
+    Raises ReleaseRefusedError, CardError, ParityError or SelfTestFailed, and leaves nothing behind then.
     """
     _refuse_misfits(parts)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -114,10 +114,10 @@ def _write_golden(parts: ReleaseParts, folder: Path) -> None:
     """Record the behaviour of the bundle as it stands, before there is a manifest to open it by."""
     draft = Bundle(folder=folder, digest="", manifest=parts.manifest, calibration=parts.calibration)
     with closing(open_graphs(draft, RuntimeOptions(threads=parts.threads))) as graphs:
-        expected = observe(graphs, parts.golden)
+        expected = compute_output(graphs, parts.golden)
     answers = [answer.model_dump() for answer in expected.answers.values()]
     if not all(np.isfinite([*answer["both"], *answer["audio"], *answer["text"]]).all() for answer in answers):
-        raise BundleMisbehaves(
+        raise SelfTestFailed(
             "the network's answer to the golden recording is not a number",
             advice="Look at the training run: weights or calibration are not finite.",
         )

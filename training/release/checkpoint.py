@@ -12,7 +12,7 @@ from pydantic import JsonValue, TypeAdapter, ValidationError
 from safetensors import SafetensorError
 
 from model.bundle.manifest import ABOUT, CALIBRATION, Calibration
-from model.config import AudioLimits, QualitySettings, SegmentSettings, Settings
+from model.config import AudioLimits, FrozenSettings, QualitySettings, SegmentSettings
 from model.network.checkpoint import DESCRIPTION, WEIGHTS, NetworkDescription, load, save
 from model.network.hilbert import Hilbert
 
@@ -25,7 +25,7 @@ class CheckpointError(ValueError):
     """A checkpoint that cannot be released."""
 
 
-class PreparationSettings(Settings):
+class PreparationSettings(FrozenSettings):
     """How the recordings were read and cut that the network was trained on; a bundle holds only for the same."""
 
     audio: AudioLimits = AudioLimits()

@@ -16,7 +16,7 @@ from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 IMPLEMENTATION = "hilbert_valid_positions"
 OPERATOR = "MultiHeadAttention"
-DOMAIN = "com.microsoft"
+RUNTIME_DOMAIN = "com.microsoft"
 # Added to the scores of keys beyond the valid ones: it has a half, and its exponential is zero.
 MASKED = -30_000.0
 
@@ -54,7 +54,7 @@ def _fused(
     heads, depth = query.shape[1], query.shape[3]
     rows = [each.transpose(1, 2).flatten(2) for each in (query, key, value)]
     mixed = torch.onnx.ops.symbolic(
-        f"{DOMAIN}::{OPERATOR}",
+        f"{RUNTIME_DOMAIN}::{OPERATOR}",
         [*rows, None, valid.to(torch.int32), position_bias],
         {"num_heads": heads, "scale": float(scaling), "mask_filter_value": MASKED},
         dtype=query.dtype,

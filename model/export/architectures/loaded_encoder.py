@@ -15,7 +15,7 @@ from model.export.probes import Probe
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wishes:
+class ExportRequest:
     """What the exporter of an architecture has to know of the export: where files go, and what was asked for."""
 
     folder: Path

@@ -8,9 +8,9 @@ from model.encoders.description import EncoderDescription
 from model.encoders.speech import SAMPLE_RATE
 from model.errors import UnsupportedEncoder
 from model.export.architectures.hubert import HubertFeatures
-from model.export.architectures.loaded_encoder import LoadedEncoder, Wishes
+from model.export.architectures.loaded_encoder import ExportRequest, LoadedEncoder
 from model.export.architectures.whisper import WhisperFeatures
-from model.export.checkpoint import Checkpoint
+from model.export.checkpoint import HubCheckpoint
 from model.export.graph import GraphSignature
 from model.export.probes import speech_probes
 
@@ -21,11 +21,11 @@ SPEECH_SIGNATURE = GraphSignature(
 )
 
 
-def load_hubert(checkpoint: Checkpoint, wishes: Wishes) -> LoadedEncoder:
+def load_hubert(checkpoint: HubCheckpoint, request: ExportRequest) -> LoadedEncoder:
     """HuBERT of any size and language, whatever normalises its convolutions and positions."""
     config = checkpoint.config
     normalise = bool(checkpoint.feature_extractor().do_normalize)
-    layers = wishes.layers_of(config.num_hidden_layers)
+    layers = request.layers_of(config.num_hidden_layers)
     module = HubertFeatures(checkpoint.load(HubertModel), normalise=normalise, layers=layers)
     shortest = 1
     for kernel, stride in reversed(list(zip(config.conv_kernel, config.conv_stride, strict=True))):
@@ -43,15 +43,15 @@ def load_hubert(checkpoint: Checkpoint, wishes: Wishes) -> LoadedEncoder:
             sample_rate=SAMPLE_RATE,
             shortest=shortest,
         ),
-        probes=speech_probes(wishes.material.waveforms),
+        probes=speech_probes(request.material.waveforms),
         signature=SPEECH_SIGNATURE,
     )
 
 
-def load_whisper(checkpoint: Checkpoint, wishes: Wishes) -> LoadedEncoder:
+def load_whisper(checkpoint: HubCheckpoint, request: ExportRequest) -> LoadedEncoder:
     """The encoder of a Whisper of any size, of 80 or 128 mel bands."""
     config, extractor = checkpoint.config, checkpoint.feature_extractor()
-    layers = wishes.layers_of(config.encoder_layers)
+    layers = request.layers_of(config.encoder_layers)
     module = WhisperFeatures(checkpoint.load(WhisperModel).encoder, extractor, layers=layers)
     positions = config.max_source_positions * module.stride
     if (positions, config.num_mel_bins) != (extractor.n_samples, extractor.feature_size):
@@ -70,6 +70,6 @@ def load_whisper(checkpoint: Checkpoint, wishes: Wishes) -> LoadedEncoder:
             shortest=1,
             window=extractor.n_samples,
         ),
-        probes=speech_probes(wishes.material.waveforms),
+        probes=speech_probes(request.material.waveforms),
         signature=SPEECH_SIGNATURE,
     )

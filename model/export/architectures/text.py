@@ -5,10 +5,10 @@ from __future__ import annotations
 from transformers import AutoModelForTextEncoding, PreTrainedTokenizerFast, RobertaConfig, RobertaModel
 
 from model.encoders.description import TOKENIZER, EncoderDescription
-from model.export.architectures.loaded_encoder import LoadedEncoder, Wishes
+from model.export.architectures.loaded_encoder import ExportRequest, LoadedEncoder
 from model.export.architectures.roberta import RobertaFeatures
 from model.export.architectures.t5 import T5Features
-from model.export.checkpoint import Checkpoint
+from model.export.checkpoint import HubCheckpoint
 from model.export.graph import GraphSignature
 from model.export.probes import text_probes
 
@@ -22,10 +22,10 @@ TEXT_SIGNATURE = GraphSignature(
 )
 
 
-def load_roberta(checkpoint: Checkpoint, wishes: Wishes) -> LoadedEncoder:
+def load_roberta(checkpoint: HubCheckpoint, request: ExportRequest) -> LoadedEncoder:
     """RoBERTa, and what shares its code and the names of its weights: XLM-RoBERTa and CamemBERT."""
     config = checkpoint.config
-    tokenizer, layers = _keep_tokenizer(checkpoint, wishes), wishes.layers_of(config.num_hidden_layers)
+    tokenizer, layers = _keep_tokenizer(checkpoint, request), request.layers_of(config.num_hidden_layers)
     as_roberta = RobertaConfig.from_dict({**config.to_dict(), "model_type": "roberta"})
     module = RobertaFeatures(checkpoint.load(RobertaModel, config=as_roberta, add_pooling_layer=False), layers=layers)
     pad = int(config.pad_token_id)
@@ -35,16 +35,16 @@ def load_roberta(checkpoint: Checkpoint, wishes: Wishes) -> LoadedEncoder:
         module=module.eval(),
         description=_describe(checkpoint, dim=config.hidden_size, layers=module.layers, longest=longest),
         probes=text_probes(
-            tokenizer, pad=pad, vocabulary=config.vocab_size, longest=longest, real=wishes.material.texts
+            tokenizer, pad=pad, vocabulary=config.vocab_size, longest=longest, real=request.material.texts
         ),
         signature=TEXT_SIGNATURE,
     )
 
 
-def load_t5(checkpoint: Checkpoint, wishes: Wishes) -> LoadedEncoder:
+def load_t5(checkpoint: HubCheckpoint, request: ExportRequest) -> LoadedEncoder:
     """The encoder of a T5, of version 1.0 or from 1.1 on, or of an mT5."""
     config = checkpoint.config
-    tokenizer, layers = _keep_tokenizer(checkpoint, wishes), wishes.layers_of(config.num_layers)
+    tokenizer, layers = _keep_tokenizer(checkpoint, request), request.layers_of(config.num_layers)
     module = T5Features(checkpoint.load(AutoModelForTextEncoding), layers=layers)
     return LoadedEncoder(
         module=module.eval(),
@@ -54,14 +54,14 @@ def load_t5(checkpoint: Checkpoint, wishes: Wishes) -> LoadedEncoder:
             pad=int(config.pad_token_id),
             vocabulary=config.vocab_size,
             longest=T5_LONGEST,
-            real=wishes.material.texts,
+            real=request.material.texts,
         ),
         signature=TEXT_SIGNATURE,
         wide=True,
     )
 
 
-def _describe(checkpoint: Checkpoint, *, dim: int, layers: tuple[int, ...], longest: int) -> EncoderDescription:
+def _describe(checkpoint: HubCheckpoint, *, dim: int, layers: tuple[int, ...], longest: int) -> EncoderDescription:
     return EncoderDescription(
         modality="text",
         architecture=checkpoint.config.model_type,
@@ -75,7 +75,7 @@ def _describe(checkpoint: Checkpoint, *, dim: int, layers: tuple[int, ...], long
     )
 
 
-def _keep_tokenizer(checkpoint: Checkpoint, wishes: Wishes) -> PreTrainedTokenizerFast:
+def _keep_tokenizer(checkpoint: HubCheckpoint, request: ExportRequest) -> PreTrainedTokenizerFast:
     tokenizer = checkpoint.tokenizer()
-    tokenizer.backend_tokenizer.save(str(wishes.folder / TOKENIZER))
+    tokenizer.backend_tokenizer.save(str(request.folder / TOKENIZER))
     return tokenizer

@@ -8,13 +8,13 @@ from __future__ import annotations
 import onnx_ir as ir
 from onnx_ir.passes.common import RemoveUnusedNodesPass
 
-from model.export.architectures.attention import DOMAIN, OPERATOR
+from model.export.architectures.attention import OPERATOR, RUNTIME_DOMAIN
 
 MASK = 4  # place of the valid counts among the operator's inputs
 BIAS = 5
 
 
-def skip_needless_masks(model: ir.Model) -> int:
+def add_unmasked_branches(model: ir.Model) -> int:
     """Let every masked attention without a bias choose at run time; returns how many do.
 
     The graph's inputs are the padded material, of shape (segment, length), and the valid lengths (segment,).
@@ -27,7 +27,7 @@ def skip_needless_masks(model: ir.Model) -> int:
     return len(masked)
 
 
-def always_mask(model: ir.Model) -> None:
+def remove_unmasked_branches(model: ir.Model) -> None:
     """Undo `skip_needless_masks`: every attention is masked again, and no node chooses."""
     for choice in [node for node in model.graph if node.op_type == "If"]:
         branch = choice.attributes["else_branch"].as_graph()
@@ -72,7 +72,7 @@ def _choose(graph: ir.Graph, node: ir.Node, whole: ir.Value) -> None:
 def _attention(node: ir.Node, *, masked: bool) -> ir.Graph:
     inputs = list(node.inputs) if masked else list(node.inputs[:3])
     name = f"{node.name}_{'masked' if masked else 'whole'}"
-    attention = ir.node(OPERATOR, inputs, node.attributes, domain=DOMAIN, name=name)
+    attention = ir.node(OPERATOR, inputs, node.attributes, domain=RUNTIME_DOMAIN, name=name)
     output = attention.outputs[0]
     output.name = f"{name}_output"
     output.type, output.shape = node.outputs[0].type, node.outputs[0].shape

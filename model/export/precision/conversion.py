@@ -9,9 +9,9 @@ import onnx_ir as ir
 
 from model.encoders.description import Precision
 from model.export.graph import LARGEST_FILE
-from model.export.precision.attention_mask import always_mask, skip_needless_masks
-from model.export.precision.float16 import halve, spell_out_rounding
-from model.export.precision.int8 import shrink
+from model.export.precision.attention_mask import add_unmasked_branches, remove_unmasked_branches
+from model.export.precision.float16 import convert_to_float16, insert_rounding_casts
+from model.export.precision.int8 import convert_to_int8
 from model.export.precision.regions import find_regions
 
 
@@ -26,12 +26,12 @@ def change_precision(graph: Path, precision: Precision, *, wide: bool = False, l
     Raises UnsupportedEncoder where there is no transformer in the graph.
     """
     model = ir.load(graph)
-    always_mask(model)
+    remove_unmasked_branches(model)
     if precision != "float32":
-        change = {"float16": halve, "int8": shrink}[precision]
+        change = {"float16": convert_to_float16, "int8": convert_to_int8}[precision]
         change(model, find_regions(model.graph), wide=wide)
     if precision != "float16":  # a GPU's graph has no choices: it could not be recorded
-        skip_needless_masks(model)
+        add_unmasked_branches(model)
     with TemporaryDirectory(dir=graph.parent, prefix=".precision-") as scratch:
         _save(model, Path(scratch) / graph.name, largest)
         del model  # it reads the old file of weights, which goes now
@@ -40,7 +40,7 @@ def change_precision(graph: Path, precision: Precision, *, wide: bool = False, l
             file.replace(graph.with_name(file.name))
 
 
-def as_measured(graph: Path, precision: Precision, scratch: Path, *, largest: int = LARGEST_FILE) -> Path:
+def graph_for_parity(graph: Path, precision: Precision, scratch: Path, *, largest: int = LARGEST_FILE) -> Path:
     """The graph that shows on a CPU what this one computes where it is meant to run; written to `scratch` if another.
 
     A CPU leaves out the roundings of half precision, and would hide an overflow.
@@ -48,7 +48,7 @@ def as_measured(graph: Path, precision: Precision, scratch: Path, *, largest: in
     if precision != "float16":
         return graph
     model = ir.load(graph)
-    spell_out_rounding(model)
+    insert_rounding_casts(model)
     _save(model, scratch / graph.name, largest)
     return scratch / graph.name
 

@@ -7,20 +7,20 @@ from collections.abc import Collection
 import numpy as np
 import onnx_ir as ir
 
-from model.export.precision.regions import Regions
+from model.export.precision.regions import GraphRegions
 
 # Added to the scores of masked positions in place of the lowest float32: it has a half, and its exponential is zero.
 MASKED = -30_000.0
 _FIXED = frozenset({"Cast", "Constant", "ConstantOfShape"})
 
 
-def halve(model: ir.Model, regions: Regions, *, wide: bool) -> None:
+def convert_to_float16(model: ir.Model, regions: GraphRegions, *, wide: bool) -> None:
     """Turn the transformer of a float32 graph to float16 in place; inputs, outputs, front end and mean stay float32.
 
     With `wide`, also the stream that the blocks add to, its normalisations and the last product of every feed-forward
     block stay float32: T5 was trained in bfloat16, and its states outgrow a half (65504).
     """
-    chosen = set(regions.between | set(regions.products) if wide else regions.transformer)
+    chosen = set(regions.branch_nodes | set(regions.products) if wide else regions.transformer)
     if wide:
         chosen -= regions.feed_forward_outputs
     chosen |= set(regions.tables)
@@ -28,7 +28,7 @@ def halve(model: ir.Model, regions: Regions, *, wide: bool) -> None:
     _retype(model.graph, {node for node in chosen if node.op_type not in _FIXED})
 
 
-def spell_out_rounding(model: ir.Model) -> None:
+def insert_rounding_casts(model: ir.Model) -> None:
     """Rewrite a graph made by `halve` in place, so that a CPU rounds wherever a GPU does.
 
     ONNX Runtime computes half-precision nodes in float32 on a CPU and drops the roundings between them: an overflow

@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
-from model.export.precision.regions import Regions
+from model.export.precision.regions import GraphRegions
 
 RUNTIME_DOMAIN = "com.microsoft"
 _LARGEST = 127
@@ -21,7 +21,7 @@ _MIDDLE = 128
 _LEAST = 1e-12
 
 
-class EightBits:
+class Int8Rewriter:
     """Rewrites one graph; every activation is rounded once, however many products read it."""
 
     def __init__(self, graph: ir.Graph) -> None:
@@ -104,12 +104,12 @@ class EightBits:
         self._graph.remove(node, safe=True)
 
 
-def shrink(model: ir.Model, regions: Regions, *, wide: bool) -> None:
+def convert_to_int8(model: ir.Model, regions: GraphRegions, *, wide: bool) -> None:
     """Turn the products and look-up tables of a float32 graph to eight bits in place; the rest stays float32.
 
     With `wide`, the last product of every feed-forward block stays as it is: what it reads spans too many sizes.
     """
-    work = EightBits(model.graph)
+    work = Int8Rewriter(model.graph)
     for node in regions.products:
         if not (wide and node in regions.feed_forward_outputs):
             work.product(node)

@@ -18,17 +18,17 @@ _MATRIX = 2  # axes of a product's weights
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Regions:
+class GraphRegions:
     """The parts of a graph; what is in none of them is front end, or the mean after the last block."""
 
     transformer: frozenset[ir.Node]  # from the first projections up to the last product
     products: tuple[ir.Node, ...]  # of the transformer, with constant weights
-    between: frozenset[ir.Node]  # of the transformer, off the stream that the blocks add to
+    branch_nodes: frozenset[ir.Node]  # of the transformer, off the stream that the blocks add to
     feed_forward_outputs: frozenset[ir.Node]  # the products that end a feed-forward block
     tables: tuple[ir.Node, ...]  # look-ups of the graph's tokens
 
 
-def find_regions(graph: ir.Graph) -> Regions:
+def find_regions(graph: ir.Graph) -> GraphRegions:
     """Find the parts of an encoder's graph.
 
     Raises UnsupportedEncoder where there is no attention with projections before it.
@@ -51,10 +51,10 @@ def find_regions(graph: ir.Graph) -> Regions:
     transformer = after & before
     products = tuple(node for node in graph if is_product(node) and node in transformer)
     inner = [node for node in products if not _adds_to_stream(node)]
-    return Regions(
+    return GraphRegions(
         transformer=frozenset(transformer),
         products=products,
-        between=frozenset(_reached(inner, _successors_up_to_products)),
+        branch_nodes=frozenset(_reached(inner, _successors_up_to_products)),
         feed_forward_outputs=frozenset(node for node in products if _ends_feed_forward(node)),
         tables=tuple(node for node in graph if _is_table(node)),
     )

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from model.network.losses.rows import clear_absent
+from model.network.losses.rows import zero_absent_rows
 
 CkaEstimator = Literal["unbiased", "biased"]
 Gram = Float[Tensor, "document document"]
@@ -40,7 +40,7 @@ def cka(
     return torch.where(rows >= LEAST_ROWS, cross / spread, 0.0)
 
 
-def lose_structure(
+def cka_loss(
     document: Float[Tensor, "document left"],
     joint: Float[Tensor, "document right"],
     present: Bool[Tensor, " document"],
@@ -59,8 +59,8 @@ def _gram(x: Float[Tensor, "document width"], present: Bool[Tensor, " document"]
     is that of the rows before centring, so embeddings that collapsed to one point stay near 0.
     """
     rows = present.sum().clamp(min=1).to(x.dtype)
-    cleared = clear_absent(x, present)
-    centred = clear_absent(cleared - cleared.sum(dim=0) / rows, present)
+    cleared = zero_absent_rows(x, present)
+    centred = zero_absent_rows(cleared - cleared.sum(dim=0) / rows, present)
     norm = (cleared.detach().square().sum() / rows).clamp(min=torch.finfo(x.dtype).tiny).sqrt()
     scaled = centred / norm
     return scaled @ scaled.T

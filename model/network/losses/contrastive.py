@@ -8,12 +8,12 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from model.network.losses.rows import clear_absent, mean_over
+from model.network.losses.rows import masked_mean, zero_absent_rows
 
 Candidates = Bool[Tensor, "document document"]
 
 
-def contrast(
+def contrastive_loss(
     anchor: Float[Tensor, "document out"],
     target: Float[Tensor, "document out"],
     candidates: Candidates,
@@ -22,20 +22,20 @@ def contrast(
     """Half the cross-entropy of finding each anchor's target, half that of finding each target's anchor, in nats.
 
     s_ik = scale <anchor_i, target_k> over unit vectors; METHOD.md's L_{m<->j}, after CLIP (Radford et al. 2021).
-    A row chooses among its candidates (`find_candidates`). Rows that take no part are left out of the mean;
+    A row chooses among its candidates (`candidate_mask`). Rows that take no part are left out of the mean;
     a row without a rival adds 0 to it. 0 when no row takes part.
     """
     present = candidates.diagonal()
-    similarity = scale * clear_absent(anchor, present) @ clear_absent(target, present).T
-    return 0.5 * (_surprise(similarity, candidates) + _surprise(similarity.T, candidates.T))
+    similarity = scale * zero_absent_rows(anchor, present) @ zero_absent_rows(target, present).T
+    return 0.5 * (_cross_entropy(similarity, candidates) + _cross_entropy(similarity.T, candidates.T))
 
 
-def count_choices(candidates: Candidates) -> Float[Tensor, ""]:
+def log_candidate_count(candidates: Candidates) -> Float[Tensor, ""]:
     """Mean log of how many candidates a row chooses among, in nats: log B where nobody occurs twice.
 
     It is the contrastive loss of embeddings that tell nothing.
     """
-    return mean_over(candidates.sum(dim=1).clamp(min=1).log(), candidates.diagonal())
+    return masked_mean(candidates.sum(dim=1).clamp(min=1).log(), candidates.diagonal())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +50,7 @@ class Recall:
 
 
 @torch.no_grad()
-def measure_recall(
+def recall_at_1(
     anchor: Float[Tensor, "document out"], target: Float[Tensor, "document out"], candidates: Candidates
 ) -> Recall:
     """Recall at 1 from anchor to target among the candidates; a tie is a miss, so collapse never scores."""
@@ -62,10 +62,10 @@ def measure_recall(
     measured = rivals.any(dim=1)
     chance = 1 / (1 + rivals.sum(dim=1)).to(anchor.dtype)
     undefined = torch.where(measured.any(), 0.0, torch.nan)
-    return Recall(at_1=mean_over(hits, measured) + undefined, chance=mean_over(chance, measured) + undefined)
+    return Recall(at_1=masked_mean(hits, measured) + undefined, chance=masked_mean(chance, measured) + undefined)
 
 
-def _surprise(similarity: Float[Tensor, "document document"], candidates: Candidates) -> Float[Tensor, ""]:
+def _cross_entropy(similarity: Float[Tensor, "document document"], candidates: Candidates) -> Float[Tensor, ""]:
     """Mean of -log softmax(s_i)_i over the rows that take part."""
     offered = torch.where(candidates, similarity, -torch.inf)
-    return mean_over(offered.logsumexp(dim=1) - similarity.diagonal(), candidates.diagonal())
+    return masked_mean(offered.logsumexp(dim=1) - similarity.diagonal(), candidates.diagonal())

@@ -11,11 +11,16 @@ from torch import Tensor, nn
 
 from model.network.batch import DocumentBatch
 from model.network.hilbert import HilbertOutput
-from model.network.losses.cka import cka, lose_structure
-from model.network.losses.contrastive import Candidates, Recall, contrast, count_choices, measure_recall
-from model.network.losses.information_balance import bound_information, close_gap, lift_weaker, share_of
-from model.network.losses.router import bound_logits, spread_load
-from model.network.losses.rows import clear_absent, find_candidates
+from model.network.losses.cka import cka, cka_loss
+from model.network.losses.contrastive import Candidates, Recall, contrastive_loss, log_candidate_count, recall_at_1
+from model.network.losses.information_balance import (
+    absolute_gap_loss,
+    infonce_bound,
+    information_share,
+    stop_gradient_gap_loss,
+)
+from model.network.losses.router import load_balancing_loss, router_z_loss
+from model.network.losses.rows import candidate_mask, zero_absent_rows
 from model.network.losses.settings import ObjectiveSettings, TermSwitches
 from model.network.losses.task import MISSING, TaskLoss
 from model.network.losses.temperature import LearnedTemperature
@@ -143,9 +148,9 @@ class Objective(nn.Module):
         audio, text = self.heads.audio(documents.audio), self.heads.text(documents.text)
         joint = self.heads.joint(documents.joint)
         return Retrieval(
-            audio_to_joint=measure_recall(audio, joint, documents.with_audio),
-            text_to_joint=measure_recall(text, joint, documents.with_text),
-            audio_to_text=measure_recall(audio, text, documents.with_both),
+            audio_to_joint=recall_at_1(audio, joint, documents.with_audio),
+            text_to_joint=recall_at_1(text, joint, documents.with_text),
+            audio_to_text=recall_at_1(audio, text, documents.with_both),
         )
 
     def _prepare(self, output: HilbertOutput, supervision: Supervision) -> _Documents:
@@ -154,12 +159,12 @@ class Objective(nn.Module):
         if self.settings.negatives_outside == "family":
             groups.append(supervision.family)
         return _Documents(
-            audio=clear_absent(output.audio, audio),
-            text=clear_absent(output.text, text),
-            joint=clear_absent(output.joint, audio | text),
-            with_audio=find_candidates(audio, groups),
-            with_text=find_candidates(text, groups),
-            with_both=find_candidates(audio & text, groups),
+            audio=zero_absent_rows(output.audio, audio),
+            text=zero_absent_rows(output.text, text),
+            joint=zero_absent_rows(output.joint, audio | text),
+            with_audio=candidate_mask(audio, groups),
+            with_text=candidate_mask(text, groups),
+            with_both=candidate_mask(audio & text, groups),
         )
 
     def _tasks(self, output: HilbertOutput, supervision: Supervision) -> dict[str, Term]:
@@ -178,18 +183,18 @@ class Objective(nn.Module):
         scale, joint = self.temperature(), self.heads.joint(documents.joint)
         if terms.audio_to_joint:
             audio = self.heads.audio(documents.audio)
-            values["audio_to_joint"] = contrast(audio, joint, documents.with_audio, scale)
+            values["audio_to_joint"] = contrastive_loss(audio, joint, documents.with_audio, scale)
         if terms.text_to_joint:
             text = self.heads.text(documents.text)
-            values["text_to_joint"] = contrast(text, joint, documents.with_text, scale)
+            values["text_to_joint"] = contrastive_loss(text, joint, documents.with_text, scale)
         return values
 
     def _structure(self, documents: _Documents, progress: float | Term) -> dict[str, Term]:
         settings, values = self.settings, {}
         if settings.terms.cka:
             estimator, joint = settings.cka_estimator, documents.joint
-            audio = lose_structure(documents.audio, joint, documents.with_audio.diagonal(), estimator=estimator)
-            text = lose_structure(documents.text, joint, documents.with_text.diagonal(), estimator=estimator)
+            audio = cka_loss(documents.audio, joint, documents.with_audio.diagonal(), estimator=estimator)
+            text = cka_loss(documents.text, joint, documents.with_text.diagonal(), estimator=estimator)
             values["cka"] = 0.5 * (audio + text)
         if settings.terms.information_balance:
             # Computed from the first step on, so that a run has one graph; early bounds are noise and count 0.
@@ -199,19 +204,19 @@ class Objective(nn.Module):
     def _imbalance(self, documents: _Documents) -> Term:
         audio, text = self._hsic_shares(documents) if self._by_hsic else self._infonce_shares(documents)
         if self.settings.balance_estimator == "abs":
-            return close_gap(audio, text)
-        return lift_weaker(audio, text, margin=self.settings.balance_margin)
+            return absolute_gap_loss(audio, text)
+        return stop_gradient_gap_loss(audio, text, margin=self.settings.balance_margin)
 
     @property
     def _by_hsic(self) -> bool:
         return self.settings.balance_estimator == "hsic"
 
     def _infonce_shares(self, documents: _Documents) -> tuple[Term, Term]:
-        candidates, most = documents.with_both, count_choices(documents.with_both)
+        candidates, most = documents.with_both, log_candidate_count(documents.with_both)
         joint = self.heads.joint(documents.joint, frozen=True)
-        audio = bound_information(self.heads.audio(documents.audio, frozen=True), joint, candidates)
-        text = bound_information(self.heads.text(documents.text, frozen=True), joint, candidates)
-        return share_of(audio, most), share_of(text, most)
+        audio = infonce_bound(self.heads.audio(documents.audio, frozen=True), joint, candidates)
+        text = infonce_bound(self.heads.text(documents.text, frozen=True), joint, candidates)
+        return information_share(audio, most), information_share(text, most)
 
     def _hsic_shares(self, documents: _Documents) -> tuple[Term, Term]:
         both = documents.with_both.diagonal()
@@ -224,7 +229,7 @@ class Objective(nn.Module):
         terms, values = self.settings.terms, {}
         counted = supervision.audio_present | supervision.text_present
         if terms.router_load:
-            values["router_load"] = spread_load(output.router_logits, counted)
+            values["router_load"] = load_balancing_loss(output.router_logits, counted)
         if terms.router_z:
-            values["router_z"] = bound_logits(output.router_logits, counted)
+            values["router_z"] = router_z_loss(output.router_logits, counted)
         return values

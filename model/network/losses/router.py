@@ -6,24 +6,24 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from model.network.losses.rows import clear_absent, mean_over
+from model.network.losses.rows import masked_mean, zero_absent_rows
 
 
-def spread_load(
+def load_balancing_loss(
     router_logits: Float[Tensor, "document expert"], present: Bool[Tensor, " document"]
 ) -> Float[Tensor, ""]:
     """Squared coefficient of variation of the experts' summed gates (Shazeer et al. 2017), population variance.
 
     0 when all experts carry the same, E - 1 when one carries all; 0 for a batch without documents.
     """
-    gates = torch.softmax(clear_absent(router_logits, present), dim=-1)
-    load = clear_absent(gates, present).sum(dim=0)
+    gates = torch.softmax(zero_absent_rows(router_logits, present), dim=-1)
+    load = zero_absent_rows(gates, present).sum(dim=0)
     mean = load.mean()
     return (load - mean).square().mean() / torch.where(mean > 0, mean, 1.0).square()
 
 
-def bound_logits(
+def router_z_loss(
     router_logits: Float[Tensor, "document expert"], present: Bool[Tensor, " document"]
 ) -> Float[Tensor, ""]:
     """Mean squared log-sum-exp of the router's logits (z-loss, Zoph et al. 2022)."""
-    return mean_over(clear_absent(router_logits, present).logsumexp(dim=-1).square(), present)
+    return masked_mean(zero_absent_rows(router_logits, present).logsumexp(dim=-1).square(), present)

@@ -13,19 +13,19 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 
-def clear_absent(
+def zero_absent_rows(
     values: Float[Tensor, "document width"], present: Bool[Tensor, " document"]
 ) -> Float[Tensor, "document width"]:
     """Zeros in the rows that are not present, which then get no gradient either, whatever they held."""
     return torch.where(present.unsqueeze(-1), values, 0.0)
 
 
-def mean_over(values: Float[Tensor, " document"], counted: Bool[Tensor, " document"]) -> Float[Tensor, ""]:
+def masked_mean(values: Float[Tensor, " document"], counted: Bool[Tensor, " document"]) -> Float[Tensor, ""]:
     """Mean of the counted values; 0, still part of the graph, when none is."""
     return torch.where(counted, values, 0.0).sum() / counted.sum().clamp(min=1)
 
 
-def find_candidates(
+def candidate_mask(
     present: Bool[Tensor, " document"], groups: Sequence[Int[Tensor, " document"]]
 ) -> Bool[Tensor, "document document"]:
     """Whom a document may be matched with: [i, k] is true for itself and for documents of other groups.

@@ -6,14 +6,14 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from model.config import Settings
+from model.config import FrozenSettings
 from model.network.losses.cka import CkaEstimator
 
 BalanceEstimator = Literal["infonce", "hsic", "abs"]
 NegativesOutside = Literal["person", "family"]
 
 
-class TermSwitches(Settings):
+class TermSwitches(FrozenSettings):
     """The named terms; one that is off is not computed."""
 
     task: bool = Field(default=True, description="the cross-entropy of every task")
@@ -31,7 +31,7 @@ class TermSwitches(Settings):
         return self
 
 
-class TermWeights(Settings):
+class TermWeights(FrozenSettings):
     """Weights of the terms; tasks weigh 1 each. Ranges worth a search: con 0.1-1, CKA 0.03-0.3, balance 0.01-0.2."""
 
     contrastive: float = Field(default=0.5, ge=0, description="of the mean of audio_to_joint and text_to_joint")
@@ -41,7 +41,7 @@ class TermWeights(Settings):
     router_z: float = Field(default=0.001, ge=0)
 
 
-class ObjectiveSettings(Settings):
+class ObjectiveSettings(FrozenSettings):
     """The losses of a run."""
 
     terms: TermSwitches = TermSwitches()

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from model.network.losses.rows import clear_absent, mean_over
+from model.network.losses.rows import masked_mean, zero_absent_rows
 
 MISSING = -1  # any negative label counts as missing
 SUM_TOLERANCE = 1e-3
@@ -28,23 +28,9 @@ def task_loss(
     any label the loss is a 0 that still belongs to the graph.
     """
     labelled = labels >= 0
-    log_probability = torch.log_softmax(clear_absent(logits, labelled) + adjustment * log_prior, dim=-1)
+    log_probability = torch.log_softmax(zero_absent_rows(logits, labelled) + adjustment * log_prior, dim=-1)
     of_label = log_probability.gather(1, labels.clamp(min=0).long().unsqueeze(1)).squeeze(1)
-    return mean_over(-of_label, labelled)
-
-
-def risk(
-    logits: Float[Tensor, "document outcome"],
-    log_prior: Float[Tensor, " outcome"],
-    *,
-    adjustment: float,
-    temperature: Float[Tensor, ""] | float = 1.0,
-) -> Float[Tensor, "document outcome"]:
-    """softmax((o + tau_la log pi_train) / T): the same as `model.scoring` serves for these settings.
-
-    Decide by the largest o (which, adjusted, treats outcomes as equally frequent), report this risk.
-    """
-    return torch.softmax((logits + adjustment * log_prior) / temperature, dim=-1)
+    return masked_mean(-of_label, labelled)
 
 
 class TaskLoss(nn.Module):

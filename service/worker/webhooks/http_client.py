@@ -1,9 +1,9 @@
-"""The one client for requests that leave the service to where somebody else has said.
+"""The HTTP client for URLs that tenants chose, guarded against server-side request forgery (SSRF).
 
-A name is resolved once, each of its addresses is judged, and the connection goes to one that was judged: a name
-server that answers otherwise a moment later is not asked again. httpcore alone, and not the client built on it,
-because it has nothing that would have to be switched off: no redirects, no proxies from the environment, no
-cookies, no netrc. What the receiver says beyond its status is not read.
+A name is resolved once, every address is checked against the policy, and the connection goes to a checked address. So a
+name server cannot answer differently at the time of the connection (DNS rebinding). The client is httpcore and not
+httpx, because httpcore follows no redirects and reads no proxies, cookies or netrc, so nothing has to be switched off.
+Of a response only the status and Retry-After are read.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ USER_AGENT = "hilbert-webhooks/1"
 
 
 class SendFailed(Exception):
-    """No answer came; `trouble` says why in one word."""
+    """No response was received; `trouble` is the reason."""
 
     def __init__(self, trouble: AttemptError) -> None:
         super().__init__(trouble)
@@ -39,27 +39,27 @@ class SendFailed(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebhookResponse:
-    """What is read of a response."""
+    """The parts of a response that are read."""
 
     status: int
     retry_after: str | None
 
 
 def resolve_name(host: str, port: int) -> list[str]:
-    """Every address of a name, as the system knows them. Raises OSError."""
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+    """All addresses of a name from the system's resolver. Raises OSError."""
+    entries = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(entry[4][0]) for entry in entries))
 
 
 def trust_store() -> ssl.SSLContext:
-    """Those of certifi, and those of the system (SSL_CERT_FILE adds an operator's own)."""
+    """The certificate authorities of certifi and of the system; SSL_CERT_FILE adds an operator's own."""
     context = httpcore.default_ssl_context()
     context.load_default_certs()
     return context
 
 
 class WebhookClient:
-    """Posts to places that the policy allows, one connection a request; for any number of threads."""
+    """Posts to URLs that the policy allows, with one connection for each request; thread-safe."""
 
     def __init__(
         self,
@@ -75,7 +75,7 @@ class WebhookClient:
         self._authorities = authorities or trust_store()
 
     def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> WebhookResponse:
-        """Send once, and read the status and nothing more. Raises SendingFailed."""
+        """Send one request, without a retry. Raises SendFailed."""
         deadline = Deadline(self._timeout)
         try:
             destination = self._allowed.parse(url)
@@ -93,7 +93,7 @@ class WebhookClient:
             raise SendFailed(AttemptError.TLS if tls else AttemptError.CONNECTION) from None
 
     def _addresses(self, destination: WebhookEndpoint, deadline: Deadline) -> list[Address]:
-        """All of a name's addresses; one that is not allowed spoils the others."""
+        """All addresses of the host. Raises SendFailed when one of them is not allowed, whatever the others are."""
         if destination.address is not None:
             return [destination.address]
         addresses = [
@@ -126,7 +126,7 @@ class WebhookClient:
 
 
 class Deadline:
-    """The moment at which a request is over, however much it dribbles."""
+    """The end of a request as a whole: a timeout for each read would let a slow receiver hold a slot for hours."""
 
     def __init__(self, seconds: float) -> None:
         self._end = monotonic() + seconds
@@ -140,7 +140,7 @@ class Deadline:
 
 
 class PinnedBackend(httpcore.NetworkBackend):
-    """Connects to given addresses, whatever the name that is asked for, and within the deadline."""
+    """Connects to the checked addresses instead of resolving the host again, within the deadline."""
 
     def __init__(self, addresses: Sequence[Address], deadline: Deadline) -> None:
         self._addresses = addresses
@@ -155,7 +155,7 @@ class PinnedBackend(httpcore.NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
-        """Try the addresses in turn, each for its share of what time is left."""
+        """Try the addresses in turn, each with an equal share of the time left."""
         for number, address in enumerate(self._addresses):
             last = number == len(self._addresses) - 1
             share = self._deadline.left() / (len(self._addresses) - number)
@@ -170,18 +170,18 @@ class PinnedBackend(httpcore.NetworkBackend):
 
 
 class DeadlineStream(httpcore.NetworkStream):
-    """A connection whose every read and write ends with the deadline."""
+    """A connection whose reads and writes end at the deadline."""
 
     def __init__(self, stream: httpcore.NetworkStream, deadline: Deadline) -> None:
         self._stream = stream
         self._deadline = deadline
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002
-        """What has come."""
+        """Read available bytes."""
         return self._stream.read(max_bytes, self._deadline.left())
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002
-        """Send all of it."""
+        """Send all bytes."""
         self._stream.write(buffer, self._deadline.left())
 
     def close(self) -> None:
@@ -194,7 +194,7 @@ class DeadlineStream(httpcore.NetworkStream):
         server_hostname: str | None = None,
         timeout: float | None = None,  # noqa: ARG002
     ) -> httpcore.NetworkStream:
-        """Go on in TLS; the certificate has to be for the name, not for the address."""
+        """Start TLS; the certificate is checked against the host name, although the connection is to an address."""
         return DeadlineStream(
             self._stream.start_tls(ssl_context, server_hostname, self._deadline.left()), self._deadline
         )
@@ -205,7 +205,7 @@ class DeadlineStream(httpcore.NetworkStream):
 
 
 def _resolve_within(deadline: Deadline, resolve: Resolve, host: str, port: int) -> Sequence[str]:
-    """Resolve from a thread of its own: the system's resolver knows no time-out."""
+    """Resolve in a thread of its own, because the system's resolver has no timeout."""
     answers: SimpleQueue[Sequence[str]] = SimpleQueue()
 
     def ask() -> None:

@@ -1,4 +1,4 @@
-"""One worker process that delivers: no model, many threads, for it does little but wait for receivers."""
+"""The webhook worker process: no model, and many threads, because it mostly waits for receivers."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from service.worker.webhooks.sender import WebhookSender
 
 
 def run_webhook_worker(settings: Settings) -> int:
-    """Serve the queue `deliver` until a signal ends the process; returns its exit status."""
+    """Consume the queue `deliver` until a signal ends the process; returns its exit status."""
     worker = worker_identity((DELIVER,), settings.webhook_concurrency)
     with ExitStack() as closing:
         database = Database(settings.database)
@@ -58,7 +58,7 @@ def run_webhook_worker(settings: Settings) -> int:
 
 
 def _work_is_waiting(database: Database, publisher: TaskPublisher) -> bool:
-    """Whether deliveries were published that nobody has taken, and the broker answers."""
+    """Whether the broker answers, and published deliveries wait for a worker."""
     with database.reading() as session:
         if not has_unclaimed_deliveries(session):
             return False

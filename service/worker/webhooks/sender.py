@@ -1,4 +1,4 @@
-"""From a delivery's id to an attempt in its log: claim, sign, send, record."""
+"""The webhook sender: claim a delivery, sign and send it, record the attempt."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ log = structlog.stdlib.get_logger(__name__)
 REDIRECTS = range(300, 400)
 RETRY_AFTER_STATUSES = (429, 503)
 BLOCKED = (AttemptError.URL_REFUSED, AttemptError.ADDRESS_REFUSED)
-"""Where nothing was sent to: this service does not want to."""
+"""Reasons of this service for which nothing was sent."""
 UNRECORDED = "unrecorded"
 
 
 class WebhookSender:
-    """Makes attempts, one in each thread that asks; holds nothing of any of them."""
+    """Makes delivery attempts, one in each calling thread; thread-safe."""
 
     def __init__(
         self, database: Database, client: WebhookClient, *, worker: str, plan: DeliveryRetryPolicy, lease: timedelta
@@ -53,7 +53,7 @@ class WebhookSender:
         self._lease = lease
 
     def run(self, delivery_id: str) -> bool:
-        """Make an attempt if there is one to be made; False when there was nothing to do."""
+        """Make an attempt; False when the delivery could not be claimed."""
         claim = self._database.write(partial(self._claim, delivery_id))
         if claim is None:
             return False
@@ -92,7 +92,7 @@ class WebhookSender:
         except FenceLost:
             WEBHOOK_ATTEMPTS.labels(outcome=UNRECORDED).inc()
             log.info("delivery lost", attempt=claim.attempt)
-        except Exception as error:  # the lease runs out, and the delivery is tried again
+        except Exception as error:  # the lease expires, and the delivery is retried
             WEBHOOK_ATTEMPTS.labels(outcome=UNRECORDED).inc()
             log.error("delivery not recorded", attempt=claim.attempt, **failure_fields(error))
 
@@ -122,7 +122,7 @@ class WebhookSender:
 
 
 def outcome_label(outcome: AttemptResult) -> str:
-    """What came of an attempt, as metrics call it."""
+    """The metric label of an outcome."""
     if outcome.delivered:
         return "delivered"
     if outcome.status is not None:
@@ -138,7 +138,7 @@ def _record_outcome(present: Span, outcome: AttemptResult) -> None:
 
 
 def _delivery_span(claim: DeliveryClaim) -> AbstractContextManager[Span]:
-    """The first attempt belongs to the trace of what it tells of; later ones, of hours or days, link to it."""
+    """The span of an attempt: the first is part of the event's trace; later ones, hours or days after, link to it."""
     first = claim.attempt == 1
     return span(
         "process deliver",
@@ -162,7 +162,7 @@ def _attributes(claim: DeliveryClaim) -> Attributes:
 
 
 def parse_retry_after(answer: WebhookResponse, moment: datetime) -> timedelta | None:
-    """What Retry-After says, in seconds or as a date, where the status allows it; None for nonsense."""
+    """The wait that Retry-After asks for, in seconds or as a date; None for other statuses and malformed values."""
     if answer.status not in RETRY_AFTER_STATUSES or answer.retry_after is None:
         return None
     try:

@@ -8,7 +8,8 @@ from itertools import chain
 import yaml
 from pydantic import TypeAdapter
 
-from service.settings import Duration, Settings
+from service.setting_groups import Duration
+from service.settings import Settings
 from service.task_queue.publisher import QUEUES
 from tests.deploy.kubernetes.overlays import KUBERNETES
 
@@ -23,7 +24,10 @@ NEVER_REACHED = (
     "127.0.0.1",
     "fd00:ec2::254",
 )
-AWAITED = {f"HILBERT_{name}" for name in ("METRICS_HOST", "METRICS_PORT", "DRAIN", "FINISH", "DATABASE_PATIENCE")}
+AWAITED = {
+    f"HILBERT_{name}"
+    for name in ("METRICS_HOST", "METRICS_PORT", "DRAIN_DELAY", "SHUTDOWN_TIMEOUT", "DATABASE_RETRY_TIMEOUT")
+}
 DURATION = TypeAdapter(Duration)
 PROXIES_HEAR_WITHIN = 10
 SETTING = re.compile(r"HILBERT_[A-Z0-9_]+")
@@ -125,7 +129,9 @@ def test_an_api_is_replaced_before_it_stops_and_has_time_to_finish(overlay):
     (api,) = (one for one in of(overlay, "Deployment") if name(one) == "hilbert-api")
     assert api["spec"]["strategy"]["rollingUpdate"] == {"maxSurge": 1, "maxUnavailable": 0}
     (settings,) = (one["data"] for one in of(overlay, "ConfigMap") if name(one).startswith("hilbert-settings"))
-    drain, finish = (DURATION.validate_python(settings[f"HILBERT_{word}"]) for word in ("DRAIN", "FINISH"))
+    drain, finish = (
+        DURATION.validate_python(settings[f"HILBERT_{word}"]) for word in ("DRAIN_DELAY", "SHUTDOWN_TIMEOUT")
+    )
     grace = api["spec"]["template"]["spec"]["terminationGracePeriodSeconds"]
     assert drain.total_seconds() >= PROXIES_HEAR_WITHIN
     assert grace > (drain + finish).total_seconds()

@@ -5,7 +5,7 @@ import pytest
 
 from model.bundle.bundle import open_bundle
 from model.bundle.manifest import MANIFEST, SIGNATURE
-from model.errors import BundleInvalid, BundleTampered, UnknownTask
+from model.errors import BundleInvalid, BundleTampered, TaskNotInBundle
 
 
 @pytest.fixture
@@ -72,6 +72,6 @@ def test_no_bundle_at_all_is_said_plainly(tmp_path: Path) -> None:
 
 
 def test_an_unknown_task_names_the_known_ones(small_bundle: Path) -> None:
-    with pytest.raises(UnknownTask) as refusal:
+    with pytest.raises(TaskNotInBundle) as refusal:
         open_bundle(small_bundle).task("iq")
     assert "spectrum" in refusal.value.advice

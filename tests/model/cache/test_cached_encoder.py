@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from model.cache.cached_encoder import CacheCounts, CachedEncoder, segment_key
+from model.cache.cached_encoder import CacheCounts, CachedEncoder, segment_cache_key
 from model.cache.segment_cache import SegmentCache
 from model.encoders.encoder import Encoder
 from model.encoders.runtime import RuntimeOptions
@@ -56,21 +56,23 @@ def test_another_encoder_meets_nothing_of_this_one(cache):
 
 def test_a_vector_of_the_wrong_width_is_a_miss(cache):
     below = CountingEncoder("text")
-    cache.put({segment_key("first", "none", TEXTS[0]): b"\0" * 8})
+    cache.put({segment_cache_key("first", "none", TEXTS[0]): b"\0" * 8})
     np.testing.assert_array_equal(CachedEncoder(below, cache).encode(TEXTS[:1]), [[14.0] * 3])
 
 
 def test_a_key_is_decided_by_encoder_provider_and_the_very_material():
     wave = np.array([0, 1, -2], dtype=np.float32) / 32768
     keys = [
-        segment_key("a", "cpu", wave),
-        segment_key("b", "cpu", wave),
-        segment_key("a", "gpu", wave),
-        segment_key("a", "cpu", np.append(wave, np.float32(0))),
-        segment_key("a", "cpu", np.nextafter(wave, np.float32(1))),
-        segment_key("a", "cpu", "words"),
-        segment_key("a", "cpu", "Words"),
-        segment_key("a", "cpu", ""),
+        segment_cache_key("a", "cpu", wave),
+        segment_cache_key("b", "cpu", wave),
+        segment_cache_key("a", "gpu", wave),
+        segment_cache_key("a", "cpu", np.append(wave, np.float32(0))),
+        segment_cache_key("a", "cpu", np.nextafter(wave, np.float32(1))),
+        segment_cache_key("a", "cpu", "words"),
+        segment_cache_key("a", "cpu", "Words"),
+        segment_cache_key("a", "cpu", ""),
     ]
     assert len(set(keys)) == len(keys)
-    assert segment_key("a", "cpu", wave.copy()) == segment_key("a", "cpu", np.repeat(wave, 2)[::2]) == keys[0]
+    assert (
+        segment_cache_key("a", "cpu", wave.copy()) == segment_cache_key("a", "cpu", np.repeat(wave, 2)[::2]) == keys[0]
+    )

@@ -5,7 +5,7 @@ from multiprocessing import get_context
 
 import pytest
 
-from model.cache.feature_cache import FeatureCache, key_of
+from model.cache.feature_cache import FeatureCache, cache_key
 
 
 def fill(folder, rounds):
@@ -67,9 +67,9 @@ def test_what_a_killed_process_left_is_removed_and_what_is_being_written_is_not(
 
 
 def test_a_key_depends_on_where_one_part_ends_and_the_next_begins():
-    assert key_of(b"ab", b"c") != key_of(b"a", b"bc")
-    assert key_of(b"", b"a") != key_of(b"a", b"")
-    assert key_of(b"a", b"b") == key_of(b"a", b"b")
+    assert cache_key(b"ab", b"c") != cache_key(b"a", b"bc")
+    assert cache_key(b"", b"a") != cache_key(b"a", b"")
+    assert cache_key(b"a", b"b") == cache_key(b"a", b"b")
 
 
 def test_two_processes_fill_one_folder_without_spoiling_it(tmp_path):

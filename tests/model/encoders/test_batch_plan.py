@@ -5,19 +5,19 @@ from collections import Counter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model.encoders.batch_plan import BatchRules, Entry, Unit, WaitingEntries
+from model.encoders.batch_plan import BatchQueue, BatchRules, QueuedUnit, Unit
 
-RULES = BatchRules(budget=100.0, oldest=10.0)
+RULES = BatchRules(budget=100.0, max_wait=10.0)
 OWNERS = ("ward", "clinic", "practice")
 
 
 def entry(bucket, arrived=0.0, cost=None, owner="ward"):
     unit = Unit(material=None, used=bucket, bucket=bucket, cost=float(bucket if cost is None else cost))
-    return Entry(unit=unit, owner=owner, row=0, arrived=arrived)
+    return QueuedUnit(unit=unit, owner=owner, row=0, arrived=arrived)
 
 
 def waiting(*entries, rules=RULES):
-    found = WaitingEntries(rules)
+    found = BatchQueue(rules)
     found.add(entries)
     return found
 
@@ -70,7 +70,7 @@ def test_what_an_owner_drops_no_longer_waits():
 
 
 def test_there_is_room_up_to_the_bound_and_for_anything_when_nothing_waits():
-    line = waiting(rules=BatchRules(budget=100.0, most_waiting=150.0))
+    line = waiting(rules=BatchRules(budget=100.0, max_waiting_cost=150.0))
     assert line.has_room(1000.0)
     line.add([entry(100)])
     assert line.has_room(50.0)
@@ -112,7 +112,7 @@ class Simulation:
         assert bool(batch) == bool(self.present)  # without a linger an idle runner never waits
         assert len({one.unit.bucket for one in batch}) <= 1
         assert len(batch) <= 1 or sum(one.unit.cost for one in batch) <= RULES.budget
-        overdue = [one for one in self.present if self.now - one.arrived >= RULES.oldest]
+        overdue = [one for one in self.present if self.now - one.arrived >= RULES.max_wait]
         if overdue:
             assert min(one.arrived for one in overdue) == min(one.arrived for one in batch)
 
@@ -125,7 +125,7 @@ def test_every_entry_is_taken_once_and_no_overdue_one_waits_for_a_younger(found,
         at += pause
         moments.append(at)
     entries = [entry(one[0], moment, owner=one[2]) for one, moment in zip(found, moments, strict=True)]
-    run = Simulation(WaitingEntries(RULES), entries)
+    run = Simulation(BatchQueue(RULES), entries)
     while run.left or run.present:
         run.step(seconds)
     assert Counter(map(id, run.taken)) == Counter(map(id, entries))
@@ -140,7 +140,7 @@ def test_a_lone_short_entry_is_taken_by_its_bound_however_many_full_batches_wait
     while buckets(batch) != [1]:
         line.add([entry(100, arrived=now) for _ in range(rounds)])
         batch = line.take(now)
-        assert now < RULES.oldest + seconds
+        assert now < RULES.max_wait + seconds
         now += seconds
 
 

@@ -187,7 +187,7 @@ def test_a_graph_that_answers_another_number_of_rows_is_a_failure_and_no_hang():
 
 
 def test_beyond_the_bound_whoever_submits_waits_for_room(graph, open_batcher, pool):
-    batcher = open_batcher(budget=10.0, most_waiting=20.0)
+    batcher = open_batcher(budget=10.0, max_waiting_cost=20.0)
     with graph.held():
         occupy(graph, batcher, pool)
         first = pool.submit(batcher.encode, units(1, 2))
@@ -200,7 +200,7 @@ def test_beyond_the_bound_whoever_submits_waits_for_room(graph, open_batcher, po
 
 
 def test_more_than_the_whole_bound_gets_in_when_nothing_waits_and_is_not_overtaken(graph, open_batcher, pool):
-    batcher = open_batcher(budget=10.0, most_waiting=20.0)
+    batcher = open_batcher(budget=10.0, max_waiting_cost=20.0)
     with graph.held():
         occupy(graph, batcher, pool)
         first = pool.submit(batcher.encode, units(1))
@@ -217,7 +217,7 @@ def test_more_than_the_whole_bound_gets_in_when_nothing_waits_and_is_not_overtak
 
 
 def test_patience_with_a_full_batcher_ends_with_a_clear_error(graph, open_batcher, pool):
-    batcher = open_batcher(most_waiting=10.0, patience=0.02)
+    batcher = open_batcher(max_waiting_cost=10.0, submit_timeout=0.02)
     with graph.held():
         occupy(graph, batcher, pool)
         first = pool.submit(batcher.encode, units(1))
@@ -228,7 +228,7 @@ def test_patience_with_a_full_batcher_ends_with_a_clear_error(graph, open_batche
 
 
 def test_whoever_waits_for_room_can_be_cancelled(graph, open_batcher, pool):
-    batcher, cancellation = open_batcher(most_waiting=10.0), Cancellation()
+    batcher, cancellation = open_batcher(max_waiting_cost=10.0), Cancellation()
     with graph.held():
         occupy(graph, batcher, pool)
         pool.submit(batcher.encode, units(1))
@@ -242,7 +242,7 @@ def test_whoever_waits_for_room_can_be_cancelled(graph, open_batcher, pool):
 
 
 def test_closing_fails_what_waits_lets_the_batch_in_flight_end_and_ends_the_thread(graph, open_batcher, pool):
-    batcher = open_batcher(most_waiting=10.0)
+    batcher = open_batcher(max_waiting_cost=10.0)
     with graph.held():
         flying = occupy(graph, batcher, pool)
         thread = batcher._thread

@@ -3,9 +3,9 @@ from model.encoders.cancellation import Cancellation
 
 def test_whoever_listens_is_told_once_and_only_while_it_listens() -> None:
     cancellation, told = Cancellation(), []
-    with cancellation.telling(lambda: told.append("gone before")):
+    with cancellation.listening(lambda: told.append("gone before")):
         pass
-    with cancellation.telling(lambda: told.append("listens")):
+    with cancellation.listening(lambda: told.append("listens")):
         assert not cancellation.cancelled
         cancellation.cancel()
         cancellation.cancel()
@@ -16,6 +16,6 @@ def test_whoever_listens_is_told_once_and_only_while_it_listens() -> None:
 def test_whoever_comes_too_late_is_told_at_once() -> None:
     cancellation, told = Cancellation(), []
     cancellation.cancel()
-    with cancellation.telling(lambda: told.append("late")):
+    with cancellation.listening(lambda: told.append("late")):
         assert told == ["late"]
     assert told == ["late"]

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from model.encoders.running import GraphRunner
-from model.encoders.runtime import Feed, RuntimeOptions
+from model.encoders.runtime import GraphFeed, RuntimeOptions
 
 random = np.random.default_rng(0)
 OPTIONS = RuntimeOptions(threads=1, cuda_graphs=True)
-TOKENS = Feed(material="tokens", lengths="valid", shapes=((2, 16), (4, 8)), capturable=True)
-SAMPLES = Feed(material="waveform", lengths="samples", shapes=((2, 8_000),), capturable=True)
+TOKENS = GraphFeed(material="tokens", lengths="valid", shapes=((2, 16), (4, 8)), capturable=True)
+SAMPLES = GraphFeed(material="waveform", lengths="samples", shapes=((2, 8_000),), capturable=True)
 
 
 def texts(rows, length):

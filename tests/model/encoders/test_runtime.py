@@ -10,7 +10,7 @@ from model.encoders.runtime import (
     CPU,
     CUDA,
     TENSORRT,
-    Feed,
+    GraphFeed,
     RuntimeOptions,
     candidates,
     checked,
@@ -21,7 +21,7 @@ from model.encoders.runtime import (
 from model.encoders.runtime import _open as open_on
 from model.errors import DeviceUnavailable
 
-FEED = Feed(material="waveform", lengths="samples", shapes=((12, 40_000), (6, 80_000), (1, 480_000)))
+FEED = GraphFeed(material="waveform", lengths="samples", shapes=((12, 40_000), (6, 80_000), (1, 480_000)))
 GPU = (TENSORRT, CUDA, CPU)
 
 
@@ -61,7 +61,7 @@ def test_cuda_computes_float32_as_float32_on_the_wanted_card_within_its_memory()
 
 @pytest.mark.parametrize(("wanted", "capturable"), [(True, True), (True, False), (False, True)])
 def test_cuda_graphs_are_recorded_only_where_wanted_and_possible(wanted, capturable):
-    feed = Feed(material="tokens", lengths="valid", shapes=(), capturable=capturable)
+    feed = GraphFeed(material="tokens", lengths="valid", shapes=(), capturable=capturable)
     options = RuntimeOptions(cuda_graphs=wanted)
     expected = str(int(wanted and capturable))
     assert providers("cuda", options, feed)[0][1]["enable_cuda_graph"] == expected
@@ -79,7 +79,7 @@ def test_tensorrt_keeps_its_engines_and_is_built_for_the_shapes_that_come(tmp_pa
 
 
 def test_tensorrt_rounds_to_float16_only_what_was_exported_so():
-    half = Feed(material="tokens", lengths="valid", shapes=(), half=True)
+    half = GraphFeed(material="tokens", lengths="valid", shapes=(), half=True)
     flags = [providers("tensorrt", RuntimeOptions(), feed)[0][1]["trt_fp16_enable"] for feed in (None, FEED, half)]
     assert flags == ["0", "0", "1"]
 

@@ -7,7 +7,7 @@ import torch
 from transformers import CamembertConfig, CamembertModel
 
 from model.errors import CheckpointUnreadable, ModelError, UnsupportedEncoder
-from model.export.architectures.loaded_encoder import Wishes
+from model.export.architectures.loaded_encoder import ExportRequest
 from model.export.architectures.text import load_roberta
 from model.export.checkpoint import open_checkpoint
 from model.export.encoder import ExportOptions, export_encoder
@@ -97,8 +97,8 @@ def test_layers_that_the_network_does_not_have_are_refused(
 
 
 def test_layers_are_kept_in_order_and_once(tmp_path: Path) -> None:
-    assert Wishes(folder=tmp_path, layers=(9, 7, 7)).layers_of(12) == (7, 9)
-    assert Wishes(folder=tmp_path).layers_of(12) is None
+    assert ExportRequest(folder=tmp_path, layers=(9, 7, 7)).layers_of(12) == (7, 9)
+    assert ExportRequest(folder=tmp_path).layers_of(12) is None
 
 
 def test_camembert_gives_its_own_features_by_robertas_code(roberta: Path, tmp_path: Path) -> None:
@@ -107,7 +107,7 @@ def test_camembert_gives_its_own_features_by_robertas_code(roberta: Path, tmp_pa
     vocabulary = json.loads((roberta / "config.json").read_text())["vocab_size"]
     camembert = CamembertModel(CamembertConfig(vocab_size=vocabulary, **SIZES), add_pooling_layer=False).eval()
     camembert.save_pretrained(folder)
-    loaded = load_roberta(open_checkpoint(str(folder), None, {"camembert"}), Wishes(folder=tmp_path))
+    loaded = load_roberta(open_checkpoint(str(folder), None, {"camembert"}), ExportRequest(folder=tmp_path))
     assert loaded.description.architecture == "camembert"
     tokens = torch.randint(5, 60, (1, 12))
     with torch.no_grad():

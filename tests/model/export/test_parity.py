@@ -16,7 +16,7 @@ from model.export.parity import (
     ProbeParity,
     measure_parity,
     read_report,
-    refuse_beyond,
+    refuse_excess,
 )
 from model.export.probe_material import read_material
 from model.export.probes import Probe
@@ -61,9 +61,9 @@ def test_a_graph_of_other_weights_is_refused_for_every_precision(encoders: Path,
             measure_parity(module, real_tokens(), TEXT_SIGNATURE, graph, precision)
             for module in (roberta_features(roberta), others)
         )
-        refuse_beyond(own, TOLERANCES[precision])
+        refuse_excess(own, TOLERANCES[precision])
         with pytest.raises(ParityError, match=f"^{precision}: words: differs"):
-            refuse_beyond(other, TOLERANCES[precision])
+            refuse_excess(other, TOLERANCES[precision])
 
 
 def test_the_measures_are_those_worked_by_hand(encoders: Path, roberta: Path) -> None:
@@ -93,15 +93,15 @@ def test_the_measures_are_those_worked_by_hand(encoders: Path, roberta: Path) ->
     ],
 )
 def test_what_exceeds_a_tolerance_is_refused_and_named(precision: str, worst: dict[str, float], said: str) -> None:
-    refuse_beyond(report(precision=precision), TOLERANCES[precision])
+    refuse_excess(report(precision=precision), TOLERANCES[precision])
     with pytest.raises(ParityError, match=said):
-        refuse_beyond(report(precision=precision, **worst), TOLERANCES[precision])
+        refuse_excess(report(precision=precision, **worst), TOLERANCES[precision])
 
 
 def test_large_features_may_differ_by_more_in_their_last_digits() -> None:
-    refuse_beyond(report(absolute=9e-4, largest=10.0), TOLERANCES["float32"])
+    refuse_excess(report(absolute=9e-4, largest=10.0), TOLERANCES["float32"])
     with pytest.raises(ParityError):
-        refuse_beyond(report(absolute=1.1e-3, largest=10.0), TOLERANCES["float32"])
+        refuse_excess(report(absolute=1.1e-3, largest=10.0), TOLERANCES["float32"])
 
 
 def test_a_smaller_precision_may_cost_more() -> None:

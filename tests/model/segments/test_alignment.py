@@ -5,14 +5,14 @@ from model.recording.audio import SAMPLE_RATE
 from model.recording.transcript import Transcript, Utterance
 from model.segments.alignment import (
     Phrase,
-    distribute,
-    imagined_phrases,
-    participant,
-    sentences_of,
-    spread_phrases,
-    timed_phrases,
+    assign_text,
+    participant_utterances,
+    phrases_at_typical_rate,
+    phrases_at_utterance_times,
+    phrases_spread_evenly,
+    split_sentences,
 )
-from model.segments.timeline import lay_out
+from model.segments.timeline import make_timeline
 
 
 def said(text, start=None, end=None, speaker=None):
@@ -31,55 +31,55 @@ def phrase(text, start, end, divisible=True):
 def test_the_interviewer_is_left_out_however_the_label_is_written(label):
     transcript = talk(said("How are you?", speaker=label), said("Tired.", speaker="Ann"), said("Hm.", speaker=None))
 
-    assert [heard.text for heard in participant(transcript, SegmentSettings())] == ["Tired.", "Hm."]
+    assert [heard.text for heard in participant_utterances(transcript, SegmentSettings())] == ["Tired.", "Hm."]
 
 
 def test_everybody_stays_where_nobody_is_an_interviewer_or_all_are_wanted():
     strangers = talk(said("One.", speaker="A"), said("Two.", speaker="B"))
-    assert participant(strangers, SegmentSettings()) == strangers.utterances
+    assert participant_utterances(strangers, SegmentSettings()) == strangers.utterances
 
     interview = talk(said("One.", speaker="interviewer"), said("Two.", speaker="B"))
-    assert participant(interview, SegmentSettings(participant_only=False)) == interview.utterances
+    assert participant_utterances(interview, SegmentSettings(participant_only=False)) == interview.utterances
 
 
 def test_text_goes_to_the_segment_that_holds_its_time():
     phrases = [phrase("a b", 0, 10), phrase("c d", 10, 20), phrase("e", 20, 30)]
 
-    assert distribute(phrases, [10, 20]) == ["a b", "c d", "e"]
-    assert distribute(phrases, []) == ["a b c d e"]
-    assert distribute([], [10]) == ["", ""]
+    assert assign_text(phrases, [10, 20]) == ["a b", "c d", "e"]
+    assert assign_text(phrases, []) == ["a b c d e"]
+    assert assign_text([], [10]) == ["", ""]
 
 
 def test_an_utterance_over_a_cut_is_divided_between_words_by_its_letters():
-    assert distribute([phrase("aaaa bbbb cccc dddd", 0, 40)], [21]) == ["aaaa bbbb", "cccc dddd"]
-    assert distribute([phrase("aaaa bbbb cccc dddd", 0, 40)], [4]) == ["", "aaaa bbbb cccc dddd"]
-    assert distribute([phrase("a much-longer-word c", 0, 40)], [30]) == ["a much-longer-word", "c"]
+    assert assign_text([phrase("aaaa bbbb cccc dddd", 0, 40)], [21]) == ["aaaa bbbb", "cccc dddd"]
+    assert assign_text([phrase("aaaa bbbb cccc dddd", 0, 40)], [4]) == ["", "aaaa bbbb cccc dddd"]
+    assert assign_text([phrase("a much-longer-word c", 0, 40)], [30]) == ["a much-longer-word", "c"]
 
 
 def test_an_estimated_sentence_goes_as_a_whole_where_its_middle_is():
-    assert distribute([phrase("one two three four", 0, 40, divisible=False)], [21]) == ["one two three four", ""]
+    assert assign_text([phrase("one two three four", 0, 40, divisible=False)], [21]) == ["one two three four", ""]
 
 
 def test_no_word_is_lost_or_doubled():
     words = [f"w{number}" for number in range(500)]
     phrases = [phrase(" ".join(words[at : at + 25]), at * 7, (at + 25) * 7) for at in range(0, 500, 25)]
 
-    assert " ".join(distribute(phrases, [401, 1111, 1112, 3000])).split() == words
+    assert " ".join(assign_text(phrases, [401, 1111, 1112, 3000])).split() == words
 
 
 def test_timed_words_lie_on_the_speech_heard_during_them():
-    speech = lay_out([(SAMPLE_RATE, 3 * SAMPLE_RATE), (10 * SAMPLE_RATE, 12 * SAMPLE_RATE)])
+    speech = make_timeline([(SAMPLE_RATE, 3 * SAMPLE_RATE), (10 * SAMPLE_RATE, 12 * SAMPLE_RATE)])
 
-    (found,) = timed_phrases([said("any words", 2.0, 11.0)], speech)
+    (found,) = phrases_at_utterance_times([said("any words", 2.0, 11.0)], speech)
 
     assert (found.start, found.end) == (SAMPLE_RATE, 3 * SAMPLE_RATE)
 
 
 def test_sentences_without_times_are_spread_by_their_letters_and_the_interviewers_take_their_share():
     transcript = talk(said("Abc def? Ghi jkl.", speaker="doctor"), said("Mno pqr. Stu vwx!", speaker="Ann"))
-    speech = lay_out([(0, 4 * SAMPLE_RATE), (10 * SAMPLE_RATE, 14 * SAMPLE_RATE)])
+    speech = make_timeline([(0, 4 * SAMPLE_RATE), (10 * SAMPLE_RATE, 14 * SAMPLE_RATE)])
 
-    phrases = spread_phrases(transcript, transcript.utterances[1:], speech)
+    phrases = phrases_spread_evenly(transcript, transcript.utterances[1:], speech)
 
     assert [(found.text, found.start, found.end) for found in phrases] == [
         ("Mno pqr.", 4 * SAMPLE_RATE, 6 * SAMPLE_RATE),
@@ -88,16 +88,16 @@ def test_sentences_without_times_are_spread_by_their_letters_and_the_interviewer
 
 
 def test_text_without_full_stops_is_one_sentence_that_may_be_divided():
-    speech = lay_out([(0, 40 * SAMPLE_RATE)])
+    speech = make_timeline([(0, 40 * SAMPLE_RATE)])
     transcript = talk(said(" ".join(["word"] * 100)))
 
-    (found,) = spread_phrases(transcript, transcript.utterances, speech)
+    (found,) = phrases_spread_evenly(transcript, transcript.utterances, speech)
 
     assert found.divisible
 
 
 def test_sentences_end_at_their_punctuation():
-    assert sentences_of('He said "no." Then 3.5 hours… “Why?” I left') == [
+    assert split_sentences('He said "no." Then 3.5 hours… “Why?” I left') == [
         'He said "no."',
         "Then 3.5 hours…",
         "“Why?”",
@@ -106,7 +106,7 @@ def test_sentences_end_at_their_punctuation():
 
 
 def test_imagined_speech_runs_at_two_and_a_half_words_a_second():
-    phrases, speech = imagined_phrases([said("One two three four five. Six."), said("Seven eight nine ten.")])
+    phrases, speech = phrases_at_typical_rate([said("One two three four five. Six."), said("Seven eight nine ten.")])
 
     assert [found.end / SAMPLE_RATE for found in phrases] == pytest.approx([2.0, 2.4, 4.0])
     assert speech.length == 4 * SAMPLE_RATE

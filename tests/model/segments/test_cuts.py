@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from model.config import SegmentSettings
 from model.recording.audio import SAMPLE_RATE
 from model.segments.cuts import choose_cuts, possible_cuts
-from model.segments.timeline import lay_out
+from model.segments.timeline import make_timeline
 
 SECOND = SAMPLE_RATE
 
@@ -17,7 +17,7 @@ def at_seconds(stretches):
 
 
 def cuts_of(stretches, utterances=(), quietest=lambda low, high: (low + high) // 2):
-    speech = lay_out(at_seconds(stretches))
+    speech = make_timeline(at_seconds(stretches))
     chosen = choose_cuts(speech, possible_cuts(speech, at_seconds(utterances)), SegmentSettings(), quietest)
     return [at / SECOND for at in chosen]
 
@@ -70,7 +70,7 @@ def test_every_segment_keeps_its_bounds_and_none_but_an_only_one_is_short(parts,
     for pause, length in parts:
         stretches.append((at + pause, at + pause + length))
         at += pause + length
-    total = lay_out(at_seconds(stretches)).length / SECOND
+    total = make_timeline(at_seconds(stretches)).length / SECOND
 
     edges = [0.0, *cuts_of(stretches, stretches if spoken else ()), total]
 
@@ -80,7 +80,7 @@ def test_every_segment_keeps_its_bounds_and_none_but_an_only_one_is_short(parts,
 
 
 def test_settings_whose_shortest_is_beyond_half_the_longest_still_keep_the_longest():
-    speech = lay_out(at_seconds([(0, 31)]))
+    speech = make_timeline(at_seconds([(0, 31)]))
     settings = SegmentSettings(shortest=25, longest=20)
 
     chosen = choose_cuts(speech, [], settings, lambda low, _: low)

@@ -1,15 +1,15 @@
 import pytest
 
 from model.config import QualitySettings
-from model.segments.quality import Sound, Wording, judge
+from model.segments.quality import AudioStatistics, TranscriptStatistics, assess_quality
 
 GOOD_SOUND = {"duration": 300.0, "heard": 220.0, "used": 200.0, "snr_db": 25.0, "clipping": 0.0, "not_finite": 0.0}
 GOOD_WORDS = {"sent": True, "words": 600, "words_used": 400, "end": 299.0, "speakers_left_out": True}
 
 
 def flags(sound=None, **wording):
-    heard = None if sound is None else Sound(**(GOOD_SOUND | sound))
-    found = judge(heard, Wording(**(GOOD_WORDS | wording)), 10, QualitySettings())
+    heard = None if sound is None else AudioStatistics(**(GOOD_SOUND | sound))
+    found = assess_quality(heard, TranscriptStatistics(**(GOOD_WORDS | wording)), 10, QualitySettings())
     return {flag.code: flag.hard for flag in found.flags}
 
 
@@ -72,9 +72,11 @@ def test_too_few_words_alone_cannot_be_scored():
 
 
 def test_a_flags_message_gives_the_figure_and_what_to_do():
-    short = Sound(**(GOOD_SOUND | {"heard": 8.0, "used": 8.0}))
+    short = AudioStatistics(**(GOOD_SOUND | {"heard": 8.0, "used": 8.0}))
 
-    (flag,) = judge(short, Wording(**(GOOD_WORDS | {"words_used": 20})), 1, QualitySettings()).flags
+    (flag,) = assess_quality(
+        short, TranscriptStatistics(**(GOOD_WORDS | {"words_used": 20})), 1, QualitySettings()
+    ).flags
 
     assert "8.0 s" in flag.message
     assert "without audio" in flag.message

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.segments.timeline import join, lay_out
+from model.segments.timeline import join, make_timeline
 
 gaps_and_lengths = st.lists(st.tuples(st.integers(1, 50), st.integers(1, 50)), min_size=1, max_size=12)
 
@@ -22,7 +22,7 @@ def ticks_of(stretches):
 
 @given(gaps_and_lengths, st.data())
 def test_speech_between_two_cuts_is_that_slice_of_all_speech(gaps, data):
-    speech = lay_out(stretches_from(gaps))
+    speech = make_timeline(stretches_from(gaps))
     everything = ticks_of(speech.stretches())
     assert speech.length == len(everything)
     begin = data.draw(st.integers(0, speech.length))
@@ -33,14 +33,14 @@ def test_speech_between_two_cuts_is_that_slice_of_all_speech(gaps, data):
 
 @given(gaps_and_lengths, st.integers(-5, 1300))
 def test_speech_before_an_instant_is_counted(gaps, instant):
-    speech = lay_out(stretches_from(gaps))
+    speech = make_timeline(stretches_from(gaps))
 
     assert speech.before(instant) == sum(tick < instant for tick in ticks_of(speech.stretches()))
 
 
 @given(gaps_and_lengths, gaps_and_lengths)
 def test_speech_within_others_is_what_both_hold(gaps, others):
-    speech, other = lay_out(stretches_from(gaps)), stretches_from(others)
+    speech, other = make_timeline(stretches_from(gaps)), stretches_from(others)
 
     common = speech.within(other)
 
@@ -49,7 +49,7 @@ def test_speech_within_others_is_what_both_hold(gaps, others):
 
 
 def test_no_speech_has_no_length():
-    nothing = lay_out([(5, 5)])
+    nothing = make_timeline([(5, 5)])
 
     assert nothing.length == 0
     assert nothing.before(100) == 0

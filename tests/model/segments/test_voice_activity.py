@@ -3,13 +3,20 @@ import pytest
 
 from model.config import SegmentSettings
 from model.recording.audio import SAMPLE_RATE
-from model.segments.voice_activity import WINDOW, Activity, islands, listen, quietest, speech_over_noise
+from model.segments.voice_activity import (
+    WINDOW,
+    VoiceActivity,
+    detect_voice,
+    quietest_sample,
+    speech_over_noise,
+    speech_ranges,
+)
 
 
 def activity(probability, power=None):
     probability = np.asarray(probability, dtype=np.float32)
     level = np.full(probability.size, 0.01) if power is None else power
-    return Activity(
+    return VoiceActivity(
         samples=probability.size * WINDOW, probability=probability, power=np.asarray(level, dtype=np.float32)
     )
 
@@ -19,7 +26,7 @@ def windows(found):
 
 
 def test_speech_is_heard_where_it_was_spoken(spoken, spoken_audio):
-    found = islands(listen(spoken_audio), SegmentSettings())
+    found = speech_ranges(detect_voice(spoken_audio), SegmentSettings())
 
     heard = np.zeros(spoken_audio.samples // 160 + 1, dtype=bool)
     for start, stop in found:
@@ -32,7 +39,7 @@ def test_speech_is_heard_where_it_was_spoken(spoken, spoken_audio):
 
 
 def test_listening_twice_hears_the_same(spoken_audio):
-    first, second = listen(spoken_audio), listen(spoken_audio)
+    first, second = detect_voice(spoken_audio), detect_voice(spoken_audio)
 
     assert np.array_equal(first.probability, second.probability)
     assert first.probability.size == -(-spoken_audio.samples // WINDOW)
@@ -41,12 +48,12 @@ def test_listening_twice_hears_the_same(spoken_audio):
 def test_noise_and_silence_are_no_speech(audio_of):
     noise = np.random.default_rng(0).standard_normal(5 * SAMPLE_RATE) * 0.05
 
-    assert islands(listen(audio_of(noise)), SegmentSettings()) == []
-    assert islands(listen(audio_of(np.zeros(5 * SAMPLE_RATE))), SegmentSettings()) == []
+    assert speech_ranges(detect_voice(audio_of(noise)), SegmentSettings()) == []
+    assert speech_ranges(detect_voice(audio_of(np.zeros(5 * SAMPLE_RATE))), SegmentSettings()) == []
 
 
 def test_an_edge_lies_between_windows_where_the_probability_crosses():
-    found = islands(activity([0] * 20 + [0.7] * 20 + [0] * 20), SegmentSettings())
+    found = speech_ranges(activity([0] * 20 + [0.7] * 20 + [0] * 20), SegmentSettings())
 
     # 0.35 of 0.7 is half the way between the middles of windows 19 and 20; two windows of padding
     assert windows(found) == [(18.0, 42.0)]
@@ -55,23 +62,23 @@ def test_an_edge_lies_between_windows_where_the_probability_crosses():
 def test_a_doubtful_window_does_not_end_an_island_and_alone_makes_none():
     doubtful = [0.4] * 15
 
-    assert len(islands(activity([0] * 9 + [0.9] * 9 + doubtful + [0.9] * 9 + [0] * 9), SegmentSettings())) == 1
-    assert islands(activity([0] * 9 + doubtful + [0] * 9), SegmentSettings()) == []
+    assert len(speech_ranges(activity([0] * 9 + [0.9] * 9 + doubtful + [0.9] * 9 + [0] * 9), SegmentSettings())) == 1
+    assert speech_ranges(activity([0] * 9 + doubtful + [0] * 9), SegmentSettings()) == []
 
 
 def test_gaps_shorter_than_a_pause_are_bridged():
     probability = [0.0] * 9 + [0.9] * 20 + [0.0] * 12 + [0.9] * 20 + [0.0] * 9
 
-    assert len(islands(activity(probability), SegmentSettings(shortest_pause=0.3))) == 2
-    assert len(islands(activity(probability), SegmentSettings(shortest_pause=0.5))) == 1
+    assert len(speech_ranges(activity(probability), SegmentSettings(shortest_pause=0.3))) == 2
+    assert len(speech_ranges(activity(probability), SegmentSettings(shortest_pause=0.5))) == 1
 
 
 def test_a_click_is_no_speech():
-    assert islands(activity([0] * 20 + [0.9] * 2 + [0] * 20), SegmentSettings()) == []
+    assert speech_ranges(activity([0] * 20 + [0.9] * 2 + [0] * 20), SegmentSettings()) == []
 
 
 def test_islands_stay_inside_the_audio():
-    assert windows(islands(activity([0.9] * 30), SegmentSettings())) == [(0.0, 30.0)]
+    assert windows(speech_ranges(activity([0.9] * 30), SegmentSettings())) == [(0.0, 30.0)]
 
 
 def test_speech_over_noise_is_in_decibels():
@@ -88,21 +95,22 @@ def test_a_louder_background_lowers_the_snr(audio_of, spoken_audio):
     noise = np.random.default_rng(1).standard_normal(speech.size).astype(np.float32)
 
     def snr(level):
-        heard = listen(audio_of(speech + level * noise))
-        return speech_over_noise(heard, islands(heard, SegmentSettings()), SegmentSettings())
+        heard = detect_voice(audio_of(speech + level * noise))
+        return speech_over_noise(heard, speech_ranges(heard, SegmentSettings()), SegmentSettings())
 
     assert snr(0.001) > snr(0.01) + 10 > snr(0.03) + 15
 
 
 def test_the_quietest_place_has_the_lowest_probability_and_then_the_lowest_power():
     probability = [0.99] * 30 + [0.6] * 2 + [0.99] * 30
-    assert quietest(activity(probability), [(10 * WINDOW, 60 * WINDOW)]) == 31 * WINDOW
+    assert quietest_sample(activity(probability), [(10 * WINDOW, 60 * WINDOW)]) == 31 * WINDOW
 
     power = [0.1] * 40 + [0.001] * 2 + [0.1] * 20
     assert (
-        quietest(activity([0.99] * 62, power), [(5 * WINDOW, 20 * WINDOW), (35 * WINDOW, 60 * WINDOW)]) == 41 * WINDOW
+        quietest_sample(activity([0.99] * 62, power), [(5 * WINDOW, 20 * WINDOW), (35 * WINDOW, 60 * WINDOW)])
+        == 41 * WINDOW
     )
 
 
 def test_a_stretch_within_one_window_is_cut_in_its_middle():
-    assert quietest(activity([0.9] * 10), [(100, 300)]) == 200
+    assert quietest_sample(activity([0.9] * 10), [(100, 300)]) == 200

@@ -10,38 +10,38 @@ from service.assessments.states import Priority, State
 from service.storage.database import now
 from service.storage.tables import AssessmentRow, StageRow
 
-SILENCE = timedelta(seconds=30)
+WORKER_TIMEOUT = timedelta(seconds=30)
 
 
 def still():
-    """A clock that stands, lest a slow machine count as waiting."""
+    """A clock that stands, so that a slow machine does not count as waiting."""
     return 0.0
 
 
 @pytest.fixture
 def look(database, caller):
-    """How assessments stand, as somebody sees it who looks for the first time."""
+    """Positions of assessments from a new snapshot."""
 
     def look(*ids):
-        queue_positions = QueuePositions(database, SILENCE, still)
+        queue_positions = QueuePositions(database, WORKER_TIMEOUT, still)
         with database.reading() as session:
-            found = [AssessmentRepository(session, caller).get(one) for one in ids]
-        return [queue_positions.position_of(one) for one in found]
+            assessments = [AssessmentRepository(session, caller).get(position) for position in ids]
+        return [queue_positions.position_of(position) for position in assessments]
 
     return look
 
 
-def test_those_before_count_and_their_work_adds_up(database, submit, measured, join_worker, look):
+def test_positions_count_and_finish_times_add_up(database, submit, measured, join_worker, look):
     join_worker(database)
     measured(database)
     for name in ("a", "b", "c"):
         submit(database, name, audio_key="x")
     queue_positions = look("a", "b", "c")
-    assert [one.position for one in queue_positions] == [0, 1, 2]
-    assert [one.eta_seconds for one in queue_positions] == [1.0, 2.0, 3.0]
+    assert [position.position for position in queue_positions] == [0, 1, 2]
+    assert [position.eta_seconds for position in queue_positions] == [1.0, 2.0, 3.0]
 
 
-def test_a_batch_waits_behind_routine_and_counts_its_own_lane(database, submit, measured, join_worker, look):
+def test_batch_finishes_after_routine_and_has_positions_of_its_own(database, submit, measured, join_worker, look):
     join_worker(database)
     measured(database)
     submit(database, "batch", priority=Priority.BATCH, audio_key="x")
@@ -51,7 +51,7 @@ def test_a_batch_waits_behind_routine_and_counts_its_own_lane(database, submit, 
     assert batch.eta_seconds > routine.eta_seconds
 
 
-def test_what_is_worked_on_has_nobody_ahead(database, submit, measured, join_worker, look):
+def test_a_started_assessment_has_position_0(database, submit, measured, join_worker, look):
     join_worker(database)
     measured(database)
     for name in ("first", "second"):
@@ -65,7 +65,7 @@ def test_what_is_worked_on_has_nobody_ahead(database, submit, measured, join_wor
     assert (first.position, first.eta_seconds > second.eta_seconds) == (1, True)
 
 
-def test_without_measurements_or_workers_no_end_is_foretold(database, submit, measured, join_worker, look):
+def test_the_eta_is_unknown_without_a_throughput_or_without_workers(database, submit, measured, join_worker, look):
     submit(database, "a")
     measured(database)
     assert look("a") == [QueuePosition(position=0, eta_seconds=None)]
@@ -73,7 +73,7 @@ def test_without_measurements_or_workers_no_end_is_foretold(database, submit, me
     assert look("a")[0].eta_seconds is not None
 
 
-def test_an_ended_assessment_stands_nowhere(database, submit, measured, join_worker, look):
+def test_an_ended_assessment_has_no_position(database, submit, measured, join_worker, look):
     join_worker(database)
     measured(database)
     submit(database, "a")
@@ -82,10 +82,10 @@ def test_an_ended_assessment_stands_nowhere(database, submit, measured, join_wor
     assert look("a") == [QueuePosition()]
 
 
-def test_the_queue_is_read_once_for_many_questions(sqlite, submit, measured, join_worker):
+def test_one_snapshot_answers_many_questions(sqlite, submit, measured, join_worker):
     join_worker(sqlite)
     measured(sqlite)
-    queue_positions = QueuePositions(sqlite, SILENCE, still)
+    queue_positions = QueuePositions(sqlite, WORKER_TIMEOUT, still)
     known = submit(sqlite, "known", audio_key="x")
     before = queue_positions.snapshot()
     assert queue_positions.position_of(known).position == 0
@@ -98,13 +98,13 @@ def test_the_queue_is_read_once_for_many_questions(sqlite, submit, measured, joi
     assert queue_positions.position_of(last).eta_seconds == 3.0
 
 
-def test_waiting_while_nobody_works_is_noticed(database, submit, measured, join_worker):
+def test_idle_seconds_count_while_no_worker_makes_progress(database, submit, measured, join_worker):
     join_worker(database)
     measured(database, ended_ago=timedelta(minutes=5))
     submit(database, "a")
 
     def idle():
-        return QueuePositions(database, SILENCE).snapshot().idle
+        return QueuePositions(database, WORKER_TIMEOUT).snapshot().idle_seconds
 
     def set_stage(assessment_id, **values):
         with database.writing() as session:
@@ -117,7 +117,7 @@ def test_waiting_while_nobody_works_is_noticed(database, submit, measured, join_
     assert idle() < 2
 
 
-def test_a_stage_that_takes_long_is_no_idleness(sqlite, submit, measured, join_worker):
+def test_a_long_stage_does_not_count_as_idle(sqlite, submit, measured, join_worker):
     join_worker(sqlite)
     measured(sqlite, ended_ago=timedelta(minutes=5))
     for name in ("a", "b"):
@@ -130,19 +130,19 @@ def test_a_stage_that_takes_long_is_no_idleness(sqlite, submit, measured, join_w
             "lease_until": now() + timedelta(minutes=1),
         }
         session.execute(update(StageRow).where(StageRow.assessment_id == "a").values(**begun))
-    assert QueuePositions(sqlite, SILENCE).snapshot().idle == 0
+    assert QueuePositions(sqlite, WORKER_TIMEOUT).snapshot().idle_seconds == 0
 
 
-def test_a_kind_that_nobody_serves_waits_in_vain_though_others_work(sqlite, submit, measured, join_worker):
+def test_a_queue_without_workers_counts_as_idle_while_others_work(sqlite, submit, measured, join_worker):
     join_worker(sqlite, queues=("encode", "score"))
     measured(sqlite)
     submit(sqlite, "a")
     with sqlite.writing() as session:
         session.execute(update(StageRow).where(StageRow.state == "ready").values(created_at=now() - timedelta(hours=1)))
-    assert QueuePositions(sqlite, SILENCE).snapshot().idle == pytest.approx(3600, abs=2)
+    assert QueuePositions(sqlite, WORKER_TIMEOUT).snapshot().idle_seconds == pytest.approx(3600, abs=2)
 
 
-def test_the_next_look_is_soon_after_the_expected_end():
+def test_clients_poll_soon_after_the_expected_end():
     assert poll_after_seconds(QueuePosition(position=0)) == 2
     assert poll_after_seconds(QueuePosition(position=0, eta_seconds=0.1)) == 1
     assert poll_after_seconds(QueuePosition(position=9, eta_seconds=900.0)) == 60

@@ -18,11 +18,11 @@ def sample(kind, begin, busy, seconds, *, owner="w1", made=0.0):
         created_at=START + timedelta(seconds=made),
         claimed_at=START + timedelta(seconds=begin),
         finished_at=START + timedelta(seconds=begin + busy),
-        seconds=seconds,
+        audio_seconds=seconds,
     )
 
 
-def pace(encodes, *, prepare=1.0, score=1.0):
+def throughput_of(encodes, *, prepare=1.0, score=1.0):
     return throughput_from_samples(
         {
             StageKind.PREPARE: [sample(StageKind.PREPARE, 0, prepare, 60.0, owner="p")],
@@ -36,46 +36,48 @@ def encode(begin, busy, seconds, **options):
     return sample(StageKind.ENCODE, begin, busy, seconds, **options)
 
 
-def test_a_fixed_part_and_a_part_for_each_second_are_told_apart():
-    cost = pace([encode(0, 3, 10.0, owner="a"), encode(0, 5, 20.0, owner="b")]).costs[StageKind.ENCODE]
-    assert (cost.fixed, cost.per_second) == pytest.approx((1.0, 0.2))
-    assert cost.of(30.0) == pytest.approx(7.0)
-    assert cost.of(30.0, stages=3) == pytest.approx(9.0)
+def test_the_fit_separates_the_fixed_part_from_the_part_per_second():
+    cost = throughput_of([encode(0, 3, 10.0, owner="a"), encode(0, 5, 20.0, owner="b")]).stage_costs[StageKind.ENCODE]
+    assert (cost.fixed, cost.per_audio_second) == pytest.approx((1.0, 0.2))
+    assert cost.seconds_for(30.0) == pytest.approx(7.0)
+    assert cost.seconds_for(30.0, stages=3) == pytest.approx(9.0)
 
 
-def test_recordings_of_one_length_cost_by_the_second():
-    cost = pace([encode(0, 4, 10.0, owner="a"), encode(0, 6, 10.0, owner="b")]).costs[StageKind.ENCODE]
-    assert (cost.fixed, cost.per_second) == pytest.approx((0.0, 0.5))
+def test_recordings_of_one_length_cost_per_second():
+    cost = throughput_of([encode(0, 4, 10.0, owner="a"), encode(0, 6, 10.0, owner="b")]).stage_costs[StageKind.ENCODE]
+    assert (cost.fixed, cost.per_audio_second) == pytest.approx((0.0, 0.5))
 
 
-def test_no_part_is_below_zero_and_the_mean_stays():
-    falling = pace([encode(0, 6, 10.0, owner="a"), encode(0, 4, 30.0, owner="b")]).costs[StageKind.ENCODE]
-    assert (falling.fixed, falling.per_second) == pytest.approx((5.0, 0.0))
-    steep = pace([encode(0, 1, 10.0, owner="a"), encode(0, 9, 30.0, owner="b")]).costs[StageKind.ENCODE]
-    assert (steep.fixed, steep.per_second) == pytest.approx((0.0, 0.25))
+def test_neither_part_is_negative_and_the_mean_is_kept():
+    falling = throughput_of([encode(0, 6, 10.0, owner="a"), encode(0, 4, 30.0, owner="b")]).stage_costs[
+        StageKind.ENCODE
+    ]
+    assert (falling.fixed, falling.per_audio_second) == pytest.approx((5.0, 0.0))
+    steep = throughput_of([encode(0, 1, 10.0, owner="a"), encode(0, 9, 30.0, owner="b")]).stage_costs[StageKind.ENCODE]
+    assert (steep.fixed, steep.per_audio_second) == pytest.approx((0.0, 0.25))
 
 
-def test_without_any_sound_a_stage_costs_what_it_costs():
-    cost = pace([encode(0, 4, 0.0, owner="a"), encode(0, 6, None, owner="b")]).costs[StageKind.ENCODE]
-    assert (cost.fixed, cost.per_second) == pytest.approx((5.0, 0.0))
+def test_stages_without_audio_have_a_fixed_cost():
+    cost = throughput_of([encode(0, 4, 0.0, owner="a"), encode(0, 6, None, owner="b")]).stage_costs[StageKind.ENCODE]
+    assert (cost.fixed, cost.per_audio_second) == pytest.approx((5.0, 0.0))
 
 
-def test_what_a_worker_needs_between_two_stages_belongs_to_each_of_them():
-    found = pace([encode(0, 4, 10.0), encode(4.5, 4, 10.0)])
-    assert found.costs[StageKind.ENCODE].fixed == pytest.approx(0.5)
-    assert found.costs[StageKind.SCORE].fixed == pytest.approx(0.5)
+def test_the_turnaround_is_part_of_each_stage():
+    throughput = throughput_of([encode(0, 4, 10.0), encode(4.5, 4, 10.0)])
+    assert throughput.stage_costs[StageKind.ENCODE].fixed == pytest.approx(0.5)
+    assert throughput.stage_costs[StageKind.SCORE].fixed == pytest.approx(0.5)
 
 
-def test_a_worker_that_had_nothing_to_do_needed_no_time():
-    found = pace([encode(0, 4, 10.0), encode(60, 4, 10.0, made=59.9)])
-    assert found.costs[StageKind.ENCODE].fixed == pytest.approx(0.0)
+def test_waiting_for_a_new_stage_is_no_turnaround():
+    throughput = throughput_of([encode(0, 4, 10.0), encode(60, 4, 10.0, made=59.9)])
+    assert throughput.stage_costs[StageKind.ENCODE].fixed == pytest.approx(0.0)
 
 
-def test_until_each_kind_was_done_once_nothing_is_known():
-    assert pace([]) is None
+def test_the_throughput_is_unknown_until_each_kind_was_completed_once():
+    assert throughput_of([]) is None
 
 
-def test_the_stages_of_the_database_are_measured(database, submit):
+def test_the_throughput_is_measured_on_the_stage_rows(database, submit):
     submit(database)
     moment = now()
     with database.writing() as session:
@@ -100,8 +102,8 @@ def test_the_stages_of_the_database_are_measured(database, submit):
                 )
             )
     with database.reading() as session:
-        found = measure_throughput(session)
-    assert found.costs[StageKind.ENCODE].of(100.0, 2) == pytest.approx(4.0)
-    assert found.costs[StageKind.SCORE].of(50.0) == pytest.approx(1.0)
-    assert found.chunks(200.0) == pytest.approx(4.0)
-    assert (found.longest, found.latest) == (3.0, moment + timedelta(seconds=3))
+        throughput = measure_throughput(session)
+    assert throughput.stage_costs[StageKind.ENCODE].seconds_for(100.0, 2) == pytest.approx(4.0)
+    assert throughput.stage_costs[StageKind.SCORE].seconds_for(50.0) == pytest.approx(1.0)
+    assert throughput.chunks(200.0) == pytest.approx(4.0)
+    assert (throughput.longest_stage_seconds, throughput.last_finished_at) == (3.0, moment + timedelta(seconds=3))

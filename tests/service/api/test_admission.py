@@ -15,7 +15,7 @@ WAV = b"RIFF\x00\x00\x00\x00WAVE" + b"x" * 500
 def full(api):
     """A service whose lanes hold one assessment each."""
     parts = api.client.app.state.components
-    limits = AdmissionLimits(wait=parts.settings.max_queue_wait, depth=1, share=0)
+    limits = AdmissionLimits(max_wait=parts.settings.max_queue_wait, max_depth=1, tenant_share=0)
     api.client.app.state.components = dataclasses.replace(
         parts, admission=AdmissionController(parts.database, parts.queue_positions, limits)
     )

@@ -13,7 +13,7 @@ import pytest
 
 from service.api.app import create_app
 from service.api.server import Server
-from service.settings import REPOSITORY
+from service.setting_groups import REPOSITORY
 from tests.processes import free_port, running
 from tests.waiting import wait_for
 

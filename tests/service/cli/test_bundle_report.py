@@ -8,7 +8,8 @@ from typer.testing import CliRunner
 
 from service.cli.app import app
 from service.cli.bundle_report import show_bundle, verify_bundle
-from service.settings import REPOSITORY, Settings
+from service.setting_groups import REPOSITORY
+from service.settings import Settings
 
 
 @pytest.fixture

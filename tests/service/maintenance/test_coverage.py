@@ -30,7 +30,7 @@ def new_model(loaded_model):
     return replace(loaded_model, digest="new")
 
 
-def test_a_queue_that_nobody_serves_is_a_gap(database, join_worker, found):
+def test_a_queue_without_a_worker_is_unserved(database, join_worker, found):
     assert found() == [UnservedQueue(queue="prepare"), UnservedQueue(queue="encode"), UnservedQueue(queue="score")]
     join_worker(database, queues=("prepare", "score"))
     assert found() == [UnservedQueue(queue="encode")]
@@ -38,7 +38,7 @@ def test_a_queue_that_nobody_serves_is_a_gap(database, join_worker, found):
     assert found() == []
 
 
-def test_workers_that_were_replaced_in_part_leave_a_gap_for_the_new_model(database, join_worker, new_model, found):
+def test_queues_without_the_new_model_are_unserved_during_a_replacement(database, join_worker, new_model, found):
     join_worker(database, "old", queues=("encode", "score"))
     join_worker(database, "new", queues=("prepare", "score"), model=new_model)
     assert found(later=False) == []  # the others may be about to follow
@@ -47,13 +47,13 @@ def test_workers_that_were_replaced_in_part_leave_a_gap_for_the_new_model(databa
     assert found() == []
 
 
-def test_a_model_that_nobody_prepares_for_any_more_is_none(database, join_worker, new_model, found):
+def test_a_model_without_a_prepare_worker_is_not_required(database, join_worker, new_model, found):
     join_worker(database, "new", model=new_model)
     join_worker(database, "old", queues=("encode",))
     assert found() == []
 
 
-def test_workers_without_a_model_leave_no_gap(database, join_worker, found):
+def test_workers_without_a_model_are_not_required_to_share_one(database, join_worker, found):
     join_worker(database)
     join_worker(database, "courier", queues=("deliver",), model=None)
     assert found() == []

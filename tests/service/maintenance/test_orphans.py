@@ -36,7 +36,7 @@ def upload(database, objects, caller):
     return upload
 
 
-def test_what_no_row_knows_is_removed_once_it_is_old(database, objects, submit, upload):
+def test_objects_without_a_row_are_deleted_once_they_are_old(database, objects, submit, upload):
     submit(database, "known")
     kept = [objects.put(material_prefix("known"), b"1"), part_key(upload(), 0, 1)]
     objects.put(material_prefix("unknown"), b"2")
@@ -46,7 +46,7 @@ def test_what_no_row_knows_is_removed_once_it_is_old(database, objects, submit, 
     assert objects.list("") == sorted(kept)
 
 
-def test_what_a_killed_process_was_writing_is_removed_once_it_is_old(database, objects, tmp_path):
+def test_half_written_files_are_deleted_once_they_are_old(database, objects, tmp_path):
     unfinished = tmp_path / "objects" / "assessments" / "dead" / "material" / "audio#1"
     unfinished.parent.mkdir(parents=True)
     unfinished.write_bytes(b"half a recording")
@@ -57,7 +57,7 @@ def test_what_a_killed_process_was_writing_is_removed_once_it_is_old(database, o
     assert not unfinished.exists()
 
 
-def test_uploads_that_nobody_used_expire(database, objects, upload):
+def test_unused_uploads_expire(database, objects, upload):
     upload()
     assert expire_uploads(database, objects, HOUR) == 0
     assert expire_uploads(database, objects, NOTHING) == 1

@@ -44,73 +44,73 @@ def ended(database, objects, submit):
 
 
 @pytest.mark.parametrize("state", [State.SUCCEEDED, State.ABSTAINED, State.FAILED, State.CANCELLED])
-def test_by_default_all_but_the_result_goes_at_the_end(database, objects, ended, state):
-    one = ended(state=state)
+def test_by_default_only_the_result_is_kept_after_the_end(database, objects, ended, state):
+    assessment = ended(state=state)
     remove_material(database, objects, AT_THE_END)
-    assert one.left() == {one.result}
-    assert (one.row().audio_key, one.row().transcript_key) == (None, None)
-    assert one.row().material_removed_at is not None
+    assert assessment.left() == {assessment.result}
+    assert (assessment.row().audio_key, assessment.row().transcript_key) == (None, None)
+    assert assessment.row().material_removed_at is not None
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
-def test_nothing_goes_while_a_backup_is_taken(database, objects, ended):
-    one = ended()
+def test_nothing_is_deleted_while_a_backup_runs(database, objects, ended):
+    assessment = ended()
     with database.engine.connect() as backup:
         backup.execute(select(func.pg_advisory_xact_lock(BACKUP_LOCK)))
         remove_material(database, objects, AT_THE_END, "a1")
-        assert len(one.left()) == 4
+        assert len(assessment.left()) == 4
     remove_material(database, objects, AT_THE_END)
-    assert one.left() == {one.result}
+    assert assessment.left() == {assessment.result}
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
-def test_what_a_client_erases_goes_even_then(database, objects, ended):
-    one = ended()
+def test_erased_assessments_are_deleted_even_during_a_backup(database, objects, ended):
+    assessment = ended()
     with database.engine.connect() as backup:
         backup.execute(select(func.pg_advisory_xact_lock(BACKUP_LOCK)))
         remove_material(database, objects, AT_THE_END, "a1", erased=True)
-    assert one.left() == {one.result}
+    assert assessment.left() == {assessment.result}
 
 
-def test_material_of_unfinished_assessments_stays(database, objects, ended):
-    one = ended()
-    one.set(state=State.ENCODING, finished_at=None)
+def test_material_of_unfinished_assessments_is_kept(database, objects, ended):
+    assessment = ended()
+    assessment.set(state=State.ENCODING, finished_at=None)
     remove_material(database, objects, AT_THE_END, "a1")
-    assert one.left() == {one.audio, one.words, one.work, one.result}
+    assert assessment.left() == {assessment.audio, assessment.words, assessment.work, assessment.result}
 
 
-def test_each_class_is_kept_for_its_own_time_and_what_stages_left_never(database, objects, ended):
-    one = ended(ago=HOUR)
+def test_each_class_has_its_own_retention_and_intermediate_objects_none(database, objects, ended):
+    assessment = ended(ago=HOUR)
     kept = Retention(audio=2 * HOUR, transcripts=HOUR / 2, results=None)
     remove_material(database, objects, kept)
-    assert one.left() == {one.audio, one.result}
-    assert one.row().material_removed_at is None
-    one.set(finished_at=now() - 3 * HOUR)
+    assert assessment.left() == {assessment.audio, assessment.result}
+    assert assessment.row().material_removed_at is None
+    assessment.set(finished_at=now() - 3 * HOUR)
     remove_material(database, objects, kept)
-    assert one.left() == {one.result}
+    assert assessment.left() == {assessment.result}
 
 
-def test_what_was_uploaded_in_parts_goes_too(database, objects, ended):
-    one = ended()
+def test_files_uploaded_in_parts_are_deleted_too(database, objects, ended):
+    assessment = ended()
     for number in range(2):
         objects.write(part_key("u1", 4 * number, 1), b"part")
-    one.set(audio_key=upload_key("u1"))
+    assessment.set(audio_key=upload_key("u1"))
     remove_material(database, objects, AT_THE_END)
     assert objects.list("uploads") == []
 
 
-def test_results_are_kept_until_erased_unless_an_age_is_set(database, objects, ended):
-    one = ended(ago=1000 * HOUR)
+def test_results_are_kept_until_erased_unless_a_retention_is_set(database, objects, ended):
+    assessment = ended(ago=1000 * HOUR)
     assert erase_expired_assessments(database, objects, AT_THE_END) == 0
     assert (
         erase_expired_assessments(database, objects, Retention(audio=HOUR, transcripts=HOUR, results=1001 * HOUR)) == 0
     )
-    assert one.left()
+    assert assessment.left()
     assert erase_expired_assessments(database, objects, Retention(audio=HOUR, transcripts=HOUR, results=HOUR)) == 1
-    assert (one.left(), one.row()) == (set(), None)
+    assert (assessment.left(), assessment.row()) == (set(), None)
 
 
-def test_unfinished_assessments_are_never_too_old(database, objects, ended):
-    one = ended(ago=1000 * HOUR)
-    one.set(state=State.QUEUED)
+def test_unfinished_assessments_never_expire(database, objects, ended):
+    assessment = ended(ago=1000 * HOUR)
+    assessment.set(state=State.QUEUED)
     assert erase_expired_assessments(database, objects, Retention(audio=HOUR, transcripts=HOUR, results=HOUR)) == 0

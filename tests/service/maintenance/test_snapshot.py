@@ -39,7 +39,7 @@ def stages(database):
     return {(line.kind, line.priority, line.state): (line.count, round(line.oldest)) for line in lines}
 
 
-def test_an_empty_service_has_nothing(database):
+def test_the_snapshot_of_an_empty_service_is_empty(database):
     state = read_snapshot(database, SILENCE)
     assert (state.stages, state.deliveries, state.unfinished, state.workers, state.models) == ((),) * 5
 
@@ -55,7 +55,7 @@ def test_stages_are_counted_by_kind_lane_and_state(database, submit, set_stage):
     }
 
 
-def test_a_stage_to_be_tried_later_is_not_due_and_then_waits_from_that_moment(database, submit, set_stage):
+def test_a_delayed_stage_waits_from_the_moment_it_is_due(database, submit, set_stage):
     submit(database)
     set_stage("a1", created_at=now() - 3 * MINUTE, not_before=now() + MINUTE)
     assert list(stages(database)) == [(StageKind.PREPARE, Priority.ROUTINE, "delayed")]
@@ -69,7 +69,7 @@ def test_a_stage_taken_back_waits_from_its_last_claim(database, submit, set_stag
     assert list(stages(database).values()) == [(1, 60)]
 
 
-def test_what_has_ended_is_not_counted(database, submit, caller):
+def test_ended_assessments_are_not_counted(database, submit, caller):
     for name in ("a1", "a2"):
         submit(database, name)
     with database.writing() as session:
@@ -96,7 +96,7 @@ def test_deliveries_are_counted_by_whether_they_are_due(database, add_webhook, c
     assert lines == {"ready": (1, 60), "delayed": (1, 0), "leased": (1, 0)}
 
 
-def test_workers_and_models_are_those_that_live(database, join_worker):
+def test_only_live_workers_and_current_models_are_listed(database, join_worker):
     join_worker(database, "w1")
     join_worker(database, "w2", queues=("deliver",), model=None)
     state = read_snapshot(database, SILENCE)
@@ -105,7 +105,7 @@ def test_workers_and_models_are_those_that_live(database, join_worker):
     assert read_snapshot(database, timedelta(0)).workers == ()
 
 
-def test_postgresql_ends_a_look_that_takes_too_long_and_nothing_else(postgres_url):
+def test_postgresql_cancels_a_slow_snapshot_query_and_nothing_else(postgres_url):
     database = Database(postgres_url)
     with pytest.raises(SQLAlchemyError):
         look_too_long(database)

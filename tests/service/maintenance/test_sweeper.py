@@ -58,7 +58,7 @@ def test_a_stage_that_loses_every_worker_fails(database, objects, submit):
     assert state(database) == State.FAILED
 
 
-def test_an_unclaimed_delivery_is_published_again(database, objects, submit):
+def test_an_unclaimed_message_is_published_again(database, objects, submit):
     submit(database)
     with database.writing() as session:
         session.execute(update(StageRow).values(enqueued_at=now() - timedelta(seconds=61)))
@@ -66,9 +66,7 @@ def test_an_unclaimed_delivery_is_published_again(database, objects, submit):
     assert stage(database).enqueued_at is None
 
 
-def test_the_stage_of_a_worker_that_fell_silent_becomes_ready_long_before_its_lease_ends(
-    database, objects, submit, join_worker
-):
+def test_the_stage_of_a_dead_worker_becomes_ready_before_its_lease_expires(database, objects, submit, join_worker):
     submit(database)
     join_worker(database, "w1")
     with database.writing() as session:
@@ -82,7 +80,7 @@ def test_the_stage_of_a_worker_that_fell_silent_becomes_ready_long_before_its_le
 
 
 @pytest.mark.parametrize(("held", "forgotten"), [(0, True), (1, False)])
-def test_a_message_is_taken_for_lost_at_once_only_while_a_worker_is_idle(
+def test_a_message_counts_as_lost_early_only_while_a_worker_is_idle(
     database, objects, submit, join_worker, held, forgotten
 ):
     join_worker(database, "w1")
@@ -100,7 +98,7 @@ def test_a_message_is_taken_for_lost_at_once_only_while_a_worker_is_idle(
     assert (row.enqueued_at is None) == forgotten
 
 
-def test_no_more_is_published_again_at_once_than_idle_workers_can_take_up(database, objects, submit, join_worker):
+def test_early_redelivery_is_bounded_by_the_idle_slots(database, objects, submit, join_worker):
     join_worker(database, "w1")
     for number in range(5):
         submit(database, f"a{number}")
@@ -111,7 +109,7 @@ def test_no_more_is_published_again_at_once_than_idle_workers_can_take_up(databa
         assert session.scalars(select(StageRow.enqueued_at)).all().count(None) == 1
 
 
-def test_a_fresh_message_is_left_alone(database, objects, submit):
+def test_a_recent_message_is_not_published_again(database, objects, submit):
     submit(database)
     with database.writing() as session:
         session.execute(update(StageRow).values(enqueued_at=now()))
@@ -134,7 +132,7 @@ def test_the_thread_publishes_when_woken(sqlite, objects, submit, publisher):
     sweeper.stop()
 
 
-def test_the_thread_heals_by_itself(sqlite, objects, submit, publisher):
+def test_the_thread_takes_back_lost_stages_by_itself(sqlite, objects, submit, publisher):
     submit(sqlite)
     lose_worker(sqlite)
     sweeper = Sweeper(sqlite, objects, publisher, PLAN, "s1")

@@ -32,7 +32,7 @@ def get(exposition, path="/metrics", **headers):
     return httpx.get(f"http://127.0.0.1:{exposition.port}{path}", headers=headers, trust_env=False)
 
 
-def test_what_was_counted_and_what_the_process_takes_is_served(served):
+def test_counted_metrics_and_process_metrics_are_served(served):
     response = get(served)
     assert response.status_code == 200
     assert response.headers["content-type"].startswith("text/plain; version=")
@@ -45,17 +45,17 @@ def test_a_scraper_may_ask_for_openmetrics(served):
     assert get(served, Accept="application/openmetrics-text; version=1.0.0").text.endswith("# EOF\n")
 
 
-def test_there_is_nothing_else_at_this_port(served):
+def test_other_paths_are_not_found(served):
     assert [get(served, path).status_code for path in ("/", "/metrics/x", "/metrics?name=x")] == [404, 404, 200]
 
 
-def test_a_collector_is_asked_while_its_block_runs(served):
+def test_a_collector_is_scraped_while_its_block_runs(served):
     with served.collecting(Answering()):
         assert "\nasked 7.0\n" in get(served).text
     assert "asked" not in get(served).text
 
 
-def test_a_faulty_collector_is_a_500_without_its_words(served):
+def test_a_failing_collector_is_a_500_without_its_message(served):
     with served.collecting(Answering(ValueError("Ada Lovelace"))):
         response = get(served)
     assert response.status_code == 500
@@ -63,7 +63,7 @@ def test_a_faulty_collector_is_a_500_without_its_words(served):
     assert get(served).status_code == 200
 
 
-def test_by_default_nobody_listens():
+def test_by_default_no_port_is_opened():
     with metrics_server(Settings()) as exposition:
         assert exposition.port is None
         assert b"hilbert_build_info" in exposition.text()[0]
@@ -77,7 +77,7 @@ def test_a_taken_port_is_refused_with_what_to_do():
             MetricsServer("127.0.0.1", other.getsockname()[1]).start()
 
 
-def test_at_its_end_the_port_is_free():
+def test_stopping_frees_the_port():
     with metrics_server(Settings(metrics_port=0)) as exposition:
         port = exposition.port
         assert answers(port)

@@ -28,7 +28,7 @@ def test_records_of_libraries_come_in_the_same_form(lines):
     assert (line["event"], line["logger"]) == ("hello there", "library")
 
 
-def test_what_is_bound_is_in_every_line(lines):
+def test_bound_context_is_in_every_line(lines):
     configure_logging("test")
     with structlog.contextvars.bound_contextvars(request_id="r1"):
         structlog.stdlib.get_logger("a").info("one")
@@ -36,7 +36,7 @@ def test_what_is_bound_is_in_every_line(lines):
     assert [line["request_id"] for line in lines()] == ["r1", "r1"]
 
 
-def test_a_librarys_traceback_keeps_its_place_and_loses_its_words(lines):
+def test_a_librarys_traceback_keeps_its_frames_and_loses_its_message(lines):
     configure_logging("test")
     try:
         raise ValueError("Ada Lovelace")
@@ -48,7 +48,7 @@ def test_a_librarys_traceback_keeps_its_place_and_loses_its_words(lines):
     assert "Ada" not in json.dumps(line)
 
 
-def test_an_error_is_told_by_type_and_place():
+def test_failure_fields_are_the_type_and_the_frames():
     try:
         json.loads("Ada Lovelace")
     except ValueError as error:

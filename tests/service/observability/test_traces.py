@@ -17,7 +17,8 @@ from service.observability.traces import (
     span,
     tracing,
 )
-from service.settings import REPOSITORY, Settings
+from service.setting_groups import REPOSITORY
+from service.settings import Settings
 from tests.otlp import TraceReceiver
 from tests.receiver import Receiver
 from tests.waiting import wait_for
@@ -55,24 +56,24 @@ def test_a_span_reaches_the_receiver_by_the_end_of_the_process():
     assert got.attributes == {"a.b": 0}
 
 
-def test_a_client_s_decision_is_heeded_whatever_the_share():
+def test_the_sampling_decision_of_the_caller_is_followed():
     assert {(got.trace, got.parent) for got in exported(0.0, parents=[SAMPLED])} == {(TRACE, PARENT)}
     assert exported(1.0, parents=[UNSAMPLED]) == []
 
 
-def test_of_what_begins_here_a_share_is_traced():
+def test_a_share_of_new_traces_is_sampled():
     assert exported(0.0, parents=[None] * 20) == []
     assert 0 < len(exported(0.5, parents=[None] * 200)) < 200
 
 
 @pytest.mark.parametrize("nonsense", ["", "Ada Lovelace", "00-0-0-01", f"00-{'0' * 32}-{PARENT}-01", f"ff-{TRACE}"])
-def test_nonsense_begins_a_trace(nonsense, traced):
+def test_a_malformed_traceparent_begins_a_trace(nonsense, traced):
     with span("work", parent=context_from(nonsense)):
         pass
     assert traced("work")[0].parent is None
 
 
-def test_what_is_handed_on_leads_back(traced):
+def test_a_traceparent_leads_back_to_its_span(traced):
     with span("first"):
         handed = current_traceparent()
     assert len(handed) == 55
@@ -82,7 +83,7 @@ def test_what_is_handed_on_leads_back(traced):
     assert (second.parent.span_id, second.context.trace_id) == (first.context.span_id, first.context.trace_id)
 
 
-def test_an_error_is_noted_by_its_type_and_never_by_its_words(traced):
+def test_a_failed_span_holds_the_type_of_the_error_and_not_its_message(traced):
     with pytest.raises(ValueError, match="Ada"), span("work", kind=SpanKind.SERVER):
         raise ValueError("Ada Lovelace")
     (got,) = traced("work")
@@ -91,7 +92,7 @@ def test_an_error_is_noted_by_its_type_and_never_by_its_words(traced):
     assert got.events == ()
 
 
-def test_a_wait_is_a_span_of_the_past(traced):
+def test_a_wait_is_recorded_as_a_past_span(traced):
     begin = datetime(2026, 11, 27, 12, tzinfo=UTC)
     record_wait("wait", Context(), begin, begin + timedelta(seconds=3))
     record_wait("wait", Context(), begin, begin)
@@ -99,18 +100,18 @@ def test_a_wait_is_a_span_of_the_past(traced):
     assert (got.start_time, got.end_time - got.start_time) == (int(begin.timestamp()) * 10**9, 3 * 10**9)
 
 
-def test_only_what_is_traced_is_linked_to():
+def test_only_sampled_spans_are_linked():
     assert [link.context.span_id for link in links_to(SAMPLED)] == [int(PARENT, 16)]
     assert links_to(UNSAMPLED) == links_to(None) == ()
 
 
-def test_a_receiver_that_is_away_costs_nothing_but_the_spans(closed_port, counted):
+def test_an_unreachable_receiver_costs_only_the_spans(closed_port, counted):
     with tracing(Settings(traces_url=f"http://127.0.0.1:{closed_port}/v1/traces"), "test"), span("work"):
         pass
     wait_for(lambda: counted("hilbert_spans_exported_total", outcome="lost") == 1)
 
 
-def test_a_process_ends_before_a_receiver_that_hangs_has_answered(monkeypatch):
+def test_a_process_does_not_wait_for_a_receiver_that_hangs(monkeypatch):
     monkeypatch.setattr(span_export, "EXPORT_TIMEOUT_SECONDS", 60.0)
     with Receiver(hangs=True) as receiver:
         with tracing(Settings(traces_url=receiver.url), "test"), span("work"):

@@ -34,7 +34,7 @@ class Seen:
     logs: dict[str, str]
     metrics: dict[str, str]
     traces: TraceReceiver
-    told: int
+    webhook_requests: int
 
     def lines(self, event: str) -> list[dict]:
         every = [json.loads(line) for log in self.logs.values() for line in log.splitlines() if line.startswith("{")]
@@ -42,8 +42,8 @@ class Seen:
 
     def value(self, process: str, sample: str) -> float:
         """A sample as it is written, with its labels."""
-        found = re.search(rf"^{re.escape(sample)} (\S+)$", self.metrics[process], re.MULTILINE)
-        return float(found.group(1)) if found else 0.0
+        match = re.search(rf"^{re.escape(sample)} (\S+)$", self.metrics[process], re.MULTILINE)
+        return float(match.group(1)) if match else 0.0
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +67,7 @@ def seen(tmp_path_factory, fake_worker_command) -> Iterator[Seen]:
             metrics = {path.stem: scraped(path.read_text()) for path in (settings.folder / "logs").glob("*.log")}
         logs = {path.stem: path.read_text() for path in (settings.folder / "logs").glob("*.log")}
         assert WORD in hook.requests[0].path
-        yield Seen(ids=ids, logs=logs, metrics=metrics, traces=traces, told=len(hook.requests))
+        yield Seen(ids=ids, logs=logs, metrics=metrics, traces=traces, webhook_requests=len(hook.requests))
 
 
 def use(client: httpx.Client, hook: Receiver) -> dict[str, str]:
@@ -105,7 +105,7 @@ def scraped(log: str) -> str:
     return httpx.get(f"http://127.0.0.1:{port}/metrics", trust_env=False).text
 
 
-def test_nothing_that_a_client_sent_is_in_a_log_a_metric_or_a_span(seen):
+def test_logs_metrics_and_spans_hold_nothing_that_a_client_sent(seen):
     for text in (*seen.logs.values(), *seen.metrics.values()):
         assert WORD.lower() not in text.lower()
     assert seen.traces.bodies
@@ -113,7 +113,7 @@ def test_nothing_that_a_client_sent_is_in_a_log_a_metric_or_a_span(seen):
         assert WORD.lower().encode() not in body.lower()
 
 
-def test_one_recording_is_one_trace_from_the_client_to_the_webhook_that_is_told(seen):
+def test_one_recording_is_one_trace_from_the_client_to_the_webhook(seen):
     spans = [span for span in seen.traces.spans if span.trace == TRACE]
     (request,) = [span for span in spans if span.name == "POST /v1/assessments"]
     (prepare,) = [span for span in spans if span.name == "process prepare"]
@@ -158,7 +158,7 @@ def test_each_process_serves_what_it_counts(seen):
     }
     assert seen.value("worker-1", 'hilbert_worker_ready{queues="prepare,encode,score"}') == 1
     assert seen.value("worker-1", 'hilbert_quality_flags_total{code="audio_unreadable",hard="true"}') == 1
-    assert seen.value("worker-2", 'hilbert_webhook_attempts_total{outcome="delivered"}') == seen.told
+    assert seen.value("worker-2", 'hilbert_webhook_attempts_total{outcome="delivered"}') == seen.webhook_requests
     for process in seen.metrics:
         assert seen.value(process, "process_resident_memory_bytes") > 0
 

@@ -67,7 +67,7 @@ def go(database, worker, *, seen=LONG_AGO):
         session.execute(update(ModelRow).where(ModelRow.digest == "old").values(seen_at=now() - seen))
 
 
-def test_what_no_worker_can_go_on_with_begins_again_with_the_model_that_is_there(database, begun, join_worker):
+def test_assessments_of_a_replaced_model_restart_with_the_present_one(database, begun, join_worker):
     worker, _ = begun
     version = row(database).version
     go(database, worker)
@@ -82,7 +82,7 @@ def test_what_no_worker_can_go_on_with_begins_again_with_the_model_that_is_there
     assert restart_without_model(database, SILENCE) == 0
 
 
-def test_it_is_worked_off_as_if_it_were_new(database, begun, join_worker):
+def test_a_restarted_assessment_runs_like_a_new_one(database, begun, join_worker):
     go(database, begun[0])
     join_worker(database, "w-new")
     restart_without_model(database, SILENCE)
@@ -108,14 +108,14 @@ def test_a_late_worker_of_the_old_model_cannot_write(database, begun, join_worke
     assert [stage.kind for stage in stages(database)] == ["prepare"]
 
 
-def test_a_model_that_was_seen_a_moment_ago_is_waited_for(database, begun, join_worker):
+def test_a_model_seen_recently_keeps_its_assessments(database, begun, join_worker):
     go(database, begun[0], seen=timedelta(seconds=5))
     join_worker(database, "w-new")
     assert restart_without_model(database, SILENCE) == 0
 
 
 @pytest.mark.parametrize("queues", [None, ("encode",), ("deliver",)])
-def test_without_a_worker_that_could_prepare_it_anew_it_waits(database, begun, join_worker, queues):
+def test_assessments_wait_while_no_worker_can_prepare_them_again(database, begun, join_worker, queues):
     go(database, begun[0])
     if queues is not None:
         join_worker(database, "w-new", queues)
@@ -123,14 +123,14 @@ def test_without_a_worker_that_could_prepare_it_anew_it_waits(database, begun, j
     assert row(database).state == State.ENCODING
 
 
-def test_one_living_worker_with_its_model_is_enough_to_wait_for(database, begun, join_worker, old_model):
+def test_one_live_worker_with_the_model_keeps_its_assessments(database, begun, join_worker, old_model):
     go(database, begun[0])
     join_worker(database, "w-score", ("score",), old_model)
     join_worker(database, "w-new")
     assert restart_without_model(database, SILENCE) == 0
 
 
-def test_a_silent_worker_keeps_nothing_waiting(database, begun, join_worker):
+def test_a_dead_worker_does_not_keep_assessments(database, begun, join_worker):
     join_worker(database, "w-new")
     with database.writing() as session:
         session.execute(update(WorkerRow).where(WorkerRow.id == "w-old").values(beat_at=now() - LONG_AGO))
@@ -138,7 +138,7 @@ def test_a_silent_worker_keeps_nothing_waiting(database, begun, join_worker):
     assert restart_without_model(database, SILENCE) == 1
 
 
-def test_what_was_cancelled_stays_cancelled(database, begun, join_worker, caller):
+def test_a_cancelled_assessment_is_not_restarted(database, begun, join_worker, caller):
     go(database, begun[0])
     join_worker(database, "w-new")
     with database.writing() as session:
@@ -147,7 +147,7 @@ def test_what_was_cancelled_stays_cancelled(database, begun, join_worker, caller
     assert row(database).state == State.CANCELLED
 
 
-def test_without_its_material_it_fails_with_a_reason(database, begun, join_worker):
+def test_an_assessment_without_its_recording_fails_with_a_reason(database, begun, join_worker):
     go(database, begun[0])
     join_worker(database, "w-new")
     with database.writing() as session:
@@ -156,7 +156,7 @@ def test_without_its_material_it_fails_with_a_reason(database, begun, join_worke
     assert (row(database).state, row(database).failure_code) == (State.FAILED, "model_replaced")
 
 
-def test_what_an_idle_worker_cannot_take_is_not_published_again_for_it(database, begun, join_worker):
+def test_stages_that_an_idle_worker_cannot_take_are_not_republished(database, begun, join_worker):
     write(database, "retry", begun[1], timedelta(0))
     go(database, begun[0])
     join_worker(database, "w-new")

@@ -29,7 +29,7 @@ def advance(database, assessment_id, kind):
         session.add(new_stage(assessment_id, kind, 0))
 
 
-def test_a_routine_stage_is_claimed_before_batch_stages_that_were_told_of_earlier(database, submit):
+def test_a_routine_stage_is_claimed_before_batch_stages_published_earlier(database, submit):
     submit(database, "b", priority=Priority.BATCH)
     tell(database)
     submit(database, "a")
@@ -37,7 +37,7 @@ def test_a_routine_stage_is_claimed_before_batch_stages_that_were_told_of_earlie
     assert best(database, limit=1) == [("a", "prepare")]
 
 
-def test_what_has_begun_is_ended_before_anything_begins(database, submit):
+def test_started_assessments_are_claimed_before_new_ones(database, submit):
     for name in ("one", "two", "three"):
         submit(database, name)
     advance(database, "two", StageKind.ENCODE)
@@ -54,12 +54,12 @@ def test_only_stages_of_the_worker_s_own_queues_are_claimed(database, submit):
     assert best(database, (StageKind.ENCODE,)) == [("two", "encode")]
 
 
-def test_what_workers_were_not_told_of_is_not_claimed(database, submit):
+def test_unpublished_stages_are_not_claimed(database, submit):
     submit(database)
     assert best(database) == []
 
 
-def test_a_worker_knows_by_itself_what_follows_the_stage_it_has_done(database, submit):
+def test_the_next_stages_of_the_same_assessment_are_claimed_without_a_message(database, submit):
     submit(database, "one", priority=Priority.BATCH)
     submit(database, "two", priority=Priority.BATCH)
     with database.reading() as session:
@@ -75,7 +75,7 @@ def living_worker(queues, model, slots=1):
     return LiveWorker(id=f"{model}-{queues}", queues=queues, slots=slots, started_at=now(), model=model)
 
 
-def test_each_model_has_lanes_of_its_own_for_what_has_begun():
+def test_each_model_has_its_own_lanes_for_started_assessments():
     workers = [
         living_worker(("prepare",), "old"),
         living_worker(("prepare", "encode"), "new", slots=2),
@@ -91,7 +91,7 @@ def test_each_model_has_lanes_of_its_own_for_what_has_begun():
     ]
 
 
-def test_a_worker_is_offered_what_has_begun_with_its_model_and_what_has_not_begun(database, submit):
+def test_a_worker_claims_new_assessments_and_those_of_its_model(database, submit):
     for name in ("mine", "another", "unbegun"):
         submit(database, name)
     for name in ("mine", "another"):

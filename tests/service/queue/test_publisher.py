@@ -18,18 +18,18 @@ def stage_of(database, assessment_id):
         return session.scalars(select(StageRow).where(StageRow.assessment_id == assessment_id)).one()
 
 
-def test_a_ready_stage_is_rung_once(database, submit, publisher):
+def test_a_ready_stage_is_published_once(database, submit, publisher):
     submit(database)
     assert publish_stages(database, publisher, WINDOW) == 1
     assert publish_stages(database, publisher, WINDOW) == 0
     assert publisher.published == [("prepare", stage_of(database, "a1").id)]
 
 
-def test_nothing_is_rung_when_nothing_waits(database, publisher):
+def test_nothing_is_published_when_nothing_waits(database, publisher):
     assert publish_stages(database, publisher, WINDOW) == 0
 
 
-def test_no_more_is_rung_than_the_window_holds(database, submit, publisher):
+def test_the_window_bounds_what_is_published(database, submit, publisher):
     for number in range(5):
         submit(database, f"a{number}")
     publish_stages(database, publisher, WINDOW)
@@ -55,14 +55,14 @@ def test_routine_goes_before_batch_and_the_oldest_first(database, submit, publis
     assert publisher.published == expected
 
 
-def test_a_delayed_stage_is_not_rung_before_its_time(database, submit, publisher):
+def test_a_delayed_stage_is_not_published_before_it_is_due(database, submit, publisher):
     submit(database)
     with database.writing() as session:
         session.scalars(select(StageRow)).one().not_before = now() + timedelta(seconds=60)
     assert publish_stages(database, publisher, WINDOW) == 0
 
 
-def test_what_could_not_be_rung_waits_for_the_next_time(database, submit, publisher):
+def test_unpublished_messages_are_published_by_the_next_run(database, submit, publisher):
     submit(database)
     publisher.broken = True
     assert publish_stages(database, publisher, WINDOW) == 0
@@ -71,7 +71,7 @@ def test_what_could_not_be_rung_waits_for_the_next_time(database, submit, publis
 
 
 @pytest.mark.parametrize("count", [3])
-def test_pumps_that_meet_ring_each_stage_once(database, submit, publisher, count):
+def test_concurrent_publishers_publish_each_stage_once(database, submit, publisher, count):
     import threading
 
     for number in range(count):
@@ -85,7 +85,7 @@ def test_pumps_that_meet_ring_each_stage_once(database, submit, publisher, count
     assert len(publisher.published) == len(set(publisher.published)) == count
 
 
-def test_the_window_counts_what_a_worker_can_do_at_once(database, submit, publisher, loaded_model):
+def test_the_window_grows_with_the_slots_of_a_worker(database, submit, publisher, loaded_model):
     for number in range(9):
         submit(database, f"a{number}")
     with database.writing() as session:
@@ -94,7 +94,7 @@ def test_the_window_counts_what_a_worker_can_do_at_once(database, submit, publis
     assert len(publisher.published) == 8
 
 
-def test_a_full_batch_lane_leaves_the_window_of_routine_alone(database, submit, publisher):
+def test_a_full_batch_lane_does_not_use_the_routine_window(database, submit, publisher):
     for number in range(5):
         submit(database, f"b{number}", priority=Priority.BATCH)
     publish_stages(database, publisher, WINDOW)
@@ -118,7 +118,7 @@ def begin(database, name, model):
         session.get(AssessmentRow, name).model_digest = model
 
 
-def test_what_no_living_worker_can_go_on_with_clogs_no_window(database, submit, publisher, join_worker):
+def test_stages_that_no_live_worker_can_take_fill_no_window(database, submit, publisher, join_worker):
     for number in range(4):
         submit(database, f"gone{number}")
         begin(database, f"gone{number}", "gone")
@@ -129,7 +129,7 @@ def test_what_no_living_worker_can_go_on_with_clogs_no_window(database, submit, 
     assert publisher.published == [("encode", stage_of(database, "mine").id)]
 
 
-def test_each_model_s_workers_have_a_window_of_their_own(database, submit, publisher, join_worker, loaded_model):
+def test_workers_of_each_model_have_their_own_window(database, submit, publisher, join_worker, loaded_model):
     for number in range(8):
         model = "old" if number < 5 else "sha256:rehearsal"
         submit(database, f"a{number}")

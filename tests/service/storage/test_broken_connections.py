@@ -60,12 +60,12 @@ def look():
     return look
 
 
-def test_what_was_read_is_read_again(far_database, wire, look):
+def test_a_broken_read_is_repeated(far_database, wire, look):
     wire.break_at(1, Break.LOST)
     assert (far_database.read(look), look.tries) == (42, 2)
 
 
-def test_what_was_under_way_is_written_again(far_database, add, names, told):
+def test_a_broken_write_is_repeated(far_database, add, names, told):
     def cut(session):
         added = add(session)
         if added == "try 1":
@@ -78,13 +78,13 @@ def test_what_was_under_way_is_written_again(far_database, add, names, told):
 
 
 @pytest.mark.parametrize("how", [Break.LOST, Break.UNANSWERED])
-def test_a_commit_without_an_answer_is_asked_after(far_database, wire, add, names, how):
+def test_the_status_of_a_broken_commit_is_queried(far_database, wire, add, names, how):
     wire.break_at(1, how)
     kept = "try 2" if how is Break.LOST else "try 1"
     assert (far_database.write(add), names()) == (kept, [kept])
 
 
-def test_a_commit_that_has_not_ended_yet_is_waited_for(far_database, wire, add, names, told):
+def test_a_commit_in_progress_is_waited_for(far_database, wire, add, names, told):
     wire.break_at(1, Break.LATE)
     arrives = Timer(0.5, wire.release)
     arrives.start()
@@ -92,7 +92,7 @@ def test_a_commit_that_has_not_ended_yet_is_waited_for(far_database, wire, add, 
     arrives.join()
 
 
-def test_one_that_does_not_end_is_told_and_not_repeated(wire, add, names, told):
+def test_a_commit_of_unknown_status_raises_and_is_not_repeated(wire, add, names, told):
     hasty = Database(wire.url, timedelta(seconds=0.3))
     wire.break_at(1, Break.LATE)
     with pytest.raises(OperationalError):
@@ -101,7 +101,7 @@ def test_one_that_does_not_end_is_told_and_not_repeated(wire, add, names, told):
     hasty.close()
 
 
-def test_a_second_break_is_told(far_database, wire, add, names):
+def test_a_second_break_raises(far_database, wire, add, names):
     def twice(session):
         wire.break_at(1, Break.LOST)
         return add(session)
@@ -111,12 +111,12 @@ def test_a_second_break_is_told(far_database, wire, add, names):
     assert names() == []
 
 
-def test_what_only_looked_is_repeated_whatever_became_of_it(far_database, wire, look):
+def test_a_transaction_without_a_write_is_repeated(far_database, wire, look):
     wire.break_at(1, Break.UNANSWERED)
     assert (far_database.write(look), look.tries) == (42, 2)
 
 
-def test_locks_of_one_that_fell_silent_are_given_up(emptied, names, monkeypatch):
+def test_locks_of_an_idle_transaction_are_released(emptied, names, monkeypatch):
     monkeypatch.setattr("service.storage.database.IDLE_IN_TRANSACTION_TIMEOUT", timedelta(seconds=0.5))
     silent, other = Database(emptied), Database(emptied)
 
@@ -133,7 +133,7 @@ def test_locks_of_one_that_fell_silent_are_given_up(emptied, names, monkeypatch)
     other.close()
 
 
-def test_what_the_database_refuses_is_not_repeated(far_database, names):
+def test_errors_of_the_statement_are_not_repeated(far_database, names):
     tries = []
 
     def add(session):

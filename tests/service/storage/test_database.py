@@ -49,7 +49,7 @@ def test_processes_that_migrate_at_once_agree(tmp_path):
     assert failures == []
 
 
-def test_moments_come_back_in_utc(database):
+def test_moments_are_read_in_utc(database):
     moment = datetime(2026, 3, 2, 12, 0, 0, 123456, tzinfo=timezone(timedelta(hours=2)))
     with database.writing() as session:
         session.add(key(moment))
@@ -60,7 +60,7 @@ def test_moments_come_back_in_utc(database):
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
-def test_the_zone_of_a_server_does_not_show(database_url):
+def test_the_time_zone_of_the_server_does_not_matter(database_url):
     """A client may be told of moments by formats that know UTC alone."""
     database = Database(f"{database_url}?options=-c%20timezone%3DAmerica%2FHalifax")
     moment = datetime(2026, 3, 2, 10, 0, tzinfo=UTC)
@@ -157,7 +157,7 @@ class Knocks:
         return self.connect(*arguments, **options)
 
 
-def test_a_patient_database_waits_for_a_server_that_takes_no_connections_yet(postgres_url):
+def test_connecting_is_retried_while_the_server_starts(postgres_url):
     database = Database(postgres_url, timedelta(seconds=20))
     knocks = Knocks(database, refusals=3)
     database.ping()
@@ -165,7 +165,7 @@ def test_a_patient_database_waits_for_a_server_that_takes_no_connections_yet(pos
     assert knocks.count >= 4
 
 
-def test_patience_has_an_end_and_is_none_by_default(postgres_url):
+def test_connecting_is_retried_until_the_timeout_and_not_at_all_by_default(postgres_url):
     for patience in (timedelta(seconds=0.3), timedelta(0)):
         database = Database(postgres_url, patience)
         knocks = Knocks(database, refusals=1000)
@@ -175,7 +175,7 @@ def test_patience_has_an_end_and_is_none_by_default(postgres_url):
         database.close()
 
 
-def test_what_follows_a_commit_happens_once_and_only_after_it(sqlite):
+def test_after_commit_runs_once_and_only_after_the_commit(sqlite):
     done = []
     with sqlite.writing() as session:
         after_commit(session, lambda: done.append("committed"))
@@ -183,7 +183,7 @@ def test_what_follows_a_commit_happens_once_and_only_after_it(sqlite):
     assert done == ["committed"]
 
 
-def test_nothing_follows_a_transaction_that_is_rolled_back(sqlite):
+def test_after_commit_does_not_run_after_a_rollback(sqlite):
     done = []
 
     def stumble():

@@ -86,7 +86,7 @@ def test_a_migration_expands_or_says_which_release_needs_no_longer_what_it_takes
         'with op.batch_alter_table("stage") as stage: stage.drop_column("owner")',
     ],
 )
-def test_what_could_break_the_release_before_is_refused_unless_it_is_declared(line):
+def test_changes_that_break_the_previous_release_must_be_declared(line):
     assert objections(migration_of(line))
     assert objections(migration_of(line, 'contract = "0.3.0"')) == []
 
@@ -101,7 +101,7 @@ def test_what_could_break_the_release_before_is_refused_unless_it_is_declared(li
         'with op.batch_alter_table("stage") as stage: stage.add_column(sa.Column("name", sa.String(), nullable=True))',
     ],
 )
-def test_what_expands_is_let_through(line):
+def test_expanding_changes_are_allowed(line):
     assert objections(migration_of(line)) == []
 
 

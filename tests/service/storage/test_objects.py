@@ -62,7 +62,7 @@ def files(tmp_path):
     return [path for path in (tmp_path / "objects").rglob("*") if path.is_file()]
 
 
-def test_what_is_put_can_be_read(objects):
+def test_a_stored_object_can_be_read(objects):
     key = objects.put("assessments/a/work", b"features")
     assert objects.get(key) == b"features"
 
@@ -97,13 +97,13 @@ def test_an_object_may_be_empty(objects):
     assert objects.get("assessments/a/material/audio") == b""
 
 
-def test_what_is_read_in_pieces_is_whole(objects):
+def test_pieces_add_up_to_the_whole_object(objects):
     content = bytes(range(256)) * 70_000
     objects.write("assessments/a/material/audio", content)
     assert objects.get("assessments/a/material/audio") == content
 
 
-def test_a_bucket_that_is_not_there_is_a_store_that_is_away(open_bucket):
+def test_a_missing_bucket_is_an_unavailable_store(open_bucket):
     nowhere = open_bucket(object_store_url="s3://nowhere/at-all")
     with pytest.raises(StorageUnavailable):
         nowhere.write("assessments/a", b"content")
@@ -111,7 +111,7 @@ def test_a_bucket_that_is_not_there_is_a_store_that_is_away(open_bucket):
         asyncio.run(nowhere.put_stream("assessments/a", pieces(1)))
 
 
-def test_a_server_that_is_gone_is_not_waited_for_long(open_bucket, closed_port):
+def test_an_unreachable_server_fails_within_the_retry_timeout(open_bucket, closed_port):
     objects, begun = open_bucket(s3_endpoint=f"http://127.0.0.1:{closed_port}"), time.monotonic()
     with pytest.raises(StorageUnavailable):
         objects.get("assessments/a")
@@ -137,7 +137,7 @@ def test_a_prefix_is_a_folder_and_not_the_beginning_of_a_name(objects):
     assert objects.list("assessments") == [kept]
 
 
-def test_deleting_nothing_is_fine(objects):
+def test_deleting_an_empty_prefix_succeeds(objects):
     objects.delete(assessment_prefix("a"))
     assert objects.list("assessments") == []
 
@@ -162,7 +162,7 @@ def test_one_object_can_be_removed_and_all_parts_of_a_file(objects):
     assert (objects.list("assessments"), objects.list("uploads")) == ([kept], [])
 
 
-def test_a_store_that_gives_no_answer_is_named_in_words_for_the_client(folder, tmp_path):
+def test_an_unavailable_store_has_a_detail_for_the_client(folder, tmp_path):
     (tmp_path / "objects" / "assessments").write_text("a file where a folder should be")
     with pytest.raises(StorageUnavailable):
         folder.put("assessments/a", b"content")
@@ -187,7 +187,7 @@ def test_the_parts_of_a_file_are_one_file(objects, tmp_path):
         objects.get(upload_key("u"))
 
 
-def test_of_parts_that_begin_at_one_place_the_latest_counts():
+def test_of_parts_at_one_offset_the_highest_fence_counts():
     sizes = {
         part_key("u", 0, 1): 4,
         part_key("u", 4, 1): 9,
@@ -212,7 +212,7 @@ def test_folders_are_one_level_deep(objects):
     assert objects.newest("assessments/c") is None
 
 
-def test_a_store_that_answers_passes_the_check_and_one_that_is_gone_does_not(objects, closed_port):
+def test_the_check_passes_only_for_a_store_that_answers(objects, closed_port):
     objects.check()
     access = S3Access(
         endpoint=f"http://127.0.0.1:{closed_port}", region="x", key_id=SecretStr("a"), secret_key=SecretStr("b")

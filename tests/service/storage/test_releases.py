@@ -53,22 +53,25 @@ def test_everything_can_be_read_after_the_migration(old, caller):
     assert not is_behind(database)
     with database.reading() as session:
         assessments = AssessmentRepository(session, caller)
-        found = {one.id: str(one.state) for one in assessments.page(limit=100, cursor=None, state=None).items}
-        assert found == expected["states"]
+        states = {
+            assessment.id: str(assessment.state)
+            for assessment in assessments.page(limit=100, cursor=None, state=None).items
+        }
+        assert states == expected["states"]
         assert assessments.get("a-failed").failure.code == "internal_error"
         assert BatchRepository(session, caller).get("b-finished").state == "finished"
         assert [webhook.url for webhook in WebhookRepository(session, caller).all()] == ["https://clinic.example/hook"]
     assert acquire_key(database, caller, "key-1", "POST /v1/assessments", timedelta(seconds=1)).answer.status == 202
 
 
-def test_keys_go_on_working(old):
+def test_api_keys_keep_working(old):
     database, expected = old
     migrate(database)
     settings = Settings(peppers={1: SecretStr(expected["pepper"])})
     assert ApiKeyRepository(database, load_peppers(settings)).verify(expected["key"]).tenant == "ward-a"
 
 
-def test_what_was_waiting_is_worked_off(old, objects, model, tmp_path, caller):
+def test_pending_assessments_are_completed(old, objects, model, tmp_path, caller):
     database, _ = old
     migrate(database)
     worker = WorkerIdentity(id="w1", queues=("prepare", "encode", "score"))
@@ -85,7 +88,7 @@ def test_what_was_waiting_is_worked_off(old, objects, model, tmp_path, caller):
         assert AssessmentRepository(session, caller).get("a-queued").state == "succeeded"
 
 
-def test_the_code_of_the_release_can_go_on_inserting_while_processes_are_replaced(old):
+def test_the_previous_release_can_insert_while_processes_are_replaced(old):
     database, _ = old
     metadata = MetaData()
     with database.engine.connect() as connection:
@@ -102,7 +105,7 @@ def test_the_code_of_the_release_can_go_on_inserting_while_processes_are_replace
     assert sum(map(len, rows.values())) > 50
 
 
-def test_a_database_that_is_ahead_of_the_code_is_left_as_it_is(old):
+def test_a_database_of_a_newer_release_is_not_migrated(old):
     database, _ = old
     with database.writing() as session:
         session.execute(text("update alembic_version set version_num = 'of a later release'"))

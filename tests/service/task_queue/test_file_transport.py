@@ -36,7 +36,7 @@ def take(connection, queue):
         return message.payload
 
 
-def test_messages_come_out_in_the_order_they_went_in(connect):
+def test_messages_are_taken_in_the_order_of_publishing(connect):
     put(connect(), "encode", "a", "b", "c")
     assert [take(connect(), "encode") for _ in range(3)] == ["a", "b", "c"]
 
@@ -48,7 +48,7 @@ def test_a_message_is_taken_once(connect):
         take(connect(), "encode")
 
 
-def test_queues_are_apart(connect):
+def test_queues_are_separate(connect):
     put(connect(), "encode", "a")
     with pytest.raises(Empty):
         take(connect(), "score")
@@ -67,7 +67,7 @@ def test_nothing_is_left_of_a_taken_message(connect, tmp_path):
     assert [path for path in (tmp_path / "spool").iterdir() if path.is_file()] == []
 
 
-def test_readers_that_compete_share_the_messages(connect):
+def test_competing_readers_take_each_message_once(connect):
     bodies = [str(number) for number in range(60)]
     put(connect(), "encode", *bodies)
     taken = []

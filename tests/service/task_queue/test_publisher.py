@@ -23,7 +23,7 @@ def messages(tmp_path):
     return [json.loads(path.read_text()) for path in (tmp_path / "queue").glob("*.msg")]
 
 
-def test_a_ring_puts_one_stage_id_into_its_queue(app, tmp_path):
+def test_a_message_holds_one_stage_id_and_goes_to_its_queue(app, tmp_path):
     TaskPublisher(app).publish("encode", "stage-1")
     (message,) = messages(tmp_path)
     assert message["headers"]["task"] == "hilbert.encode"
@@ -40,7 +40,7 @@ def test_a_reachable_queue_passes_the_check(app):
     TaskPublisher(app).check()
 
 
-def test_an_unreachable_queue_is_told_from_a_reachable_one(closed_port):
+def test_an_unreachable_broker_raises(closed_port):
     app = open_celery(f"redis://127.0.0.1:{closed_port}/0")
     with pytest.raises(BrokerUnreachable):
         TaskPublisher(app).check()

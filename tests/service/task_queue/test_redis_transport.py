@@ -17,7 +17,7 @@ def stoppable_redis(tmp_path):
         os.kill(process.pid, signal.SIGCONT)
 
 
-def test_an_acknowledgement_that_fails_frees_its_place(stoppable_redis):
+def test_a_failed_acknowledgement_frees_its_slot(stoppable_redis):
     url, process = stoppable_redis
     app = open_celery(url)
     app.conf.broker_transport_options = {**app.conf.broker_transport_options, "socket_timeout": 0.2}

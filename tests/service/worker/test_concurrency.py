@@ -36,14 +36,14 @@ def test_assessments_that_are_encoded_at_once_share_batches_and_are_answered_as_
     assert {line["process"] for line in site.lines("stage done")} == {"worker"}
     alone = open_model(site.settings)
     for number, name in enumerate(NAMES, start=1):
-        found = Result.model_validate_json(site.objects.get(site.ask(select_key(name))[0]))
+        result = Result.model_validate_json(site.objects.get(site.ask(select_key(name))[0]))
         scratch = tmp_path / name
         scratch.mkdir()
         preparation = alone.prepare(None, said(number), scratch)
         features = [alone.encode(chunk.content) for chunk in preparation.chunks]
         expected = alone.score(preparation.summary, features, "spectrum")
-        assert [one.probability for one in found.probabilities] == pytest.approx(
-            [one.probability for one in expected.probabilities], rel=1e-4
+        assert [outcome.probability for outcome in result.probabilities] == pytest.approx(
+            [outcome.probability for outcome in expected.probabilities], rel=1e-4
         )
     alone.close()
 
@@ -53,9 +53,7 @@ def select_key(name):
 
 
 @pytest.mark.parametrize(("concurrency", "broker"), [(1, "files"), (4, "files"), (4, "redis")])
-def test_a_worker_that_is_told_to_stop_ends_what_it_works_on(
-    request, open_site, fake_worker_command, concurrency, broker
-):
+def test_a_worker_completes_its_stages_before_it_stops(request, open_site, fake_worker_command, concurrency, broker):
     queue = {"broker_url": request.getfixturevalue("redis_url")} if broker == "redis" else {}
     site = open_site(concurrency=concurrency, **queue)
     for name in NAMES[:4]:

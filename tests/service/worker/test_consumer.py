@@ -4,7 +4,7 @@ from celery.worker import state
 from service.worker.consumer import run_stages, stop_requested
 
 
-def test_a_worker_goes_on_without_waiting_for_messages_until_nothing_is_left_or_it_is_told_to_stop():
+def test_a_worker_runs_stages_without_messages_until_none_is_left_or_it_is_stopped():
     left = ["a1", "a1", "a2"]
     asked = []
 
@@ -20,7 +20,7 @@ def test_a_worker_goes_on_without_waiting_for_messages_until_nothing_is_left_or_
 
 
 @pytest.mark.parametrize("flag", ["should_stop", "should_terminate"])
-def test_a_signal_is_noticed_whatever_the_exit_status_it_asks_for(monkeypatch, flag):
+def test_a_stop_is_noticed_for_every_exit_status(monkeypatch, flag):
     assert not stop_requested()
     monkeypatch.setattr(state, flag, 0)
     assert stop_requested()

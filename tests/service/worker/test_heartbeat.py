@@ -15,7 +15,7 @@ def row(database):
         return session.get(WorkerRow, "w1")
 
 
-def test_a_worker_says_that_it_lives_until_it_leaves(database, loaded_model, tmp_path):
+def test_a_worker_sends_heartbeats_until_it_deregisters(database, loaded_model, tmp_path):
     worker = WorkerIdentity(id="w1", queues=("encode",))
     heartbeat = Heartbeat(database, worker, loaded_model, interval=BEAT, file=tmp_path / "data" / "alive")
     heartbeat.start()
@@ -32,7 +32,7 @@ def test_a_worker_says_that_it_lives_until_it_leaves(database, loaded_model, tmp
         assert session.get(ModelRow, loaded_model.digest).seen_at >= first.beat_at
 
 
-def test_a_database_that_stumbles_does_not_end_the_beat(sqlite, loaded_model, tmp_path):
+def test_a_failed_heartbeat_does_not_end_the_thread(sqlite, loaded_model, tmp_path):
     heartbeat = Heartbeat(
         sqlite,
         WorkerIdentity(id="w1", queues=("encode",)),
@@ -55,7 +55,7 @@ def test_a_database_that_stumbles_does_not_end_the_beat(sqlite, loaded_model, tm
     heartbeat.stop()
 
 
-def test_the_last_beat_is_a_metric(sqlite, loaded_model, tmp_path):
+def test_the_last_heartbeat_is_a_metric(sqlite, loaded_model, tmp_path):
     worker = WorkerIdentity(id="w1", queues=("encode",))
     heartbeat = Heartbeat(sqlite, worker, loaded_model, interval=BEAT, file=tmp_path / "alive")
     before = time.time()
@@ -64,7 +64,7 @@ def test_the_last_beat_is_a_metric(sqlite, loaded_model, tmp_path):
     heartbeat.stop()
 
 
-def test_the_file_tells_of_no_beat_that_the_database_has_not_taken(sqlite, loaded_model, tmp_path):
+def test_the_file_is_touched_only_after_a_recorded_heartbeat(sqlite, loaded_model, tmp_path):
     alive = tmp_path / "alive"
     heartbeat = Heartbeat(sqlite, WorkerIdentity(id="w1", queues=("encode",)), loaded_model, interval=BEAT, file=alive)
     heartbeat.start()

@@ -53,18 +53,18 @@ def test_a_lost_stage_is_noticed(database, claim):
         wait_for(lost)
 
 
-def test_whoever_listens_is_told_of_a_loss_also_afterwards(sqlite, submit):
+def test_listeners_are_called_on_a_loss_and_when_they_register_after_it(sqlite, submit):
     submit(sqlite)
     with sqlite.writing() as session:
         claim = StageRepository(session, "w1").claim(session.scalars(select(StageRow.id)).one(), LEASE, 5)
-    told = []
+    calls = []
     with keeper(sqlite, claim) as lease:
-        lease.on_lost(lambda: told.append("while it runs"))
+        lease.on_lost(lambda: calls.append("while it runs"))
         with sqlite.writing() as session:
             session.execute(update(StageRow).values(state="cancelled"))
-        wait_for(lambda: told == ["while it runs"])
-        lease.on_lost(lambda: told.append("at once"))
-    assert told == ["while it runs", "at once"]
+        wait_for(lambda: calls == ["while it runs"])
+        lease.on_lost(lambda: calls.append("at once"))
+    assert calls == ["while it runs", "at once"]
 
 
 def test_the_thread_ends_with_the_block(sqlite, submit):
@@ -76,7 +76,7 @@ def test_the_thread_ends_with_the_block(sqlite, submit):
     assert not lease._thread._thread.is_alive()
 
 
-def test_a_database_that_stumbles_does_not_end_the_lease(sqlite, submit):
+def test_a_failed_renewal_does_not_end_the_lease(sqlite, submit):
     submit(sqlite)
     with sqlite.writing() as session:
         claim = StageRepository(session, "w1").claim(session.scalars(select(StageRow.id)).one(), LEASE, 5)

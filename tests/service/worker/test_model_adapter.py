@@ -14,7 +14,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from service.cli.assess import assess_file, assess_material
 from service.errors.tree import ConfigurationRefused, FenceLost
-from service.settings import REPOSITORY, Settings
+from service.setting_groups import REPOSITORY
+from service.settings import Settings
 from service.worker.model_adapter import open_model, runtime_of
 from service.worker.model_protocol import MaterialUnusable
 from service.worker.process import delete_unused_cache
@@ -30,7 +31,7 @@ def real(small_bundle):
     model.close()
 
 
-def test_the_model_is_told_in_the_services_words(real):
+def test_the_loaded_model_is_described_in_values_of_the_service(real):
     assert (real.loaded.bundle, real.loaded.demonstration) == ("small", True)
     assert [(task.name, task.outcomes) for task in real.loaded.tasks] == [("spectrum", ("none", "mild", "severe"))]
     assert real.trace.digest == real.loaded.digest
@@ -53,7 +54,7 @@ def test_a_stage_that_is_lost_is_not_encoded(real, tmp_path):
     with pytest.raises(FenceLost):
         real.encode(chunk.content, lambda stop: stop())
     assert real.load() == before
-    assert [one.encoder for one in before] == ["speech", "text"]
+    assert [load.encoder for load in before] == ["speech", "text"]
 
 
 def test_silence_abstains_without_chunks(real, tmp_path):
@@ -172,7 +173,7 @@ def test_a_chunk_tried_again_is_not_encoded_again_where_features_are_kept(small_
     second.close()
 
 
-def test_what_is_kept_is_deleted_in_time_and_with_the_setting(small_bundle, tmp_path):
+def test_cached_features_expire_and_are_deleted_with_the_setting(small_bundle, tmp_path):
     lasting = {"bundle": small_bundle, "data_dir": tmp_path, "threads": 1}
     kept = Settings(**lasting, feature_cache_mb=1, feature_cache_ttl=timedelta(seconds=0.05))
     (tmp_path / "scratch").mkdir()

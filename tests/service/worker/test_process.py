@@ -6,7 +6,8 @@ import pytest
 import structlog
 
 from service.errors.tree import ConfigurationRefused
-from service.settings import REPOSITORY, Settings
+from service.setting_groups import REPOSITORY
+from service.settings import Settings
 from service.worker.main import known_queues, start_worker
 from service.worker.process import _log_signature, _scratch_folder
 
@@ -17,7 +18,7 @@ def test_a_worker_has_a_scratch_folder_of_its_own(tmp_path):
     assert _scratch_folder(tmp_path / "scratch").name == str(os.getpid())
 
 
-def test_audio_of_killed_workers_is_removed_and_that_of_living_ones_kept(tmp_path):
+def test_scratch_folders_of_killed_workers_are_deleted_and_those_of_live_ones_kept(tmp_path):
     for name in (GONE, os.getppid()):
         (tmp_path / "scratch" / str(name)).mkdir(parents=True)
         (tmp_path / "scratch" / str(name) / "audio").write_bytes(b"x")
@@ -25,7 +26,7 @@ def test_audio_of_killed_workers_is_removed_and_that_of_living_ones_kept(tmp_pat
     assert {path.name for path in (tmp_path / "scratch").iterdir()} == {str(os.getppid()), str(os.getpid())}
 
 
-def test_a_folder_left_by_a_namesake_is_emptied(tmp_path):
+def test_a_scratch_folder_of_the_same_process_id_is_emptied(tmp_path):
     own = _scratch_folder(tmp_path / "scratch")
     (own / "audio").write_bytes(b"x")
     assert list(_scratch_folder(tmp_path / "scratch").iterdir()) == []
@@ -41,13 +42,13 @@ def test_unknown_queues_are_refused(names):
         known_queues(names)
 
 
-def test_deliveries_have_a_worker_of_their_own():
+def test_the_deliver_queue_needs_a_worker_of_its_own():
     assert known_queues("deliver") == ("deliver",)
     with pytest.raises(ConfigurationRefused, match="a worker of its own"):
         known_queues("score,deliver")
 
 
-def test_a_worker_that_cannot_start_says_that_restarting_is_useless(tmp_path, capsys):
+def test_a_refused_configuration_exits_with_ex_config(tmp_path, capsys):
     def refuse(settings):
         raise ConfigurationRefused("The bundle is missing.")
 
@@ -56,13 +57,13 @@ def test_a_worker_that_cannot_start_says_that_restarting_is_useless(tmp_path, ca
 
 
 @pytest.mark.parametrize(("signer", "level"), [(None, "warning"), ("3f1c9a70b2d4e586", "info")])
-def test_a_bundle_that_nobody_trusted_has_signed_is_not_loaded_in_silence(model, signer, level):
+def test_an_untrusted_bundle_is_loaded_with_a_warning(model, signer, level):
     with structlog.testing.capture_logs() as entries:
         _log_signature(model.trace.model_copy(update={"signed_by": signer}))
-    assert [(one["log_level"], one["digest"]) for one in entries] == [(level, model.trace.digest)]
+    assert [(entry["log_level"], entry["digest"]) for entry in entries] == [(level, model.trace.digest)]
 
 
-def test_a_real_worker_does_not_start_with_a_bundle_that_answers_otherwise(swapped_bundle, tmp_path):
+def test_a_worker_does_not_start_when_the_golden_result_differs(swapped_bundle, tmp_path):
     settings = Settings(data_dir=tmp_path, bundle=swapped_bundle, threads=1)
     done = subprocess.run(
         (sys.executable, "-m", "service.cli.app", "worker", "--queues", "score"),

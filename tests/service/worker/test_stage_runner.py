@@ -115,7 +115,7 @@ def test_silence_goes_straight_to_scoring_and_abstains(bench):
     assert bench.result().quality.flags[0].code == "no_speech"
 
 
-def test_an_unexpected_error_is_tried_again_and_then_fails_without_details(bench):
+def test_an_unexpected_error_is_retried_and_then_fails_without_details(bench):
     bench.send(b"broken: my name is Ada")
     assert bench.step() == "a1"
     assert bench.row().state == State.PREPARING
@@ -125,7 +125,7 @@ def test_an_unexpected_error_is_tried_again_and_then_fails_without_details(bench
     assert "Ada" not in row.failure_detail + row.failure_advice
 
 
-def test_the_log_of_an_error_holds_no_words_of_the_material(bench, caplog, capsys):
+def test_the_log_of_an_error_holds_no_content_of_the_material(bench, caplog, capsys):
     caplog.set_level(logging.DEBUG)
     bench.send(b"broken: my name is Ada")
     bench.run_all()
@@ -161,7 +161,7 @@ def test_a_chunk_is_computed_again_after_an_error_and_no_other(bench, model):
 
 
 @pytest.mark.parametrize("steps", [1, 2, 4])  # chunks are lost, a chunk and features, features and the summary
-def test_what_was_lost_between_stages_is_made_again(bench, steps):
+def test_lost_intermediate_objects_are_computed_again(bench, steps):
     bench.send(b"x" * 400)
     for _ in range(steps):
         bench.step()
@@ -172,7 +172,7 @@ def test_what_was_lost_between_stages_is_made_again(bench, steps):
     assert (bench.row().state, bench.row().segments_done) == (State.SUCCEEDED, 40)
 
 
-def test_two_stages_that_find_the_same_loss_start_over_once(bench):
+def test_two_stages_with_the_same_loss_restart_the_assessment_once(bench):
     bench.send(b"x" * 400)
     bench.step()
     bench.objects.delete(work_prefix("a1"))
@@ -191,7 +191,7 @@ def test_two_stages_that_find_the_same_loss_start_over_once(bench):
     assert bench.row().state == State.SUCCEEDED
 
 
-def test_what_is_lost_again_and_again_fails_and_says_so(bench):
+def test_repeated_losses_fail_with_a_reason(bench):
     bench.send(b"x" * 400)
     for _ in range(QUICK.attempts):
         bench.step()
@@ -201,7 +201,7 @@ def test_what_is_lost_again_and_again_fails_and_says_so(bench):
     assert (bench.row().state, bench.row().failure_code) == (State.FAILED, "work_lost")
 
 
-def test_material_that_is_gone_fails_and_says_so(bench):
+def test_missing_material_fails_with_a_reason(bench):
     bench.send(b"x" * 400)
     bench.objects.delete(material_prefix("a1"))
     bench.run_all()
@@ -214,7 +214,7 @@ def cancel(bench, caller):
     bench.objects.delete(assessment_prefix("a1"))
 
 
-def test_what_a_cancelled_stage_wrote_is_removed(bench, model, caller):
+def test_objects_of_a_cancelled_stage_are_deleted(bench, model, caller):
     bench.send(b"x" * 400)
     bench.step()
     encode = model.encode
@@ -229,7 +229,7 @@ def test_what_a_cancelled_stage_wrote_is_removed(bench, model, caller):
     assert bench.objects.list(work_prefix("a1")) == []
 
 
-def test_what_is_written_after_an_erasure_is_removed(bench, model, caller):
+def test_objects_written_after_an_erasure_are_deleted(bench, model, caller):
     bench.send(b"x" * 400)
     bench.step()
     encode = model.encode
@@ -283,12 +283,12 @@ def test_encoding_stops_soon_after_a_cancellation_and_the_stage_counts_as_lost(b
     model.encode = waits_for_mates
     with structlog.testing.capture_logs() as entries:
         bench.step()
-    assert [one["event"] for one in entries] == ["stage lost"]
+    assert [entry["event"] for entry in entries] == ["stage lost"]
     assert bench.row().state == State.CANCELLED
     assert bench.objects.list("assessments") == []
 
 
-def test_stages_of_several_assessments_run_in_threads_side_by_side(bench):
+def test_stages_of_several_assessments_run_in_parallel_threads(bench):
     names = [f"a{number}" for number in range(1, 7)]
     for name in names:
         bench.submit(bench.database, name, audio_key=bench.objects.put(material_prefix(name), b"x" * 400))
@@ -300,12 +300,12 @@ def test_stages_of_several_assessments_run_in_threads_side_by_side(bench):
     assert [(row.state, row.segments_done) for row in rows] == [(State.SUCCEEDED, 40)] * len(names)
 
 
-def test_delays_double():
+def test_the_retry_delay_doubles():
     plan = stage_retry_policy(Settings(retry_delay=timedelta(seconds=5)))
     assert [plan.delay_after(attempt).total_seconds() for attempt in (1, 2, 3)] == [5, 10, 20]
 
 
-def test_a_message_wakes_the_worker_which_takes_the_best_stage(bench):
+def test_a_message_wakes_the_worker_which_claims_the_best_stage(bench):
     bench.submit(
         bench.database, "b1", priority=Priority.BATCH, audio_key=bench.objects.put(material_prefix("b1"), b"x")
     )

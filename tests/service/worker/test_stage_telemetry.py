@@ -99,7 +99,7 @@ def test_a_stage_that_fails_for_good_is_abandoned(bench, counted):
     assert counted("hilbert_audio_seconds_total") == 0
 
 
-def test_a_stage_that_cannot_read_is_put_off(bench, counted, monkeypatch):
+def test_a_stage_with_unavailable_storage_is_postponed(bench, counted, monkeypatch):
     bench.send()
 
     def away(*_):
@@ -123,7 +123,7 @@ def test_a_stage_whose_assessment_has_ended_meanwhile_is_lost(bench, counted, mo
     assert outcomes(counted, "prepare") == {"lost": 1}
 
 
-def test_an_abstention_is_counted_by_its_flag_and_compared_with_nothing(bench, counted):
+def test_an_abstention_counts_its_flags_and_no_drift(bench, counted):
     bench.send(b"silence")
     bench.run_all()
     assert counted("hilbert_quality_flags_total", code="no_speech", hard="true") == 1
@@ -151,7 +151,7 @@ def test_a_stage_has_waited_since_it_was_ready(bench, counted, changed, waited):
     assert waited <= seconds < waited + 30
 
 
-def test_stages_are_one_trace_each_below_the_one_that_brought_it_about(bench, traced):
+def test_each_stage_is_traced_below_the_stage_before(bench, traced):
     with span("request"):
         bench.send()
     bench.run_all()
@@ -162,7 +162,7 @@ def test_stages_are_one_trace_each_below_the_one_that_brought_it_about(bench, tr
     assert prepare.parent.span_id == request.context.span_id
     assert {encode.parent.span_id for encode in encodes} == {prepare.context.span_id}
     assert score.parent.span_id == encodes[-1].context.span_id
-    assert {one.context.trace_id for one in (prepare, *encodes, score)} == {request.context.trace_id}
+    assert {stage_span.context.trace_id for stage_span in (prepare, *encodes, score)} == {request.context.trace_id}
 
 
 def test_a_stage_s_span_says_what_was_done_and_how_long_it_had_waited(bench, traced):
@@ -179,7 +179,7 @@ def test_a_stage_s_span_says_what_was_done_and_how_long_it_had_waited(bench, tra
         assert traced(name)[0].parent.span_id == prepare.context.span_id
 
 
-def test_a_failed_attempt_is_an_error_without_its_words(bench, traced):
+def test_a_failed_attempt_is_an_error_without_its_message(bench, traced):
     bench.send(b"broken Ada Lovelace")
     bench.runner.run(bench.ready()[0])
     (prepare,), (cut,) = traced("process prepare"), traced("decode and cut")
@@ -193,8 +193,8 @@ def test_each_line_of_a_batch_is_a_trace_of_its_own_that_links_to_the_request(be
         bench.send_batch()
     bench.run_all()
     (request,), prepares, scores = map(traced, ("request", "process prepare", "process score"))
-    traces = {one.context.trace_id for one in prepares}
+    traces = {stage_span.context.trace_id for stage_span in prepares}
     assert len(traces | {request.context.trace_id}) == 3
-    assert {one.context.trace_id for one in scores} == traces
-    assert [one.links[0].context.span_id for one in prepares] == [request.context.span_id] * 2
-    assert [one.parent for one in prepares] == [None, None]
+    assert {stage_span.context.trace_id for stage_span in scores} == traces
+    assert [stage_span.links[0].context.span_id for stage_span in prepares] == [request.context.span_id] * 2
+    assert [stage_span.parent for stage_span in prepares] == [None, None]

@@ -29,19 +29,19 @@ def watch():
         watchdog.stop()
 
 
-def test_a_worker_that_hears_nothing_of_work_that_waits_is_ended(watch):
+def test_a_stalled_worker_is_ended_while_work_waits(watch):
     _, ended = watch(lambda: True, stall_timeout=SHORT)
     wait_for(lambda: ended == [70])
 
 
-def test_a_worker_without_work_may_be_idle_forever(watch):
+def test_an_idle_worker_without_work_is_not_ended(watch):
     asked = []
     _, ended = watch(lambda: asked.append(1), stall_timeout=SHORT)
     wait_for(lambda: len(asked) > 30)
     assert ended == []
 
 
-def test_a_worker_that_hears_is_left_alone(watch):
+def test_a_worker_that_receives_messages_is_not_ended(watch):
     watchdog, ended = watch(lambda: True, stall_timeout=timedelta(seconds=1.5))
     for _ in range(100):
         with watchdog.serving():
@@ -49,20 +49,20 @@ def test_a_worker_that_hears_is_left_alone(watch):
     assert ended == []
 
 
-def test_a_busy_worker_is_not_deaf(watch):
+def test_a_busy_worker_is_not_stalled(watch):
     watchdog, ended = watch(lambda: True, stall_timeout=SHORT)
     with watchdog.serving():
         sleep(0.3)
     assert ended == []
 
 
-def test_a_worker_that_never_comes_back_from_a_stage_is_ended(watch):
+def test_a_worker_is_ended_when_a_stage_exceeds_its_timeout(watch):
     watchdog, ended = watch(lambda: False, stage_timeout=SHORT, stall_timeout=SHORT)
     with watchdog.serving():
         wait_for(lambda: ended == [70])
 
 
-def test_without_an_answer_nobody_is_ended(watch):
+def test_a_failing_check_ends_no_worker(watch):
     asked = Event()
 
     def unknown():

@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from model.segments.quality import Quality, QualityFlag
+from model.segments.quality import RecordingFlag, RecordingQuality
 from tests.training.planted import plant_document
 from training.cohort.cohort import Cohort, CohortRow
 from training.encoding.encoded_recording import EncodedRecording
@@ -12,11 +12,11 @@ from training.folds.nested import FoldSettings
 from training.protocol.experiment import NoTrainingDocumentsError, make_experiment, selection_problems
 
 TASKS = {"spectrum": ("none", "ill"), "sleep": ("good", "bad")}
-POOR = QualityFlag(code="too_little_speech", hard=True, message="Too little speech.")
+POOR = RecordingFlag(code="too_little_speech", hard=True, message="Too little speech.")
 
 
 def quality(*flags, snr=20.0):
-    return Quality(
+    return RecordingQuality(
         duration_seconds=60.0, speech_seconds=40.0, segments=3, words=90, snr_db=snr, clipping=0.0, flags=flags
     )
 

@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from model.bundle.bundle import open_bundle
 from model.bundle.golden import read_golden
 from model.bundle.signature import Trust
-from model.errors import BundleMisbehaves
+from model.errors import SelfTestFailed
 from model.pipeline import Pipeline
 from tests.training.card.plain import write_plain_card
 from training.card.numbers import CardError
@@ -50,7 +50,7 @@ def test_a_release_is_signed_and_behaves(parts, signing_key, tmp_path):
     pipeline = Pipeline.open(tmp_path / "bundle", threads=1, trust=trust)
     assert pipeline.bundle.signature == released.signature
     assert pipeline.warm_up().tolerable
-    assert pipeline.trace.signed_by == released.signature.key
+    assert pipeline.provenance.signed_by == released.signature.key
     assert "seed" in (tmp_path / "bundle" / "README.md").read_text()
 
 
@@ -70,7 +70,7 @@ def test_equal_parts_make_an_equal_bundle(parts, tmp_path):
 
 
 def broken_by_its_network(parts, tmp_path, network):
-    return replace(parts, network=network), BundleMisbehaves
+    return replace(parts, network=network), SelfTestFailed
 
 
 def broken_by_its_card(parts, tmp_path, network):

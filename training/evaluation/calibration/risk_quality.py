@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from pydantic import Field
 
-from model.config import Settings
+from model.config import FrozenSettings
 from training.evaluation.bootstrap import BootstrapSettings, Interval, family_interval, family_shares, paired_difference
 from training.evaluation.calibration.reliability import bins_of, calibration_error, top_risks
 from training.evaluation.calibration.slope import intercept_of, slope_of
@@ -17,7 +17,7 @@ from training.evaluation.metrics import brier
 from training.evaluation.out_of_fold import OutOfFoldPredictions, brier_of, log_loss_of, over_repeats
 
 
-class CalibrationSettings(Settings):
+class CalibrationSettings(FrozenSettings):
     """How calibration is looked at."""
 
     bins: int = Field(default=10, ge=2, description="of about equal count, for all outcomes and the calibration error")
@@ -25,7 +25,7 @@ class CalibrationSettings(Settings):
     seed: int = 1
 
 
-class ReliabilityBin(Settings):
+class ReliabilityBin(FrozenSettings):
     """Documents of neighbouring risk, of all repeats together: their mean risk, and the share in whom it came true.
 
     `risks` counts predictions, of which a document has one a repeat; the interval resamples families.
@@ -36,7 +36,7 @@ class ReliabilityBin(Settings):
     observed: Interval
 
 
-class OutcomeCalibration(Settings):
+class OutcomeCalibration(FrozenSettings):
     """One outcome: slope 1 and intercept 0 are perfect, a slope below 1 means risks too extreme."""
 
     outcome: str
@@ -51,7 +51,7 @@ class OutcomeCalibration(Settings):
     reliability: tuple[ReliabilityBin, ...]
 
 
-class ExpectedCalibrationError(Settings):
+class ExpectedCalibrationError(FrozenSettings):
     """Of the likeliest outcome's risk, mean over repeats, beside what perfectly calibrated risks would show.
 
     `p_values` has one for each repeat: the share of simulated worlds with at least this error.
@@ -65,7 +65,7 @@ class ExpectedCalibrationError(Settings):
     simulations: int
 
 
-class TemperatureMeasures(Settings):
+class TemperatureMeasures(FrozenSettings):
     """The inner folds' temperatures; `log_loss_saved` is the log loss at temperature 1 less the one now."""
 
     mean: float
@@ -77,7 +77,7 @@ class TemperatureMeasures(Settings):
     error_before: ExpectedCalibrationError
 
 
-class RiskQuality(Settings):
+class RiskQuality(FrozenSettings):
     """Log loss in nats and Brier score (0 to 2) beside those of always saying the prevalence of these documents."""
 
     log_loss: Interval

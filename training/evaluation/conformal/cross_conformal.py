@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import Bool, Float
 
-from model.config import Settings
+from model.config import FrozenSettings
 from training.evaluation.bootstrap import BootstrapSettings, Interval, family_ratios, family_shares
 from training.evaluation.conformal.prediction_sets import (
     ConformalThresholds,
@@ -25,7 +25,7 @@ from training.evaluation.conformal.prediction_sets import (
 from training.evaluation.out_of_fold import OutOfFoldPredictions
 
 
-class OutcomeSets(Settings):
+class OutcomeSets(FrozenSettings):
     """How often the sets of this outcome's cases held it, and how many outcomes they held; None without cases."""
 
     outcome: str
@@ -34,7 +34,7 @@ class OutcomeSets(Settings):
     size: Interval
 
 
-class SetMeasures(Settings):
+class SetMeasures(FrozenSettings):
     """Sets of one kind. `sizes` are the shares of sets that hold 0, 1, 2 ... outcomes, over repeats and documents."""
 
     promised: float
@@ -44,7 +44,7 @@ class SetMeasures(Settings):
     fewest_calibration_cases: tuple[int, ...]
 
 
-class ConformalMeasures(Settings):
+class ConformalMeasures(FrozenSettings):
     """Marginal and class-conditional sets; one that had too few calibration cases is None and `withheld` says why."""
 
     alpha: float

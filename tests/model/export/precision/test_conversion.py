@@ -14,9 +14,9 @@ from model.encoders.speech import SpeechEncoder
 from model.encoders.text import TextEncoder
 from model.errors import UnsupportedEncoder
 from model.export.parity import TOLERANCES
-from model.export.precision.attention_mask import always_mask
-from model.export.precision.conversion import as_measured, change_precision
-from model.export.precision.regions import Regions, find_regions
+from model.export.precision.attention_mask import remove_unmasked_branches
+from model.export.precision.conversion import change_precision, graph_for_parity
+from model.export.precision.regions import GraphRegions, find_regions
 
 random = np.random.default_rng(5)
 WAVEFORMS = [random.standard_normal(samples).astype(np.float32) * 0.1 for samples in (20_000, 39_000, 30_000, 25_000)]
@@ -96,9 +96,9 @@ def test_inputs_and_outputs_are_those_of_the_float32_graph(architecture: str, pr
     assert types(precision) == types("float32")
 
 
-def regions_of(folder: Path) -> Regions:
+def regions_of(folder: Path) -> GraphRegions:
     model = ir.load(folder / GRAPH)
-    always_mask(model)
+    remove_unmasked_branches(model)
     return find_regions(model.graph)
 
 
@@ -148,7 +148,7 @@ def test_states_beyond_what_a_half_holds_do_not_overflow_in_t5(folder_of: Any, t
     def features(name: str, precision: str, *, wide: bool) -> np.ndarray:
         ir.save(whole, tmp_path / name)
         change_precision(tmp_path / name, precision, wide=wide)
-        measured = as_measured(tmp_path / name, precision, scratch)
+        measured = graph_for_parity(tmp_path / name, precision, scratch)
         (found,) = open_session(measured, RuntimeOptions(threads=1)).run(["features"], feed)
         return found
 
@@ -163,7 +163,7 @@ def test_rounding_wherever_a_gpu_rounds_keeps_the_features_too(
 ) -> None:
     folder = folder_of(architecture, "float16")
     spelled = Path(shutil.copytree(folder, tmp_path / architecture))
-    as_measured(folder / GRAPH, "float16", spelled)
+    graph_for_parity(folder / GRAPH, "float16", spelled)
     encoder, whole = opened(spelled), opened(folder_of(architecture, "float32"))
     features = encoder.encode(material_of(encoder))
     assert apart(features, opened(folder).encode(material_of(encoder))) > 0

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from model.network.losses.cka import CkaEstimator, _hsic_unbiased, cka, lose_structure
+from model.network.losses.cka import CkaEstimator, _hsic_unbiased, cka, cka_loss
 
 ALL = {n: torch.ones(n, dtype=torch.bool) for n in (9, 10, 12, 32, 64, 128, 200)}
 
@@ -44,7 +44,7 @@ def test_a_rotated_scaled_and_shifted_copy_is_the_same_geometry(estimator: CkaEs
     rotation = torch.linalg.qr(normal(5, 5, seed=2)).Q
     found = cka(x, 300 * x @ rotation + 7, ALL[12], estimator=estimator)
     assert found.item() == pytest.approx(1, abs=1e-9)
-    assert lose_structure(x, 300 * x @ rotation + 7, ALL[12], estimator=estimator).item() == pytest.approx(0, abs=1e-9)
+    assert cka_loss(x, 300 * x @ rotation + 7, ALL[12], estimator=estimator).item() == pytest.approx(0, abs=1e-9)
 
 
 @pytest.mark.parametrize(("rows", "inflated"), [(32, 0.89), (64, 0.80), (128, 0.67)])
@@ -82,7 +82,7 @@ def test_absent_rows_are_as_good_as_not_there(estimator: CkaEstimator) -> None:
 @pytest.mark.parametrize("rows", range(1, 9))
 def test_below_eight_rows_it_steps_aside_with_a_finite_gradient(rows: int) -> None:
     x, y = normal(rows, 3, seed=1).requires_grad_(), normal(rows, 4, seed=2)
-    lost = lose_structure(x, y, torch.ones(rows, dtype=torch.bool))
+    lost = cka_loss(x, y, torch.ones(rows, dtype=torch.bool))
     lost.backward()
     assert x.grad is not None
     assert torch.isfinite(x.grad).all()
@@ -94,7 +94,7 @@ def test_it_is_the_present_rows_that_must_be_eight() -> None:
     x, y = normal(12, 3, seed=1), normal(12, 4, seed=2)
     present = torch.arange(12) < 7
     assert cka(x, y, present) == 0
-    assert lose_structure(x, y, present) == 0
+    assert cka_loss(x, y, present) == 0
 
 
 @pytest.mark.parametrize("place", [0.0, 1.0, 1000.0])

@@ -5,42 +5,47 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from model.network.losses.information_balance import bound_information, close_gap, lift_weaker, share_of
-from model.network.losses.rows import find_candidates
+from model.network.losses.information_balance import (
+    absolute_gap_loss,
+    infonce_bound,
+    information_share,
+    stop_gradient_gap_loss,
+)
+from model.network.losses.rows import candidate_mask
 
 
 def strangers(rows: int) -> Tensor:
-    return find_candidates(torch.ones(rows, dtype=torch.bool), [torch.arange(rows)])
+    return candidate_mask(torch.ones(rows, dtype=torch.bool), [torch.arange(rows)])
 
 
 def test_the_bound_for_orthogonal_documents_worked_by_hand() -> None:
     unit = torch.eye(8, dtype=torch.float64)
     # At tau = 0.5 a match has similarity 2 and a rival 0.
     expected = math.log(8) - (math.log(math.e**2 + 7) - 2)
-    assert bound_information(unit, unit, strangers(8)).item() == pytest.approx(expected)
+    assert infonce_bound(unit, unit, strangers(8)).item() == pytest.approx(expected)
 
 
 def test_embeddings_that_tell_nothing_carry_nothing() -> None:
     same = torch.ones(8, 3) / math.sqrt(3)
-    assert bound_information(same, same, strangers(8)).item() == pytest.approx(0, abs=1e-6)
+    assert infonce_bound(same, same, strangers(8)).item() == pytest.approx(0, abs=1e-6)
 
 
 def test_they_carry_nothing_also_where_one_person_has_many_documents() -> None:
     same = torch.ones(8, 3, dtype=torch.float64) / math.sqrt(3)
-    candidates = find_candidates(torch.ones(8, dtype=torch.bool), [torch.tensor([1, 1, 1, 1, 2, 3, 4, 5])])
-    assert bound_information(same, same, candidates).item() == pytest.approx(0, abs=1e-12)
+    candidates = candidate_mask(torch.ones(8, dtype=torch.bool), [torch.tensor([1, 1, 1, 1, 2, 3, 4, 5])])
+    assert infonce_bound(same, same, candidates).item() == pytest.approx(0, abs=1e-12)
 
 
 def test_a_modality_that_misleads_is_clipped_at_nothing() -> None:
     unit = torch.eye(4)
-    assert bound_information(unit, unit.roll(1, dims=0), strangers(4)) == 0
+    assert infonce_bound(unit, unit.roll(1, dims=0), strangers(4)) == 0
 
 
 @pytest.mark.parametrize("rows", [0, 1])
 def test_without_rivals_there_is_no_information_and_no_nan(rows: int) -> None:
     unit = torch.eye(3)[: max(rows, 1)].requires_grad_()
     candidates = strangers(1) if rows else torch.zeros(1, 1, dtype=torch.bool)
-    share = share_of(bound_information(unit, unit, candidates), torch.tensor(0.0))
+    share = information_share(infonce_bound(unit, unit, candidates), torch.tensor(0.0))
     share.backward()
     assert share == 0
     assert unit.grad is not None
@@ -48,16 +53,16 @@ def test_without_rivals_there_is_no_information_and_no_nan(rows: int) -> None:
 
 
 def test_the_share_is_of_the_most_that_could_be_known() -> None:
-    assert share_of(torch.tensor(1.5), torch.tensor(2.0)).item() == 0.75
+    assert information_share(torch.tensor(1.5), torch.tensor(2.0)).item() == 0.75
 
 
 def test_a_gap_beyond_the_margin_is_squared() -> None:
-    found = lift_weaker(torch.tensor(0.25), torch.tensor(0.75), margin=0.05)
+    found = stop_gradient_gap_loss(torch.tensor(0.25), torch.tensor(0.75), margin=0.05)
     assert found.item() == pytest.approx(0.45**2)
 
 
 def test_a_gap_within_the_margin_is_left_alone() -> None:
-    assert lift_weaker(torch.tensor(0.70), torch.tensor(0.74), margin=0.05) == 0
+    assert stop_gradient_gap_loss(torch.tensor(0.70), torch.tensor(0.74), margin=0.05) == 0
 
 
 @pytest.mark.parametrize("stronger", ["audio", "text"])
@@ -65,7 +70,7 @@ def test_the_stronger_modality_gets_no_gradient_and_the_weaker_is_lifted(stronge
     strong = torch.tensor(0.8, requires_grad=True)
     weak = torch.tensor(0.3, requires_grad=True)
     pair = (strong, weak) if stronger == "audio" else (weak, strong)
-    lift_weaker(*pair, margin=0.05).backward()
+    stop_gradient_gap_loss(*pair, margin=0.05).backward()
     assert strong.grad is None or strong.grad == 0
     assert weak.grad is not None
     assert weak.grad.item() == pytest.approx(-2 * 0.45)
@@ -73,7 +78,7 @@ def test_the_stronger_modality_gets_no_gradient_and_the_weaker_is_lifted(stronge
 
 def test_the_plain_gap_pulls_the_stronger_modality_down() -> None:
     strong, weak = torch.tensor(0.8, requires_grad=True), torch.tensor(0.3, requires_grad=True)
-    gap = close_gap(strong, weak)
+    gap = absolute_gap_loss(strong, weak)
     gap.backward()
     assert gap.item() == pytest.approx(0.5)
     assert strong.grad == 1
@@ -85,5 +90,5 @@ def test_the_bound_s_gradient_agrees_with_finite_differences() -> None:
     joint = normalize(torch.randn(6, 4, generator=generator, dtype=torch.float64), dim=1)
     modality = (joint + 0.1).clone().requires_grad_()
     joint.requires_grad_()
-    assert bound_information(modality, joint, strangers(6)) > 0
-    assert torch.autograd.gradcheck(lambda m, j: bound_information(m, j, strangers(6)), (modality, joint))
+    assert infonce_bound(modality, joint, strangers(6)) > 0
+    assert torch.autograd.gradcheck(lambda m, j: infonce_bound(m, j, strangers(6)), (modality, joint))

@@ -12,12 +12,17 @@ from model.bundle.graph import INPUTS, logits_name
 from model.bundle.manifest import NETWORK, Calibration, Manifest, Task, TaskCalibration
 from model.encoders.runtime import RuntimeOptions
 from model.features import SegmentFeatures
-from model.network.losses.task import TaskLoss, risk, task_loss
+from model.network.losses.task import TaskLoss, task_loss
 from model.scoring import Scorer
 
 PRIOR = (0.8, 0.15, 0.05)
 LOG_PRIOR = torch.tensor(PRIOR, dtype=torch.float64).log()
 LABELS = torch.tensor([0, -1, 2, 1, -1])
+
+
+def risk(logits: torch.Tensor, log_prior: torch.Tensor, adjustment: float, temperature: float = 1.0) -> torch.Tensor:
+    """What a bundle reports, by hand: softmax((o + tau_la log pi) / T), docs/method.md (K1)."""
+    return torch.softmax((logits + adjustment * log_prior) / temperature, dim=-1)
 
 
 def logits(seed: int = 0) -> torch.Tensor:

@@ -48,7 +48,7 @@ def trouble(sender, url):
     return failed.value.trouble
 
 
-def test_a_post_arrives_and_its_status_comes_back():
+def test_a_post_returns_the_status():
     with Receiver(503, headers={"Retry-After": "7"}) as receiver:
         answer = client().post(f"{receiver.url}?a=1", b'{"x":1}', {"webhook-id": "msg_1"})
     assert (answer.status, answer.retry_after) == (503, "7")
@@ -57,7 +57,7 @@ def test_a_post_arrives_and_its_status_comes_back():
     assert request.headers["host"] == f"127.0.0.1:{receiver.port}"
 
 
-def test_a_redirect_is_told_and_not_followed():
+def test_a_redirect_is_returned_and_not_followed():
     with Receiver() as inside, Receiver(302, headers={"Location": inside.url}) as receiver:
         assert client().post(receiver.url, b"{}", {}).status == 302
     assert inside.requests == []
@@ -71,7 +71,7 @@ def test_a_proxy_of_the_environment_is_not_used(monkeypatch, variable):
     assert (len(proxy.requests), len(receiver.requests)) == (0, 1)
 
 
-def test_a_name_that_leads_inside_is_not_connected_to():
+def test_a_name_with_a_private_address_is_refused():
     with Receiver() as receiver:
         names = Names(["127.0.0.1"])
         assert (
@@ -82,12 +82,12 @@ def test_a_name_that_leads_inside_is_not_connected_to():
 
 
 @pytest.mark.parametrize("inside", ["127.0.0.1", "::ffff:127.0.0.1", "169.254.169.254", "64:ff9b::7f00:1", "fe80::1%1"])
-def test_one_address_inside_spoils_the_public_ones(inside):
+def test_one_private_address_refuses_the_whole_name(inside):
     names = Names(["93.184.215.14", inside])
     assert trouble(client(STRICT, resolve=names), "https://evil.example/") == AttemptError.ADDRESS_REFUSED
 
 
-def test_a_name_that_changes_its_answer_is_asked_once_and_the_checked_address_is_used():
+def test_a_rebinding_name_is_resolved_once_and_its_checked_address_used():
     with Receiver() as receiver:
         names = Names(["127.0.0.1"], ["10.0.0.1"])
         answer = client(resolve=names).post(f"http://rebinding.example:{receiver.port}/", b"{}", {})
@@ -104,12 +104,12 @@ def test_a_stored_url_that_is_no_longer_allowed_is_not_sent_to():
 
 
 @pytest.mark.parametrize("odd", ["0x7f.1", "2130706433", "0177.0.0.1", "127.1"])
-def test_what_the_system_reads_as_a_loopback_address_never_reaches_it(odd):
+def test_unusual_spellings_of_loopback_addresses_are_refused(odd):
     assert resolve_name(odd, 80) == ["127.0.0.1"]
     assert trouble(client(STRICT), f"http://{odd}/") == AttemptError.URL_REFUSED
 
 
-def test_a_name_without_an_address_is_told():
+def test_an_unresolved_name_is_reported():
     def unknown(host, port):
         raise socket.gaierror
 
@@ -117,7 +117,7 @@ def test_a_name_without_an_address_is_told():
     assert trouble(client(resolve=Names([])), "https://nowhere.example/") == AttemptError.NAME_NOT_RESOLVED
 
 
-def test_a_closed_port_is_told(closed_port):
+def test_a_closed_port_is_reported(closed_port):
     assert trouble(client(), f"http://127.0.0.1:{closed_port}/") == AttemptError.CONNECTION
 
 
@@ -133,7 +133,7 @@ def took(call):
     return monotonic() - started
 
 
-def test_a_receiver_that_hangs_costs_the_time_out_and_no_more():
+def test_a_receiver_that_hangs_costs_at_most_the_timeout():
     with Receiver(hangs=True) as receiver:
         seconds = took(lambda: trouble(client(timeout=SHORT), receiver.url))
     assert 0.3 < seconds < 15
@@ -188,22 +188,22 @@ def nonsense(connection):
         pass  # closing with something unread would reset the connection
 
 
-def test_a_receiver_that_dribbles_is_left_when_the_time_is_up():
+def test_a_slow_receiver_is_cut_off_at_the_deadline():
     with raw_server(dribble) as url:
         assert took(lambda: trouble(client(timeout=SHORT), url)) < 30
 
 
-def test_no_end_of_headers_is_read():
+def test_endless_headers_are_not_read():
     with raw_server(flood_of_headers) as url:
         assert trouble(client(), url) == AttemptError.PROTOCOL
 
 
-def test_a_body_without_end_is_not_read():
+def test_an_endless_body_is_not_read():
     with raw_server(flood_of_body) as url:
         assert took(lambda: client().post(url, b"{}", {})) < 30
 
 
-def test_what_is_no_http_is_told():
+def test_a_response_that_is_not_http_is_reported():
     with raw_server(nonsense) as url:
         assert trouble(client(), url) == AttemptError.PROTOCOL
 
@@ -241,7 +241,7 @@ def secure_receiver(certificate):
         yield receiver
 
 
-def test_over_tls_the_certificate_is_the_names_though_the_address_is_connected_to(secure_receiver, certificate):
+def test_the_tls_certificate_is_checked_against_the_host_name(secure_receiver, certificate):
     trusting = ssl.create_default_context(cafile=certificate)
     sender = client(resolve=lambda *_: ["127.0.0.1"], authorities=trusting)
     assert sender.post(f"https://receiver.example:{secure_receiver.port}/", b"{}", {}).status == 204
@@ -249,7 +249,7 @@ def test_over_tls_the_certificate_is_the_names_though_the_address_is_connected_t
     assert trouble(sender, f"https://127.0.0.1:{secure_receiver.port}/") == AttemptError.TLS
 
 
-def test_a_certificate_that_nobody_known_has_signed_is_refused(secure_receiver):
+def test_a_certificate_of_an_unknown_authority_is_refused(secure_receiver):
     sender = client(resolve=lambda *_: ["127.0.0.1"])
     assert trouble(sender, f"https://receiver.example:{secure_receiver.port}/") == AttemptError.TLS
     assert secure_receiver.requests == []

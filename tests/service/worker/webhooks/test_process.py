@@ -13,7 +13,8 @@ from standardwebhooks import Webhook
 from service.assessments.repository import AssessmentRepository
 from service.assessments.states import NewAssessment, Priority
 from service.auth.caller import Caller
-from service.settings import REPOSITORY, Settings
+from service.setting_groups import REPOSITORY
+from service.settings import Settings
 from service.storage.database import Database, now
 from service.storage.tables import DeliveryRow, WorkerRow
 from service.webhooks.repository import WebhookRepository
@@ -64,10 +65,10 @@ class Site:
             return WebhookRepository(session, self.caller).deliveries(issued.webhook.id, limit=100, state=None)
 
     def states(self, issued):
-        return [one.state for one in self.log(issued)]
+        return [item.state for item in self.log(issued)]
 
     def errors(self, issued):
-        return {attempt.error for one in self.log(issued) for attempt in one.attempts}
+        return {attempt.error for item in self.log(issued) for attempt in item.attempts}
 
     def let_leases_run_out(self):
         with self.database.writing() as session:
@@ -115,11 +116,11 @@ def start(site, number=1):
     return running(WORKER, log, until=site.workers, cwd=REPOSITORY, env=environment)
 
 
-def test_every_receiver_is_told_with_one_id_and_a_dead_one_delays_no_other(embedded):
+def test_each_receiver_gets_one_id_and_a_dead_one_delays_no_other(embedded):
     site = embedded
     late = free_port()
     with Receiver() as good, Receiver(hangs=True) as stuck, Receiver(410) as gone:
-        hooks = {name: site.webhook(one.url) for name, one in (("good", good), ("stuck", stuck), ("gone", gone))}
+        hooks = {name: site.webhook(item.url) for name, item in (("good", good), ("stuck", stuck), ("gone", gone))}
         hooks["late"] = site.webhook(f"http://127.0.0.1:{late}/hook")
         for number in range(6):
             site.end(f"a{number}")
@@ -139,17 +140,17 @@ def test_every_receiver_is_told_with_one_id_and_a_dead_one_delays_no_other(embed
             assert process.wait(90) == 0
     assert site.workers() == []
     verify = Webhook(hooks["good"].secret).verify
-    assert {verify(one.body, one.headers)["data"]["id"] for one in good.requests} == {f"a{n}" for n in range(6)}
+    assert {verify(item.body, item.headers)["data"]["id"] for item in good.requests} == {f"a{n}" for n in range(6)}
     attempts = {"late": alive.requests, "stuck": stuck.requests, "good": good.requests}
     for name, requests in attempts.items():
-        assert {one.headers["webhook-id"] for one in requests} == {one.message_id for one in site.log(hooks[name])}
+        assert {item.headers["webhook-id"] for item in requests} == {item.message_id for item in site.log(hooks[name])}
     assert len(good.requests) == 6
     assert len(stuck.requests) > 6
     assert len(gone.requests) <= 2
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
-def test_what_a_killed_worker_was_sending_is_sent_again_with_the_same_id(on_servers):
+def test_a_delivery_of_a_killed_worker_is_sent_again_with_the_same_id(on_servers):
     site = on_servers
     with Receiver(hangs=True) as receiver:
         hook = site.webhook(receiver.url)
@@ -162,5 +163,5 @@ def test_what_a_killed_worker_was_sending_is_sent_again_with_the_same_id(on_serv
         receiver.release.set()
         with start(site, number=2):
             wait_for(lambda: site.states(hook) == ["delivered"])
-    assert len({one.headers["webhook-id"] for one in receiver.requests}) == 1
-    assert [one.error for one in site.log(hook)[0].attempts] == ["worker_lost", None]
+    assert len({item.headers["webhook-id"] for item in receiver.requests}) == 1
+    assert [item.error for item in site.log(hook)[0].attempts] == ["worker_lost", None]

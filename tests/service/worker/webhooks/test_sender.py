@@ -40,7 +40,7 @@ def deliver(sqlite, add_webhook, caller):
     return deliver
 
 
-def test_a_receiver_can_verify_what_it_got(deliver):
+def test_a_receiver_can_verify_the_signature(deliver):
     with Receiver() as receiver:
         issued, delivery, line = deliver(receiver.url)
     (request,) = receiver.requests
@@ -66,24 +66,24 @@ def test_a_redirect_is_a_failure(deliver):
     assert (delivery.state, line.status, line.error) == ("pending", 302, "redirect")
 
 
-def test_a_receiver_that_asks_for_time_gets_it(deliver):
+def test_retry_after_delays_the_next_attempt(deliver):
     with Receiver(429, headers={"Retry-After": "3600"}) as receiver:
         _, delivery, line = deliver(receiver.url)
     assert line.status == 429
     assert (delivery.not_before - line.at).total_seconds() >= 3600
 
 
-def test_a_receiver_that_is_not_there_is_noted(deliver, closed_port):
+def test_an_unreachable_receiver_is_recorded(deliver, closed_port):
     _, delivery, line = deliver(f"http://127.0.0.1:{closed_port}/")
     assert (delivery.state, line.status, line.error) == ("pending", None, "connection")
 
 
-def test_an_address_that_is_not_allowed_is_noted_and_never_reached(deliver):
+def test_a_refused_address_is_recorded_and_never_reached(deliver):
     _, delivery, line = deliver("http://10.0.0.1/")
     assert (delivery.state, line.error) == ("pending", "url_refused")
 
 
-def test_the_first_attempt_is_in_the_trace_of_what_it_tells_of_and_later_ones_link_to_it(deliver, sqlite, traced):
+def test_the_first_attempt_is_in_the_event_s_trace_and_later_ones_link_to_it(deliver, sqlite, traced):
     with Receiver(500) as receiver, span("request"):
         _, delivery, _ = deliver(receiver.url)
         with sqlite.writing() as session:
@@ -96,7 +96,7 @@ def test_the_first_attempt_is_in_the_trace_of_what_it_tells_of_and_later_ones_li
     assert [post.parent.span_id for post in posts] == [first.context.span_id, second.context.span_id]
 
 
-def test_a_message_whose_webhook_is_deleted_while_it_is_sent_leaves_nothing(deliver, sqlite):
+def test_deleting_a_webhook_during_an_attempt_leaves_no_rows(deliver, sqlite):
     with Receiver() as receiver:
 
         class Deleting(WebhookClient):
@@ -130,6 +130,6 @@ MOMENT = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
         (200, "120", None),
     ],
 )
-def test_retry_after_is_read_where_it_makes_sense(status, said, wait):
-    found = parse_retry_after(WebhookResponse(status=status, retry_after=said), MOMENT)
-    assert found == (None if wait is None else timedelta(seconds=wait))
+def test_retry_after_is_parsed_for_statuses_that_allow_it(status, said, wait):
+    wait_parsed = parse_retry_after(WebhookResponse(status=status, retry_after=said), MOMENT)
+    assert wait_parsed == (None if wait is None else timedelta(seconds=wait))
