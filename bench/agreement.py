@@ -42,9 +42,9 @@ def formats(pipeline: Pipeline, folder: Path) -> None:
     reference = risks(pipeline, EXAMPLES / "interview.flac", folder)
     table = Table("format", "top outcome agrees", "largest difference of a probability")
     for name in FORMATS:
-        found = risks(pipeline, encode(folder, name), folder)
-        agrees = "yes" if found.argmax() == reference.argmax() else "NO"
-        table.add_row(name, agrees, f"{np.abs(found - reference).max():.4f}")
+        predicted = risks(pipeline, encode(folder, name), folder)
+        agrees = "yes" if predicted.argmax() == reference.argmax() else "NO"
+        table.add_row(name, agrees, f"{np.abs(predicted - reference).max():.4f}")
     Console().print(table)
 
 
@@ -55,30 +55,30 @@ def invariance(pipeline: Pipeline, folder: Path) -> None:
     )
     (chunk,) = prepared.chunks()
     document = pipeline.encode(chunk)
-    alone = join([pipeline.encode(SegmentChunk(segments=(one,))) for one in chunk.segments])
+    alone = join([pipeline.encode(SegmentChunk(segments=(segment,))) for segment in chunk.segments])
     company = SegmentChunk(
-        segments=(*(replace(one, index=one.index + 100) for one in chunk.segments[::-1]), *chunk.segments)
+        segments=(*(replace(segment, index=segment.index + 100) for segment in chunk.segments[::-1]), *chunk.segments)
     )
     beside = pick(pipeline.encode(company), slice(len(chunk.segments), None))
     order = np.random.default_rng(0).permutation(len(document.indices))
     table = Table("the same segments", "largest difference of a probability")
     reference = pipeline.scorer.risks([document], TASK)[0]
-    for name, one in {
+    for name, features in {
         "encoded again": pipeline.encode(chunk),
         "encoded one by one": alone,
         "encoded beside as many others": beside,
         "in another order": pick(document, order),
         "padded with 20 masked segments": pad(document, 20),
     }.items():
-        table.add_row(name, f"{np.abs(pipeline.scorer.risks([one], TASK)[0] - reference).max():.1e}")
+        table.add_row(name, f"{np.abs(pipeline.scorer.risks([features], TASK)[0] - reference).max():.1e}")
     Console().print(table)
 
 
 def risks(pipeline: Pipeline, audio: Path, folder: Path) -> np.ndarray:
     """The probabilities of the example with this audio."""
     transcript = (EXAMPLES / "interview.vtt").read_bytes()
-    found = pipeline.assess(audio=audio, transcript=transcript, scratch=folder, task=TASK)
-    return np.array([one.probability for one in found.probabilities])
+    result = pipeline.assess(audio=audio, transcript=transcript, scratch=folder, task=TASK)
+    return np.array([outcome.probability for outcome in result.probabilities])
 
 
 def encode(folder: Path, name: str) -> Path:

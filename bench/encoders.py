@@ -100,7 +100,7 @@ def export(checkpoint: Path, folder: Path) -> Path:
 def measure(name: str, checkpoint: Path, exported: Path, load: str, count: int, rounds: int) -> Table:
     """Encode one load with every contender, in turns."""
     with ExitStack() as stack:
-        contenders = [start(one, checkpoint, exported, load, count, stack) for one in CONTENDERS]
+        contenders = [start(name, checkpoint, exported, load, count, stack) for name in CONTENDERS]
         peak = 0.0
         for _ in range(rounds):
             for contender in contenders:

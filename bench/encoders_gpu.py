@@ -87,15 +87,16 @@ def agreement(options: RuntimeOptions) -> Table:
     """The golden recording of the example bundle on the device, against the CPU; the same top outcome is asked for."""
     bundle = open_bundle(BUNDLE)
     material = read_golden(bundle.folder).material
-    found = []
+    observations = []
     for each in (RuntimeOptions(), options):
         graphs = open_graphs(bundle, each)
-        found.append(compute_output(graphs, material))
+        observations.append(compute_output(graphs, material))
         graphs.close()
-    expected, here = found
+    expected, here = observations
     apart = measure_deviation(expected, here)
     same = all(
-        int(np.argmax(one.both)) == int(np.argmax(here.answers[task].both)) for task, one in expected.answers.items()
+        int(np.argmax(answer.both)) == int(np.argmax(here.answers[task].both))
+        for task, answer in expected.answers.items()
     )
     table = Table("speech features", "text features", "probabilities", "contributions", "same top outcome")
     figures = (apart.speech, apart.text, apart.probabilities, apart.contributions)
@@ -125,7 +126,7 @@ def quickest(encoder: Any, material: list[Any]) -> tuple[np.ndarray, float]:
     with ThreadPoolExecutor(SUBMITTERS) as submitters:
         for _ in range(ROUNDS):
             started = time.perf_counter()
-            features = np.concatenate(list(submitters.map(lambda one: encoder.encode([one]), material)))
+            features = np.concatenate(list(submitters.map(lambda item: encoder.encode([item]), material)))
             best = min(best, time.perf_counter() - started)
     return features, best
 
@@ -142,33 +143,33 @@ def text_load(count: int) -> list[str]:
     return [" ".join(random.choice(WORDS, 500)) for _ in range(count)]
 
 
-def relative_distance(expected: np.ndarray, found: np.ndarray) -> float:
+def relative_distance(expected: np.ndarray, actual: np.ndarray) -> float:
     """The largest distance of a segment's features, by the length of the expected ones."""
-    return float(np.max(np.linalg.norm(found - expected, axis=1) / np.linalg.norm(expected, axis=1)))
+    return float(np.max(np.linalg.norm(actual - expected, axis=1) / np.linalg.norm(expected, axis=1)))
 
 
 def matrix_peak(device: str, precision: str) -> float:
     """Operations a second of the quickest product of two square matrices on the device; without TF32."""
     import torch
 
-    place = "cpu" if device == "cpu" else "cuda"
-    if place == "cuda" and not torch.cuda.is_available():
+    backend = "cpu" if device == "cpu" else "cuda"
+    if backend == "cuda" and not torch.cuda.is_available():
         raise SystemExit("torch sees no GPU here; `--device cpu` rehearses the benchmark without one")
     torch.backends.cuda.matmul.allow_tf32 = False
-    size = 1024 if place == "cpu" else 8192
-    left, right = (torch.randn(size, size, device=place, dtype=getattr(torch, precision)) for _ in range(2))
+    size = 1024 if backend == "cpu" else 8192
+    left, right = (torch.randn(size, size, device=backend, dtype=getattr(torch, precision)) for _ in range(2))
     best = np.inf
     for _ in range(10):
-        _wait(place)
+        _wait(backend)
         started = time.perf_counter()
         left @ right
-        _wait(place)
+        _wait(backend)
         best = min(best, time.perf_counter() - started)
     return 2.0 * size**3 / best
 
 
-def _wait(place: str) -> None:
-    if place == "cuda":
+def _wait(backend: str) -> None:
+    if backend == "cuda":
         import torch
 
         torch.cuda.synchronize()

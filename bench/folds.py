@@ -104,7 +104,7 @@ def seconds_side_by_side(
 ) -> float:
     """The same for two processes of one thread, each with a stack of these folds, running at the same time."""
     both = [pool.submit(seconds_a_step, made, folds, bounds, 2 * STEPS, 1) for _ in range(2)]
-    return max(one.result() for one in both) / 2
+    return max(future.result() for future in both) / 2
 
 
 def compare(name: str, lengths: list[int], dims: tuple[int, int], width: int, sizes: tuple[int, ...]) -> None:
@@ -114,7 +114,7 @@ def compare(name: str, lengths: list[int], dims: tuple[int, int], width: int, si
     folds = []
     for number in range(max(sizes)):
         families = set(chance.permutation(DOCUMENTS // 2)[: TRAINED // 2].tolist())
-        train = [one for at, one in enumerate(documents) if at // 2 in families]
+        train = [document for at, document in enumerate(documents) if at // 2 in families]
         folds.append(FoldData(name=str(number), seed=number, train=train))
     arms = {"padded loop": (1, longest), "loop": (1, bounds)} | {f"stack of {s}": (s, bounds) for s in sizes}
     times: dict[str, list[float]] = {arm: [] for arm in arms}
@@ -129,15 +129,15 @@ def compare(name: str, lengths: list[int], dims: tuple[int, int], width: int, si
                 times[arm].append(seconds_side_by_side(pool, made, folds[:size], bounds))
     rate, operations = multiply_rate(), floating_operations(made, folds[0], bounds)
     padded = floating_operations(made, folds[0], longest)
-    found = {arm: min(values) for arm, values in times.items()}
+    fastest = {arm: min(values) for arm, values in times.items()}
     print(f"\n{name}: {TRAINED} of {DOCUMENTS} documents a fold, features {dims}, width {width}, bounds {bounds}")
     print(f"products alone, at the measured {rate / 1e9:.0f} GFLOP/s: {operations / rate * 1e3:.1f} ms a step")
     print(f"{'':16} {'ms a step':>10} {'folds/s (100 steps)':>20} {'x loop':>7} {'x padded':>9} {'of peak':>8}")
-    for arm, value in found.items():
+    for arm, value in fastest.items():
         counted = padded if arm == "padded loop" else operations
         print(
-            f"{arm:16} {value * 1e3:10.1f} {1 / (100 * value):20.3f} {found['loop'] / value:7.2f}"
-            f" {found['padded loop'] / value:9.2f} {counted / value / rate:8.0%}"
+            f"{arm:16} {value * 1e3:10.1f} {1 / (100 * value):20.3f} {fastest['loop'] / value:7.2f}"
+            f" {fastest['padded loop'] / value:9.2f} {counted / value / rate:8.0%}"
         )
 
 
@@ -146,7 +146,7 @@ def measure_memory() -> None:
     dims = (1280, 1280)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     documents = [document(number, 64, dims) for number in range(1000)]
-    features = sum(one.features.audio.nbytes + one.features.text.nbytes for one in documents) / 2**20
+    features = sum(document.features.audio.nbytes + document.features.text.nbytes for document in documents) / 2**20
     fold = FoldData(name="all", seed=1, train=documents)
     seconds = seconds_a_step(spec(dims, 128), [fold], (64,), steps=1)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -57,10 +57,10 @@ def _kill_on_the_way(service: RunningService, folder: Path) -> Table:
             seconds = time.perf_counter() - killed_at
             table.add_row(f"{fraction:.0%}", f"{held} segments", f"{seconds:.1f} s")
         _wait_for(lambda: _ended(client, location))
-        found = client.get(location).json()
+        assessment = client.get(location).json()
     _, again, chunks = _computed(database)
-    total = found["progress"]["segments_total"]
-    table.caption = f"{found['state']}; of {total} segments {again} were computed again, in {chunks} chunks"
+    total = assessment["progress"]["segments_total"]
+    table.caption = f"{assessment['state']}; of {total} segments {again} were computed again, in {chunks} chunks"
     database.close()
     return table
 

@@ -41,14 +41,14 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, nargs=2, default=(6.0, 60.0), help="of the participant's speech")
     shorter, longer = (measure(minutes) for minutes in parser.parse_args().minutes)
     table = Table("speech", "segments", "POST to result", "times real time", "worker's peak memory")
-    for one in (shorter, longer):
-        speed = one.minutes * 60 / one.seconds
+    for run in (shorter, longer):
+        speed = run.minutes * 60 / run.seconds
         table.add_row(
-            f"{one.minutes:g} min",
-            str(one.segments),
-            f"{one.seconds:.1f} s",
+            f"{run.minutes:g} min",
+            str(run.segments),
+            f"{run.seconds:.1f} s",
             f"{speed:.0f}x",
-            f"{one.peak_megabytes:.0f} MB",
+            f"{run.peak_megabytes:.0f} MB",
         )
     ratios = longer.seconds / shorter.seconds, longer.peak_megabytes / shorter.peak_megabytes
     table.add_row("ratio", f"{longer.segments / shorter.segments:.1f}", f"{ratios[0]:.2f}", "", f"{ratios[1]:.2f}")
@@ -72,12 +72,14 @@ def _assess(service: RunningService, folder: Path) -> tuple[float, int]:
     with httpx.Client(base_url=service.url, headers=headers, timeout=120, trust_env=False) as client:
         started = time.perf_counter()
         location = post_interview(client, folder)
-        while (found := client.get(location).raise_for_status().json())["state"] not in FINAL:
+        while (assessment := client.get(location).raise_for_status().json())["state"] not in FINAL:
             time.sleep(0.1)
         seconds = time.perf_counter() - started
-    if found["state"] != "succeeded":
-        raise SystemExit(f"the assessment ended as {found['state']}: {found['error'] or found['result']['quality']}")
-    return seconds, found["result"]["quality"]["segments"]
+    if assessment["state"] != "succeeded":
+        raise SystemExit(
+            f"the assessment ended as {assessment['state']}: {assessment['error'] or assessment['result']['quality']}"
+        )
+    return seconds, assessment["result"]["quality"]["segments"]
 
 
 def _peak_megabytes(service: RunningService) -> float:

@@ -64,10 +64,10 @@ def _cost(service: RunningService, folder: Path, rounds: int) -> Table:
             before = sum(_calls(service))
             started = time.time()
             location = post_interview(client, folder)
-            while (found := client.get(location, headers={"Prefer": "wait=30"}).json())["state"] not in FINAL:
+            while (assessment := client.get(location, headers={"Prefer": "wait=30"}).json())["state"] not in FINAL:
                 pass
             heard = time.time() - started
-            whole = datetime.fromisoformat(found["finished_at"]).timestamp() - started
+            whole = datetime.fromisoformat(assessment["finished_at"]).timestamp() - started
             calls = sum(_calls(service)) - before
             ratios.append(whole / calls)
             times = (f"{seconds:.2f} s" for seconds in (whole, heard, calls))

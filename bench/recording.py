@@ -74,15 +74,15 @@ def read(path: Path) -> None:
     started = time.perf_counter()
     audio = decode(path, path.with_suffix(".pcm"), AudioLimits())
     decoded = time.perf_counter()
-    found = segment(Recording(audio=audio, transcript=None), SegmentSettings(), QualitySettings())
-    for part in found.segments:
+    segmentation = segment(Recording(audio=audio, transcript=None), SegmentSettings(), QualitySettings())
+    for part in segmentation.segments:
         segment_audio(audio, part)
     finished = time.perf_counter()
     figures = {
         "seconds": audio.seconds,
         "decode": decoded - started,
         "segment": finished - decoded,
-        "segments": len(found.segments),
+        "segments": len(segmentation.segments),
         "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
     }
     print(json.dumps(figures))

@@ -58,7 +58,7 @@ def throughput(console: Console, servers: Servers, options: argparse.Namespace) 
             rate, share = one_run(servers, count, options.recordings)
             rates[count].append(rate)
             busy[count].append(share)
-    middle = {count: statistics.median(found) for count, found in rates.items()}
+    middle = {count: statistics.median(samples) for count, samples in rates.items()}
     gains = {count: middle[count] / middle[options.workers[0]] for count in options.workers}
     table = Table(
         "processes", "audio h / h, each round", "median", "gain", "stages in hand",
@@ -104,7 +104,7 @@ def cost(servers: Servers, recordings: int) -> Table:
         run.finish()
         took = time.monotonic() - begun
         used = {name: seconds - idle[name] for name, seconds in _of_all(pids, servers).items()}
-        peaks = {name: found.peak_bytes for name, found in accounts(pids).items()}
+        peaks = {name: account.peak_bytes for name, account in accounts(pids).items()}
         kept, rows = run.stored_bytes(), run.database_bytes() - empty
     table = Table("part", "CPU s / audio h", "peak memory", title=f"cost, over {hours:.1f} h of audio in {took:.0f} s")
     for name in pids:
@@ -119,7 +119,7 @@ def cost(servers: Servers, recordings: int) -> Table:
 
 
 def _of_all(pids: dict[str, int], servers: Servers) -> dict[str, float]:
-    workers = {name: found.cpu_seconds for name, found in accounts(pids).items()}
+    workers = {name: account.cpu_seconds for name, account in accounts(pids).items()}
     return {
         **workers,
         "PostgreSQL": family_cpu_seconds(servers.postgresql_pid),
@@ -153,7 +153,7 @@ def ceiling(servers: Servers, assessments: int, counts: Iterable[int]) -> Table:
 
 
 def _cpu(pids: dict[str, int]) -> float:
-    return sum(found.cpu_seconds for found in accounts(pids).values())
+    return sum(account.cpu_seconds for account in accounts(pids).values())
 
 
 def seconds_of_example() -> float:

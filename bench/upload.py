@@ -93,9 +93,9 @@ def send_tus(connection: http.client.HTTPConnection, key: dict[str, str], size: 
     path = ask(connection, "POST", "/v1/uploads", None, key | TUS | {"Upload-Length": str(size)})
     for start in range(0, size, piece):
         end = min(size, start + piece)
-        place = {"Upload-Offset": str(start), "Content-Length": str(end - start)}
+        offsets = {"Upload-Offset": str(start), "Content-Length": str(end - start)}
         kind = {"Content-Type": "application/offset+octet-stream"}
-        ask(connection, "PATCH", path, wav(size, start, end), key | TUS | kind | place)
+        ask(connection, "PATCH", path, wav(size, start, end), key | TUS | kind | offsets)
     body = json.dumps({"audio": {"upload": path.rpartition("/")[2]}})
     ask(connection, "POST", "/v1/assessments", body, key | {"Content-Type": "application/json"})
 

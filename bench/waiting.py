@@ -78,7 +78,7 @@ class Client:
 
     key: str | None = None
     sent: int = 0
-    told: list[int] = field(default_factory=list)
+    retry_after: list[int] = field(default_factory=list)
     eta: float | None = None
 
 
@@ -105,16 +105,16 @@ async def expectations(service: RunningService, count: int) -> float:
         await _warm_up(http, service, chance)
         looking = asyncio.create_task(_look(http, followed := {}))
         for number in range(count):
-            one = await _send(http, service, chance.choice(CHUNKS))
-            followed[one.id] = one
+            submission = await _send(http, service, chance.choice(CHUNKS))
+            followed[submission.id] = submission
             # A queue that grows fast, yet no flood that takes the processor from the worker; then about what it can do.
             await asyncio.sleep(FLOOD_EVERY if number < count // 2 else chance.expovariate(2.0))
         await looking
-    ended = sorted(one.ended_at for one in followed.values() if one.ended_at is not None)
+    ended = sorted(item.ended_at for item in followed.values() if item.ended_at is not None)
     table = Table("expected seconds told", "samples", "median error", "p90 error", "median seconds left")
     for name, share in (("at submission", 0.0), ("half way", 0.5)):
-        errors = [error for one in followed.values() if (error := one.error_at(share)) is not None]
-        left = median((1 - share) * one.took for one in followed.values())
+        errors = [error for item in followed.values() if (error := item.error_at(share)) is not None]
+        left = median((1 - share) * item.took for item in followed.values())
         worst = quantiles(errors, n=10)[-1]
         table.add_row(name, str(len(errors)), f"{median(errors):.0%}", f"{worst:.0%}", f"{left:.1f}")
     Console().print(table)
@@ -134,7 +134,7 @@ async def overload(service: RunningService, rate: float, seconds: float) -> None
             clients.append(Client(key=str(uuid.uuid4()) if len(clients) % 2 else None))
             tasks.append(asyncio.create_task(_obey(http, clients[-1], chance.choice(CHUNKS))))
             await asyncio.sleep(chance.expovariate(rate))
-        await asyncio.gather_predictions(*tasks)
+        await asyncio.gather(*tasks)
     table = Table(
         "clients",
         "sent",
@@ -146,17 +146,17 @@ async def overload(service: RunningService, rate: float, seconds: float) -> None
     )
     with_key = [client for client in clients if client.key is not None]
     without = [client for client in clients if client.key is None]
-    for name, some in (("each request its key", with_key), ("one API key for all", without), ("together", clients)):
-        refused = [client for client in some if client.told]
-        once = [client for client in refused if client.sent == FIRST_RETRY]
+    for name, group in (("each request its key", with_key), ("one API key for all", without), ("together", clients)):
+        refused = [client for client in group if client.retry_after]
+        first_try = [client for client in refused if client.sent == FIRST_RETRY]
         table.add_row(
             name,
-            str(len(some)),
+            str(len(group)),
             str(len(refused)),
-            f"{len(once) / max(1, len(refused)):.1%}",
-            f"{median(client.told[0] for client in refused) if refused else 0} s",
-            f"{max((client.told[0] for client in refused), default=0)} s",
-            f"{max(client.eta or 0.0 for client in some):.1f} s",
+            f"{len(first_try) / max(1, len(refused)):.1%}",
+            f"{median(client.retry_after[0] for client in refused) if refused else 0} s",
+            f"{max((client.retry_after[0] for client in refused), default=0)} s",
+            f"{max(client.eta or 0.0 for client in group):.1f} s",
         )
     Console().print(table)
 
@@ -194,10 +194,10 @@ async def _send(http: httpx.AsyncClient, service: RunningService, chunks: int) -
     response = await http.post("/v1/assessments", files={"audio": ("x", _audio(chunks))})
     response.raise_for_status()
     body = response.json()
-    one = Followed(id=body["id"], sent_at=sent_at)
+    submission = Followed(id=body["id"], sent_at=sent_at)
     if not _guess(service, body["id"], chunks):
-        one.reports.append((time.time(), body["progress"]["eta_seconds"]))
-    return one
+        submission.reports.append((time.time(), body["progress"]["eta_seconds"]))
+    return submission
 
 
 def _guess(service: RunningService, assessment_id: str, chunks: int) -> bool:
@@ -215,15 +215,15 @@ def _guess(service: RunningService, assessment_id: str, chunks: int) -> bool:
 
 async def _look(http: httpx.AsyncClient, followed: dict[str, Followed]) -> None:
     """Ask for everybody's expectation, until all have ended."""
-    while not followed or any(one.ended_at is None for one in followed.values()):
+    while not followed or any(item.ended_at is None for item in followed.values()):
         await asyncio.sleep(LOOK_EVERY)
         for item in await _list(http):
-            one = followed.get(item["id"])
-            if one is None or one.ended_at is not None:
+            submission = followed.get(item["id"])
+            if submission is None or submission.ended_at is not None:
                 continue
-            one.reports.append((time.time(), item["progress"]["eta_seconds"]))
+            submission.reports.append((time.time(), item["progress"]["eta_seconds"]))
             if item["finished_at"] is not None:
-                one.ended_at = datetime.fromisoformat(item["finished_at"]).astimezone(UTC).timestamp()
+                submission.ended_at = datetime.fromisoformat(item["finished_at"]).astimezone(UTC).timestamp()
 
 
 async def _list(http: httpx.AsyncClient) -> list[dict]:
@@ -242,8 +242,8 @@ async def _obey(http: httpx.AsyncClient, client: Client, chunks: int) -> None:
             return
         if response.status_code not in REFUSALS:
             raise RuntimeError(f"{response.status_code}: {response.text}")
-        client.told.append(int(response.headers["Retry-After"]))
-        await asyncio.sleep(client.told[-1])
+        client.retry_after.append(int(response.headers["Retry-After"]))
+        await asyncio.sleep(client.retry_after[-1])
 
 
 def _audio(chunks: int) -> bytes:

@@ -1,4 +1,4 @@
-"""One key, one effect: a request holds its client's key while at work; afterwards the key repeats the answer."""
+"""Idempotency keys: a request leases its key while it runs; once completed, the key replays its response."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MAX_ROUTE_LENGTH = 128
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredResponse:
-    """What a client was told: the status, where to look, and the body as JSON."""
+    """The response to replay: status, `Location` and the body as JSON."""
 
     status: int
     location: str | None
@@ -31,16 +31,16 @@ class StoredResponse:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompletedRequest:
-    """A request that was answered before under the same key."""
+    """A request that completed under the key."""
 
     route: str
     digest: str
-    answer: StoredResponse
+    response: StoredResponse
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyLease:
-    """The right of one request to complete a key."""
+    """The right of one request to complete a key, until its lease expires."""
 
     tenant: str
     key: str
@@ -51,30 +51,29 @@ class KeyLease:
 def acquire_key(
     database: Database, caller: Caller, key: str, route: str, lease: timedelta
 ) -> KeyLease | CompletedRequest:
-    """Take the key for a lease, or find the answer it has already. Raises IdempotencyInFlight."""
-    earlier = database.read(
-        lambda session: _find_completed(session, caller.tenant, key)
-    )  # most repetitions need no lock
-    if earlier is not None:
-        return earlier
-    hold = KeyLease(tenant=caller.tenant, key=key, route=_bounded_route(route), owner=str(uuid.uuid4()))
+    """Lease the key, or read its completed request. Raises IdempotencyInFlight while another request holds it."""
+    # Read first: a replay then needs no write lock.
+    completed = database.read(lambda session: _find_completed(session, caller.tenant, key))
+    if completed is not None:
+        return completed
+    key_lease = KeyLease(tenant=caller.tenant, key=key, route=_bounded_route(route), owner=str(uuid.uuid4()))
 
     def take(session: Session) -> KeyLease | CompletedRequest:
-        if _insert_lease(session, hold, lease):
-            return hold
-        found = _find_completed(session, caller.tenant, key)
-        if found is None:  # freed at this very moment
+        if _insert_lease(session, key_lease, lease):
+            return key_lease
+        completed = _find_completed(session, caller.tenant, key)
+        if completed is None:  # released between the insert and this read
             raise IdempotencyInFlight("The first request with this key has not been answered yet.")
-        return found
+        return completed
 
     return database.write(take)
 
 
-def renew_key(database: Database, hold: KeyLease, lease: timedelta) -> bool:
-    """Hold on for another lease; False when another request has taken the key over."""
+def renew_key(database: Database, key_lease: KeyLease, lease: timedelta) -> bool:
+    """Extend the lease; False when another request holds the key."""
     renewal = (
         update(IdempotencyRow)
-        .where(*_mine(hold))
+        .where(*_mine(key_lease))
         .values(lease_until=now() + lease)
         .returning(IdempotencyRow.key)
         .execution_options(synchronize_session=False)
@@ -82,12 +81,15 @@ def renew_key(database: Database, hold: KeyLease, lease: timedelta) -> bool:
     return bool(database.write(lambda session: session.scalars(renewal).all()))
 
 
-def complete_key(session: Session, hold: KeyLease, digest: str, answer: StoredResponse) -> None:
-    """Keep the answer, in the transaction of what it tells of. Raises IdempotencyInFlight when taken over."""
+def complete_key(session: Session, key_lease: KeyLease, digest: str, response: StoredResponse) -> None:
+    """Store the response, in the transaction of its effect.
+
+    Raises IdempotencyInFlight when another request holds the key, so that the effect is rolled back.
+    """
     completed = session.scalars(
         update(IdempotencyRow)
-        .where(*_mine(hold))
-        .values(digest=digest, status=answer.status, location=answer.location, body=answer.body)
+        .where(*_mine(key_lease))
+        .values(digest=digest, status=response.status, location=response.location, body=response.body)
         .returning(IdempotencyRow.key)
         .execution_options(synchronize_session=False)
     ).all()
@@ -95,17 +97,17 @@ def complete_key(session: Session, hold: KeyLease, digest: str, answer: StoredRe
         raise IdempotencyInFlight("The request took too long, and another one with its key has begun.")
 
 
-def release_key(database: Database, hold: KeyLease) -> None:
-    """Give the key back, unless it has its answer or another request holds it."""
-    freeing = delete(IdempotencyRow).where(*_mine(hold)).execution_options(synchronize_session=False)
-    database.write(lambda session: session.execute(freeing))
+def release_key(database: Database, key_lease: KeyLease) -> None:
+    """Delete the lease, unless the key is completed or another request holds it."""
+    release = delete(IdempotencyRow).where(*_mine(key_lease)).execution_options(synchronize_session=False)
+    database.write(lambda session: session.execute(release))
 
 
 def delete_expired_keys(database: Database, age: timedelta) -> int:
-    """Delete keys first seen longer ago than `age`, but for those a request still holds; returns how many."""
+    """Delete keys that are older than `age` and not leased; returns how many."""
     moment = now()
     with database.writing() as session:
-        forgotten = session.scalars(
+        deleted = session.scalars(
             delete(IdempotencyRow)
             .where(
                 IdempotencyRow.created_at < moment - age,
@@ -114,25 +116,25 @@ def delete_expired_keys(database: Database, age: timedelta) -> int:
             .returning(IdempotencyRow.key)
             .execution_options(synchronize_session=False)
         ).all()
-    return len(forgotten)
+    return len(deleted)
 
 
-def is_same_route(earlier: CompletedRequest, route: str) -> bool:
-    """Whether the earlier request went to this route."""
-    return earlier.route == _bounded_route(route)
+def is_same_route(completed: CompletedRequest, route: str) -> bool:
+    """Whether the completed request had this route."""
+    return completed.route == _bounded_route(route)
 
 
-def _insert_lease(session: Session, hold: KeyLease, lease: timedelta) -> bool:
+def _insert_lease(session: Session, key_lease: KeyLease, lease: timedelta) -> bool:
     moment = now()
     held = {
-        IdempotencyRow.route: hold.route,
-        IdempotencyRow.owner: hold.owner,
+        IdempotencyRow.route: key_lease.route,
+        IdempotencyRow.owner: key_lease.owner,
         IdempotencyRow.lease_until: moment + lease,
         IdempotencyRow.created_at: moment,
     }
     taken = session.scalars(
         insert_into(session, IdempotencyRow)
-        .values({IdempotencyRow.tenant: hold.tenant, IdempotencyRow.key: hold.key, **held})
+        .values({IdempotencyRow.tenant: key_lease.tenant, IdempotencyRow.key: key_lease.key, **held})
         .on_conflict_do_update(
             index_elements=[IdempotencyRow.tenant, IdempotencyRow.key],
             set_=held,
@@ -150,18 +152,18 @@ def _find_completed(session: Session, tenant: str, key: str) -> CompletedRequest
     if row is None:
         return None
     if row.status is not None:
-        answer = StoredResponse(status=row.status, location=row.location, body=row.body)
-        return CompletedRequest(route=row.route, digest=row.digest or "", answer=answer)
+        response = StoredResponse(status=row.status, location=row.location, body=row.body)
+        return CompletedRequest(route=row.route, digest=row.digest or "", response=response)
     if row.lease_until >= now():
         raise IdempotencyInFlight("The first request with this key has not been answered yet.")
     return None
 
 
-def _mine(hold: KeyLease) -> tuple[ColumnElement[bool], ...]:
+def _mine(key_lease: KeyLease) -> tuple[ColumnElement[bool], ...]:
     return (
-        IdempotencyRow.tenant == hold.tenant,
-        IdempotencyRow.key == hold.key,
-        is_owned_by(IdempotencyRow, hold.owner),
+        IdempotencyRow.tenant == key_lease.tenant,
+        IdempotencyRow.key == key_lease.key,
+        is_owned_by(IdempotencyRow, key_lease.owner),
         IdempotencyRow.status.is_(None),
     )
 

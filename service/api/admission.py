@@ -1,4 +1,4 @@
-"""The door before a submission's body: who is refused is told when to come back, and nothing is read or stored."""
+"""Admission of submissions, checked before the body: a refused request is neither read nor stored."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from service.observability.metrics import SUBMISSIONS
 
 
 class AdmittedSubmission:
-    """A submission on its way in, or, with `grant` None, the repetition of one that was let in before."""
+    """A submission that was admitted; `grant` is None when the request replays an earlier one."""
 
     def __init__(
         self,
@@ -39,7 +39,7 @@ class AdmittedSubmission:
 
     @property
     def caller(self) -> Caller:
-        """Who submits."""
+        """The caller that submits."""
         return self._requester.caller
 
     def priority_of(self, metadata: Metadata) -> Priority:
@@ -47,18 +47,18 @@ class AdmittedSubmission:
         if self._priority == Priority.ROUTINE:
             return metadata.priority
         if "priority" in metadata.model_fields_set and metadata.priority != self._priority:
-            problem = FieldProblem(location="metadata.priority", reason="differs from the one in the address")
+            problem = FieldProblem(location="metadata.priority", reason="differs from the one in the query")
             raise InvalidRequest("The request names two priorities.", fields=(problem,))
         return self._priority
 
     def mark_accepted(self, assessment: Assessment) -> None:
-        """It is in the queue now."""
+        """Record that the assessment is committed, and let later submissions see its position in the queue."""
         SUBMISSIONS.labels(priority=assessment.priority, outcome="accepted").inc()
         self._release(accepted=True)
         self._queue_positions.add(assessment, self._requester.caller.tenant)
 
     def close(self) -> None:
-        """If it was not accepted, it came to nothing."""
+        """Release the admission; a submission that was not marked as accepted counts as refused."""
         self._release(accepted=False)
 
     def _release(self, *, accepted: bool) -> None:
@@ -75,13 +75,11 @@ def admit_submission(
     idempotency: IdempotentRequestDep,
     priority: Annotated[
         Priority | None,
-        Query(
-            description="`batch` is told here, before the body, to be let in while only the routine priority is full"
-        ),
+        Query(description="`batch` given here, before the body, is admitted while only the routine lane is full"),
     ] = None,
     idempotency_key: Annotated[str | None, Header(include_in_schema=False)] = None,
 ) -> Iterator[AdmittedSubmission]:
-    """A submission that is let in. Raises Overloaded, TooManyAssessments."""
+    """Admit the submission for the time of the request. Raises Overloaded, TooManyAssessments."""
     priority = priority or Priority.ROUTINE
     requester = Requester(caller=caller, request_key=idempotency_key)
     grant = None if idempotency.is_replay else _admit(components, requester, priority)
@@ -93,7 +91,7 @@ def admit_submission(
 
 
 def require_batch_capacity(components: Components, caller: Caller) -> None:
-    """For what joins the batch priority as a whole. Raises Overloaded while that priority is full."""
+    """Check that a whole batch may join the batch lane. Raises Overloaded while that lane is full."""
     requester = Requester(caller=caller)
     components.admission.release(requester, _admit(components, requester, Priority.BATCH), accepted=True)
 

@@ -1,4 +1,4 @@
-"""The HTTP application: routers, errors and correlation put together."""
+"""The HTTP application: routers, error handlers and middleware."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ from service.storage.objects import open_objects
 from service.task_queue.publisher import TaskPublisher, open_celery
 
 NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
-"""FastAPI's own, on by default, would put paths, queries and the messages of errors into spans and logs."""
+"""FastAPI's own telemetry is on by default and would write paths, queries and error messages to spans and logs."""
 
 
 def create_app(settings: Settings, exposition: MetricsServer | None = None) -> FastAPI:
-    """The application; its parts are opened when it starts and closed when it ends.
+    """The application. Its components are opened on startup and closed on shutdown.
 
-    Meanwhile the state of the queue can be read where the process exposes its metrics.
+    Between the two, the queue metrics are part of the exposition.
     """
     app = FastAPI(
         title="HILBERT",
@@ -62,7 +62,7 @@ def create_app(settings: Settings, exposition: MetricsServer | None = None) -> F
         RequestIdMiddleware,
         TracingMiddleware,
         MetricsMiddleware,
-    ):  # the last one added sees a request first
+    ):  # the middleware added last is the outermost
         app.add_middleware(middleware)
     install_error_handlers(app)
     app.include_router(health.router)
@@ -79,7 +79,7 @@ def create_app(settings: Settings, exposition: MetricsServer | None = None) -> F
 
 
 def open_components(settings: Settings) -> Components:
-    """Open everything an API process needs. The database must have been migrated."""
+    """Open everything that an API process needs; the database must have been migrated."""
     database = Database(settings.database, settings.database_retry_timeout)
     objects = open_objects(settings)
     publisher = TaskPublisher(open_celery(settings.broker, settings.broker_visibility_timeout))
@@ -102,7 +102,7 @@ def open_components(settings: Settings) -> Components:
 def _lifespan(settings: Settings, exposition: MetricsServer) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        with tracing(settings, "api"):  # here, for after this uvicorn ends its process by the signal that it got
+        with tracing(settings, "api"):  # here, because uvicorn ends the process by its signal after the lifespan
             components = await run_in_threadpool(open_components, settings)
             app.state.components = components
             components.sweeper.start()

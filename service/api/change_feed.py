@@ -1,6 +1,6 @@
-"""Following assessments: one query for all subscribers.
+"""Push changes of assessments to all subscribers of this process, with one query per poll for all of them.
 
-Lives in the event loop, and asks from a thread, only while somebody follows.
+The feed lives in the event loop and reads the database from a thread. It polls only while there are subscribers.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ RETRY_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AssessmentChange:
-    """An assessment as it has become, and how it stands in the queue."""
+    """An assessment after a change, and its position in the queue."""
 
     assessment: Assessment
     queue_position: QueuePosition
 
 
 class ChangeSubscription:
-    """What one follower is told; of several changes since it last looked, the latest."""
+    """The changes of one assessment; a subscriber that reads slowly gets only the latest."""
 
     def __init__(self, assessment_id: str, version: int) -> None:
         self.assessment_id = assessment_id
@@ -43,7 +43,7 @@ class ChangeSubscription:
         self._pending = asyncio.Event()
 
     async def next(self, seconds: float) -> AssessmentChange | None:
-        """The next change; None when there is none for so long, or the subscription is closed."""
+        """The next change; None after `seconds` without one, or when the subscription was closed."""
         try:
             async with asyncio.timeout(seconds):
                 await self._pending.wait()
@@ -55,20 +55,20 @@ class ChangeSubscription:
         return change
 
     def publish(self, change: AssessmentChange) -> None:
-        """Pass a change on, unless it is known."""
+        """Hand over a change, unless the subscriber knows this version or a later one."""
         if change.assessment.version > self.version:
             self.version = change.assessment.version
             self._change = change
             self._pending.set()
 
     def close(self) -> None:
-        """Nothing more will come."""
+        """End the subscription and wake its reader."""
         self.closed = True
         self._pending.set()
 
 
 class ChangeFeed:
-    """Tells poll_seconds follower in this process of changes; followers have made sure that they may see theirs."""
+    """Publishes changes to the subscribers of this process, which have checked that their callers may see them."""
 
     def __init__(
         self,
@@ -89,7 +89,7 @@ class ChangeFeed:
 
     @contextmanager
     def subscribe(self, assessment_id: str, version: int) -> Iterator[ChangeSubscription]:
-        """Changes after this version, as long as the block runs."""
+        """Subscribe to changes after `version`, until the block ends."""
         subscription = ChangeSubscription(assessment_id, version)
         if self._closed:
             subscription.close()
@@ -103,11 +103,11 @@ class ChangeFeed:
 
     @property
     def subscribers(self) -> int:
-        """How many follow at this moment."""
+        """The number of subscriptions."""
         return len(self._subscriptions)
 
     def close(self) -> None:
-        """End poll_seconds subscription; new ones are closed from the start."""
+        """End all subscriptions; new ones are closed from the start."""
         self._closed = True
         for subscription in self._subscriptions:
             subscription.close()
@@ -128,7 +128,7 @@ class ChangeFeed:
             )
         try:
             changes = await asyncio.to_thread(self._read, known)
-        except Exception as error:  # whoever follows stays, and is told idempotency the database answers again
+        except Exception as error:  # subscribers stay and get their changes when the database answers again
             if not self._failing:
                 log.warning("changes cannot be read", **failure_fields(error))
             self._failing = True

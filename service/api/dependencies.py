@@ -1,6 +1,7 @@
-"""What routes are given: the caller, and the parts of the running service.
+"""Dependencies of routes: the caller, the components of the process, the request id.
 
-What blocks nothing is a coroutine: others are called in a thread, which costs a request more than they do.
+A dependency that does not block is a coroutine: FastAPI calls other functions in a thread, which costs more than
+the dependency itself.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from service.task_queue.publisher import TaskPublisher
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Components:
-    """What one API process holds open."""
+    """The objects that one API process opens at startup."""
 
     settings: Settings
     database: Database
@@ -46,7 +47,7 @@ api_key_header = APIKeyHeader(name="X-API-Key", auto_error=False, description="T
 
 
 async def running_components(request: Request) -> Components:
-    """The parts that the application opened at its start."""
+    """The components that the application opened at startup."""
     components = request.app.state.components
     if not isinstance(components, Components):
         raise TypeError("the application has not started")
@@ -58,7 +59,7 @@ def authenticated(
     authorization: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)],
     api_key: Annotated[str | None, Depends(api_key_header)],
 ) -> Caller:
-    """The caller behind the key. Raises Unauthenticated."""
+    """The caller that the API key belongs to. Raises Unauthenticated."""
     secret = api_key if authorization is None else authorization.credentials
     if not secret:
         raise Unauthenticated("No API key came with the request.")

@@ -1,4 +1,4 @@
-"""The one place where an error becomes an answer: an RFC 9457 problem, with nothing of what the client sent."""
+"""Render every error as an RFC 9457 problem that holds nothing the client sent."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ HTTP_ERRORS: dict[int, ServiceError] = {
 
 
 def install_error_handlers(app: FastAPI) -> None:
-    """Answer every error of the application with a problem."""
+    """Register the handlers that answer each kind of error with a problem."""
 
     @app.exception_handler(ServiceError)
     def on_service_error(request: Request, error: ServiceError) -> JSONResponse:
@@ -55,7 +55,7 @@ def install_error_handlers(app: FastAPI) -> None:
 
 
 def problem_response(request: Request, error: ServiceError) -> JSONResponse:
-    """The problem that tells of an error."""
+    """The problem document of an error."""
     fields = tuple(ProblemField(location=field.location, reason=field.reason) for field in error.fields)
     problem = Problem(
         type=f"urn:hilbert:problem:{error.code}",
@@ -82,7 +82,7 @@ def problem_response(request: Request, error: ServiceError) -> JSONResponse:
 
 
 def _validation_error(error: RequestValidationError) -> InvalidRequest:
-    """Where and what kind only: pydantic's messages and inputs may hold what the client sent."""
+    # Location and type only: the messages and inputs of pydantic may hold what the client sent.
     fields = tuple(
         FieldProblem(location=".".join(map(str, problem["loc"])), reason=problem["type"]) for problem in error.errors()
     )
@@ -96,9 +96,10 @@ def _database_error(error: SQLAlchemyError) -> ServiceError:
 
 
 CONNECTION_LOST = "database_lost"
+"""Attribute of the request's state; set when its database connection broke."""
 
 
 def mark_connection_lost(request: Request, error: SQLAlchemyError) -> None:
-    """Let the middleware know that the answer tells of a connection that broke."""
+    """Mark a request whose database connection broke, so that RetryReadsMiddleware may repeat it."""
     if isinstance(error, DBAPIError) and error.connection_invalidated:
         setattr(request.state, CONNECTION_LOST, True)

@@ -57,35 +57,35 @@ KEY_DESCRIPTION = (
 
 
 class IdempotentRequest:
-    """One POST: at work under its key, a repetition of an earlier one, or without a key."""
+    """One POST: it holds the lease of its key, replays a completed request, or has no key."""
 
-    def __init__(self, route: str, begun: KeyLease | CompletedRequest | None = None) -> None:
+    def __init__(self, route: str, acquired: KeyLease | CompletedRequest | None = None) -> None:
         self._route = route
-        self._hold = begun if isinstance(begun, KeyLease) else None
-        self._earlier = begun if isinstance(begun, CompletedRequest) else None
+        self._key_lease = acquired if isinstance(acquired, KeyLease) else None
+        self._completed = acquired if isinstance(acquired, CompletedRequest) else None
         self.completed = False
 
     @property
     def is_replay(self) -> bool:
-        """Whether a request with this key was answered before: read the body, store nothing, call `replay`."""
-        return self._earlier is not None
+        """Whether a request with this key has completed: then read the body, store nothing and call `replay`."""
+        return self._completed is not None
 
     def replay(self, digest: str) -> Response:
-        """The answer of the first request. Raises IdempotencyKeyReused when that was another request."""
-        earlier = self._earlier
-        if earlier is None or earlier.digest != digest or not is_same_route(earlier, self._route):
-            raise IdempotencyKeyReused("The key came with another request before.")
+        """The stored response. Raises IdempotencyKeyReused when the first request had another route or digest."""
+        completed = self._completed
+        if completed is None or completed.digest != digest or not is_same_route(completed, self._route):
+            raise IdempotencyKeyReused("The key was used with another request before.")
         headers = {REPLAYED_HEADER: "true", "Cache-Control": "no-store"}
-        if earlier.answer.location is not None:
-            headers["Location"] = earlier.answer.location
-        body = earlier.answer.body
+        if completed.response.location is not None:
+            headers["Location"] = completed.response.location
+        body = completed.response.body
         media_type = None if body is None else "application/json"
-        return Response(body, status_code=earlier.answer.status, headers=headers, media_type=media_type)
+        return Response(body, status_code=completed.response.status, headers=headers, media_type=media_type)
 
     def complete(self, session: Session, digest: str, answer: StoredResponse) -> None:
-        """Keep the answer for repetitions. Raises IdempotencyInFlight when another request has the key by now."""
-        if self._hold is not None:
-            complete_key(session, self._hold, digest, answer)
+        """Store the response for replays. Raises IdempotencyInFlight when another request took the key over."""
+        if self._key_lease is not None:
+            complete_key(session, self._key_lease, digest, answer)
         self.completed = True
 
 
@@ -95,39 +95,41 @@ async def idempotent_request(
     components: ComponentsDep,
     idempotency_key: Annotated[str | None, Header(description=KEY_DESCRIPTION)] = None,
 ) -> AsyncIterator[IdempotentRequest]:
-    """Hold the key of the header until the route has ended. Raises IdempotencyKeyInvalid, IdempotencyInFlight."""
+    """Hold the lease of the key until the route ends. Raises IdempotencyKeyInvalid, IdempotencyInFlight."""
     route = f"{request.method} {request.url.path}"
     if idempotency_key is None:
         yield IdempotentRequest(route)
         return
     lease = components.settings.request_lease
-    begun = await run_in_threadpool(acquire_key, components.database, caller, parse_key(idempotency_key), route, lease)
-    idempotency = IdempotentRequest(route, begun)
-    if isinstance(begun, CompletedRequest):
+    acquired = await run_in_threadpool(
+        acquire_key, components.database, caller, parse_key(idempotency_key), route, lease
+    )
+    idempotency = IdempotentRequest(route, acquired)
+    if isinstance(acquired, CompletedRequest):
         yield idempotency
         return
     try:
-        async with renew_lease(partial(renew_key, components.database, begun, lease), lease):
+        async with renew_lease(partial(renew_key, components.database, acquired, lease), lease):
             yield idempotency
     except BaseException:
-        await _release(components, begun)
+        await _release(components, acquired)
         raise
     if not idempotency.completed:
-        await _release(components, begun)
+        await _release(components, acquired)
 
 
 IdempotentRequestDep = Annotated[IdempotentRequest, Depends(idempotent_request, scope="function")]
 
 
-async def _release(components: Components, hold: KeyLease) -> None:
+async def _release(components: Components, key_lease: KeyLease) -> None:
     try:
-        await run_in_threadpool(release_key, components.database, hold)
-    except SQLAlchemyError as error:  # the lease frees it then
+        await run_in_threadpool(release_key, components.database, key_lease)
+    except SQLAlchemyError as error:  # the key is free again when its lease expires
         log.warning("idempotency key not freed", **failure_fields(error))
 
 
 def parse_key(header: str) -> str:
-    """The key of a header: a string of RFC 8941, or the same without quotes. Raises IdempotencyKeyInvalid."""
+    """The key of a header: an RFC 8941 string, with or without its quotes. Raises IdempotencyKeyInvalid."""
     key = header.strip()
     if key.startswith('"'):
         key = _unquote(key)

@@ -1,4 +1,4 @@
-"""`Prefer: wait=N` (RFC 7240): a client that would rather wait for the end than ask again."""
+"""`Prefer: wait=N` (RFC 7240): respond when the assessment is final, instead of having the client poll."""
 
 from __future__ import annotations
 
@@ -17,19 +17,20 @@ from service.assessments.states import Assessment
 WAIT_PATTERN = re.compile(r'\s*wait\s*=\s*(?:"(\d{1,9})"|(\d{1,9}))\s*(?:;.*)?', re.IGNORECASE)
 ANY_WAIT_PATTERN = re.compile(r"\s*wait\s*(?:[=;].*)?", re.IGNORECASE)
 DISCONNECT_CHECK_SECONDS = 1.0
+"""A client that disconnects holds its subscription at most this long."""
 
 
 def parse_wait(preferences: Sequence[str]) -> int | None:
-    """The seconds that `wait` asks for; None without it, or where it makes no sense. Of several the first counts."""
+    """The seconds of the first `wait` preference; None without one, or when its value is not a number."""
     for preference in ",".join(preferences).split(","):
         if ANY_WAIT_PATTERN.fullmatch(preference):
-            found = WAIT_PATTERN.fullmatch(preference)
-            return None if found is None else int(found.group(1) or found.group(2))
+            match = WAIT_PATTERN.fullmatch(preference)
+            return None if match is None else int(match.group(1) or match.group(2))
     return None
 
 
 class PreferWait:
-    """How long this request may wait, `seconds`; None when it does not want to."""
+    """The wait that a request asks for: `seconds`, or None without the preference."""
 
     def __init__(self, components: Components, request: Request, response: Response, seconds: int | None) -> None:
         self._components = components
@@ -38,7 +39,7 @@ class PreferWait:
         self.seconds = seconds
 
     async def until_final(self, assessment: Assessment) -> None:
-        """Return when it has ended or is erased, the seconds are over, or the client has gone."""
+        """Return when the assessment is final or erased, `seconds` have passed, or the client has disconnected."""
         if self.seconds is None:
             return
         self._response.headers["Preference-Applied"] = f"wait={self.seconds}"
@@ -60,12 +61,12 @@ async def prefer_wait(
     prefer: Annotated[
         list[str] | None,
         Header(
-            description="`wait=N`: answer when the assessment has ended, or after N seconds, whichever is first",
+            description="`wait=N`: respond when the assessment has ended, or after N seconds, whichever is first",
             examples=["wait=30"],
         ),
     ] = None,
 ) -> PreferWait:
-    """The wait that the request asks for, within the limit."""
+    """The wait that the request asks for, bounded by the setting."""
     asked = parse_wait(prefer or ())
     longest = int(components.settings.max_prefer_wait.total_seconds())
     return PreferWait(components, request, response, None if asked is None else min(asked, longest))

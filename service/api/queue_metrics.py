@@ -1,6 +1,6 @@
-"""The state of the queue and of the service's parts as metrics, looked up when somebody asks for them.
+"""Metrics of the queue, the workers and the dependencies, read from the database when they are scraped.
 
-It happens in the thread of whoever asks, never in the event loop, and for all who ask within two seconds idempotency.
+They are read in the thread of the scrape, never in the event loop, and cached for CACHE_SECONDS.
 """
 
 from __future__ import annotations
@@ -28,7 +28,10 @@ DIGEST_LENGTH = 12
 
 
 class QueueMetrics(Collector):
-    """What this API's database, broker and object store say; without the database only that it does not answer."""
+    """Collects the metrics from the database, and whether database, broker and object store can be reached.
+
+    Without the database only the reachability is reported.
+    """
 
     def __init__(self, components: Components, *, clock: Callable[[], float] = monotonic) -> None:
         self._components = components
@@ -38,7 +41,7 @@ class QueueMetrics(Collector):
         self._families: list[Metric] = []
 
     def collect(self) -> Iterable[Metric]:
-        """Metrics that are two seconds old at most."""
+        """The metrics, at most CACHE_SECONDS old."""
         with self._lock:
             if self._clock() - self._read_at >= CACHE_SECONDS:
                 self._families = list(self._read())
@@ -62,7 +65,7 @@ class QueueMetrics(Collector):
 
 
 def metric_families(state: QueueSnapshot) -> Iterator[Metric]:
-    """The metrics of a state; what there is none of is 0, so that nothing appears out of nowhere."""
+    """The metrics of a state. Every combination of labels is present, with 0 if empty: a series never starts late."""
     yield from _stage_metrics(state)
     yield from _delivery_metrics(state)
     yield _assessment_metrics(state)

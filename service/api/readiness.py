@@ -1,7 +1,7 @@
-"""Whether this process takes requests: what a load balancer asks, of each process by itself.
+"""Readiness of this process for a load balancer.
 
-Parts that all processes share (the queue, workers, a database that restarts) do not count: were they to, every process
-would be taken out at idempotency, and nobody would be left to say what is missing.
+Shared dependencies (the queue, the workers, a database that restarts) do not count: if they did, the load balancer
+would remove every process at once, and no process would be left to answer with the reason.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ RETRY_SECONDS = 0.5
 
 
 class Readiness:
-    """Ready idempotency the database has been met with the tables this code needs, until the process begins to stop."""
+    """Ready from the first time that the database has the schema this code needs, until the process starts to stop."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -31,31 +31,31 @@ class Readiness:
         self._draining = False
         interval = timedelta(seconds=RETRY_SECONDS)
         self._thread = PeriodicThread(
-            "readiness", self._look, interval, run_at_start=True, join_timeout=timedelta(seconds=5)
+            "readiness", self._check, interval, run_at_start=True, join_timeout=timedelta(seconds=5)
         )
 
     def start(self) -> None:
-        """Look for the database, until it is there."""
+        """Start to check the database, until it has the schema."""
         self._thread.start()
 
     def stop(self) -> None:
-        """End and wait for the thread."""
+        """Stop the thread and wait for it."""
         self._thread.stop()
 
     def drain(self) -> None:
-        """From now on the process sends load balancers away; it still answers whoever comes."""
+        """Report the process as not ready from now on; it still answers requests."""
         self._draining = True
 
     def missing(self) -> list[FieldProblem]:
-        """Why it is not ready; looks at nothing outside the process."""
+        """The reasons why the process is not ready; checks nothing outside the process."""
         if self._draining:
             return [FieldProblem(location="process", reason="is stopping")]
         if not self._database_ready.is_set():
-            return [FieldProblem(location="database", reason="was not met yet with the tables that this version needs")]
+            return [FieldProblem(location="database", reason="was not seen with the tables that this version needs")]
         return []
 
-    def _look(self) -> bool:
-        """Look for the database once; True, which ends the thread, when it has been met."""
+    def _check(self) -> bool:
+        """Check the database once; True, which ends the thread, when it has the schema."""
         try:
             if not is_behind(self._database):
                 self._database_ready.set()

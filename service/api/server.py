@@ -1,4 +1,4 @@
-"""The HTTP server: uvicorn, which drains before it stops, and then waits for answers under way."""
+"""The HTTP server: uvicorn with a drain phase before its graceful shutdown."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from service.settings import Settings
 log = structlog.stdlib.get_logger(__name__)
 TICK_SECONDS = 0.1
 LATE_REQUEST_SECONDS = 1.0
-"""Whoever was let in at the last moment sends its request within this."""
+"""A connection that was accepted last has this long to send its request."""
 
 
 class Server(uvicorn.Server):
-    """Stops without a request that fails.
+    """Stops without failing a request.
 
-    SIGTERM: for `drain` the process takes requests as before, but `/readyz` sends load balancers away and every answer
-    closes its connection, so that none is left idle. Then it takes no more. Whatever follows assessments is ended, for
-    it would not end by itself; what else is under way has `finish` to end. SIGINT does not drain, and a second signal
-    ends the process at idempotency.
+    On SIGTERM the process serves requests for the drain delay, while `/readyz` reports it as not ready and every
+    response closes its connection, so that no idle connection is left. Then it accepts no more connections, ends the
+    event streams, which would not end by themselves, and gives other requests the shutdown timeout. SIGINT skips the
+    drain delay, and a second signal ends the process at once.
     """
 
     def __init__(self, app: FastAPI, settings: Settings) -> None:
@@ -47,7 +47,7 @@ class Server(uvicorn.Server):
         self._drain_seconds = settings.drain_delay.total_seconds()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Note a signal."""
+        """Handle a signal: SIGINT skips the drain delay, a second signal forces the exit."""
         if self.should_exit:
             self.force_exit = True
         if sig == signal.SIGINT:
@@ -55,7 +55,7 @@ class Server(uvicorn.Server):
         super().handle_exit(sig, frame)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Stop in order."""
+        """Drain, stop accepting, end event streams, then shut down gracefully."""
         components = getattr(self._app.state, "components", None)
         if isinstance(components, Components):
             components.readiness.drain()
@@ -69,14 +69,14 @@ class Server(uvicorn.Server):
         log.info("draining", seconds=self._drain_seconds)
         ends = monotonic() + self._drain_seconds
         while monotonic() < ends and not self.force_exit:
-            await self.on_tick(0)  # which gives every new answer its headers
+            await self.on_tick(0)  # renews the default headers, so that responses carry `Connection: close`
             await asyncio.sleep(TICK_SECONDS)
 
     async def _stop_accepting(self, sockets: list[socket.socket]) -> None:
-        """Take no more connections, and let those answer that came in just before: they may not have asked yet."""
+        """Close the listeners, and wait for requests on connections that were accepted just before."""
         if not self._drain_seconds or self.force_exit:
             return
-        await asyncio.sleep(0)  # who is waiting at the door comes in first
+        await asyncio.sleep(0)  # connections that wait in the backlog are accepted first
         for server in self.servers:
             server.close()
         for listener in sockets:

@@ -1,4 +1,4 @@
-"""The headers of tus 1.0 (https://tus.io/protocols/resumable-upload), read and written."""
+"""Read and write the headers of tus 1.0 (https://tus.io/protocols/resumable-upload)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from service.errors.tree import ServiceError
 VERSION = "1.0.0"
 EXTENSIONS = "creation,creation-with-upload,termination,expiration,checksum"
 ALGORITHMS = {"sha256": hashlib.sha256, "sha1": hashlib.sha1}
-"""sha1 because the protocol asks every server for it, and some clients know no other."""
+"""sha1 because the protocol requires it of every server, and some clients support nothing else."""
 UPLOAD_CONTENT_TYPE = "application/offset+octet-stream"
 MAX_DIGITS = 15
 RESPONSE_HEADERS = {"Tus-Resumable": VERSION, "Cache-Control": "no-store"}
@@ -28,7 +28,7 @@ RESPONSE_HEADERS = {"Tus-Resumable": VERSION, "Cache-Control": "no-store"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UploadChecksum:
-    """What the bytes of one request must add up to."""
+    """The digest that the bytes of one request must have."""
 
     algorithm: str
     digest: bytes
@@ -39,13 +39,13 @@ class UploadChecksum:
 
 
 class TusRoute(APIRoute):
-    """A route whose every answer, refusals too, says which version of tus is spoken."""
+    """A route that adds the tus headers to every response, error responses included."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """The handler with the headers around it."""
+        """The handler, wrapped so that it adds the headers."""
         handle = super().get_route_handler()
 
-        async def speak(request: Request) -> Response:
+        async def handle_with_headers(request: Request) -> Response:
             try:
                 response = await handle(request)
             except ServiceError as error:
@@ -57,7 +57,7 @@ class TusRoute(APIRoute):
                 response.headers[name] = value
             return response
 
-        return speak
+        return handle_with_headers
 
 
 def require_version(
@@ -65,7 +65,7 @@ def require_version(
 ) -> None:
     """Raises UploadVersionUnsupported."""
     if tus_resumable != VERSION:
-        raise UploadVersionUnsupported(f"The request does not speak tus {VERSION}.")
+        raise UploadVersionUnsupported(f"The request does not use tus {VERSION}.")
 
 
 def require_body_type(request: Request) -> None:
@@ -75,13 +75,13 @@ def require_body_type(request: Request) -> None:
 
 
 def has_upload_body(request: Request) -> bool:
-    """Whether the body holds bytes of the file."""
+    """Whether the content type announces bytes of the file."""
     return request.headers.get("content-type", "").partition(";")[0].strip().lower() == UPLOAD_CONTENT_TYPE
 
 
 def read_length(
     components: ComponentsDep,
-    upload_length: Annotated[str | None, Header(description="bytes that the whole file holds")] = None,
+    upload_length: Annotated[str | None, Header(description="size of the whole file in bytes")] = None,
 ) -> int:
     """`Upload-Length`. Raises UploadHeaderInvalid, TooLarge."""
     length = _parse_bytes("Upload-Length", upload_length)
@@ -92,7 +92,7 @@ def read_length(
 
 
 def read_offset(
-    upload_offset: Annotated[str | None, Header(description="place in the file of the first byte sent")] = None,
+    upload_offset: Annotated[str | None, Header(description="offset in the file of the first byte sent")] = None,
 ) -> int:
     """`Upload-Offset`. Raises UploadHeaderInvalid."""
     return _parse_bytes("Upload-Offset", upload_offset)
@@ -103,12 +103,12 @@ def read_checksum(
         str | None, Header(description="`sha256` or `sha1`, a space, and the digest of the bytes sent in base64")
     ] = None,
 ) -> UploadChecksum | None:
-    """`Upload-Checksum`, where there is one. Raises UploadHeaderInvalid."""
+    """`Upload-Checksum`, or None without one. Raises UploadHeaderInvalid."""
     if upload_checksum is None:
         return None
     algorithm, _, encoded = upload_checksum.strip().partition(" ")
     if algorithm not in ALGORITHMS:
-        raise UploadHeaderInvalid(f"The algorithm of Upload-Checksum is none of {', '.join(ALGORITHMS)}.")
+        raise UploadHeaderInvalid(f"The algorithm of Upload-Checksum is not one of {', '.join(ALGORITHMS)}.")
     try:
         digest = base64.b64decode(encoded, validate=True)
     except ValueError:
@@ -122,7 +122,7 @@ UploadChecksumDep = Annotated[UploadChecksum | None, Depends(read_checksum)]
 
 
 def http_date(moment: datetime) -> str:
-    """A moment as HTTP headers write it."""
+    """The moment as an HTTP date."""
     return format_datetime(moment.replace(microsecond=0), usegmt=True)
 
 

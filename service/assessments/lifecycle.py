@@ -1,4 +1,4 @@
-"""State changes of an assessment: advance, finish, restart. The one place that writes a final state."""
+"""State changes of an assessment: record a change, finish, restart. No other module writes a final state."""
 
 from __future__ import annotations
 
@@ -15,13 +15,16 @@ from service.webhooks.outbox import enqueue_assessment_event
 
 
 def record_change(row: AssessmentRow) -> None:
-    """Note a change that a client can see; whoever follows the assessment is told of it."""
+    """Raise the version, by which the change feed notices that clients can see a change."""
     row.version += 1
     row.updated_at = now()
 
 
 def finish(session: Session, row: AssessmentRow, state: State, failure: Failure | None = None) -> bool:
-    """Give a locked assessment its final state and drop the stages still open; False when it had ended before."""
+    """Give an assessment its final state, cancel its open stages and enqueue its webhook event.
+
+    The caller holds the lock of the row. Returns False, without a change, when the state was final already.
+    """
     if State(row.state).final:
         return False
     row.state = state
@@ -49,21 +52,22 @@ def finish(session: Session, row: AssessmentRow, state: State, failure: Failure 
 
 
 def _observe_finish(task: str, state: State, *, priority: str, seconds: float, audio: float | None) -> None:
-    """Count the end; whoever ends the assessment does."""
+    # Called after the commit: a transaction that is rolled back or repeated must not be counted.
     ENDED.labels(task=task, state=state).inc()
     ASSESSMENT_DURATION.labels(priority=priority, state=state).observe(seconds)
     if state == State.SUCCEEDED and audio:
         REAL_TIME_FACTOR.labels(priority=priority).observe(seconds / audio)
 
 
-def restart(session: Session, row: AssessmentRow, without: Failure, *, attempt: int = 0) -> bool:
-    """Make the locked assessment begin again, `attempt` of its preparations being spent; any model may take it up.
+def restart(session: Session, row: AssessmentRow, failure: Failure, *, attempt: int = 0) -> bool:
+    """Let the assessment start again from its prepare stage, with any model; `attempt` attempts are already used.
 
-    Late workers find their stages gone, and the fence of the first one raised. False where there is no material any
-    more: it has failed then, for this reason.
+    The caller holds the lock of the row. A worker that still works on it loses its stage: later stages are deleted and
+    the fence of the first is raised. Without material in the store the assessment fails with `failure`, and the result
+    is False.
     """
     if row.audio_key is None and row.transcript_key is None:
-        finish(session, row, State.FAILED, without)
+        finish(session, row, State.FAILED, failure)
         return False
     own = StageRow.assessment_id == row.id
     session.execute(delete(StageRow).where(own, StageRow.kind != StageKind.PREPARE))

@@ -1,4 +1,4 @@
-"""Assessments as their owners see them. Nobody queries without a caller."""
+"""The assessments of a caller. Every query is bound to the tenant of the caller."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ IDS_PER_QUERY = 500
 
 
 class AssessmentRepository:
-    """The assessments of one caller's tenant; all others do not exist for it."""
+    """The assessments of one caller's tenant; those of other tenants raise AssessmentNotFound."""
 
     def __init__(self, session: Session, caller: Caller) -> None:
         self._session = session
         self._caller = caller
 
     def add(self, order: NewAssessment) -> Assessment:
-        """Insert the assessment and its first stage; both or neither, with the session's transaction."""
+        """Insert the assessment and its first stage, in the session's transaction."""
         row = AssessmentRow(**assessment_columns(order, self._caller.tenant, now()))
         self._session.add(row)
         self._session.flush()
@@ -46,7 +46,7 @@ class AssessmentRepository:
         return fetch_page(self._session, query, AssessmentRow, asked, _assessment)
 
     def cancel(self, assessment_id: str) -> bool:
-        """End an unfinished assessment as cancelled, together with its stages; False when it had ended."""
+        """Cancel an unfinished assessment with its stages; False when it was final already."""
         return finish(self._session, self._row(assessment_id, lock=True), State.CANCELLED)
 
     def erase(self, assessment_id: str) -> None:
@@ -75,7 +75,7 @@ class AssessmentRepository:
 
 
 def assessment_columns(order: NewAssessment, tenant: str, moment: datetime) -> dict[str, object]:
-    """The columns of an order that was just taken."""
+    """The columns of a new assessment."""
     return {
         "id": order.id,
         "tenant": tenant,
@@ -99,19 +99,20 @@ def assessment_columns(order: NewAssessment, tenant: str, moment: datetime) -> d
 
 
 def changed_since(session: Session, known: Mapping[str, int]) -> dict[str, Assessment | None]:
-    """Those of which the caller knows an older version, and None for those that were erased.
+    """Assessments with a version newer than the known one, by id; None for those that were erased.
 
-    Whoever asks has made sure, once for each id, that it may be seen.
+    Not bound to a tenant: the subscriber has checked each id once through AssessmentRepository.
     """
     changed: dict[str, Assessment | None] = {}
     ids = list(known)
     for start in range(0, len(ids), IDS_PER_QUERY):
-        some = ids[start : start + IDS_PER_QUERY]
-        query = select(AssessmentRow.id, AssessmentRow.version).where(AssessmentRow.id.in_(some))
+        batch = ids[start : start + IDS_PER_QUERY]
+        query = select(AssessmentRow.id, AssessmentRow.version).where(AssessmentRow.id.in_(batch))
         versions = {row.id: row.version for row in session.execute(query)}
-        stale = [one for one in some if one in versions and versions[one] > known[one]]
+        # Two queries: most assessments have not changed, and versions alone are read from the primary key.
+        stale = [key for key in batch if key in versions and versions[key] > known[key]]
         rows = session.scalars(select(AssessmentRow).where(AssessmentRow.id.in_(stale))) if stale else ()
-        changed |= {one: None for one in some if one not in versions} | {row.id: _assessment(row) for row in rows}
+        changed |= {key: None for key in batch if key not in versions} | {row.id: _assessment(row) for row in rows}
     return changed
 
 

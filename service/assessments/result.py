@@ -16,7 +16,7 @@ NOTICE = (
 
 
 class ResultModel(BaseModel):
-    """Base of every part of a result: immutable, no unknown fields."""
+    """Base of every part of a result: immutable, without unknown fields."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -1,7 +1,7 @@
-"""Stages as workers see them: claim, renew, complete, retry. Every write is guarded by the fence.
+"""Stages for workers: claim, renew, complete, retry, reclaim. Every write is conditional on the fence.
 
-Whoever touches several rows of an assessment locks its assessment row first; so two workers that finish the
-last two chunks at once cannot both miss that they were the last, and no order of locks can deadlock.
+Order of locks: a transaction that writes several rows of an assessment locks the assessment row first. Two workers that
+finish the last two chunks at the same time therefore see each other, and transactions cannot deadlock.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from service.storage.tables import AssessmentRow, StageRow, WorkerRow
 def new_stage(
     assessment_id: str, kind: StageKind, index: int, *, input_key: str | None = None, segments: int = 0
 ) -> StageRow:
-    """A stage that is ready to be published; it follows from the present span."""
+    """A stage that is ready to be published, with the current span as its parent."""
     return StageRow(
         id=str(uuid.uuid4()),
         assessment_id=assessment_id,
@@ -54,9 +54,9 @@ def new_stage(
 
 
 class StageRepository:
-    """Every stage, on behalf of one worker, which signs its claims with its name.
+    """The stages of all tenants, for one worker.
 
-    `model` is the digest of what the worker has loaded: an assessment is gone on with by the model it has begun with.
+    `model` is the digest of the loaded model: an assessment is completed by the model that started it.
     """
 
     def __init__(self, session: Session, worker: str, model: str | None = None) -> None:
@@ -65,7 +65,7 @@ class StageRepository:
         self._model = model
 
     def claim(self, stage_id: str, lease: timedelta, attempts: int) -> StageClaim | None:
-        """Take a stage that is ready, or whose lease has run out; None when it is not to be had."""
+        """Claim a stage that is ready or whose lease has expired; None when it cannot be claimed."""
         stage = self._session.get(StageRow, stage_id)
         assessment = None if stage is None else self._lock(stage.assessment_id)
         if (
@@ -120,7 +120,7 @@ class StageRepository:
         )
 
     def renew(self, claim: StageClaim, lease: timedelta) -> bool:
-        """Extend the lease; False when the stage was cancelled or taken over: stop working on it."""
+        """Extend the lease; False when the stage was cancelled or claimed by another worker, so that work must stop."""
         renewed = self._session.scalars(
             update(StageRow)
             .where(is_claimed(StageRow, claim.stage_id, claim.fence))
@@ -133,9 +133,9 @@ class StageRepository:
     def complete_prepare(
         self, claim: StageClaim, summary_key: str, chunks: Sequence[StoredChunk], *, seconds: float
     ) -> None:
-        """The chunks become encode stages; without any, scoring comes next. Raises FenceLost.
+        """Insert an encode stage for each chunk, or the score stage without chunks. Raises FenceLost.
 
-        `seconds` is how long the recording is, now that it has been decoded.
+        `seconds` is the duration of the decoded recording; it replaces the estimate.
         """
         assessment = self._complete_stage(claim, summary_key)
         assessment.audio_seconds = seconds
@@ -148,7 +148,7 @@ class StageRepository:
         self._session.add_all(stages or [new_stage(claim.assessment_id, StageKind.SCORE, 0)])
 
     def complete_encode(self, claim: StageClaim, features_key: str) -> None:
-        """Done with a chunk; the last one brings the score stage. Raises FenceLost."""
+        """Complete a chunk; the last chunk inserts the score stage. Raises FenceLost."""
         assessment = self._complete_stage(claim, features_key)
         encodes = (StageRow.assessment_id == claim.assessment_id, StageRow.kind == StageKind.ENCODE)
         done = (*encodes, StageRow.state == StageState.DONE)
@@ -161,13 +161,13 @@ class StageRepository:
             self._session.add(new_stage(claim.assessment_id, StageKind.SCORE, 0))
 
     def complete_assessment(self, claim: StageClaim, result_key: str, *, scored: bool) -> None:
-        """The result is stored and the assessment ends. Raises FenceLost."""
+        """Finish the assessment with a result that is in the store. Raises FenceLost."""
         assessment = self._complete_stage(claim, result_key)
         assessment.result_key = result_key
         finish(self._session, assessment, State.SUCCEEDED if scored else State.ABSTAINED)
 
     def score_inputs(self, claim: StageClaim) -> ScoreInputs:
-        """What the stages before left for scoring."""
+        """The keys of the objects that the earlier stages stored for scoring."""
         rows = self._session.execute(
             select(StageRow.kind, StageRow.output_key)
             .where(StageRow.assessment_id == claim.assessment_id, StageRow.kind != StageKind.SCORE)
@@ -178,7 +178,7 @@ class StageRepository:
         return ScoreInputs(summary_key=summary, feature_keys=features)
 
     def retry(self, claim: StageClaim, delay: timedelta, *, counted: bool = True) -> None:
-        """After an error: let the stage be tried again once the delay is over. Raises FenceLost."""
+        """Make the stage claimable again after `delay`; uncounted, the attempt is not used up. Raises FenceLost."""
         self._write_fenced(
             claim,
             state=StageState.READY,
@@ -190,16 +190,16 @@ class StageRepository:
         )
 
     def fail(self, claim: StageClaim, failure: Failure) -> None:
-        """Give up: the stage and its assessment fail, the other stages are dropped. Raises FenceLost."""
+        """Fail the stage and its assessment; the other stages are cancelled. Raises FenceLost."""
         assessment = self._lock(claim.assessment_id)
         self._write_fenced(claim, state=StageState.FAILED, lease_until=None)
         if assessment is not None:
             finish(self._session, assessment, State.FAILED, failure)
 
     def restart(self, claim: StageClaim, attempts: int) -> bool:
-        """What the stages before had left is gone: prepare it anew. False when that was done so often that it fails.
+        """Restart the assessment because an object of an earlier stage is missing.
 
-        Raises FenceLost.
+        Returns False when the prepare stage has used up its attempts and the assessment failed. Raises FenceLost.
         """
         assessment = self._lock(claim.assessment_id)
         self._write_fenced(claim, state=StageState.FAILED, lease_until=None)
@@ -213,14 +213,14 @@ class StageRepository:
         return restart(self._session, assessment, WORK_LOST, attempt=spent)
 
     def is_held(self, claim: StageClaim) -> bool:
-        """Whether the claim still stands; looks, without renewing it."""
+        """Whether the claim is still valid; does not renew it."""
         return (
             self._session.scalar(select(StageRow.id).where(is_claimed(StageRow, claim.stage_id, claim.fence)))
             is not None
         )
 
     def stalled(self, worker_timeout: timedelta, limit: int) -> list[str]:
-        """Stages whose lease ran out, or whose worker was not heard of for `worker_timeout`."""
+        """Ids of stages whose lease expired or whose worker sent no heartbeat for `worker_timeout`."""
         query = (
             select(StageRow.id)
             .where(StageRow.state == StageState.LEASED, _lost(worker_timeout))
@@ -232,9 +232,9 @@ class StageRepository:
     def reclaim(
         self, stage_id: str, worker_timeout: timedelta, attempts: int, failure: Failure
     ) -> AssessmentRow | None:
-        """Make a lost stage ready again, or fail its assessment when it has used up its attempts.
+        """Make a stalled stage ready again, or fail its assessment when it has used up its attempts.
 
-        Returns whose stage it was; None when it was not lost any more.
+        Returns the assessment; None when the stage is no longer stalled.
         """
         stage = self._session.get(StageRow, stage_id)
         assessment = None if stage is None else self._lock(stage.assessment_id)
@@ -270,7 +270,7 @@ class StageRepository:
         if assessment is None or assessment.state in FINAL_STATES:
             raise FenceLost("The assessment has ended.")
         if not self._model_matches(assessment):
-            raise FenceLost("The assessment goes on with another model.")
+            raise FenceLost("The assessment continues with another model.")
         self._write_fenced(claim, state=StageState.DONE, output_key=output_key, lease_until=None, finished_at=now())
         assessment.model_digest = self._model
         record_change(assessment)
@@ -292,7 +292,7 @@ class StageRepository:
 
 
 def _ready_at(stage: StageRow) -> datetime:
-    """Since when the stage could have been claimed; of one that lost its worker, when workers were told of it again."""
+    """Since when the stage could be claimed; for a reclaimed stage, since it was published again."""
     if stage.state == StageState.LEASED and stage.lease_until is not None:
         return stage.lease_until
     if stage.not_before is not None and (stage.claimed_at is None or stage.not_before >= stage.claimed_at):
@@ -303,6 +303,9 @@ def _ready_at(stage: StageRow) -> datetime:
 
 
 def _lost(worker_timeout: timedelta) -> ColumnElement[bool]:
-    """A dead worker is silent long before its leases run out; one that only slept meets the fence."""
+    """An expired lease, or a worker without a heartbeat: a dead worker is noticed long before its leases expire.
+
+    A worker that was only suspended fails at the fence.
+    """
     silent = select(WorkerRow.id).where(WorkerRow.beat_at < now() - worker_timeout)
     return or_(is_expired(StageRow, now()), StageRow.owner.in_(silent))

@@ -1,4 +1,4 @@
-"""The words of a job: an assessment, its states, its stages and the ways it can fail."""
+"""Value objects of assessments: states, stages, priorities and failures."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from enum import StrEnum
 
 
 class State(StrEnum):
-    """Where an assessment stands; the last four are final and never change."""
+    """The state of an assessment; the last four are final and never change."""
 
     QUEUED = "queued"
     PREPARING = "preparing"
@@ -21,17 +21,17 @@ class State(StrEnum):
 
     @property
     def final(self) -> bool:
-        """True when nothing will change any more."""
+        """Whether the state never changes again."""
         return self in FINAL_STATES
 
 
 PRINTABLE_PATTERN = r"^[^\x00-\x1f\x7f]+$"
-"""What ids and references of clients are made of."""
+"""Ids and references of clients hold no control characters."""
 FINAL_STATES = (State.SUCCEEDED, State.ABSTAINED, State.FAILED, State.CANCELLED)
 
 
 class StageKind(StrEnum):
-    """What a stage does; each kind has its queue."""
+    """The work of a stage; each kind has its own queue."""
 
     PREPARE = "prepare"
     ENCODE = "encode"
@@ -39,7 +39,7 @@ class StageKind(StrEnum):
 
 
 class StageState(StrEnum):
-    """Where a stage stands."""
+    """The state of a stage."""
 
     READY = "ready"
     LEASED = "leased"
@@ -49,7 +49,7 @@ class StageState(StrEnum):
 
 
 class Priority(StrEnum):
-    """The lane of an assessment; stages of `routine` are published first."""
+    """The priority of an assessment; stages of `routine` are published first."""
 
     ROUTINE = "routine"
     BATCH = "batch"
@@ -57,7 +57,7 @@ class Priority(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """Why an assessment failed, in words for the client."""
+    """Why an assessment failed, as the client is told."""
 
     code: str
     detail: str
@@ -73,13 +73,13 @@ INTERNAL_FAILURE = Failure(
 )
 WORKERS_LOST = Failure(
     code="workers_lost",
-    detail="Every worker that took up the assessment stopped before it was done.",
+    detail="Every worker that started the assessment stopped before it was done.",
     advice="Check that the recording plays; if it does, send it again or report the id of the assessment.",
     retryable=True,
 )
 WORK_LOST = Failure(
     code="work_lost",
-    detail="What was sent, or what had been made of it, is no longer in the service's store.",
+    detail="The material, or an object made from it, is no longer in the service's store.",
     advice="Send the recording again; if it happens again, report it: the workers may not share one store.",
     retryable=True,
 )
@@ -110,7 +110,7 @@ class Assessment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchPosition:
-    """Where an assessment stands in the batch that brought it."""
+    """The line of an assessment in the batch that submitted it."""
 
     batch_id: str
     line: int
@@ -119,7 +119,7 @@ class BatchPosition:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewAssessment:
-    """What a client asked for, with its material already in the object store; `audio_seconds` may be a guess."""
+    """An assessment to insert, with its material in the object store; `audio_seconds` may be an estimate."""
 
     id: str
     task: str
@@ -135,10 +135,10 @@ class NewAssessment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageClaim:
-    """The right to work on a stage, until the lease ends or another claim raises the fence.
+    """The right to work on a stage until the lease expires or another claim raises the fence.
 
-    It waited from `ready_at` to `claimed_at`; `traceparent` names the span it follows from, in a trace of its own for
-    each line of a batch.
+    The stage waited from `ready_at` to `claimed_at`. `traceparent` names the parent span; each line of a batch has a
+    trace of its own.
     """
 
     stage_id: str
@@ -169,7 +169,7 @@ class StoredChunk:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScoreInputs:
-    """Keys of what the score stage reads: the prepared summary and the features in order."""
+    """Keys of the objects that the score stage reads: the summary, and the features in the order of the chunks."""
 
     summary_key: str
     feature_keys: tuple[str, ...]

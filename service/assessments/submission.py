@@ -1,4 +1,4 @@
-"""Taking an order: one transaction, after which the client may be told 202."""
+"""Submit an assessment in one transaction, and choose the model that will score it."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ def submit(
     uploads: Sequence[str] = (),
     then: Callable[[Session, Assessment], None] | None = None,
 ) -> Assessment:
-    """Store the assessment and its first stage, and take its uploads; the material must be in the object store.
+    """Insert the assessment and its first stage, and claim its uploads; the material is in the object store.
 
-    `then` writes what belongs to the same transaction, which is begun again if the database's connection breaks. Raises
-    UploadNotFound, UploadIncomplete, UploadUsed.
+    `then` runs last in the same transaction. The whole transaction runs again when the connection breaks, so `then`
+    must have no other effects. Raises UploadNotFound, UploadIncomplete, UploadUsed.
     """
 
     def take(session: Session) -> Assessment:

@@ -1,1 +1,1 @@
-"""Who is calling."""
+"""Authentication: API keys and callers."""

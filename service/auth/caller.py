@@ -1,4 +1,4 @@
-"""Who is calling: the value every query is made for."""
+"""The authenticated caller, which every query of a client's data requires."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """The holder of a valid API key; `tenant` bounds all that it can see."""
+    """The holder of a valid API key; queries see the rows of `tenant` only."""
 
     key_id: str
     tenant: str

@@ -1,7 +1,7 @@
-"""API keys: made once, shown once, stored as an HMAC.
+"""API keys, which are shown once and stored as an HMAC, and the peppers that key the HMAC.
 
-A key is `hil_<8 visible characters>_<43 characters>`: the visible part finds the row, the rest is 256 random
-bits, so a fast keyed hash is enough and checking one costs a single read.
+A key is `hil_<8 visible characters>_<43 characters>`. The visible part is the primary key of its row; the rest is 256
+random bits, so a fast keyed hash suffices and verification costs a single read.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ REFUSAL = "No valid API key came with the request."
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiKey:
-    """What may be known of a key afterwards."""
+    """The stored facts of a key."""
 
     id: str
     tenant: str
@@ -42,7 +42,7 @@ class ApiKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IssuedKey:
-    """A new key with its only copy of the secret."""
+    """A new key with the only copy of its secret."""
 
     id: str
     secret: str
@@ -53,7 +53,7 @@ class IssuedKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Peppers:
-    """Secrets by version; never printed."""
+    """Secrets by version, so that they can be rotated; the repr leaves them out."""
 
     by_version: dict[int, bytes]
 
@@ -62,24 +62,24 @@ class Peppers:
 
     @property
     def current(self) -> int:
-        """The version that hashes new keys."""
+        """The version for new keys."""
         return max(self.by_version)
 
     def digest(self, key: str, version: int) -> str | None:
-        """HMAC-SHA256 of a key in hex; None when that version is gone."""
+        """HMAC-SHA256 of a key in hexadecimal; None when the version is unknown."""
         pepper = self.by_version.get(version)
         return None if pepper is None else hmac.new(pepper, key.encode(), hashlib.sha256).hexdigest()
 
 
 class ApiKeyRepository:
-    """All keys of this service."""
+    """The API keys of all tenants."""
 
     def __init__(self, database: Database, peppers: Peppers) -> None:
         self._database = database
         self._peppers = peppers
 
     def issue(self, *, name: str, tenant: str) -> IssuedKey:
-        """Make a key for a tenant."""
+        """Issue a key for a tenant."""
         visible = "".join(secrets.choice(VISIBLE_CHARACTERS) for _ in range(8))
         secret = f"hil_{visible}_{secrets.token_urlsafe(32)}"
         version = self._peppers.current
@@ -98,7 +98,7 @@ class ApiKeyRepository:
         return IssuedKey(id=visible, secret=secret)
 
     def verify(self, secret: str) -> Caller:
-        """The caller who holds this key. Raises Unauthenticated, without saying what was wrong."""
+        """The caller that holds this key. Raises Unauthenticated without saying why the key is invalid."""
         match = KEY_PATTERN.fullmatch(secret)
         if match is None:
             raise Unauthenticated(REFUSAL)
@@ -112,7 +112,7 @@ class ApiKeyRepository:
         return Caller(key_id=row.id, tenant=row.tenant)
 
     def revoke(self, key_id: str) -> bool:
-        """End a key's use at once; False when there is no such key or it is revoked already."""
+        """Revoke a key at once; False when there is no such key or it was revoked before."""
         with self._database.writing() as session:
             revoked = session.scalars(
                 update(ApiKeyRow)
@@ -139,7 +139,7 @@ class ApiKeyRepository:
 
 
 def load_peppers(settings: Settings) -> Peppers:
-    """The configured peppers; without any, one generated into the data folder for its owner alone."""
+    """The configured peppers; without any, one generated in the data folder with mode 600."""
     if settings.peppers:
         return Peppers(
             by_version={version: secret.get_secret_value().encode() for version, secret in settings.peppers.items()}
@@ -148,7 +148,11 @@ def load_peppers(settings: Settings) -> Peppers:
 
 
 def _read_or_create_pepper(path: Path) -> bytes:
-    """Read the pepper file, or make it whole under another name: two processes that start agree on one."""
+    """Read the pepper file; create it first if it is missing.
+
+    The file is written under another name and linked into place, so that two processes that start at the same time use
+    the same pepper and none reads a partial file.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     if not path.exists():
         draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")

@@ -1,6 +1,6 @@
-"""How a batch ends: its lines are cancelled, its files written, its traces erased, each in small steps.
+"""Finish, cancel and erase batches in small steps that the sweeper repeats.
 
-Every step may be repeated: whoever dies in the middle leaves a batch in a state from which the sweeper goes on.
+Every step is idempotent: a process that dies leaves the batch in a state from which the next sweep continues.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DueBatch:
-    """A batch with something to do, as it was when it was looked at."""
+    """A batch with work to do, as it was read."""
 
     id: str
     state: BatchState
@@ -42,12 +42,12 @@ class DueBatch:
 
     @property
     def files(self) -> str:
-        """Where this version's files go; another version never shares them."""
+        """Prefix of the files of this version of the batch; another version has another prefix."""
         return f"{batch_prefix(self.id)}{(self.updated_at - EPOCH) // timedelta(microseconds=1)}/"
 
 
 def advance_batches(database: Database, objects: ObjectStore, budget: timedelta = BATCH_BUDGET) -> None:
-    """Bring every batch that has something to do nearer to its end; at most `budget` is spent on one."""
+    """Advance every batch with work to do, for at most `budget` each."""
     for batch in _due_batches(database):
         if batch.state == BatchState.ERASING:
             erase_batch(database, objects, batch.id, budget)
@@ -56,7 +56,10 @@ def advance_batches(database: Database, objects: ObjectStore, budget: timedelta 
 
 
 def cancel_lines(database: Database, batch_id: str, budget: timedelta) -> bool:
-    """Cancel what is open, a few lines in each transaction, so that no writer waits long; True when all have ended."""
+    """Cancel the unfinished lines within `budget`; True when all lines have ended.
+
+    A few lines in each transaction, so that other writers do not wait long.
+    """
     deadline = monotonic() + budget.total_seconds()
     while database.write(partial(_cancel_some, batch_id)) == LINES_PER_TRANSACTION:
         if monotonic() > deadline:
@@ -78,7 +81,10 @@ def _cancel_some(batch_id: str, session: Session) -> int:
 
 
 def erase_batch(database: Database, objects: ObjectStore, batch_id: str, budget: timedelta) -> bool:
-    """Erase a batch in state `erasing` with its assessments and all their objects; True when nothing is left."""
+    """Erase a batch in state `erasing`, with its assessments and objects, within `budget`; True when all is erased.
+
+    Objects are deleted before their rows: a row that is left says what is still to be deleted.
+    """
     deadline = monotonic() + budget.total_seconds()
     query = select(AssessmentRow.id, AssessmentRow.audio_key, AssessmentRow.transcript_key)
     query = query.where(AssessmentRow.batch_id == batch_id).limit(LINES_PER_TRANSACTION)
@@ -98,7 +104,7 @@ def erase_batch(database: Database, objects: ObjectStore, batch_id: str, budget:
 
 
 def _erase_rows(batch_id: str, assessment_ids: list[str], session: Session) -> None:
-    """Erase these assessments; where there are none left, the batch itself."""
+    """Erase these assessments, or the batch itself when there are none."""
     if assessment_ids:
         session.execute(delete(AssessmentRow).where(AssessmentRow.id.in_(assessment_ids)))
         return
@@ -107,7 +113,7 @@ def _erase_rows(batch_id: str, assessment_ids: list[str], session: Session) -> N
 
 
 def invalidate_files(database: Database, objects: ObjectStore, batch_id: str) -> None:
-    """A line's assessment was erased by itself: the files that hold its answer go too, and are written anew."""
+    """Delete the files of the batch because one of its assessments was erased; the sweeper writes them again."""
     withdrawal = update(BatchRow).where(BatchRow.id == batch_id)
     withdrawal = withdrawal.values(output_key=None, errors_key=None, updated_at=now())
     database.write(lambda session: session.execute(withdrawal))
@@ -134,11 +140,11 @@ def _due_batches(database: Database) -> list[DueBatch]:
 
 
 def _write_files(database: Database, objects: ObjectStore, batch: DueBatch, budget: timedelta) -> None:
-    """Write what is missing of the two files and close the batch; what cannot be done in time is left for later."""
+    """Write the missing parts of the two files and finish the batch; continues in the next sweep after `budget`."""
     deadline = monotonic() + budget.total_seconds()
     last = last_line_number(database, batch.id)
     parts = max(1, -(-last // LINES_PER_PART))
-    # The errors of a part are written after its output: where they stand, both do.
+    # The errors of a part are written after its output, so an errors file proves that both exist.
     for part in range(len(objects.list(f"{batch.files}errors/")), parts):
         if monotonic() > deadline:
             return
@@ -155,7 +161,7 @@ def _write_part(database: Database, objects: ObjectStore, batch: DueBatch, part:
 
 
 def _finish_batch(database: Database, objects: ObjectStore, batch: DueBatch) -> None:
-    """Give the batch its final state if nothing has changed since it was looked at; else its files were for nothing."""
+    """Set the final state if the batch has not changed since it was read; otherwise delete this version's files."""
     moment = now()
     final = {BatchState.RUNNING: BatchState.FINISHED, BatchState.CANCELLING: BatchState.CANCELLED}
     with database.writing() as session:
@@ -177,7 +183,7 @@ def _finish_batch(database: Database, objects: ObjectStore, batch: DueBatch) -> 
     if closed is None:
         objects.delete(batch.files)
         return
-    for key in objects.list(batch_prefix(batch.id)):  # of versions that were never closed
+    for key in objects.list(batch_prefix(batch.id)):  # files of versions that were never finished
         if not key.startswith(batch.files):
             objects.remove(key)
     if batch.state in final:

@@ -1,4 +1,4 @@
-"""Reading the lines of a batch: every line is looked at, and all that is wrong is told at once, with line numbers."""
+"""Read the lines of a batch. Every line is checked, and all problems are reported together with their line numbers."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MemberName = Annotated[str, StringConstraints(min_length=1, max_length=1024, pat
 
 
 class LineFields(BaseModel):
-    """What every line of a batch may say."""
+    """Fields that every line of a batch may have."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -31,11 +31,11 @@ class LineFields(BaseModel):
         examples=["visit-0042"],
     )
     task: Name = Field(default=DEFAULT_TASK, description="what to predict", examples=["spectrum"])
-    reference: Name | None = Field(default=None, description="your own opaque id, given back unchanged")
+    reference: Name | None = Field(default=None, description="your own opaque id, returned unchanged")
 
 
 class UploadFields(LineFields):
-    """A line whose material was uploaded beforehand."""
+    """A line that names uploads."""
 
     audio_upload: UploadId | None = Field(default=None, description="id of a complete upload")
     transcript_upload: UploadId | None = Field(default=None, description="id of a complete upload")
@@ -53,7 +53,7 @@ class UploadFields(LineFields):
 
 
 class MemberFields(LineFields):
-    """A line whose material follows in the same archive."""
+    """A line that names members of the same archive."""
 
     audio: MemberName | None = Field(default=None, description="name of the archive's member", examples=["a.wav"])
     transcript: MemberName | None = Field(default=None, description="name of the archive's member")
@@ -71,21 +71,21 @@ class MemberFields(LineFields):
 
 
 class BatchProblems:
-    """What is wrong with a batch, in the order in which it was found; only the first hundred are kept."""
+    """The problems of a batch in the order of the body; only the first MAX_REPORTED are kept."""
 
     def __init__(self) -> None:
         self.count = 0
         self._shown: list[FieldProblem] = []
 
     def add(self, line: int | str, reason: str) -> None:
-        """Note a problem of a line, or of another named place. The reason never repeats what the client sent."""
+        """Add a problem of a line or of another location. The reason must not repeat what the client sent."""
         self.count += 1
         if len(self._shown) < MAX_REPORTED:
             location = f"line {line}" if isinstance(line, int) else line
             self._shown.append(FieldProblem(location=location, reason=reason))
 
     def raise_if_any(self) -> None:
-        """Raises BatchInvalid if there are any."""
+        """Raises BatchInvalid with the problems, if there are any."""
         if not self.count:
             return
         detail = "One problem was found." if self.count == 1 else f"{self.count} problems were found."
@@ -95,12 +95,12 @@ class BatchProblems:
 
 
 class LineReader:
-    """Lines of JSON, as their bytes arrive; holds at most one unfinished line besides what it has understood."""
+    """Parses JSON lines as their bytes arrive; buffers at most one incomplete line."""
 
-    def __init__(self, fields: type[UploadFields | MemberFields], tasks: frozenset[str], most: int) -> None:
+    def __init__(self, fields: type[UploadFields | MemberFields], tasks: frozenset[str], max_lines: int) -> None:
         self._fields = fields
         self._tasks = tasks
-        self._most = most
+        self._max_lines = max_lines
         self._rest = b""
         self._number = 0
         self._first: dict[str, int] = {}
@@ -109,7 +109,7 @@ class LineReader:
         self.problems = BatchProblems()
 
     def feed(self, content: bytes) -> None:
-        """Read on. Raises BatchInvalid at once where reading further makes no sense."""
+        """Parse the next bytes. Raises BatchInvalid at once for too many lines or one that is too long."""
         *whole, self._rest = (self._rest + content).split(b"\n")
         for line in whole:
             self._read(line)
@@ -117,7 +117,7 @@ class LineReader:
             self._refuse_now(f"line {self._number + 1}", f"is longer than {MAX_LINE_BYTES} bytes")
 
     def finish(self) -> list[BatchLine]:
-        """Every line. Raises BatchInvalid with all that is wrong."""
+        """All lines. Raises BatchInvalid with all problems."""
         self._read(self._rest)
         if not self._lines and not self.problems.count:
             self.problems.add("body", "holds no lines")
@@ -128,8 +128,8 @@ class LineReader:
         self._number += 1
         if not content.strip():
             return
-        if len(self._lines) >= self._most:
-            self._refuse_now("body", f"has more than {self._most} lines")
+        if len(self._lines) >= self._max_lines:
+            self._refuse_now("body", f"has more than {self._max_lines} lines")
         try:
             line = self._fields.model_validate_json(content).to_line(self._number)
         except ValidationError as error:
@@ -141,7 +141,7 @@ class LineReader:
             self.problems.add(self._number, reason)
 
     def _line_problems(self, line: BatchLine) -> list[str]:
-        """What is wrong with a well-formed line beside the lines before it."""
+        """The problems of a well-formed line, compared with the lines before it."""
         reasons = []
         if (first := self._first.setdefault(line.custom_id, line.line)) != line.line:
             reasons.append(f"custom_id was used in line {first}")
@@ -157,24 +157,24 @@ class LineReader:
         return reasons
 
     def _validation_problems(self, error: ValidationError) -> list[str]:
-        """Where and what kind only: messages and unknown names may hold what the client sent."""
-        found = error.errors(include_url=False, include_context=False, include_input=False)
-        return list(dict.fromkeys(self._validation_problem(problem["type"], problem["loc"]) for problem in found))
+        # Location and type only: messages and unknown names may hold what the client sent.
+        problems = error.errors(include_url=False, include_context=False, include_input=False)
+        return list(dict.fromkeys(self._validation_problem(problem["type"], problem["loc"]) for problem in problems))
 
-    def _validation_problem(self, kind: str, place: tuple[int | str, ...]) -> str:
+    def _validation_problem(self, kind: str, location: tuple[int | str, ...]) -> str:
         if kind == "json_invalid":
             return "is not JSON"
         if kind == "extra_forbidden":
             return f"has an unknown field; known fields: {', '.join(self._fields.model_fields)}"
-        if not place:
+        if not location:
             return "is not a JSON object"
-        return f"{place[0]} is missing" if kind == "missing" else f"{place[0]} is not valid ({kind})"
+        return f"{location[0]} is missing" if kind == "missing" else f"{location[0]} is not valid ({kind})"
 
-    def _refuse_now(self, place: str, reason: str) -> None:
-        self.problems.add(place, reason)
+    def _refuse_now(self, location: str, reason: str) -> None:
+        self.problems.add(location, reason)
         self.problems.raise_if_any()
 
 
 def normalise_name(name: str) -> str:
-    """A member's name without a leading `./`, as some programs write it and some do not."""
+    """The name of a member without a leading `./`, which some tar programs write."""
     return name.removeprefix("./")

@@ -1,7 +1,7 @@
-"""What a batch answers, line by line: results in the output, failed and cancelled lines in the errors.
+"""The output and the errors of a batch, as JSON lines.
 
-Both are made from the assessments, some lines at a time, at any moment; the files of an ended batch are the same
-lines, written once.
+Both are generated from the assessments, some lines at a time, at any moment. The files of a finished batch hold the
+same lines, written once.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ LineSource = Callable[[Database, ObjectStore, str, int, int], Iterator[bytes]]
 
 
 def result_lines(database: Database, objects: ObjectStore, batch_id: str, after: int, last: int) -> Iterator[bytes]:
-    """The results of a range of lines, those that there are, each as a line of JSON."""
+    """The results of the lines in (`after`, `last`] that have one, each as a line of JSON."""
     for row in _rows(database, batch_id, after, last, (State.SUCCEEDED, State.ABSTAINED)):
         try:
             result = json.loads(objects.get(row.result_key or ""))
@@ -33,7 +33,7 @@ def result_lines(database: Database, objects: ObjectStore, batch_id: str, after:
 
 
 def error_lines(database: Database, objects: ObjectStore, batch_id: str, after: int, last: int) -> Iterator[bytes]:  # noqa: ARG001 - one shape for both
-    """The failed and cancelled lines of a range, each as a line of JSON."""
+    """The failed and cancelled lines in (`after`, `last`], each as a line of JSON."""
     for row in _rows(database, batch_id, after, last, (State.FAILED, State.CANCELLED)):
         yield _json_line({**_line_fields(row), "error": _error(row)})
 
@@ -41,19 +41,19 @@ def error_lines(database: Database, objects: ObjectStore, batch_id: str, after: 
 def stream_lines(
     between: LineSource, database: Database, objects: ObjectStore, batch_id: str, lines: int
 ) -> Iterator[bytes]:
-    """All lines up to the number `lines`, in bounded memory and without holding a transaction meanwhile."""
+    """All lines up to the number `lines`, in bounded memory and without an open transaction between queries."""
     for start in range(0, lines, LINES_PER_QUERY):
         yield b"".join(between(database, objects, batch_id, start, min(lines, start + LINES_PER_QUERY)))
 
 
 def stream_file(objects: ObjectStore, key: str) -> Iterator[bytes]:
-    """A written file, a part at a time."""
+    """A stored file, part by part."""
     for part in objects.list(key):
         yield objects.get(part)
 
 
 def last_line_number(database: Database, batch_id: str) -> int:
-    """The highest line number; blank lines count, so it may be more than there are assessments."""
+    """The highest line number. Blank lines count, so it may exceed the number of assessments."""
     with database.reading() as session:
         query = select(AssessmentRow.batch_line).where(AssessmentRow.batch_id == batch_id)
         return session.scalar(query.order_by(AssessmentRow.batch_line.desc()).limit(1)) or 0

@@ -1,4 +1,4 @@
-"""Batches as their owners see them. Nobody queries without a caller."""
+"""The batches of a caller. Every query is bound to the tenant of the caller."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ Item = TypeVar("Item")
 
 
 class BatchRepository:
-    """The batches of one caller's tenant; all others do not exist for it."""
+    """The batches of one caller's tenant; those of other tenants raise BatchNotFound."""
 
     def __init__(self, session: Session, caller: Caller) -> None:
         self._session = session
         self._caller = caller
 
     def add(self, batch_id: str, request_id: str, orders: Sequence[NewAssessment]) -> Batch:
-        """Insert the batch, its assessments and their first stages; all or none, with the session's transaction."""
+        """Insert the batch, its assessments and their first stages, in the session's transaction."""
         moment = now()
         row = BatchRow(
             id=batch_id,
@@ -47,11 +47,11 @@ class BatchRepository:
         )
         self._session.add(row)
         self._session.flush()
-        # Objects of the mapper would nearly double the time, for all of which SQLite's other writers wait.
+        # Bulk inserts of dictionaries: mapped objects take nearly twice as long, and on SQLite all writers wait for it.
         assessments, stages = (Table.metadata.tables[table.__tablename__] for table in (AssessmentRow, StageRow))
         stage = _columns(new_stage("", StageKind.PREPARE, 0))
         for part in chunked(list(enumerate(orders)), ROWS_PER_INSERT):
-            # A microsecond apart, so that lines are taken up in their order.
+            # Creation times a microsecond apart, so that the lines are processed in their order.
             rows = [
                 assessment_columns(order, self._caller.tenant, moment + timedelta(microseconds=number))
                 for number, order in part
@@ -74,7 +74,7 @@ class BatchRepository:
         return fetch_page(self._session, self._own(), BatchRow, asked, _batch)
 
     def counts(self, batch: Batch) -> LineCounts:
-        """Where its lines stand."""
+        """The number of lines in each state."""
         query = (
             select(AssessmentRow.state, func.count())
             .where(AssessmentRow.batch_id == batch.id)
@@ -92,9 +92,9 @@ class BatchRepository:
         )
 
     def eta_seconds(self, batch: Batch, counts: LineCounts) -> float | None:
-        """How long the open lines will take at the pace of the last hundred; None until a few have ended.
+        """Seconds until the unfinished lines end, at the rate of the last RATE_WINDOW_LINES; None with too few ends.
 
-        The pace is taken up to this moment, not to the last line's end: when nothing ends any more, it falls.
+        The rate is taken up to now and not up to the last end, so that it falls when lines stop ending.
         """
         if not counts.unfinished:
             return 0.0
@@ -110,12 +110,12 @@ class BatchRepository:
         return counts.unfinished * (now() - began).total_seconds() / len(ends)
 
     def begin_cancelling(self, batch_id: str) -> bool:
-        """Let a running batch be cancelled; False when it had ended. Raises BatchNotFound."""
+        """Start to cancel a running batch; False when it is final. Raises BatchNotFound."""
         self._transition(batch_id, (BatchState.RUNNING,), BatchState.CANCELLING)
         return self.get(batch_id).state not in FINAL_BATCH_STATES
 
     def begin_erasing(self, batch_id: str) -> None:
-        """Let an ended batch be erased; from now on it is gone for clients. Raises BatchNotFound."""
+        """Start to erase a final batch, which clients no longer see from now on. Raises BatchNotFound."""
         if not self._transition(batch_id, FINAL_BATCH_STATES, BatchState.ERASING):
             self.get(batch_id)
 
@@ -134,7 +134,7 @@ class BatchRepository:
 
 
 def chunked(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
-    """The items, at most so many at a time."""
+    """The items in slices of at most `size`."""
     for start in range(0, len(items), size):
         yield items[start : start + size]
 

@@ -1,4 +1,4 @@
-"""The words of a batch: many assessments submitted together, and the files in which their answers are gathered."""
+"""Value objects of batches: states, counts and lines."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from enum import StrEnum
 
 
 class BatchState(StrEnum):
-    """Where a batch stands; `finished` and `cancelled` are final, and one that is being erased is gone for clients."""
+    """The state of a batch; `finished` and `cancelled` are final, and clients no longer see one in `erasing`."""
 
     RUNNING = "running"
     CANCELLING = "cancelling"
@@ -22,7 +22,7 @@ FINAL_BATCH_STATES = (BatchState.FINISHED, BatchState.CANCELLED)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LineCounts:
-    """How many lines stand where. Lines whose assessment was erased by itself are in `total` alone."""
+    """The number of lines in each state. Lines whose assessment was erased count in `total` alone."""
 
     queued: int
     running: int
@@ -34,13 +34,13 @@ class LineCounts:
 
     @property
     def unfinished(self) -> int:
-        """Lines still to be done."""
+        """Lines that have not ended."""
         return self.queued + self.running
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """A batch as its owner sees it; the keys are those of its files once they are written."""
+    """A batch; the keys are those of its files once they are written."""
 
     id: str
     state: BatchState
@@ -54,7 +54,7 @@ class Batch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchLine:
-    """One assessment of a batch as its client wrote it; `audio` and `transcript` name uploads or members."""
+    """A line of a batch as the client wrote it; `audio` and `transcript` name uploads or members of the archive."""
 
     line: int
     custom_id: str
@@ -66,10 +66,7 @@ class BatchLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredLine:
-    """A line whose material lies in the object store, with the id of the assessment that it becomes.
-
-    `audio_seconds` is a guess, where there is one.
-    """
+    """A line with its material in the object store and the id of its assessment; `audio_seconds` is an estimate."""
 
     line: BatchLine
     assessment_id: str

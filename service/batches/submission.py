@@ -1,4 +1,4 @@
-"""Taking a batch: one transaction that inserts every line and takes every upload, or refuses the whole."""
+"""Submit a batch: one transaction inserts every line and claims every upload, or refuses the whole batch."""
 
 from __future__ import annotations
 
@@ -26,41 +26,41 @@ TransactionHook = Callable[[Session, Batch], None]
 
 
 class BatchSubmission:
-    """One batch on its way into the database. Raises ModelNotReady when made before any model is there."""
+    """A batch to be submitted. The constructor raises ModelNotReady while no model is loaded."""
 
     def __init__(self, database: Database, caller: Caller, batch_id: str, request_id: str) -> None:
         self._database = database
         self._caller = caller
         self._batch_id = batch_id
         self._request_id = request_id
-        # The newest model of each task comes last, and stays.
+        # In reverse order the newest model of a task comes last and overwrites the older ones.
         self._bundles = {
             task.name: model.bundle for model in reversed(require_models(database)) for task in model.tasks
         }
 
     @property
     def tasks(self) -> frozenset[str]:
-        """Tasks that a line may ask for."""
+        """The tasks that a line may name."""
         return frozenset(self._bundles)
 
     def submit_stored(self, lines: Sequence[StoredLine], then: TransactionHook) -> Batch:
-        """Accept lines whose material came with the request; `then` is the last of the transaction."""
+        """Submit lines whose files came with the request; `then` runs last in the transaction."""
         return self._database.write(lambda session: self._add(session, lines, then))
 
     def submit_uploaded(
         self, lines: Sequence[BatchLine], objects: ObjectStore, transcript_limit: int, then: TransactionHook
     ) -> Batch:
-        """The same for lines whose material was uploaded before. Raises BatchInvalid."""
+        """Submit lines that name uploads; `then` runs last in the transaction. Raises BatchInvalid."""
         named = {name for line in lines for name in (line.audio, line.transcript) if name is not None}
-        found = self._database.read(
+        uploads_by_id = self._database.read(
             lambda session: UploadRepository(session, self._caller).find_many(named, lock=False)
         )
-        _refuse_unusable(lines, found)
-        stored = _inspect_uploads(lines, found, objects, transcript_limit)
+        _refuse_unusable(lines, uploads_by_id)
+        stored = _inspect_uploads(lines, uploads_by_id, objects, transcript_limit)
 
         def take(session: Session) -> Batch:
             uploads = UploadRepository(session, self._caller)
-            # What was looked into is complete and so unchanged, but another request may have taken it.
+            # A complete upload no longer changes, but another request may have claimed it since.
             _refuse_unusable(lines, uploads.find_many(named, lock=True))
             uploads.claim_many(named, self._batch_id)
             return self._add(session, stored, then)
@@ -92,10 +92,10 @@ class BatchSubmission:
 def _inspect_uploads(
     lines: Sequence[BatchLine], uploads: dict[str, StoredUpload], objects: ObjectStore, transcript_limit: int
 ) -> list[StoredLine]:
-    """The lines with what their uploads hold, several at a time. Raises BatchInvalid."""
+    """Check the content of the uploads, several at a time. Raises BatchInvalid."""
     problems = BatchProblems()
 
-    def look(line: BatchLine) -> Material | RequestRefused:
+    def inspect(line: BatchLine) -> Material | RequestRefused:
         audio, transcript = (None if name is None else uploads[name] for name in (line.audio, line.transcript))
         try:
             return resolve_material(objects, audio=audio, transcript=transcript, transcript_limit=transcript_limit)
@@ -103,8 +103,8 @@ def _inspect_uploads(
             return refusal
 
     stored = []
-    with ThreadPoolExecutor(INSPECTION_THREADS, thread_name_prefix="look") as pool:
-        for line, material in zip(lines, pool.map(look, lines), strict=True):
+    with ThreadPoolExecutor(INSPECTION_THREADS, thread_name_prefix="inspect") as pool:
+        for line, material in zip(lines, pool.map(inspect, lines), strict=True):
             if isinstance(material, RequestRefused):
                 problems.add(line.line, f"{material.detail} ({material.code})")
             else:

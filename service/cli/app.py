@@ -39,11 +39,11 @@ EXTRAS = {
         "worker",
     ),
 }
-"""The extra that brings each library that only some verbs need."""
+"""The extra that installs each library which only some verbs import."""
 
 
 def main() -> None:
-    """Run the command line; a verb whose part was not installed says which part it needs."""
+    """Run the command line; names the extra to install when a library of the verb is missing."""
     try:
         app()
     except ModuleNotFoundError as error:

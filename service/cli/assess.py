@@ -1,4 +1,4 @@
-"""`hilbert assess`: the same stages as a worker's, in one process and without a queue."""
+"""`hilbert assess`: run the stages of a worker in one process, without a queue."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ SCORED_STATES = ("succeeded", "abstained")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchOptions:
-    """What the user asked for."""
+    """The options of the command."""
 
     manifest: Path
     out: Path
@@ -41,17 +41,17 @@ class BatchOptions:
 
     @property
     def journal(self) -> Path:
-        """Where the run keeps what it has done."""
+        """The file that records the steps of the run."""
         return self.out.with_name(f"{self.out.name}.journal")
 
 
 def run_batch(options: BatchOptions, console: Console) -> int:
-    """The exit status: 0 when every line has a result, 1 when some have none, else one of sysexits.h."""
+    """Run the command. Returns 0 when every line has a result, 1 when some have none, else a status of sysexits.h."""
     try:
         return _run(options, console)
-    except BatchCommandError as stopped:
-        console.print(stopped.message, markup=False, highlight=False, soft_wrap=True)
-        return stopped.status
+    except BatchCommandError as error:
+        console.print(error.message, markup=False, highlight=False, soft_wrap=True)
+        return error.status
 
 
 def _run(options: BatchOptions, console: Console) -> int:
@@ -76,13 +76,13 @@ def _run(options: BatchOptions, console: Console) -> int:
 
 
 def _tasks(client: ServiceClient) -> frozenset[str]:
-    """Also the first sign that address and key are right."""
+    """The tasks of the loaded models; this first request also checks the address and the key."""
     models = expect(client.request("GET", "/v1/models"), httpx.codes.OK).json()
     return frozenset(task["name"] for model in models["items"] for task in model["tasks"])
 
 
 class _Run:
-    """One run of the command, with its journal open."""
+    """One run of the command with an open journal."""
 
     def __init__(
         self, client: ServiceClient, journal: Journal, entries: Sequence[ManifestEntry], console: Console
@@ -93,7 +93,7 @@ class _Run:
         self._console = console
 
     def execute(self, options: BatchOptions) -> int:
-        """All the way, or until a signal."""
+        """Upload, submit, wait and write the results; returns the exit status."""
         try:
             batch = self._journal.batch or self._submit()
             self._console.print(f"The service has batch {batch}.", highlight=False)
@@ -108,7 +108,11 @@ class _Run:
         return self._summarise(rows, options.out)
 
     def _submit(self) -> str:
-        """The id of the batch, once the service has it."""
+        """Submit the batch and return its id.
+
+        The body is journalled first, and the Idempotency-Key is derived from it: an interrupted run that repeats the
+        request does not submit the batch twice.
+        """
         if self._journal.request_body is None:
             self._journal.record_request(self._body(self._upload()))
         body = (self._journal.request_body or "").encode()
@@ -138,27 +142,27 @@ class _Run:
         return "".join(lines)
 
     def _refusal(self, answer: httpx.Response) -> BatchCommandError:
-        """The service's problems, at the manifest's own lines."""
-        told = [describe_problem(answer)]
+        """The problems of the service, with the line numbers of the manifest."""
+        lines = [describe_problem(answer)]
         for problem in answer.json()["errors"]:
             word, _, number = problem["location"].partition(" ")
-            place = problem["location"]
+            location = problem["location"]
             if word == "line" and number.isdigit() and 0 < int(number) <= len(self._entries):
-                place = f"line {self._entries[int(number) - 1].line}"
-            told.append(f"  {place}: {problem['reason']}")
-        return invalid_input("\n".join(told))
+                location = f"line {self._entries[int(number) - 1].line}"
+            lines.append(f"  {location}: {problem['reason']}")
+        return invalid_input("\n".join(lines))
 
     def _collect(self, batch: str) -> list[ResultRow]:
         """A row for each line of the manifest, in its order."""
-        found: dict[str, ResultRow] = {}
+        rows: dict[str, ResultRow] = {}
 
         def keep(line: str) -> None:
             row = result_row(json.loads(line))
-            found[str(row["custom_id"])] = row
+            rows[str(row["custom_id"])] = row
 
         for name in ("output", "errors"):
             self._client.read_lines(f"{BATCHES}/{batch}/{name}", keep)
-        return [found.get(entry.custom_id) or _erased_row(entry) for entry in self._entries]
+        return [rows.get(entry.custom_id) or _erased_row(entry) for entry in self._entries]
 
     def _interrupt_message(self, *, cancel: bool) -> str:
         batch = self._journal.batch
@@ -171,8 +175,8 @@ class _Run:
 
     def _summarise(self, rows: Sequence[ResultRow], out: Path) -> int:
         counts = Counter(str(row["state"]) for row in rows)
-        told = ", ".join(f"{count} {state}" for state, count in counts.most_common())
-        self._console.print(f"{len(rows)} lines: {told}. Results are in {out}", markup=False, soft_wrap=True)
+        summary = ", ".join(f"{count} {state}" for state, count in counts.most_common())
+        self._console.print(f"{len(rows)} lines: {summary}. Results are in {out}", markup=False, soft_wrap=True)
         return 0 if all(state in SCORED_STATES for state in counts) else 1
 
 

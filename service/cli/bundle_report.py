@@ -1,4 +1,4 @@
-"""`hilbert bundle`: what a bundle says of itself, and whether it can be used here."""
+"""Verify a bundle on this machine, and print its description."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MEGABYTE = 1_000_000
 
 
 def verify_bundle(folder: Path, settings: Settings, console: Console) -> bool:
-    """Check signature, digests and golden recording as a worker does, and print what was found; False if refused."""
+    """Check signature, digests and golden recording as a worker does, and print a report; False if refused."""
     table = _table()
     try:
         _check(folder, trust_of(settings), settings, table)
@@ -36,7 +36,7 @@ def verify_bundle(folder: Path, settings: Settings, console: Console) -> bool:
 
 
 def show_bundle(folder: Path, settings: Settings, console: Console) -> None:
-    """Print what a bundle says of itself; raises BundleError when its files or signature are not in order."""
+    """Print the manifest of a bundle. Raises BundleError when its files or its signature are not valid."""
     bundle = open_bundle(folder, Trust(keys=trust_of(settings).keys))
     table = _table()
     for name, value in _description_rows(bundle):
@@ -57,18 +57,18 @@ def _check(folder: Path, trust: Trust, settings: Settings, table: Table) -> None
     table.add_row("signature", _signature_text(bundle))
     table.add_row("files", f"{len(bundle.manifest.files)}, each with the digest in the manifest, and no other")
     with Pipeline(bundle, runtime_of(settings)) as pipeline:
-        found = pipeline.warm_up()
+        deviation = pipeline.warm_up()
         for name, graph in pipeline.provenance.graphs.items():
             table.add_row(f"graph {name}", f"{graph.provider} on {graph.device}, {graph.precision}")
-    for name, difference, tolerance in _differences(found):
+    for name, difference, tolerance in _differences(deviation):
         table.add_row(f"golden {name}", f"differ by {difference:.1e} of {tolerance:g} allowed")
 
 
-def _differences(found: Deviation) -> Iterator[tuple[str, float, float]]:
-    yield "speech features", found.speech, FEATURE_TOLERANCE
-    yield "text features", found.text, FEATURE_TOLERANCE
-    yield "probabilities", found.probabilities, PROBABILITY_TOLERANCE
-    yield "contributions", found.contributions, CONTRIBUTION_TOLERANCE
+def _differences(deviation: Deviation) -> Iterator[tuple[str, float, float]]:
+    yield "speech features", deviation.speech, FEATURE_TOLERANCE
+    yield "text features", deviation.text, FEATURE_TOLERANCE
+    yield "probabilities", deviation.probabilities, PROBABILITY_TOLERANCE
+    yield "contributions", deviation.contributions, CONTRIBUTION_TOLERANCE
 
 
 def _description_rows(bundle: Bundle) -> Iterator[tuple[str, str]]:
@@ -82,8 +82,8 @@ def _description_rows(bundle: Bundle) -> Iterator[tuple[str, str]]:
     for task in manifest.tasks:
         yield f"task {task.name}", ", ".join(task.outcomes)
     for folder in (bundle.speech, bundle.text):
-        one = read_description(folder)
-        yield f"{one.modality} encoder", f"{one.source} ({one.architecture}, {one.dim} features)"
+        encoder = read_description(folder)
+        yield f"{encoder.modality} encoder", f"{encoder.source} ({encoder.architecture}, {encoder.dim} features)"
     for path in sorted(manifest.files):
         yield path, f"{(bundle.folder / path).stat().st_size / MEGABYTE:.3f} MB"
 

@@ -1,7 +1,7 @@
-"""Where bundles are kept beside each other: one folder for each, and links to the one in use and the one before.
+"""The installed bundles: one folder each, and symbolic links to the current and the previous one.
 
-`current` is what HILBERT_BUNDLE names. It is replaced in one step, so that whoever opens it finds the old or the new
-bundle; a worker that has opened one keeps it, for it follows the link once, at its start.
+HILBERT_BUNDLE names the link `current`. The link is replaced atomically, so that a reader finds the old or the new
+bundle. A worker follows the link once, at its start, and keeps its bundle.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ CURRENT, PREVIOUS = "current", "previous"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InstalledBundle:
-    """A bundle on the shelf; its name is the beginning of its digest, unless it came with the image."""
+    """An installed bundle; its name is the start of its digest, unless it came with the image."""
 
     name: str
     current: bool
@@ -32,15 +32,15 @@ class InstalledBundle:
 
 
 class BundleStore:
-    """A folder of bundles. Every verb may be repeated, and leaves what was there when it fails."""
+    """A folder of bundles. Every operation is idempotent and changes nothing when it fails."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def install(self, source: Path | IO[bytes], usable: Callable[[Path], bool]) -> str:
-        """Copy a folder, or unpack a tar stream, and keep it if it is usable here; returns its name.
+        """Copy a folder or unpack a tar stream, and keep it if `usable` accepts it; returns its name.
 
-        Raises ConfigurationRefused when it is none, or is refused.
+        Raises ConfigurationRefused when it is not a bundle or is not usable.
         """
         with tempfile.TemporaryDirectory(prefix=".partial-", dir=self._folder) as partial:
             arriving = Path(partial) / "bundle"
@@ -53,7 +53,7 @@ class BundleStore:
         return name
 
     def activate(self, name: str) -> None:
-        """Let `current` lead to this bundle, and `previous` to the one before. Raises ConfigurationRefused."""
+        """Point `current` to this bundle and `previous` to the one before. Raises ConfigurationRefused."""
         if name in (CURRENT, PREVIOUS) or "/" in name or not (self._folder / name / MANIFEST).is_file():
             raise ConfigurationRefused(
                 f"There is no bundle {name} in {self._folder}; `hilbert bundle list` names them."
@@ -66,7 +66,7 @@ class BundleStore:
         self._link(CURRENT, name)
 
     def roll_back(self) -> str:
-        """Change `current` and `previous` over; returns what is current now. Raises ConfigurationRefused."""
+        """Swap `current` and `previous`; returns the new current name. Raises ConfigurationRefused."""
         before = self._target(PREVIOUS)
         if before is None:
             raise ConfigurationRefused("No bundle was active before the present one.")
@@ -74,7 +74,7 @@ class BundleStore:
         return before
 
     def bundles(self) -> list[InstalledBundle]:
-        """All of them, by name."""
+        """All installed bundles by name."""
         current, previous = self._target(CURRENT), self._target(PREVIOUS)
         names = [path.parent.name for path in sorted(self._folder.glob(f"[!.]*/{MANIFEST}"))]
         return [
@@ -88,8 +88,8 @@ class BundleStore:
         return path.readlink().name if path.is_symlink() else None
 
     def _link(self, link: str, name: str) -> None:
-        with tempfile.TemporaryDirectory(prefix=".link-", dir=self._folder) as place:
-            fresh = Path(place) / link
+        with tempfile.TemporaryDirectory(prefix=".link-", dir=self._folder) as scratch:
+            fresh = Path(scratch) / link
             fresh.symlink_to(name)
             fresh.replace(self._folder / link)
 
@@ -107,21 +107,21 @@ def _copy_source(source: Path | IO[bytes], target: Path) -> None:
 
 
 def _unpack(archive: tarfile.TarFile, member: tarfile.TarInfo, target: Path) -> None:
-    """One file or folder of an archive, never outside of the target; the library's own filter is not in every 3.11."""
-    place = target / member.name
-    if not (member.isfile() or member.isdir()) or ".." in place.parts or not place.is_relative_to(target):
+    # Checked here because the filter of tarfile is not part of every Python 3.11.
+    path = target / member.name
+    if not (member.isfile() or member.isdir()) or ".." in path.parts or not path.is_relative_to(target):
         raise ConfigurationRefused("A bundle is made of files and folders, and the archive holds something else.")
     if member.isdir():
-        place.mkdir(parents=True, exist_ok=True)
+        path.mkdir(parents=True, exist_ok=True)
         return
-    place.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     if (content := archive.extractfile(member)) is not None:
-        with place.open("wb") as file:
+        with path.open("wb") as file:
             shutil.copyfileobj(content, file)
 
 
 def _bundle_name(folder: Path) -> str:
     manifest = folder / MANIFEST
     if not manifest.is_file():
-        raise ConfigurationRefused(f"This is no bundle: it holds no {MANIFEST}.")
+        raise ConfigurationRefused(f"This is not a bundle: it has no {MANIFEST}.")
     return hashlib.sha256(manifest.read_bytes()).hexdigest()[:NAME_DIGITS]

@@ -1,8 +1,7 @@
-"""`hilbert demo`: a real recording through the real service, in a data folder of its own that is gone afterwards.
+"""`hilbert demo`: assess the example recording with a service in a temporary data folder.
 
-The demo is an ordinary client. It starts `hilbert serve` as anyone would, waits until it is ready, sends
-the example over HTTP, follows the assessment and prints the result. Whatever ends it, a signal included,
-stops the service and removes the folder.
+The demo starts `hilbert serve` as a subprocess, waits until it is ready, sends the example over HTTP, polls the
+assessment and prints the result. However it ends, also by a signal, it stops the service and removes the folder.
 """
 
 from __future__ import annotations
@@ -74,7 +73,7 @@ INTERVIEW = Example(
 
 
 class DemoFailed(Exception):
-    """The demo cannot go on; the message is for the person in front of it."""
+    """The demo failed; the message is printed to the user."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,19 +92,19 @@ class DemoService:
             raise DemoFailed(f"The service stopped by itself (status {status}). The end of its logs:\n{self.tail()}")
 
     def tail(self) -> str:
-        """The last lines of each log, keys blotted out."""
+        """The last lines of each log, without API keys."""
         logs = [self.log, *sorted(self.logs.glob("*.log"))]
         lines = [line for log in logs for line in _read(log).splitlines()[-LOG_LINES:]]
         return "\n".join(KEY_PATTERN.sub("hil_...", line) for line in lines)
 
     def key(self) -> str | None:
-        """The key that the service prints when it has started for the first time; None before."""
+        """The API key that the service prints at its first start; None before."""
         printed = KEY_PATTERN.search(_read(self.log))
         return None if printed is None else printed.group()
 
 
 class StageProgress(BaseModel):
-    """The part of an assessment's progress that the demo shows."""
+    """The fields of an assessment's progress that the demo shows."""
 
     stage: str | None = None
     segments_done: int = 0
@@ -113,7 +112,7 @@ class StageProgress(BaseModel):
 
 
 class ServiceProblem(BaseModel):
-    """What the service says when something went wrong: a refused request or a failed assessment."""
+    """The problem of a refused request, or the error of a failed assessment."""
 
     code: str = "unknown"
     title: str = "The service refused the request"
@@ -186,7 +185,7 @@ def _start(command: Sequence[str], cleanup: ExitStack) -> DemoService:
 
 
 def _environment(data: Path, port: int) -> dict[str, str]:
-    """The environment as it is, but with the service's defaults: the demo never touches another database."""
+    """The environment without settings of the service, so that the demo uses no database but its own."""
     inherited = Settings.model_construct().child_environment()
     foreign = {name: value for name, value in inherited.items() if not name.upper().startswith("HILBERT_")}
     readable = {"PYTHONUNBUFFERED": "1", "COLUMNS": "200"}  # the key appears at once, and on one line

@@ -1,4 +1,4 @@
-"""Signals that end a program in order: never in the middle of starting or of cleaning up."""
+"""Defer signals, so that they end a program neither while it starts a process nor while it cleans up."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class SignalInterrupt(KeyboardInterrupt):
-    """A signal asked the demo to stop."""
+    """A signal ended the command; `signum` is its number."""
 
     def __init__(self, signum: int) -> None:
         super().__init__(signum)
@@ -21,8 +21,8 @@ class SignalInterrupt(KeyboardInterrupt):
 class DeferredSignals:
     """Turns SIGINT, SIGTERM and SIGHUP into `SignalInterrupt`, but only inside `allowed` sections.
 
-    Everywhere else they wait: starting a process and cleaning up after it must not end in their middle.
-    Signals that the caller ignores (as `nohup` does) stay ignored.
+    Elsewhere they are deferred: a process that starts must be recorded, and its clean-up must complete. Signals that
+    the caller ignores (as `nohup` does) stay ignored.
     """
 
     def __init__(self) -> None:
@@ -42,7 +42,7 @@ class DeferredSignals:
 
     @contextmanager
     def allowed(self) -> Iterator[None]:
-        """Let a signal end this section, also one that came before it."""
+        """Let signals, deferred ones included, end this section."""
         try:
             self._open = True
             if self._received is not None:

@@ -90,10 +90,10 @@ def migrate() -> None:
     database = Database(read_settings().database)
     try:
         migration.migrate(database)
-    except OperationalError:  # its message names hosts and accounts
+    except OperationalError:  # not printed: its message names hosts and accounts
         sys.stderr.write(
-            "The database does not answer, does not let us in (see HILBERT_DATABASE_URL), or others hold its tables "
-            "for long. Nothing was changed.\n"
+            "The database does not answer, rejects the login (see HILBERT_DATABASE_URL), or another transaction holds "
+            "a lock on its tables. Nothing was changed.\n"
         )
         raise typer.Exit(os.EX_TEMPFAIL) from None
     finally:
@@ -102,7 +102,7 @@ def migrate() -> None:
 
 
 def _open_model(settings: Settings) -> AssessmentModel:
-    """Imported late: a worker that delivers runs where no model's libraries are installed."""
+    """Imported late: a worker for the queue `deliver` runs without the libraries of the model."""
     from service.worker.model_adapter import open_model
 
     return open_model(settings)

@@ -1,4 +1,4 @@
-"""An assessment's result as tables a person can read: at 80 columns, without colour, without a terminal."""
+"""Render a result as tables that are readable at 80 columns, without colour and without a terminal."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ UNSTABLE = (
 
 
 def render_result(result: Result, console: Console) -> None:
-    """Print `result` on `console`: the probabilities and what moved them, or why there is no score."""
+    """Print the probabilities and contributions of a result, or the reasons why there is no score."""
     marks = Marks(ascii_only=console.options.ascii_only)
     parts = _abstained(result, marks) if result.outcome is None else _scored(result, marks)
     for part in parts:
@@ -224,7 +224,7 @@ def _model(trace: ModelTrace) -> list[Text]:
 
 
 def _differing_graphs(trace: ModelTrace) -> list[tuple[str, GraphTrace]]:
-    """The graphs, where they were not all run alike; for one CPU the line above says it all."""
+    """The graphs, if they ran with different providers or precisions; otherwise the line above names them all."""
     ways = {(graph.provider, graph.precision) for graph in trace.graphs.values()}
     return list(trace.graphs.items()) if len(ways) > 1 else []
 

@@ -1,4 +1,4 @@
-"""The whole service on one machine: `running_service` is behind `hilbert serve`, the demo and the tests."""
+"""Run the whole service on one machine, for `hilbert serve`, the benchmarks and the tests."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ POLL_SECONDS = 0.1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunningService:
-    """A service that answers; `first_key` is set when its data folder held no key before."""
+    """A running service; `first_key` is set when its database held no API key before."""
 
     url: str
     first_key: str | None
@@ -44,8 +44,8 @@ class RunningService:
 def running_service(settings: Settings, worker_command: tuple[str, ...] = WORKER_COMMAND) -> Iterator[RunningService]:
     """Start API and workers, wait until they are ready, and stop them all at the end of the block.
 
-    Raises ConfigurationRefused when the folder is in use, the port is taken, or a child refuses its settings.
-    `worker_command` is what a worker is started with, before `--queues` and `--parent-pid`.
+    `worker_command` starts a worker; `--queues` and `--parent-pid` are appended. Raises ConfigurationRefused when the
+    folder is in use, the port is taken, or a child refuses its settings.
     """
     with DataFolderLock(settings.folder), _listening(settings) as listener:
         first_key = _prepare_database(settings)
@@ -63,7 +63,7 @@ def running_service(settings: Settings, worker_command: tuple[str, ...] = WORKER
 
 
 def wait_until_ready(service: RunningService, within: timedelta = READY_TIMEOUT) -> None:
-    """Return once /healthz says that work can be done. Raises ConfigurationRefused, also when it takes too long."""
+    """Return when /healthz succeeds. Raises ConfigurationRefused after `within`, or when a child keeps failing."""
     deadline = monotonic() + within.total_seconds()
     while monotonic() < deadline:
         service.supervisor.raise_if_refused()
@@ -72,13 +72,11 @@ def wait_until_ready(service: RunningService, within: timedelta = READY_TIMEOUT)
         if service.supervisor.crash_looping:
             break
         sleep(POLL_SECONDS)
-    raise ConfigurationRefused(
-        f"The service did not become ready; its logs, in {service.settings.folder / 'logs'}, say why."
-    )
+    raise ConfigurationRefused(f"The service did not become ready; see its logs in {service.settings.folder / 'logs'}.")
 
 
 def wait_for_signal(service: RunningService) -> None:
-    """Serve until SIGINT or SIGTERM. Raises ConfigurationRefused when a child gives up."""
+    """Return after SIGINT or SIGTERM. Raises ConfigurationRefused when a child refuses its settings."""
     stop = [False]
 
     def on_signal(_number: int, _frame: object) -> None:
@@ -106,8 +104,8 @@ def _prepare_database(settings: Settings) -> str | None:
 
 
 def _programs(settings: Settings, listener: socket.socket, worker_command: tuple[str, ...]) -> tuple[Program, ...]:
-    # One worker for all queues is the default: encoding keeps every core busy, so a second process would hold
-    # the model twice and only compete; chunks are short, so no request waits long behind another.
+    # By default one worker serves all queues: encoding uses every core, so a second process would load the model twice
+    # without being faster, and chunks are short, so that no stage waits long behind another.
     parent = ("--parent-pid", str(os.getpid()))
     descriptor = listener.fileno()
     api = Program(
@@ -127,16 +125,18 @@ def _programs(settings: Settings, listener: socket.socket, worker_command: tuple
     return (api, *workers)
 
 
-def _metrics_port(settings: Settings, place: int) -> dict[str, str]:
-    """Each child has a port of its own: the API the one of the settings, each worker the next one."""
-    if not settings.metrics_port:  # none, or a free one for each
+def _metrics_port(settings: Settings, offset: int) -> dict[str, str]:
+    """The metrics port of a child: the API has the configured port, each worker the next one."""
+    if not settings.metrics_port:  # None: no exposition; 0: a free port for each child
         return {}
-    return {"HILBERT_METRICS_PORT": str(settings.metrics_port + place)}
+    return {"HILBERT_METRICS_PORT": str(settings.metrics_port + offset)}
 
 
 @contextmanager
 def _listening(settings: Settings) -> Iterator[socket.socket]:
-    """The API's socket, opened here: a taken port is noticed at once, a restarted API misses no caller."""
+    """The listening socket of the API, opened by the parent: a taken port fails at once, and connections queue here
+    while the API restarts.
+    """
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -1,7 +1,7 @@
-"""Keeping the processes of one machine alive, and ending them all: API and workers under `hilbert serve`.
+"""The supervisor of the child processes of `hilbert serve`: start, restart with back-off, stop.
 
-Each child has a session of its own, so a terminal's Ctrl-C reaches the supervisor alone, which then asks
-every child to end and, after a grace, ends it.
+Each child has its own session, so that Ctrl-C in a terminal reaches the supervisor alone. The supervisor sends
+SIGTERM to every child and SIGKILL after a grace period.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from service.errors.tree import ConfigurationRefused
 log = structlog.stdlib.get_logger(__name__)
 
 REFUSED_STATUS = os.EX_CONFIG
-"""Exit status of a child that no restart will mend."""
+"""Exit status of a child whose settings are invalid: a restart would fail again."""
 MIN_BACKOFF_SECONDS = 0.5
 MAX_BACKOFF_SECONDS = 30.0
 STABLE_SECONDS = 30.0
@@ -37,7 +37,7 @@ POLL_SECONDS = 0.1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Program:
-    """A child to keep alive; `environment` is what it has beside what all of them have."""
+    """A child process to supervise; `environment` extends the common environment."""
 
     name: str
     command: tuple[str, ...]
@@ -56,7 +56,7 @@ class _Child:
 
 
 class DataFolderLock:
-    """The data folder belongs to one supervisor at a time; the lock ends with the process that holds it."""
+    """Locks the data folder for one supervisor; the kernel releases the lock when its process ends."""
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / "lock"
@@ -90,7 +90,7 @@ class DataFolderLock:
 
 @dataclass(slots=True, kw_only=True)
 class Supervisor:
-    """Starts programs, restarts those that end, and stops them all. Use as a context."""
+    """Starts programs, restarts those that end, and stops all of them; a context manager."""
 
     programs: Sequence[Program]
     environment: dict[str, str]
@@ -125,18 +125,18 @@ class Supervisor:
         ]
 
     def raise_if_refused(self) -> None:
-        """Raise ConfigurationRefused when a child has said that no restart will mend it."""
+        """Raises ConfigurationRefused, with the child's last log line, when a child has refused its settings."""
         for program in self._refused:
             raise ConfigurationRefused(_last_line(self._log_path(program)) or f"{program.name} refused to start.")
 
     @property
     def crash_looping(self) -> bool:
-        """Whether a child has ended again and again without ever having run for a while."""
+        """Whether a child has ended CRASH_LOOP_FAILURES times without running for STABLE_SECONDS."""
         return any(child.failures >= CRASH_LOOP_FAILURES for child in self._children)
 
     def _run(self) -> None:
-        # Children are started by this thread alone and it outlives them: on Linux a child tied to its parent
-        # is tied to the thread that started it.
+        # This thread alone starts children and it outlives them: on Linux PR_SET_PDEATHSIG refers to the thread that
+        # forked the child, not to its process.
         while not self._stopping.wait(POLL_SECONDS):
             for child in self._children:
                 self._restart_if_ended(child)

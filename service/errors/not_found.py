@@ -6,7 +6,7 @@ from service.errors.tree import ServiceError
 
 
 class NotFound(ServiceError):
-    """No such route."""
+    """No route has this path."""
 
     status = 404
     code = "not_found"
@@ -15,31 +15,31 @@ class NotFound(ServiceError):
 
 
 class AssessmentNotFound(NotFound):
-    """Unknown, erased, or another tenant's: the three are not told apart."""
+    """Unknown, erased, or of another tenant; the response does not say which."""
 
     code = "assessment_not_found"
     title = "No such assessment"
-    advice = "Check the id; an erased assessment cannot be brought back."
+    advice = "Check the id; an erased assessment cannot be restored."
 
 
 class BatchNotFound(NotFound):
-    """Unknown, erased, or another tenant's: the three are not told apart."""
+    """Unknown, erased, or of another tenant; the response does not say which."""
 
     code = "batch_not_found"
     title = "No such batch"
-    advice = "Check the id; an erased batch cannot be brought back."
+    advice = "Check the id; an erased batch cannot be restored."
 
 
 class UploadNotFound(NotFound):
-    """Unknown, expired, or another tenant's: the three are not told apart."""
+    """Unknown, expired, or of another tenant; the response does not say which."""
 
     code = "upload_not_found"
     title = "No such upload"
-    advice = "Check the id, or upload the file again: uploads that nothing uses expire."
+    advice = "Check the id, or upload the file again: unused uploads expire."
 
 
 class WebhookNotFound(NotFound):
-    """Unknown, deleted, or another tenant's: the three are not told apart."""
+    """Unknown, deleted, or of another tenant; the response does not say which."""
 
     code = "webhook_not_found"
     title = "No such webhook"
@@ -47,8 +47,8 @@ class WebhookNotFound(NotFound):
 
 
 class DeliveryNotFound(NotFound):
-    """Unknown, too old to be kept, or of another webhook."""
+    """Unknown, past its retention, or of another webhook."""
 
     code = "delivery_not_found"
     title = "No such delivery"
-    advice = "Check the id; the log of the webhook lists those that are kept."
+    advice = "Check the id; the delivery log of the webhook lists the stored ones."

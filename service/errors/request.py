@@ -1,4 +1,4 @@
-"""The branch `RequestRefused` of `service.errors.tree`: requests that cannot be accepted as they were sent."""
+"""The branch `RequestRefused` of `service.errors.tree`: requests that cannot be accepted as sent."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class InvalidRequest(RequestRefused):
 
 
 class MalformedUpload(RequestRefused):
-    """The body is not the multipart form it claims to be."""
+    """The body is not a valid multipart form, or the connection ended before its end."""
 
     status = 400
     code = "malformed_upload"
@@ -23,7 +23,7 @@ class MalformedUpload(RequestRefused):
 
 
 class MaterialMissing(RequestRefused):
-    """Neither audio nor transcript was sent."""
+    """The request holds neither audio nor a transcript."""
 
     code = "material_missing"
     title = "Nothing to assess"
@@ -39,12 +39,12 @@ class AudioEmpty(RequestRefused):
 
 
 class AudioUnsupported(RequestRefused):
-    """The leading bytes belong to no audio format we take."""
+    """The first bytes are not those of an accepted audio format."""
 
     status = 415
     code = "audio_unsupported"
     title = "Not an accepted audio format"
-    advice = "Send WAV, FLAC, MP3, Ogg/Opus, M4A/AAC or WebM audio; the content counts, not the file's name."
+    advice = "Send WAV, FLAC, MP3, Ogg/Opus, M4A/AAC or WebM audio; the content decides, not the name of the file."
 
 
 class TranscriptEmpty(RequestRefused):
@@ -52,7 +52,7 @@ class TranscriptEmpty(RequestRefused):
 
     code = "transcript_empty"
     title = "The transcript is empty"
-    advice = "Leave the part `transcript` out to have the recording scored on its audio alone."
+    advice = "Leave out the part `transcript` to score the recording on its audio alone."
 
 
 class TranscriptNotUtf8(RequestRefused):
@@ -64,7 +64,7 @@ class TranscriptNotUtf8(RequestRefused):
 
 
 class TooLarge(RequestRefused):
-    """More bytes than the limit."""
+    """The request or one of its files is larger than the limit."""
 
     status = 413
     code = "too_large"
@@ -73,15 +73,15 @@ class TooLarge(RequestRefused):
 
 
 class UnknownTask(RequestRefused):
-    """No model predicts the task asked for."""
+    """No loaded model predicts the requested task."""
 
     code = "unknown_task"
     title = "Unknown task"
-    advice = "Ask for one of the tasks that GET /v1/models lists."
+    advice = "Request one of the tasks that GET /v1/models lists."
 
 
 class BatchInvalid(RequestRefused):
-    """Lines of a batch cannot be accepted; nothing of it was kept."""
+    """Some lines of the batch are not valid; nothing of the batch was stored."""
 
     code = "batch_invalid"
     title = "The batch is not valid"
@@ -89,7 +89,7 @@ class BatchInvalid(RequestRefused):
 
 
 class BatchUnreadable(RequestRefused):
-    """The body is not the archive it claims to be."""
+    """The body is not a valid tar archive of plain files."""
 
     status = 400
     code = "batch_unreadable"
@@ -107,17 +107,17 @@ class BatchUnsupported(RequestRefused):
 
 
 class BodyStalled(RequestRefused):
-    """The rest of the body did not come."""
+    """The rest of the request body did not arrive in time."""
 
     status = 408
     code = "body_stalled"
     title = "The rest of the request did not come"
-    advice = "Send the request again; over a poor connection upload the file in pieces, under /v1/uploads."
+    advice = "Send the request again; over a poor connection use resumable uploads under /v1/uploads."
     retryable = True
 
 
 class IdempotencyKeyInvalid(RequestRefused):
-    """The header is no key."""
+    """The Idempotency-Key header is not valid."""
 
     status = 400
     code = "idempotency_key_invalid"
@@ -126,22 +126,22 @@ class IdempotencyKeyInvalid(RequestRefused):
 
 
 class IdempotencyInFlight(RequestRefused):
-    """The first request with this key is still at work."""
+    """The first request with this key has not completed."""
 
     status = 409
     code = "idempotency_in_flight"
     title = "A request with this key is still at work"
-    advice = "Send the request again after the seconds in Retry-After; it is then answered as the first one was."
+    advice = "Send the request again after the seconds in Retry-After to get the response of the first one."
     retryable = True
     retry_after = 2
 
 
 class IdempotencyKeyReused(RequestRefused):
-    """The key belongs to another request."""
+    """The key was used with another body or path before."""
 
     code = "idempotency_key_reused"
     title = "The Idempotency-Key belongs to another request"
-    advice = "Make a new key for each new request; keep a key only to repeat the very same one."
+    advice = "Generate a new key for each new request; reuse a key only to repeat the same request."
 
 
 class UploadHeaderInvalid(RequestRefused):
@@ -150,11 +150,11 @@ class UploadHeaderInvalid(RequestRefused):
     status = 400
     code = "upload_header_invalid"
     title = "A header of the upload is not valid"
-    advice = "Send the headers that tus 1.0 asks for; docs/api.md shows them."
+    advice = "Send the headers that tus 1.0 requires; docs/api.md shows them."
 
 
 class UploadVersionUnsupported(RequestRefused):
-    """Another version of the tus protocol, or none."""
+    """The request names another version of tus, or none."""
 
     status = 412
     code = "upload_version_unsupported"
@@ -163,7 +163,7 @@ class UploadVersionUnsupported(RequestRefused):
 
 
 class UploadTypeUnsupported(RequestRefused):
-    """The body of a PATCH is not announced as one."""
+    """The PATCH does not have the content type of tus."""
 
     status = 415
     code = "upload_type_unsupported"
@@ -172,21 +172,21 @@ class UploadTypeUnsupported(RequestRefused):
 
 
 class UploadOffsetConflict(RequestRefused):
-    """The bytes sent do not begin where the stored ones end."""
+    """The bytes sent do not start at the offset of the upload."""
 
     status = 409
     code = "upload_offset_conflict"
     title = "The upload stands at another offset"
-    advice = "Ask for the offset with HEAD and go on from there."
+    advice = "Read the offset with HEAD and continue from there."
 
 
 class UploadChecksumMismatch(RequestRefused):
-    """The bytes that came are not those that were sent."""
+    """The bytes received do not match the checksum."""
 
     status = 460
     code = "upload_checksum_mismatch"
     title = "The checksum does not match"
-    advice = "Send these bytes again; none of them was kept."
+    advice = "Send these bytes again; none of them was stored."
     retryable = True
 
 
@@ -196,13 +196,13 @@ class UploadLocked(RequestRefused):
     status = 423
     code = "upload_locked"
     title = "Another request is writing to this upload"
-    advice = "Wait for the seconds in Retry-After, ask for the offset with HEAD, and go on from there."
+    advice = "Wait for the seconds in Retry-After, read the offset with HEAD, and continue from there."
     retryable = True
     retry_after = 2
 
 
 class WebhookUrlRefused(RequestRefused):
-    """A URL that the service does not send to."""
+    """The service does not send requests to this URL."""
 
     code = "webhook_url_refused"
     title = "The URL of the webhook was refused"
@@ -210,36 +210,36 @@ class WebhookUrlRefused(RequestRefused):
 
 
 class WebhookLimit(RequestRefused):
-    """The tenant has as many webhooks as it may."""
+    """The tenant has reached the maximum number of webhooks."""
 
     status = 409
     code = "webhook_limit"
     title = "Too many webhooks"
-    advice = "Delete one that is no longer used, or let one receiver take the events of several."
+    advice = "Delete a webhook that is no longer used, or let one receiver handle several events."
 
 
 class WebhookDisabled(RequestRefused):
-    """Nothing is sent to the webhook until it is enabled again."""
+    """The webhook is disabled, so nothing is sent to it."""
 
     status = 409
     code = "webhook_disabled"
     title = "The webhook is disabled"
-    advice = "Mend the receiver, enable the webhook with PATCH, then send the request again."
+    advice = "Repair the receiver, enable the webhook with PATCH, then send the request again."
 
 
 class UploadIncomplete(RequestRefused):
-    """An upload was named before its last byte had come."""
+    """The request names an upload that has not received all of its bytes."""
 
     status = 409
     code = "upload_incomplete"
     title = "The upload is not complete"
-    advice = "Finish it: HEAD on the upload says at which offset to go on; then send the request again."
+    advice = "Complete the upload from the offset that HEAD returns, then send the request again."
 
 
 class UploadUsed(RequestRefused):
-    """An upload belongs to one assessment or batch."""
+    """The upload already belongs to an assessment or batch."""
 
     status = 409
     code = "upload_used"
     title = "The upload was used before"
-    advice = "Upload the file again for each assessment, or look for the assessment that has it already."
+    advice = "Upload the file again for each assessment, or look up the assessment that uses it."

@@ -1,56 +1,56 @@
-"""What can go wrong between a request and its answer.
+"""The tree of the service's errors.
 
     ServiceError
     ├── RequestRefused                the request as sent cannot be accepted
     │   ├── InvalidRequest                a field is missing, unknown or malformed
-    │   ├── MalformedUpload               the body is not the multipart form it claims to be
+    │   ├── MalformedUpload               the body is not a valid multipart form
     │   ├── MaterialMissing               neither audio nor transcript
     │   ├── AudioEmpty                    an audio part of zero bytes
-    │   ├── AudioUnsupported              leading bytes of no audio format we take
-    │   ├── TranscriptEmpty               no words in it
-    │   ├── TranscriptNotUtf8             bytes that are not UTF-8
-    │   ├── TooLarge                      more bytes than the limit
-    │   ├── UnknownTask                   no model predicts it
-    │   ├── BatchInvalid                  lines of a batch that cannot be accepted, all of them listed
-    │   ├── BatchUnreadable               the body is not the archive it claims to be
+    │   ├── AudioUnsupported              first bytes are not of an accepted audio format
+    │   ├── TranscriptEmpty               a transcript without words
+    │   ├── TranscriptNotUtf8             a transcript that is not UTF-8
+    │   ├── TooLarge                      larger than the limit
+    │   ├── UnknownTask                   no loaded model predicts the task
+    │   ├── BatchInvalid                  lines of a batch that are not valid, listed by number
+    │   ├── BatchUnreadable               the body is not a valid tar archive of plain files
     │   ├── BatchUnsupported              neither lines of JSON nor a tar archive
-    │   ├── BodyStalled                   the rest of the body did not come
-    │   ├── IdempotencyKeyInvalid         the header is no key
-    │   ├── IdempotencyInFlight           the first request with this key is still at work
-    │   ├── IdempotencyKeyReused          the key belongs to another request
+    │   ├── BodyStalled                   the rest of the body did not arrive in time
+    │   ├── IdempotencyKeyInvalid         the Idempotency-Key header is not valid
+    │   ├── IdempotencyInFlight           the first request with this key has not completed
+    │   ├── IdempotencyKeyReused          the key was used with another request
     │   ├── UploadHeaderInvalid           a header of the tus protocol is missing or malformed
-    │   ├── UploadVersionUnsupported      another version of the tus protocol
-    │   ├── UploadTypeUnsupported         the body of a PATCH is not announced as one
-    │   ├── UploadOffsetConflict          the bytes sent do not begin where the stored ones end
-    │   ├── UploadChecksumMismatch        the bytes that came are not those that were sent
-    │   ├── UploadLocked                  another request is writing
-    │   ├── WebhookUrlRefused             a URL that the service does not send to
-    │   ├── WebhookLimit                  the tenant has as many webhooks as it may
-    │   ├── WebhookDisabled               nothing is sent to it until it is enabled again
-    │   ├── UploadIncomplete              an upload was named before its last byte had come
-    │   └── UploadUsed                    an upload belongs to one assessment or batch
-    ├── Unauthenticated               no key, a wrong one, a revoked one
+    │   ├── UploadVersionUnsupported      another version of tus, or none
+    │   ├── UploadTypeUnsupported         a PATCH without the content type of tus
+    │   ├── UploadOffsetConflict          the bytes sent do not start at the offset
+    │   ├── UploadChecksumMismatch        the bytes received do not match the checksum
+    │   ├── UploadLocked                  another request writes to the upload
+    │   ├── WebhookUrlRefused             the service does not send to this URL
+    │   ├── WebhookLimit                  the tenant has the maximum number of webhooks
+    │   ├── WebhookDisabled               the webhook is disabled
+    │   ├── UploadIncomplete              the upload has not received all of its bytes
+    │   └── UploadUsed                    the upload already belongs to an assessment or batch
+    ├── Unauthenticated               no API key, or one that is unknown or revoked
     ├── NotFound                      no such route
-    │   ├── AssessmentNotFound            unknown, erased or another tenant's
-    │   ├── BatchNotFound                 unknown, erased or another tenant's
-    │   ├── UploadNotFound                unknown, expired or another tenant's
-    │   ├── WebhookNotFound               unknown, deleted or another tenant's
-    │   └── DeliveryNotFound              unknown, too old or of another webhook
+    │   ├── AssessmentNotFound            unknown, erased or of another tenant
+    │   ├── BatchNotFound                 unknown, erased or of another tenant
+    │   ├── UploadNotFound                unknown, expired or of another tenant
+    │   ├── WebhookNotFound               unknown, deleted or of another tenant
+    │   └── DeliveryNotFound              unknown, past its retention or of another webhook
     ├── MethodNotAllowed              the route exists, the method does not
-    ├── Unavailable                   try again later
+    ├── Unavailable                   temporarily unavailable
     │   ├── ModelNotReady                 no worker has registered a model yet
-    │   ├── NotReady                      a part of the service is missing
-    │   ├── Overloaded                    the queue is as long as it may be, or nobody works on it
-    │   ├── TooManyAssessments            the tenant has as many waiting as it may have
+    │   ├── NotReady                      a dependency is missing, or the process starts or stops
+    │   ├── Overloaded                    the queue has reached its limit, or no worker processes it
+    │   ├── TooManyAssessments            the tenant has reached its limit of waiting assessments
     │   ├── DatabaseUnavailable           the database does not answer
-    │   └── StorageUnavailable            the object store does not answer, or is full
-    ├── InternalError                 our fault
-    ├── WorkLost                      what a stage needs is not in the store; never leaves the worker
-    ├── FenceLost                     a stale attempt tried to write; never leaves the worker
-    └── ConfigurationRefused          settings that must not run; shown on the command line
+    │   └── StorageUnavailable            the object store does not answer or is full
+    ├── InternalError                 an error inside the service
+    ├── WorkLost                      an object that a stage needs is missing; internal to the worker
+    ├── FenceLost                     a stale attempt tried to write; internal to the worker
+    └── ConfigurationRefused          invalid settings or bundle; shown on the command line
 
-Every class that reaches a client has a status, a stable code and what to do. A detail never repeats what the
-client sent: no file names, no words of a transcript.
+Every class that reaches a client has a status, a stable code and advice. A detail never repeats what the client sent:
+no file names and no words of a transcript.
 """
 
 from __future__ import annotations
@@ -60,14 +60,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FieldProblem:
-    """One field of a request that is wrong: where it is and why, never what it held."""
+    """An invalid field of a request: its location and the reason, never its value."""
 
     location: str
     reason: str
 
 
 class ServiceError(Exception):
-    """Anything the service refuses or fails at; class attributes say how it is told to the client."""
+    """Base of all errors of the service; the class attributes are rendered as the problem."""
 
     status = 500
     code = "internal_error"
@@ -93,12 +93,12 @@ class RequestRefused(ServiceError):
 
 
 class Unauthenticated(ServiceError):
-    """No key, a wrong one or a revoked one; the three are not told apart."""
+    """No API key, or one that is unknown or revoked; the response does not say which."""
 
     status = 401
     code = "unauthenticated"
     title = "A valid API key is needed"
-    advice = "Send `Authorization: Bearer <key>`; `hilbert keys create` makes a key."
+    advice = "Send `Authorization: Bearer <key>`; `hilbert keys create` issues a key."
 
 
 class MethodNotAllowed(ServiceError):
@@ -111,27 +111,27 @@ class MethodNotAllowed(ServiceError):
 
 
 class InternalError(ServiceError):
-    """Our fault."""
+    """An error inside the service."""
 
     retryable = True
 
 
 class FenceLost(ServiceError):
-    """A stale attempt tried to write: its stage was cancelled or taken over by another worker."""
+    """A stale attempt tried to write: its stage was cancelled or claimed by another worker."""
 
     code = "fence_lost"
     title = "The stage belongs to another attempt"
 
 
 class WorkLost(ServiceError):
-    """What was sent, or what the stages before have left, is not in the object store."""
+    """The material, or an object of an earlier stage, is not in the object store."""
 
     code = "work_lost"
     title = "What the stage needs is gone"
 
 
 class ConfigurationRefused(ServiceError):
-    """Settings that must not run; shown on the command line."""
+    """Invalid settings or an unusable bundle; shown on the command line."""
 
     code = "configuration_refused"
     title = "The settings were refused"

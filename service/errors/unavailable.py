@@ -6,7 +6,7 @@ from service.errors.tree import ServiceError
 
 
 class Unavailable(ServiceError):
-    """Something the service needs is not there right now."""
+    """A dependency of the service is temporarily unavailable."""
 
     status = 503
     code = "unavailable"
@@ -24,18 +24,18 @@ class ModelNotReady(Unavailable):
 
 
 class NotReady(Unavailable):
-    """A part of the service is missing, or the process takes no requests: not yet, or no more."""
+    """A dependency of the service is missing, or the process is starting or stopping."""
 
     code = "not_ready"
     title = "The service is not ready"
 
 
 class Overloaded(Unavailable):
-    """The queue is as long as it may be, or nobody works on it."""
+    """The queue has reached its limit, or no worker processes it."""
 
     code = "overloaded"
     title = "The service has too much to do"
-    advice = "Send the request again after the seconds in Retry-After; a place is kept for it then."
+    advice = "Send the request again after the seconds in Retry-After; capacity is reserved for it then."
 
     def __init__(self, detail: str, *, retry_after: int) -> None:
         super().__init__(detail)
@@ -43,12 +43,12 @@ class Overloaded(Unavailable):
 
 
 class TooManyAssessments(Unavailable):
-    """The tenant has as many assessments waiting as it may have."""
+    """The tenant has reached its limit of waiting assessments."""
 
     status = 429
     code = "too_many_assessments"
     title = "Too many assessments are waiting"
-    advice = "Send the request again after the seconds in Retry-After; a place is kept for it then."
+    advice = "Send the request again after the seconds in Retry-After; capacity is reserved for it then."
 
     def __init__(self, detail: str, *, retry_after: int) -> None:
         super().__init__(detail)
@@ -63,7 +63,7 @@ class DatabaseUnavailable(Unavailable):
 
 
 class StorageUnavailable(Unavailable):
-    """The object store does not answer, or has no room left."""
+    """The object store does not answer or is full."""
 
     code = "storage_unavailable"
     title = "The object store takes nothing right now"

@@ -7,7 +7,7 @@ import struct
 from service.errors.request import AudioEmpty, AudioUnsupported, TranscriptEmpty, TranscriptNotUtf8
 
 HEADER_BYTES = 4096
-"""How much of a file's beginning is looked at."""
+"""Bytes at the beginning of a file that the checks and the estimate read."""
 MIN_SNIFF_BYTES = 12
 ADTS_SYNC = 0xFFF0
 LAYER_SYNC = (0xFFE2, 0xFFE4)
@@ -19,16 +19,16 @@ TYPICAL_BITRATES = (
     (b"RIFF", 256_000),
     (b"RF64", 256_000),
 )
-"""Bits a second of speech, by the first bytes: Opus in Ogg and WebM, FLAC, and WAV of 16 bits at 16 kHz."""
+"""Typical bits per second of speech, by the first bytes: Opus in Ogg and WebM, FLAC, and WAV of 16 bits at 16 kHz."""
 DEFAULT_BITRATE = 96_000
-"""Everything else: MP3, AAC, M4A."""
+"""Bits per second of other formats: MP3, AAC, M4A."""
 UNKNOWN_LENGTH = 0xFFFFFFFF
 FORMAT_BYTES = 16
 STREAMINFO_END = 26
 
 
 def require_audio(head: bytes) -> None:
-    """Refuse what does not begin like audio. Raises AudioEmpty, AudioUnsupported."""
+    """Check that the bytes begin like audio. Raises AudioEmpty, AudioUnsupported."""
     if not head:
         raise AudioEmpty("The audio holds no bytes.")
     if not looks_like_audio(head):
@@ -36,7 +36,7 @@ def require_audio(head: bytes) -> None:
 
 
 def looks_like_audio(head: bytes) -> bool:
-    """Whether the leading bytes are those of WAV, FLAC, MP3, AAC, Ogg, MP4/M4A or WebM."""
+    """Whether the bytes begin like WAV, FLAC, MP3, AAC, Ogg, MP4/M4A or WebM."""
     if head[:4] in (b"RIFF", b"RF64"):
         return head[8:12] == b"WAVE"
     if head[4:8] == b"ftyp":
@@ -53,7 +53,7 @@ def _mpeg_frame(head: bytes) -> bool:
 
 
 def require_transcript(content: bytes) -> None:
-    """Refuse what is no text. Raises TranscriptNotUtf8, TranscriptEmpty."""
+    """Check that the content is UTF-8 text with words. Raises TranscriptNotUtf8, TranscriptEmpty."""
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -63,10 +63,10 @@ def require_transcript(content: bytes) -> None:
 
 
 def estimate_duration(head: bytes, size: int) -> float:
-    """Seconds of audio in a file of `size` bytes that begins with `head` (4 KiB do).
+    """Estimate the seconds of audio in a file of `size` bytes that begins with `head` (HEADER_BYTES are enough).
 
-    Exact for PCM WAV, and for FLAC that says how many samples it holds; else a guess from what speech usually takes
-    in that container, which may be wrong by a factor of a few. For forecasts and fairness alone.
+    Exact for PCM WAV, and for FLAC with a sample count. For other formats it is the size divided by the typical bitrate
+    of speech, which may be wrong by a factor of a few. Used for queue estimates and fairness only.
     """
     exact = _wav_seconds(head, size) or _flac_seconds(head)
     if exact is not None:
@@ -76,7 +76,7 @@ def estimate_duration(head: bytes, size: int) -> float:
 
 
 def _wav_seconds(head: bytes, size: int) -> float | None:
-    """From the format's bytes a second and the data chunk, as far as the file has one."""
+    """Bytes of the data chunk divided by the byte rate of the format chunk."""
     if head[:4] not in (b"RIFF", b"RF64") or head[8:12] != b"WAVE":
         return None
     position, rate = 12, 0
@@ -87,7 +87,7 @@ def _wav_seconds(head: bytes, size: int) -> float | None:
             (rate,) = struct.unpack_from("<I", head, position + 8)
         if name == b"data":
             present = max(0, size - position)
-            # Recorders that stream write a length of zero, or the largest there is.
+            # Recorders that stream do not know the length and write zero or the maximum.
             data = present if length in (0, UNKNOWN_LENGTH) else min(length, present)
             return data / rate if rate else None
         position += length + length % 2
@@ -95,7 +95,7 @@ def _wav_seconds(head: bytes, size: int) -> float | None:
 
 
 def _flac_seconds(head: bytes) -> float | None:
-    """From STREAMINFO, always the first block: 20 bits of rate, 3 of channels, 5 of depth, 36 of samples."""
+    """Samples divided by the rate, from STREAMINFO: 20 bits rate, 3 channels, 5 depth, 36 samples (RFC 9639, 8.2)."""
     if not head.startswith(b"fLaC") or len(head) < STREAMINFO_END:
         return None
     packed = int.from_bytes(head[18:26], "big")

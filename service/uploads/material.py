@@ -1,4 +1,4 @@
-"""Uploads as material of an assessment: checked before one is taken, for single submissions and batches alike."""
+"""Check uploads as the material of an assessment, for single submissions and batches."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from service.uploads.repository import StoredUpload
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Material:
-    """What an order needs to know of its uploads; `audio_seconds` may be a guess. `uploads` are the ids to take."""
+    """Keys and estimated duration of checked uploads; `uploads` are the ids to claim."""
 
     audio_key: str | None
     transcript_key: str | None
@@ -23,9 +23,9 @@ class Material:
 def resolve_material(
     objects: ObjectStore, *, audio: StoredUpload | None, transcript: StoredUpload | None, transcript_limit: int
 ) -> Material:
-    """Check uploads for what they are to be used as; reads the object store, so never inside a transaction.
+    """Check the content of uploads. Reads the object store, so it must not run inside a transaction.
 
-    A complete upload no longer changes, so what was checked is what will be taken with `UploadRepository.claim`.
+    A complete upload no longer changes, so `UploadRepository.claim` later claims what was checked.
     Raises MaterialMissing, UploadIncomplete, AudioEmpty, AudioUnsupported, TooLarge, TranscriptEmpty,
     TranscriptNotUtf8.
     """

@@ -1,4 +1,4 @@
-"""Files that clients upload ahead of the assessment or batch that uses them."""
+"""Resumable uploads of a caller, and the lease under which one request writes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ IDS_PER_QUERY = 500
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredUpload:
-    """A file of which `offset` of `length` bytes have come; `key` finds its parts, `sha256` is set once complete."""
+    """An upload with `offset` of `length` bytes received; `sha256` is set once it is complete."""
 
     id: str
     length: int
@@ -36,18 +36,18 @@ class StoredUpload:
 
     @property
     def key(self) -> str:
-        """Key of the whole file in the object store."""
+        """Key of the file in the object store, which is the prefix of its parts."""
         return upload_key(self.id)
 
     @property
     def complete(self) -> bool:
-        """Whether every byte has come and the digest is known."""
+        """Whether all bytes were received and the digest is known."""
         return self.sha256 is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UploadLease:
-    """The right of one request to write from `offset` on; `fence` is higher than that of all before it."""
+    """The right of one request to write from `offset` on; `fence` is higher than that of every earlier lease."""
 
     upload_id: str
     owner: str
@@ -56,19 +56,19 @@ class UploadLease:
     length: int
 
     def part_key(self, offset: int) -> str:
-        """Key of the part that begins at an offset."""
+        """Key of the part that begins at `offset`. The fence keeps a stale writer from overwriting it."""
         return part_key(self.upload_id, offset, self.fence)
 
 
 class UploadRepository:
-    """The uploads of one caller's tenant; all others do not exist for it."""
+    """The uploads of one caller's tenant; those of other tenants raise UploadNotFound."""
 
     def __init__(self, session: Session, caller: Caller) -> None:
         self._session = session
         self._caller = caller
 
     def add(self, length: int) -> StoredUpload:
-        """A new upload of so many bytes, none of which has come."""
+        """Insert an upload of `length` bytes."""
         moment = now()
         row = UploadRow(
             id=str(uuid.uuid4()),
@@ -87,7 +87,7 @@ class UploadRepository:
         return _stored(self._row(upload_id))
 
     def claim(self, upload_id: str, used_by: str) -> StoredUpload:
-        """Give a complete upload to one user. Raises UploadNotFound, UploadIncomplete, UploadUsed."""
+        """Assign a complete upload to `used_by`. Raises UploadNotFound, UploadIncomplete, UploadUsed."""
         row = self._row(upload_id, lock=True)
         if row.sha256 is None:
             raise UploadIncomplete("The upload named here is not complete.")
@@ -98,8 +98,8 @@ class UploadRepository:
         return _stored(row)
 
     def find_many(self, upload_ids: Collection[str], *, lock: bool) -> dict[str, StoredUpload]:
-        """Those of the uploads that exist, by id; locked in one order, so that two batches cannot deadlock."""
-        found: dict[str, StoredUpload] = {}
+        """The uploads that exist, by id; locked in the order of ids, so that two batches cannot deadlock."""
+        uploads: dict[str, StoredUpload] = {}
         ids = sorted(upload_ids)
         for start in range(0, len(ids), IDS_PER_QUERY):
             query = select(UploadRow).where(
@@ -107,11 +107,11 @@ class UploadRepository:
             )
             query = query.order_by(UploadRow.id)
             rows = self._session.scalars(query.with_for_update() if lock else query)
-            found.update((row.id, _stored(row)) for row in rows)
-        return found
+            uploads.update((row.id, _stored(row)) for row in rows)
+        return uploads
 
     def claim_many(self, upload_ids: Collection[str], used_by: str) -> None:
-        """Give uploads that `find_many` has locked and found free to one user."""
+        """Assign uploads that `find_many` locked, and that nothing uses, to `used_by`."""
         ids = sorted(upload_ids)
         for start in range(0, len(ids), IDS_PER_QUERY):
             self._session.execute(
@@ -122,12 +122,12 @@ class UploadRepository:
             )
 
     def claim_all(self, upload_ids: Sequence[str], used_by: str) -> None:
-        """Take several, in one order for everyone: two requests for the same ones cannot block each other."""
+        """Claim several, in the order of ids, so that two requests for the same uploads cannot deadlock."""
         for upload_id in sorted(set(upload_ids)):
             self.claim(upload_id, used_by)
 
     def acquire(self, upload_id: str, offset: int, lease: timedelta) -> UploadLease:
-        """Begin to write at an offset. Raises UploadNotFound, UploadUsed, UploadOffsetConflict, UploadLocked."""
+        """Acquire the lease at `offset`. Raises UploadNotFound, UploadUsed, UploadOffsetConflict, UploadLocked."""
         row = self._row(upload_id, lock=True)
         moment = now()
         if row.used_by is not None:
@@ -143,28 +143,28 @@ class UploadRepository:
         return UploadLease(upload_id=row.id, owner=row.owner, fence=row.fence, offset=row.offset, length=row.length)
 
     def renew(self, upload_lease: UploadLease, lease: timedelta) -> bool:
-        """Hold on for another lease; False when the upload was taken over or is gone."""
+        """Extend the lease; False when another request holds it or the upload is gone."""
         return self._update(upload_lease, lease_until=now() + lease)
 
     def advance(self, upload_lease: UploadLease, offset: int, lease: timedelta) -> UploadLease:
-        """All bytes up to an offset are in the object store. Raises UploadLocked, UploadNotFound."""
+        """Record that all bytes up to `offset` are in the object store. Raises UploadLocked, UploadNotFound."""
         moment = now()
         self._update_or_raise(upload_lease, offset=offset, updated_at=moment, lease_until=moment + lease)
         return replace(upload_lease, offset=offset)
 
     def finish(self, upload_lease: UploadLease, sha256: str) -> None:
-        """All bytes are there, and this is their digest. Raises UploadLocked, UploadNotFound."""
+        """Complete the upload with the digest of its bytes. Raises UploadLocked, UploadNotFound."""
         moment = now()
         self._update_or_raise(
             upload_lease, sha256=sha256, completed_at=moment, updated_at=moment, owner=None, lease_until=None
         )
 
     def release(self, upload_lease: UploadLease) -> None:
-        """Let others write; nothing happens where another request has taken over."""
+        """Release the lease, unless another request holds it."""
         self._update(upload_lease, owner=None, lease_until=None)
 
     def delete(self, upload_id: str) -> None:
-        """Forget an upload; its objects are the caller's to delete, afterwards. Raises UploadNotFound, UploadUsed."""
+        """Delete the row; the caller deletes the objects afterwards. Raises UploadNotFound, UploadUsed."""
         row = self._row(upload_id, lock=True)
         if row.used_by is not None:
             raise UploadUsed("The upload was used: it is deleted with what uses it.")
@@ -202,7 +202,7 @@ class UploadRepository:
 
 
 def find_upload(database: Database, caller: Caller, upload_id: str) -> StoredUpload:
-    """Raises UploadNotFound, also for another tenant's."""
+    """Read an upload in its own transaction. Raises UploadNotFound, also for another tenant's."""
     return database.read(lambda session: UploadRepository(session, caller).get(upload_id))
 
 

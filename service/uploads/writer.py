@@ -1,4 +1,4 @@
-"""Writing an upload part by part: what has come stays, whatever ends the connection or the process."""
+"""Write an upload part by part; stored parts survive the end of the connection and of the process."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from service.storage.objects import ObjectStore, upload_key
 from service.uploads.repository import StoredUpload, UploadLease, UploadRepository, find_upload
 
 PART_BYTES = 8 * 1024 * 1024
-"""Largest part: what of a file is in memory at once, and the most that a killed process loses of it."""
-RENEWALS_PER_LEASE = 3  # in the time of a lease
-HASH_INVALID = -1
+"""Maximum size of a part: bytes of a file in memory, and the most that a killed process loses."""
+RENEWALS_PER_LEASE = 3  # a renewal that fails is repeated before the lease expires
+HASH_INVALID = -1  # never equal to an offset: the digest is then read back from the stored parts
 Value = TypeVar("Value")
 
 
 class UploadWriter:
-    """One request's right to write to an upload, from where it stands; for one thread at a time.
+    """Writes to one upload for one request, under a lease; used by one thread at a time.
 
-    `deferred`: the offset moves at `commit` alone, so that `discard` can take all back.
+    With `deferred` the offset moves only in `commit`, so that `discard` can remove everything before it.
     """
 
     def __init__(
@@ -45,16 +45,16 @@ class UploadWriter:
 
     @property
     def remaining(self) -> int:
-        """Bytes that may still come."""
+        """Bytes that the upload still lacks."""
         return self._open_lease.length - self._end
 
     def open(self, upload_id: str, offset: int) -> None:
-        """Begin at an offset. Raises UploadNotFound, UploadUsed, UploadOffsetConflict, UploadLocked."""
+        """Acquire the lease at `offset`. Raises UploadNotFound, UploadUsed, UploadOffsetConflict, UploadLocked."""
         self._lease_held = self._write(lambda uploads: uploads.acquire(upload_id, offset, self._lease))
         self._end = offset
 
     def renew(self) -> bool:
-        """Hold on for another lease; False when the upload was taken over or is gone."""
+        """Extend the lease; False when another request holds it or the upload is gone."""
         return self._write(lambda uploads: uploads.renew(self._open_lease, self._lease))
 
     def store(self, content: bytes) -> None:
@@ -70,10 +70,10 @@ class UploadWriter:
             self.commit()
 
     def commit(self) -> None:
-        """Count what was stored as come. Raises UploadLocked, UploadNotFound."""
+        """Move the offset past the stored parts. Raises UploadLocked, UploadNotFound."""
         try:
             self._lease_held = self._write(lambda uploads: uploads.advance(self._open_lease, self._end, self._lease))
-        except UploadNotFound:  # deleted in the meantime, before these objects were there
+        except UploadNotFound:  # the upload was deleted before these objects were stored
             self._objects.delete(upload_key(self._open_lease.upload_id))
             raise
         except UploadLocked:
@@ -82,7 +82,7 @@ class UploadWriter:
         self._stored.clear()
 
     def discard(self) -> None:
-        """Take back what was stored and not committed."""
+        """Remove the parts that were stored and not committed."""
         for key in self._stored:
             self._objects.remove(key)
         if self._stored:
@@ -91,7 +91,10 @@ class UploadWriter:
         self._end = self._open_lease.offset
 
     def close(self) -> None:
-        """End: a file that is whole gets its digest, any other may be written by others. Raises as `commit` does."""
+        """Complete a full upload with its digest, or release the lease of a partial one.
+
+        Raises UploadLocked, UploadNotFound.
+        """
         upload_lease = self._open_lease
         if upload_lease.offset < upload_lease.length:
             self.release()
@@ -100,7 +103,7 @@ class UploadWriter:
         self._write(lambda uploads: uploads.finish(upload_lease, digest))
 
     def release(self) -> None:
-        """Let others write, without any further ado."""
+        """Release the lease without completing the upload."""
         if (upload_lease := self._lease_held) is not None:
             self._write(lambda uploads: uploads.release(upload_lease))
 
@@ -116,7 +119,7 @@ class UploadWriter:
                 self.renew()
                 renewed = monotonic()
         if size != self._open_lease.length:
-            raise InternalError("The stored parts of an upload are not the whole of it.")
+            raise InternalError("The stored parts of an upload are incomplete.")
         return hasher.hexdigest()
 
     @property
@@ -129,7 +132,7 @@ class UploadWriter:
 def find_and_complete(
     database: Database, objects: ObjectStore, caller: Caller, upload_id: str, lease: timedelta
 ) -> StoredUpload:
-    """The upload as it stands; finishes one whose last writer died between the last byte and the digest.
+    """Read an upload; completes it first if its last writer died between the last byte and the digest.
 
     Raises UploadNotFound.
     """
@@ -139,7 +142,7 @@ def find_and_complete(
     writer = UploadWriter(database, objects, caller, lease)
     try:
         writer.open(upload_id, upload.offset)
-    except UploadLocked:  # the last writer is at it
+    except UploadLocked:  # its writer is alive and completes it
         return upload
     try:
         writer.close()

@@ -1,6 +1,6 @@
-"""Deliveries as workers see them: claim, and record what came of the attempt. Every write is guarded by the fence.
+"""Deliveries for workers: claim, record the attempt, reclaim. Every write is conditional on the fence.
 
-Whoever touches a webhook and its deliveries locks the webhook first.
+Order of locks: a transaction that writes a webhook and its deliveries locks the webhook first.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ ROWS_PER_SWEEP = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliverySweep:
-    """How lost deliveries are put right, and for how long messages are kept."""
+    """Settings of the delivery sweep: the retry policy, the retention of messages, and when to publish again."""
 
     policy: DeliveryRetryPolicy
     keep: timedelta
@@ -58,14 +58,14 @@ def delivery_sweep(settings: Settings) -> DeliverySweep:
 
 
 class DeliveryRepository:
-    """Every delivery, on behalf of one worker, which signs its claims with its name."""
+    """The deliveries of all tenants, for one worker."""
 
     def __init__(self, session: Session, worker: str) -> None:
         self._session = session
         self._worker = worker
 
     def claim(self, delivery_id: str, lease: timedelta, attempts: int) -> DeliveryClaim | None:
-        """Take a delivery that is due, or whose lease has run out; None when it is not to be had."""
+        """Claim a delivery that is due or whose lease has expired; None when it cannot be claimed."""
         moment = now()
         claimed = self._session.execute(
             update(DeliveryRow)
@@ -104,12 +104,12 @@ class DeliveryRepository:
         )
 
     def _request_of(self, subject: str) -> str | None:
-        """The request that the assessment or batch came with; None for a test, or when that was erased."""
+        """Id of the request that submitted the subject; None for a test event or an erased subject."""
         asked = (select(row.request_id).where(row.id == subject) for row in (AssessmentRow, BatchRow))
         return self._session.scalar(union_all(*asked))
 
     def record(self, claim: DeliveryClaim, result: AttemptResult, policy: DeliveryRetryPolicy) -> DeliveryState:
-        """Note an attempt and what follows from it, for the delivery and its webhook. Raises FenceLost."""
+        """Record an attempt, and set the next state of the delivery and its webhook. Raises FenceLost."""
         webhook = self._lock(claim.webhook_id)
         state, not_before = _next_state(claim.attempt, result, policy)
         self._write_fenced(
@@ -126,7 +126,7 @@ class DeliveryRepository:
         return state
 
     def expired(self, limit: int) -> list[str]:
-        """Deliveries whose worker has gone silent."""
+        """Ids of deliveries whose lease has expired."""
         query = (
             select(DeliveryRow.id)
             .where(DeliveryRow.state == DeliveryState.LEASED, is_expired(DeliveryRow, now()))
@@ -136,7 +136,7 @@ class DeliveryRepository:
         return list(self._session.scalars(query))
 
     def reclaim(self, delivery_id: str, policy: DeliveryRetryPolicy) -> None:
-        """Make an expired delivery due again, or fail it when it has used up its attempts."""
+        """Make a delivery with an expired lease due again, or fail it when it has used up its attempts."""
         row = self._session.get(DeliveryRow, delivery_id, with_for_update=True)
         if row is None or row.state != DeliveryState.LEASED or row.lease_until is None or row.lease_until >= now():
             return
@@ -173,7 +173,7 @@ class DeliveryRepository:
 
 
 def sweep_deliveries(database: Database, sweep: DeliverySweep) -> None:
-    """Put right whatever was lost, fail what waits for a disabled webhook, forget old messages."""
+    """Reclaim expired deliveries, publish lost ones again, fail those of disabled webhooks, delete old messages."""
     with database.reading() as session:
         expired = DeliveryRepository(session, "sweeper").expired(ROWS_PER_SWEEP)
     for delivery_id in expired:
@@ -181,28 +181,32 @@ def sweep_deliveries(database: Database, sweep: DeliverySweep) -> None:
         with database.writing() as session:
             DeliveryRepository(session, "sweeper").reclaim(delivery_id, sweep.policy)
     moment = now()
-    with database.reading() as session:  # mostly there is nothing to do, and no need for the one writer's lock
-        unheard = _unclaimed_deliveries(session, sweep, moment)
-        vain = list(session.scalars(select(DeliveryRow.id).where(_is_undeliverable()).limit(ROWS_PER_SWEEP)))
+    with database.reading() as session:  # most sweeps find nothing and so need no write lock
+        unclaimed = _unclaimed_deliveries(session, sweep, moment)
+        undeliverable = list(session.scalars(select(DeliveryRow.id).where(_is_undeliverable()).limit(ROWS_PER_SWEEP)))
         old = list(
             session.scalars(
                 select(MessageRow.id).where(MessageRow.created_at < moment - sweep.keep).limit(ROWS_PER_SWEEP)
             )
         )
-    if not (unheard or vain or old):
+    if not (unclaimed or undeliverable or old):
         return
     with database.writing() as session:
         waiting = update(DeliveryRow).where(DeliveryRow.state == DeliveryState.PENDING)
         waiting = waiting.execution_options(synchronize_session=False)
-        session.execute(waiting.where(DeliveryRow.id.in_(unheard)).values(enqueued_at=None))
-        after_commit(session, partial(REPUBLISHED.inc, len(unheard)))
+        session.execute(waiting.where(DeliveryRow.id.in_(unclaimed)).values(enqueued_at=None))
+        after_commit(session, partial(REPUBLISHED.inc, len(unclaimed)))
         failed = {"state": DeliveryState.FAILED, "enqueued_at": None, "finished_at": moment}
-        session.execute(waiting.where(DeliveryRow.id.in_(vain), _is_undeliverable()).values(**failed))
+        session.execute(waiting.where(DeliveryRow.id.in_(undeliverable), _is_undeliverable()).values(**failed))
         session.execute(delete(MessageRow).where(MessageRow.id.in_(old)))
 
 
 def _unclaimed_deliveries(session: Session, sweep: DeliverySweep, moment: datetime) -> list[str]:
-    """What was published and not taken up: after a while whatever the workers do, soon where they have free slots."""
+    """Deliveries that were published and not claimed, whose message may be lost.
+
+    All of them after `republish_after`. Sooner, after LOST_MESSAGE_AFTER, as many as there are idle slots: an idle
+    worker would have claimed them if the messages had arrived.
+    """
     published = select(DeliveryRow.id).where(DeliveryRow.state == DeliveryState.PENDING)
     published = published.order_by(DeliveryRow.enqueued_at).limit(ROWS_PER_SWEEP)
     long_ago = session.scalars(published.where(DeliveryRow.enqueued_at < moment - sweep.republish_after)).all()
@@ -238,7 +242,10 @@ def _next_state(
 
 
 def _update_webhook_health(webhook: WebhookRow, result: AttemptResult, policy: DeliveryRetryPolicy) -> None:
-    """What an attempt means for the webhook; written only when it changes something, most succeed."""
+    """Update since when the webhook fails, and disable it if it is gone or has failed for too long.
+
+    Assigns only on a change, so that a successful attempt writes no row of the webhook.
+    """
     if result.delivered:
         if webhook.failing_since is not None:
             webhook.failing_since = None

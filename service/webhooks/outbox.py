@@ -1,4 +1,4 @@
-"""Telling the webhooks of a tenant that something has ended, in the transaction that ends it."""
+"""The transactional outbox: insert an event and its deliveries in the transaction that causes the event."""
 
 from __future__ import annotations
 
@@ -16,33 +16,33 @@ from service.webhooks.states import DeliveryState, Event, WebhookState
 
 
 def enqueue_assessment_event(session: Session, row: AssessmentRow) -> None:
-    """One message for the end of an assessment; those of a batch are told of with their batch."""
+    """Enqueue the final state of an assessment; assessments of a batch have no events of their own."""
     if row.batch_id is None:
         _enqueue(session, row.tenant, Event(f"assessment.{row.state}"), row.id, "assessments", row.state)
 
 
 def enqueue_batch_event(session: Session, row: BatchRow) -> None:
-    """One message for the end of a batch: `batch.cancelled` when its state says so, else `batch.finished`."""
+    """Enqueue the final state of a batch."""
     event = Event.BATCH_CANCELLED if row.state == "cancelled" else Event.BATCH_FINISHED
     _enqueue(session, row.tenant, event, row.id, "batches", row.state)
 
 
 def enqueue_test_event(session: Session, webhook: WebhookRow) -> DeliveryRow:
-    """A message for one webhook alone, whatever it listens for."""
+    """Enqueue `webhook.test` for one webhook, whatever events it subscribes to."""
     message = _message(webhook.tenant, Event.TEST, webhook.id, "webhooks", webhook.state)
     (delivery,) = _insert_deliveries(session, message, [webhook.id])
     return delivery
 
 
 def _enqueue(session: Session, tenant: str, event: Event, subject: str, collection: str, state: str) -> None:
-    listeners = _subscribed_webhooks(session, tenant, event)
-    if listeners:
-        _insert_deliveries(session, _message(tenant, event, subject, collection, state), listeners)
+    webhook_ids = _subscribed_webhooks(session, tenant, event)
+    if webhook_ids:
+        _insert_deliveries(session, _message(tenant, event, subject, collection, state), webhook_ids)
 
 
 def _subscribed_webhooks(session: Session, tenant: str, event: Event) -> list[str]:
-    # The lock keeps a webhook from being deleted between here and the end of the transaction, which would
-    # undo the end of the assessment; it does not wait for those who only change the webhook.
+    # FOR KEY SHARE keeps the webhook from being deleted before this transaction commits: the foreign key would fail and
+    # roll the final state back. It does not conflict with transactions that only change the webhook.
     rows = session.execute(
         select(WebhookRow.id, WebhookRow.events)
         .where(WebhookRow.tenant == tenant, WebhookRow.state == WebhookState.ENABLED)

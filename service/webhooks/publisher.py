@@ -1,8 +1,7 @@
-"""From deliveries that are due to rung bells: a bounded window, shared out so that no receiver delays another.
+"""Publish deliveries that are due, within a bounded window that is shared between the webhooks.
 
-A receiver that does not answer holds a slot of a worker until its time is up. So one webhook has two deliveries
-in flight at most, one that fails at present a single one, and all those that fail together at most half of the
-slots that there are.
+A receiver that does not answer occupies a slot of a worker until the timeout. So a webhook has at most two deliveries
+in flight, a failing webhook one, and all failing webhooks together at most half of the slots.
 """
 
 from __future__ import annotations
@@ -28,8 +27,8 @@ MAX_PER_FAILING_WEBHOOK = 1
 
 
 def publish_deliveries(database: Database, publisher: TaskPublisher, worker_timeout: timedelta) -> int:
-    """Publish what fits into the windows; returns how many deliveries were published."""
-    with database.reading() as session:  # most calls find nothing to do and need no lock
+    """Publish the deliveries that fit into the window; returns how many."""
+    with database.reading() as session:  # most calls find nothing and so need no write lock
         if not _select_deliveries(session, now(), worker_timeout):
             return 0
     with database.writing() as session:
@@ -37,69 +36,69 @@ def publish_deliveries(database: Database, publisher: TaskPublisher, worker_time
         chosen = _select_deliveries(session, moment, worker_timeout)
         free = select(DeliveryRow.id).where(DeliveryRow.id.in_(chosen), _is_publishable(moment))
         held = set(session.scalars(free.with_for_update(skip_locked=True)))
-        ids = [one for one in chosen if one in held]
+        ids = [delivery_id for delivery_id in chosen if delivery_id in held]
         session.execute(update(DeliveryRow).where(DeliveryRow.id.in_(ids)).values(enqueued_at=moment))
     return _publish(database, publisher, ids)
 
 
 def has_unclaimed_deliveries(session: Session) -> bool:
-    """Whether a delivery was published that no worker has taken yet."""
+    """Whether a published delivery was not claimed yet."""
     return session.scalar(select(DeliveryRow.id).where(_is_published()).limit(1)) is not None
 
 
 def _select_deliveries(session: Session, moment: datetime, worker_timeout: timedelta) -> list[str]:
-    """What to publish next: each webhook's oldest before any webhook's second, those that fail last."""
+    """Ids to publish next: round robin over the webhooks, oldest first, failing webhooks last."""
     candidates = _candidates(session, moment)
     if not candidates:
         return []
-    there = max(1, count_slots(session, DELIVER, worker_timeout))
-    flying = _count_in_flight(session)
-    room = there * MAX_PER_SLOT - sum(flying.values())
-    room_for_failing = max(1, there // 2) - flying.get(True, 0)
+    slot_count = max(1, count_slots(session, DELIVER, worker_timeout))
+    in_flight = _count_in_flight(session)
+    free_window = slot_count * MAX_PER_SLOT - sum(in_flight.values())
+    failing_window = max(1, slot_count // 2) - in_flight.get(True, 0)
     chosen: list[str] = []
-    for candidate in candidates[: max(0, room)]:
+    for candidate in candidates[: max(0, free_window)]:
         if candidate.failing:
-            room_for_failing -= 1
-            if room_for_failing < 0:
+            failing_window -= 1
+            if failing_window < 0:
                 break
         chosen.append(candidate.id)
     return chosen
 
 
 def _candidates(session: Session, moment: datetime) -> list[Row[Any]]:
-    flying = (
+    in_flight = (
         select(DeliveryRow.webhook_id, func.count().label("count"))
         .where(_is_in_flight())
         .group_by(DeliveryRow.webhook_id)
         .subquery()
     )
-    place = (
+    rank = (
         func.row_number()
         .over(partition_by=DeliveryRow.webhook_id, order_by=(DeliveryRow.created_at, DeliveryRow.id))
-        .label("place")
+        .label("rank")
     )
-    waiting = select(DeliveryRow.id, DeliveryRow.webhook_id, DeliveryRow.created_at, place).where(
+    waiting = select(DeliveryRow.id, DeliveryRow.webhook_id, DeliveryRow.created_at, rank).where(
         _is_publishable(moment)
     )
-    line = waiting.subquery()
+    ranked = waiting.subquery()
     failing = _is_failing().label("failing")
-    most = case((_is_failing(), MAX_PER_FAILING_WEBHOOK), else_=MAX_PER_WEBHOOK)
+    limit = case((_is_failing(), MAX_PER_FAILING_WEBHOOK), else_=MAX_PER_WEBHOOK)
     query = (
-        select(line.c.id, failing)
-        .join(WebhookRow, WebhookRow.id == line.c.webhook_id)
-        .outerjoin(flying, flying.c.webhook_id == line.c.webhook_id)
+        select(ranked.c.id, failing)
+        .join(WebhookRow, WebhookRow.id == ranked.c.webhook_id)
+        .outerjoin(in_flight, in_flight.c.webhook_id == ranked.c.webhook_id)
         .where(
             WebhookRow.state == WebhookState.ENABLED,
-            line.c.place + func.coalesce(flying.c.count, 0) <= most,
+            ranked.c.rank + func.coalesce(in_flight.c.count, 0) <= limit,
         )
-        .order_by(failing, line.c.place, line.c.created_at, line.c.id)
+        .order_by(failing, ranked.c.rank, ranked.c.created_at, ranked.c.id)
         .limit(1000)
     )
     return list(session.execute(query))
 
 
 def _count_in_flight(session: Session) -> dict[bool, int]:
-    """Deliveries published or being worked on, by whether their webhook fails."""
+    """The number of deliveries that are published or claimed, by whether their webhook is failing."""
     failing = _is_failing().label("failing")
     rows = session.execute(
         select(failing, func.count())

@@ -1,4 +1,4 @@
-"""Webhooks and their delivery logs as their owners see them. Nobody queries without a caller."""
+"""The webhooks of a caller and their delivery logs. Every query is bound to the tenant of the caller."""
 
 from __future__ import annotations
 
@@ -32,16 +32,16 @@ MAX_WEBHOOKS = 10
 
 
 class WebhookRepository:
-    """The webhooks of one caller's tenant; all others do not exist for it. URLs must have been checked."""
+    """The webhooks of one caller's tenant; those of other tenants raise WebhookNotFound. URLs are already checked."""
 
     def __init__(self, session: Session, caller: Caller) -> None:
         self._session = session
         self._caller = caller
 
     def add(self, url: str, events: Iterable[Event]) -> IssuedWebhook:
-        """A new webhook with its secret. Raises WebhookLimit."""
+        """Insert a webhook with a new secret. Raises WebhookLimit."""
         own = WebhookRow.tenant == self._caller.tenant
-        # Two requests at once must not both find the last place: whoever comes second waits, then counts.
+        # The lock serialises concurrent requests, so that two of them cannot both take the last place.
         self._session.scalars(select(WebhookRow.id).where(own).order_by(WebhookRow.id).with_for_update()).all()
         if (self._session.scalar(select(func.count()).where(own)) or 0) >= MAX_WEBHOOKS:
             raise WebhookLimit(f"A tenant may have {MAX_WEBHOOKS} webhooks.")
@@ -76,7 +76,7 @@ class WebhookRepository:
         events: Iterable[Event] | None = None,
         enabled: bool | None = None,
     ) -> Webhook:
-        """Change what is given; after a new URL or enabling, earlier failures count no more. Raises WebhookNotFound."""
+        """Change the given fields; a new URL and enabling reset the failures. Raises WebhookNotFound."""
         row = self._row(webhook_id, lock=True)
         if url is not None:
             row.url = url
@@ -93,7 +93,7 @@ class WebhookRepository:
         return _webhook(row)
 
     def rotate(self, webhook_id: str, overlap: timedelta) -> IssuedWebhook:
-        """A new secret; the one before signs too until the overlap is over. Raises WebhookNotFound."""
+        """Issue a new secret; the previous one signs too during the overlap. Raises WebhookNotFound."""
         row = self._row(webhook_id, lock=True)
         moment = now()
         row.previous_secret, row.secret = row.secret, new_secret()
@@ -102,11 +102,11 @@ class WebhookRepository:
         return IssuedWebhook(webhook=_webhook(row), secret=row.secret)
 
     def delete(self, webhook_id: str) -> None:
-        """Remove it with its deliveries and their log. Raises WebhookNotFound."""
+        """Delete the webhook with its deliveries and their log. Raises WebhookNotFound."""
         self._session.delete(self._row(webhook_id, for_delete=True))
 
     def test(self, webhook_id: str) -> Delivery:
-        """Send it a message of its own. Raises WebhookNotFound, WebhookDisabled."""
+        """Enqueue a test event. Raises WebhookNotFound, WebhookDisabled."""
         row = self._enabled(webhook_id)
         delivery = enqueue_test_event(self._session, row)
         return self._deliveries([delivery])[0]
@@ -121,10 +121,9 @@ class WebhookRepository:
         return self._deliveries(self._session.scalars(query).all())
 
     def replay(self, webhook_id: str, delivery_id: str) -> Delivery:
-        """Send a message again, with its old id and its retries anew; at once also when it waits for a retry.
+        """Make a delivery due at once, with the same message id and all its retries.
 
-        One that is being sent at this moment is left alone. Raises WebhookNotFound, DeliveryNotFound,
-        WebhookDisabled.
+        A delivery that is being sent is left as it is. Raises WebhookNotFound, DeliveryNotFound, WebhookDisabled.
         """
         webhook = self._enabled(webhook_id)
         row = self._session.get(DeliveryRow, delivery_id, with_for_update=True)
@@ -145,7 +144,7 @@ class WebhookRepository:
     def _row(self, webhook_id: str, *, lock: bool = False, for_delete: bool = False) -> WebhookRow:
         query = select(WebhookRow).where(WebhookRow.tenant == self._caller.tenant, WebhookRow.id == webhook_id)
         if lock or for_delete:
-            # A weaker lock than deleting needs: endings that tell this webhook need not wait for it.
+            # Only deletion takes the stronger lock: the outbox, which locks FOR KEY SHARE, does not wait for changes.
             query = query.with_for_update(key_share=not for_delete)
         row = self._session.scalars(query).one_or_none()
         if row is None:
@@ -193,7 +192,7 @@ def _delivery(row: DeliveryRow, message: MessageRow, attempts: Sequence[Delivery
         next_attempt_at=(row.not_before or row.created_at) if waiting else None,
         finished_at=row.finished_at,
         attempts=tuple(
-            DeliveryAttempt(number=one.attempt, at=one.at, seconds=one.seconds, status=one.status, error=one.error)
-            for one in attempts
+            DeliveryAttempt(number=row.attempt, at=row.at, seconds=row.seconds, status=row.status, error=row.error)
+            for row in attempts
         ),
     )

@@ -1,4 +1,4 @@
-"""The words of webhooks: who listens for what, the message that goes out, and how its delivery fares."""
+"""Value objects of webhooks: events, deliveries, attempts, and the retry policy."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ RANDOM = SystemRandom()
 SUCCESS_STATUSES = range(200, 300)
 GONE_STATUS = 410
 RECORD_TIMEOUT = timedelta(seconds=10)
-"""How long a worker holds on to what came of an attempt while the database is away."""
+"""How long a worker tries to record an attempt while the database is unavailable."""
 
 
 class Event(StrEnum):
-    """What a webhook can tell of."""
+    """The events that a webhook can subscribe to."""
 
     ASSESSMENT_SUCCEEDED = "assessment.succeeded"
     ASSESSMENT_ABSTAINED = "assessment.abstained"
@@ -31,14 +31,14 @@ class Event(StrEnum):
 
 
 class WebhookState(StrEnum):
-    """Whether anything is sent to a webhook."""
+    """Whether events are sent to a webhook."""
 
     ENABLED = "enabled"
     DISABLED = "disabled"
 
 
 class DisabledReason(StrEnum):
-    """Why nothing is sent to a webhook."""
+    """Why a webhook is disabled."""
 
     SWITCHED_OFF = "switched_off"
     GONE = "gone"
@@ -46,7 +46,7 @@ class DisabledReason(StrEnum):
 
 
 class DeliveryState(StrEnum):
-    """Where a delivery stands; the last two are its ends, until it is replayed."""
+    """The state of a delivery; the last two are final until it is replayed."""
 
     PENDING = "pending"
     LEASED = "leased"
@@ -55,7 +55,7 @@ class DeliveryState(StrEnum):
 
 
 class AttemptError(StrEnum):
-    """Why an attempt brought no answer that counts; words only, for the log that a tenant reads."""
+    """Why an attempt failed without a valid response. The tenant reads it in the log, so it holds no addresses."""
 
     URL_REFUSED = "url_refused"
     ADDRESS_REFUSED = "address_refused"
@@ -70,7 +70,7 @@ class AttemptError(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Webhook:
-    """A receiver of a tenant's events; no `events` means all of them."""
+    """A receiver of a tenant's events; empty `events` means all events."""
 
     id: str
     url: str
@@ -85,7 +85,7 @@ class Webhook:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IssuedWebhook:
-    """A webhook with a new secret, which is not shown again."""
+    """A webhook with its new secret, which is shown only once."""
 
     webhook: Webhook
     secret: str
@@ -96,7 +96,7 @@ class IssuedWebhook:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryAttempt:
-    """One line of the delivery log."""
+    """One attempt at a delivery."""
 
     number: int
     at: datetime
@@ -107,7 +107,7 @@ class DeliveryAttempt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """One message on its way to one webhook, or there."""
+    """One message for one webhook."""
 
     id: str
     message_id: str
@@ -122,7 +122,7 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryClaim:
-    """The right to make one attempt, until the lease ends; holds secrets, so it is never shown."""
+    """The right to make one attempt until the lease expires; it holds secrets, which its repr leaves out."""
 
     delivery_id: str
     webhook_id: str
@@ -142,7 +142,7 @@ class DeliveryClaim:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptResult:
-    """What came of an attempt: a status, or the trouble that kept it from one."""
+    """The result of an attempt: a status, or the error that prevented one."""
 
     at: datetime
     seconds: float
@@ -152,38 +152,41 @@ class AttemptResult:
 
     @property
     def delivered(self) -> bool:
-        """The receiver has taken the message."""
+        """Whether the receiver accepted the message."""
         return self.status in SUCCESS_STATUSES and self.error is None
 
     @property
     def gone(self) -> bool:
-        """The receiver wants no more messages."""
+        """Whether the receiver asked for no more messages."""
         return self.status == GONE_STATUS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryRetryPolicy:
-    """How often a delivery is tried, and how long a failing webhook is borne."""
+    """How often a delivery is attempted, and after how long a failing webhook is disabled."""
 
     waits: tuple[timedelta, ...]
     disable_after: timedelta
 
     @property
     def attempts(self) -> int:
-        """Attempts in all, the first included."""
+        """The number of attempts, including the first."""
         return len(self.waits) + 1
 
     def wait_after(self, attempt: int, retry_after: timedelta | None) -> timedelta:
-        """Wait after a failed attempt, counted from one; what the receiver asks for is heeded up to a day."""
+        """The wait after a failed attempt, counted from one; honours Retry-After up to MAX_RETRY_AFTER.
+
+        The jitter keeps the deliveries of a receiver that was down from arriving at the same moment.
+        """
         planned = self.waits[attempt - 1] * RANDOM.uniform(1 - JITTER, 1 + JITTER)
         return planned if retry_after is None else max(planned, min(retry_after, MAX_RETRY_AFTER))
 
 
 def delivery_retry_policy(settings: Settings) -> DeliveryRetryPolicy:
-    """The policy that the settings describe."""
+    """The retry policy of the settings."""
     return DeliveryRetryPolicy(waits=settings.webhook_retries, disable_after=settings.webhook_disable_after)
 
 
 def delivery_lease(settings: Settings) -> timedelta:
-    """Lease of an attempt: never renewed, so longer than to send and to record what came of it can take."""
+    """The lease of an attempt. It is never renewed, so it covers sending and recording with a margin."""
     return settings.webhook_timeout + RECORD_TIMEOUT + timedelta(seconds=5)

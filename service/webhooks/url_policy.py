@@ -1,7 +1,7 @@
-"""Where the service may send requests to: the one policy, for URLs when they are given and addresses when used.
+"""The policy against server-side request forgery: URLs are checked when given, addresses at every connection.
 
-A URL is judged by its form, without asking any name server; it must be written so that no two parsers can
-read it differently. The address that a name leads to is judged at every request, when it is about to be used.
+A URL is checked by its form, without name resolution; it must be written so that no two parsers can read it
+differently. The address that a name resolves to is checked at every request, because names can be rebound.
 """
 
 from __future__ import annotations
@@ -66,12 +66,12 @@ REFUSED_V6 = tuple(
     )
 )
 EMBEDDED_V4 = (IPv6Network("::ffff:0:0/96"), IPv6Network("64:ff9b::/96"))
-"""IPv4-mapped and NAT64: what counts is the IPv4 address inside."""
+"""IPv4-mapped and NAT64 addresses: the embedded IPv4 address is checked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebhookEndpoint:
-    """A URL taken apart: what is connected to is built from these, never from the text."""
+    """A parsed URL. Connections are made to these fields and never to the text, which could be parsed differently."""
 
     scheme: str
     host: str
@@ -88,13 +88,13 @@ class WebhookEndpoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UrlPolicy:
-    """Where requests may go: to public addresses over TLS, and wherever the operator has said besides."""
+    """The allowed receivers: public addresses over TLS, and the networks and HTTP that the operator allows."""
 
     allow_http: bool = False
     networks: tuple[Network, ...] = ()
 
     def permits(self, address: Address) -> bool:
-        """Whether a connection to this address may be made."""
+        """Whether connections to this address are allowed."""
         real = _effective_address(address)
         if any(real.version == network.version and real in network for network in self.networks):
             return True
@@ -103,7 +103,7 @@ class UrlPolicy:
         return real in GLOBAL_V6 and not any(real in network for network in REFUSED_V6)
 
     def parse(self, url: str) -> WebhookEndpoint:
-        """Take a URL apart. Raises WebhookUrlRefused with the reason, which quotes nothing of it."""
+        """Parse and check a URL. Raises WebhookUrlRefused with a reason that quotes nothing of the URL."""
         parts = _split_url(url)
         if parts.scheme not in PORTS:
             raise WebhookUrlRefused("The URL must begin with https://.")
@@ -146,7 +146,7 @@ class UrlPolicy:
 
 
 def webhook_url_policy(settings: Settings) -> UrlPolicy:
-    """The policy that the settings describe."""
+    """The policy of the settings."""
     return UrlPolicy(
         allow_http=settings.webhook_allow_http,
         networks=tuple(ip_network(network) for network in settings.webhook_networks),
@@ -156,7 +156,7 @@ def webhook_url_policy(settings: Settings) -> UrlPolicy:
 def _split_url(url: str) -> SplitResult:
     if len(url) > MAX_URL_LENGTH:
         raise WebhookUrlRefused(f"The URL must have at most {MAX_URL_LENGTH} characters.")
-    # Spaces and control characters are dropped by some parsers, a backslash is a slash to others.
+    # Some parsers drop spaces and control characters, others read a backslash as a slash.
     if not PRINTABLE_ASCII.fullmatch(url) or "\\" in url:
         raise WebhookUrlRefused("The URL must be of printable ASCII characters without spaces and backslashes.")
     try:
@@ -186,7 +186,7 @@ def _parse_ip_literal(host: str, *, bracketed: bool) -> Address | None:
     except ValueError:
         return None
     if bracketed != isinstance(address, IPv6Address):
-        raise WebhookUrlRefused("The URL's host is no plain IP address.")
+        raise WebhookUrlRefused("The URL's host is not a plain IP address.")
     return address
 
 

@@ -36,7 +36,7 @@ def rows(database):
 def test_an_answered_key_repeats_its_answer(database, caller):
     answer(database, acquire_key(database, caller, "k", ROUTE, LEASE))
     earlier = acquire_key(database, caller, "k", ROUTE, LEASE)
-    assert earlier == CompletedRequest(route=ROUTE, digest="d1", answer=ANSWER)
+    assert earlier == CompletedRequest(route=ROUTE, digest="d1", response=ANSWER)
 
 
 def test_a_key_at_work_is_refused(database, caller):

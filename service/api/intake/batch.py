@@ -1,4 +1,4 @@
-"""The two doors of a batch: lines that name uploads, and a tar that brings its files along."""
+"""The two request bodies of a batch: JSON lines that name uploads, and a tar archive with its files."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from service.uploads.audio_format import HEADER_BYTES, estimate_duration, looks_
 JSON_LINES_TYPES = ("application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines")
 TAR_TYPES = ("application/x-tar", "application/tar")
 MANIFEST = "manifest.jsonl"
-MAX_PADDING_BYTES = 1_000_000  # bytes of padding after an archive's end
+MAX_PADDING_BYTES = 1_000_000  # writers pad archives, by 10 KiB mostly; more than this is not padding
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchLimits:
-    """Most lines, and largest sizes in bytes: of an archive, of one recording, of one transcript."""
+    """Upper bounds: lines, and sizes in bytes of the archive, of a recording and of a transcript."""
 
     lines: int
     archive: int
@@ -42,20 +42,20 @@ def is_archive(request: Request) -> bool:
 
 
 class HashedBody:
-    """A body as it comes, and the digest of what has come."""
+    """A body that is digested while it is read."""
 
     def __init__(self, chunks: AsyncIterator[bytes]) -> None:
         self._chunks = chunks
         self._hash = hashlib.sha256()
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """The same chunks."""
+        """The chunks of the body, each counted in the digest."""
         async for chunk in self._chunks:
             self._hash.update(chunk)
             yield chunk
 
     async def read_digest(self) -> str:
-        """Digest of the whole body, after reading what is left of it. Raises BatchUnreadable."""
+        """SHA-256 of the whole body; reads the rest of it first. Raises BatchUnreadable."""
         try:
             async for chunk in self._chunks:
                 self._hash.update(chunk)
@@ -65,7 +65,7 @@ class HashedBody:
 
 
 async def read_lines(body: AsyncIterator[bytes], tasks: frozenset[str], limits: BatchLimits) -> list[BatchLine]:
-    """Lines that name uploads. Raises BatchInvalid."""
+    """Read lines that name uploads. Raises BatchInvalid, BatchUnreadable."""
     reader = LineReader(UploadFields, tasks, limits.lines)
     try:
         async for chunk in body:
@@ -76,7 +76,7 @@ async def read_lines(body: AsyncIterator[bytes], tasks: frozenset[str], limits: 
 
 
 class TarBatchReader:
-    """A tar on its way into the object store; when it is refused, nothing of it stays there."""
+    """Streams a tar archive into the object store; removes what it stored when the archive is refused."""
 
     def __init__(self, objects: ObjectStore, tasks: frozenset[str], limits: BatchLimits) -> None:
         self._objects = objects
@@ -89,7 +89,7 @@ class TarBatchReader:
         self._problems = BatchProblems()
 
     async def receive(self, body: AsyncIterator[bytes]) -> list[StoredLine]:
-        """Every line with its files stored. Raises BatchInvalid, BatchUnreadable, TooLarge."""
+        """Store the files of every line. Raises BatchInvalid, BatchUnreadable, TooLarge."""
         try:
             return await self._receive(TarStream(body, self._limits.archive))
         except BaseException as error:
@@ -99,7 +99,7 @@ class TarBatchReader:
             raise
 
     async def discard(self) -> None:
-        """Remove whatever has been stored."""
+        """Remove all stored files."""
         for name in self._keys:
             line, _ = self._expected[name]
             await run_in_threadpool(self._objects.delete, assessment_prefix(self._ids[line.line]))
@@ -137,9 +137,9 @@ class TarBatchReader:
         return lines
 
     async def _store_member(self, member: TarMember, number: int) -> None:
-        """Store one file, or note what is wrong with it; idempotency something is, nothing more is stored."""
+        """Store one file, or record its problem; after the first problem nothing more is stored."""
         name = normalise_name(member.name)
-        if name.rpartition("/")[2].startswith("._"):  # macOS adds such companions unasked
+        if name.rpartition("/")[2].startswith("._"):  # macOS adds an AppleDouble companion for each file
             return
         if name not in self._expected:
             self._problems.add(f"member {number}", "is not named in the manifest")
@@ -180,13 +180,13 @@ class TarBatchReader:
             await run_in_threadpool(self._objects.write, key, content)
 
     def _size_problem(self, member: TarMember, field: str) -> str | None:
-        most = self._limits.recording if field == "audio" else self._limits.transcript
-        if member.size > most:
-            return f"is larger than {most} bytes"
+        limit = self._limits.recording if field == "audio" else self._limits.transcript
+        if member.size > limit:
+            return f"is larger than {limit} bytes"
         return None if member.size else "is empty"
 
     def _limit_unnamed_members(self) -> None:
-        """A manifest with few lines must not be followed by files without end."""
+        """Stop at as many problems as lines are allowed: a client must not send unnamed files without end."""
         if self._problems.count > self._limits.lines:
             self._problems.raise_if_any()
 

@@ -32,7 +32,7 @@ BYTE_ENCODING = "latin-1"
 
 @dataclass(slots=True, kw_only=True)
 class ReceivedSubmission:
-    """What has been received so far: keys of stored objects, uploads to take, and the digest of it all."""
+    """A received submission: keys of stored objects, ids of uploads to claim, and the digest of the body."""
 
     metadata: Metadata = DEFAULT_METADATA
     audio_key: str | None = None
@@ -45,7 +45,7 @@ class ReceivedSubmission:
 async def receive_form(
     request: Request, assessment_id: str, objects: ObjectStore, settings: Settings
 ) -> ReceivedSubmission:
-    """Read the form; a refusal may leave objects behind. Raises RequestRefused, ClientDisconnect."""
+    """Read and store the form; the caller removes the objects on an error. Raises RequestRefused, ClientDisconnect."""
     received, digest, transcript = ReceivedSubmission(), FormHasher(), b""
     seen: set[str] = set()
     async for sent in _open_form(request, settings).parts():
@@ -64,7 +64,7 @@ async def receive_form(
             received.metadata = _parse_metadata(await _read_small_part(part, METADATA_LIMIT))
     if not seen & {"audio", "transcript"}:
         raise MaterialMissing("The request holds neither audio nor a transcript.")
-    if transcript:  # stored last: what is long in the store without a row is taken for left behind
+    if transcript:  # stored last: an object that stays without a row for long is removed as an orphan
         prefix = f"{material_prefix(assessment_id)}/transcript"
         received.transcript_key = await run_in_threadpool(objects.put, prefix, transcript)
     received.digest = digest.hexdigest()
@@ -72,7 +72,7 @@ async def receive_form(
 
 
 async def hash_form(request: Request, settings: Settings) -> str:
-    """The digest of a form of which nothing is to be kept. Raises RequestRefused, ClientDisconnect."""
+    """The digest of a form, of which nothing is stored. Raises RequestRefused, ClientDisconnect."""
     digest = FormHasher()
     async for part in _open_form(request, settings).parts():
         async for _ in digest.hashing(part):
@@ -81,14 +81,14 @@ async def hash_form(request: Request, settings: Settings) -> str:
 
 
 class AudioStream:
-    """Audio on its way into the store: its first bytes and how many there were."""
+    """Audio on its way into the store; keeps its first bytes and its size."""
 
     def __init__(self) -> None:
         self.head = b""
         self.size = 0
 
     async def validated(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        """The same bytes, idempotency the first of them look like audio. Raises AudioEmpty, AudioUnsupported."""
+        """The same bytes, after a check that they begin like audio. Raises AudioEmpty, AudioUnsupported."""
         head = b""
         async for chunk in chunks:
             head += chunk
@@ -150,11 +150,11 @@ class FormHasher:
 
 
 def _open_form(request: Request, settings: Settings) -> MultipartForm | UrlencodedForm:
-    """The form in the shape it came in; without a type it is taken for one without files."""
+    """The form in the encoding of its content type; without one it is read as urlencoded."""
     content_type = request.headers.get("content-type", URLENCODED)
     body = read_body(request, settings.request_lease)
     if content_type.startswith(URLENCODED):
-        # A byte of text takes up to three in this encoding.
+        # Percent-encoding takes up to three bytes for one byte of text.
         return UrlencodedForm(body, 3 * (settings.transcript_limit + METADATA_LIMIT))
     return MultipartForm(body, content_type, settings.upload_limit)
 
@@ -163,7 +163,7 @@ def _require_known(name: str, seen: set[str]) -> None:
     if name not in KNOWN_PARTS:
         raise _form_error("body", f"has an unknown part; known parts: {', '.join(KNOWN_PARTS)}")
     if name in seen:
-        raise _form_error(name, "was sent more than idempotency")
+        raise _form_error(name, "was sent more than once")
 
 
 async def _read_small_part(part: FormPart, limit: int) -> bytes:

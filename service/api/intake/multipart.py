@@ -1,4 +1,7 @@
-"""Reading a multipart form as it arrives: parts in order, each as a stream, never a whole file in memory."""
+"""Parse a multipart form as it arrives: parts in order, each as a stream, so that no file is held in memory.
+
+Decision 0045 says why python-multipart is the parser.
+"""
 
 from __future__ import annotations
 
@@ -14,14 +17,14 @@ from service.errors.request import MalformedUpload, TooLarge
 
 @dataclass(frozen=True, slots=True)
 class PartBegin:
-    """A part starts."""
+    """The headers of a part are complete."""
 
     name: str
 
 
 @dataclass(frozen=True, slots=True)
 class PartData:
-    """Some bytes of the part."""
+    """A chunk of the part's content."""
 
     content: bytes
 
@@ -33,7 +36,7 @@ class PartEnd:
 
 @dataclass(frozen=True, slots=True)
 class FormEnd:
-    """The closing boundary."""
+    """The closing boundary was read."""
 
 
 ParserEvent = PartBegin | PartData | PartEnd | FormEnd
@@ -41,14 +44,14 @@ ParserEvent = PartBegin | PartData | PartEnd | FormEnd
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FormPart:
-    """One part; its chunks must be read before the next part is asked for."""
+    """One part; its chunks must be read before the next part is requested."""
 
     name: str
     chunks: AsyncIterator[bytes]
 
 
 class MultipartForm:
-    """The parts of one request body of at most `limit` bytes. The client's file names are never looked at."""
+    """The parts of one request body of at most `limit` bytes. File names, which may name a person, are ignored."""
 
     def __init__(self, body: AsyncIterator[bytes], content_type: str, limit: int) -> None:
         kind, options = parse_options_header(content_type)
@@ -76,7 +79,7 @@ class MultipartForm:
         )
 
     async def parts(self) -> AsyncIterator[FormPart]:
-        """Raises MalformedUpload, TooLarge."""
+        """Every part in the order of the body. Raises MalformedUpload, TooLarge."""
         while True:
             event = await self._next()
             if isinstance(event, FormEnd):

@@ -1,4 +1,4 @@
-"""A submission in either shape: a form that brings its material, or JSON that names what was uploaded before."""
+"""A submission in either encoding: a form with its material, or JSON that names uploads."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from service.uploads.repository import StoredUpload, find_upload
 
 CONTENT_TYPE = "application/json"
 MAX_JSON_ESCAPE_BYTES = 6
-"""Bytes that one byte of text takes in JSON at most."""
+"""JSON writes one byte of text in at most six, as \\u00XX."""
 
 
 async def receive_submission(
     request: Request, assessment_id: str, caller: Caller, components: Components
 ) -> ReceivedSubmission:
-    """Read the body; on a refusal nothing of it stays in the store. Raises RequestRefused, UploadNotFound."""
+    """Read the body; removes what it stored on an error. Raises RequestRefused, UploadNotFound."""
     try:
         if _is_json(request):
             content = await _read_json(request, components.settings)
@@ -41,7 +41,7 @@ async def receive_submission(
 
 
 async def hash_submission(request: Request, settings: Settings) -> str:
-    """The digest of a body of which nothing is to be kept. Raises RequestRefused."""
+    """The digest of a body, of which nothing is stored. Raises RequestRefused."""
     try:
         if _is_json(request):
             return json_digest(await _read_json(request, settings))
@@ -51,12 +51,15 @@ async def hash_submission(request: Request, settings: Settings) -> str:
 
 
 async def discard_material(assessment_id: str, objects: ObjectStore) -> None:
-    """Remove whatever a refused request has stored."""
+    """Remove everything that was stored for this assessment."""
     await run_in_threadpool(objects.delete, assessment_prefix(assessment_id))
 
 
 async def discard_if_refused(error: Exception, assessment_id: str, objects: ObjectStore) -> None:
-    """Remove it if the request was refused for certain; a database that failed may have committed all the same."""
+    """Remove the material if the request was refused for certain.
+
+    After an error of the database the transaction may have committed, so the material stays.
+    """
     if isinstance(error, ServiceError):
         await discard_material(assessment_id, objects)
 
@@ -91,7 +94,7 @@ def _receive_json(content: bytes, assessment_id: str, caller: Caller, components
 
 
 def _upload_material(submission: Submission, caller: Caller, components: Components) -> Material | None:
-    """What was uploaded before; None where the text is all there is."""
+    """The uploads that the submission names; None when it holds nothing but text."""
     transcript = submission.transcript
     if submission.audio is None and transcript is not None and transcript.upload is None:
         return None
@@ -120,7 +123,7 @@ def _parse_submission(content: bytes) -> Submission:
         known = set(Submission.model_fields) | {"upload", "text"}
         fields = tuple(
             FieldProblem(
-                # A name that is none of ours may be anything, also a person's.
+                # An unknown field name was chosen by the client and may name a person.
                 location=".".join(("body", *(str(name) for name in problem["loc"] if name in known))),
                 reason=problem["type"],
             )

@@ -1,7 +1,7 @@
-"""An uncompressed tar archive read as it arrives: one member after the other, never more than a chunk in memory.
+"""Read an uncompressed tar archive as it arrives, member by member, with at most a chunk in memory.
 
-The standard library's reader takes extended headers into memory whatever size they claim, so only its parsing of a
-single header block is used here. Nothing but plain files and folders passes.
+The reader of the standard library loads extended headers of any claimed size into memory, so only its parser of a
+single header block is used here. Links, devices and everything else that is not a plain file or folder is refused.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ END_BLOCK = bytes(BLOCK_BYTES)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TarMember:
-    """A file of the archive; its chunks must be read before the next one, or are skipped."""
+    """A file of the archive; chunks that are not read before the next member are skipped."""
 
     name: str
     size: int
@@ -39,7 +39,7 @@ class TarStream:
         self._left = 0
 
     async def members(self) -> AsyncIterator[TarMember]:
-        """Raises BatchUnreadable for what is no harmless archive, TooLarge."""
+        """Every plain file. Raises TooLarge, and BatchUnreadable for damaged archives and other kinds of member."""
         extended: dict[str, str] = {}
         while (block := await self._read_header_block()) != END_BLOCK:
             header = _parse_header(block)
@@ -53,20 +53,23 @@ class TarStream:
                 size = _parse_size(extended.get("size"), header.size)
                 self._left = size
                 yield TarMember(name=extended.get("path", header.name), size=size, chunks=self._member_chunks())
-                async for _ in self._member_chunks():  # whatever of it nobody read
+                async for _ in self._member_chunks():  # skip what the consumer did not read
                     pass
                 await self._read_exactly(-size % BLOCK_BYTES)
             elif header.type != tarfile.DIRTYPE or header.size:
                 raise BatchUnreadable("The archive holds something that is neither a plain file nor a folder.")
             extended = {}
 
-    async def drain(self, most: int) -> None:
-        """Read the padding after the end, so that the client can finish sending. Raises BatchUnreadable."""
+    async def drain(self, limit: int) -> None:
+        """Read the padding after the end, at most `limit` bytes, so that the client can finish sending.
+
+        Raises BatchUnreadable for more.
+        """
         padding = 0
         while self._buffer or await self._read_chunk():
             padding += len(self._buffer)
             self._buffer = b""
-            if padding > most:
+            if padding > limit:
                 raise BatchUnreadable("The archive goes on after its end.")
 
     async def _member_chunks(self) -> AsyncIterator[bytes]:
@@ -86,7 +89,7 @@ class TarStream:
         return content
 
     async def _read_header_block(self) -> bytes:
-        """The next header; an archive that just stops between two members is taken as ended."""
+        """The next header block; an archive that stops between two members counts as complete."""
         if not self._buffer and not await self._read_chunk():
             return END_BLOCK
         return await self._read_exactly(BLOCK_BYTES)
@@ -123,12 +126,12 @@ def _parse_size(given: str | None, otherwise: int) -> int:
     if given is None:
         return otherwise
     if not given.isascii() or not given.isdigit():
-        raise BatchUnreadable("The archive has a file whose size is no number.")
+        raise BatchUnreadable("The archive has a file whose size is not a number.")
     return int(given)
 
 
 def _parse_extended_header(kind: bytes, content: bytes) -> dict[str, str]:
-    """Name and size from the header before a member: GNU's long name, or the records `<length> key=value` of pax."""
+    """Name and size from an extended header: GNU's long name, or pax records `<length> key=value`."""
     if kind == tarfile.GNUTYPE_LONGNAME:
         return {"path": content.rstrip(b"\0").decode("utf-8", "replace")}
     fields = {}

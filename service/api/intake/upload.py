@@ -1,4 +1,4 @@
-"""The body of a request on its way into an upload, a part at a time."""
+"""Write the body of a request to an upload, part by part."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from service.uploads.writer import PART_BYTES, UploadWriter
 async def write_upload_body(
     request: Request, writer: UploadWriter, checksum: UploadChecksum | None, settings: Settings
 ) -> None:
-    """Store what comes and close the writer, which must be open; what came before an interruption is kept.
+    """Store the body and close the writer, which must be open. Bytes that arrived before an interruption are kept.
 
-    With a checksum all of it counts or nothing. Raises TooLarge, UploadChecksumMismatch, UploadLocked,
-    UploadNotFound, BodyStalled, MalformedUpload when the connection ended.
+    With a checksum either all bytes count or none. Raises TooLarge, UploadChecksumMismatch, UploadLocked,
+    UploadNotFound, BodyStalled, and MalformedUpload when the connection ended.
     """
     try:
         async with renew_lease(writer.renew, settings.request_lease):
@@ -33,7 +33,7 @@ async def write_upload_body(
         await run_in_threadpool(writer.discard)
         await run_in_threadpool(writer.release)
         raise
-    except BaseException:  # a database that failed may have counted the last part all the same
+    except BaseException:  # after an error of the database the last part may be committed, so nothing is removed
         await run_in_threadpool(writer.release)
         raise
     if interruption is not None:
@@ -43,7 +43,7 @@ async def write_upload_body(
 async def _store_body(
     body: AsyncIterator[bytes], writer: UploadWriter, checksum: UploadChecksum | None
 ) -> ServiceError | None:
-    """Returns what ended the body before its time."""
+    """Store the body; returns the error that interrupted it, if any."""
     hasher = None if checksum is None else checksum.hasher()
     rest = bytearray()
     interruption: ServiceError | None = None
@@ -66,9 +66,9 @@ async def _store_body(
 
 
 async def _buffer_chunk(writer: UploadWriter, rest: bytearray, piece: bytes) -> None:
-    """Keep the piece until there are enough for a part."""
+    """Buffer the chunk; store a part when the buffer is full."""
     if len(rest) + len(piece) > writer.remaining:
-        raise TooLarge("The request holds more bytes than are missing from the upload.")
+        raise TooLarge("The request holds more bytes than the upload lacks.")
     if len(rest) + len(piece) > PART_BYTES:
         await run_in_threadpool(writer.store, bytes(rest))
         rest.clear()
@@ -82,7 +82,7 @@ def _store_last_part(writer: UploadWriter, rest: bytes) -> None:
 
 
 async def _bounded_chunks(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """The body in pieces no larger than a part; servers hand out small ones, but nothing says that they must."""
+    """The body in chunks of at most PART_BYTES; ASGI does not bound the chunks that a server delivers."""
     async for chunk in body:
         if len(chunk) <= PART_BYTES:
             yield chunk

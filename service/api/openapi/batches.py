@@ -1,4 +1,4 @@
-"""What OpenAPI cannot guess of batches: their two bodies, their files, and an example of each answer."""
+"""Documentation of batches that FastAPI cannot derive: two request bodies, two files, and the example responses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Example answers for the documentation, built from the very schemas, so that they cannot be wrong."""
+"""Example responses of the documentation, built from the schemas, so that they are always valid."""
 
 from __future__ import annotations
 
@@ -142,5 +142,5 @@ MODEL_LIST = ModelList(
 
 
 def json_content(example: Message) -> dict[str, object]:
-    """The `json_content` of a response that looks like this example."""
+    """The `content` of a response in OpenAPI, with this example."""
     return {"application/json": {"example": example.model_dump(mode="json")}}

@@ -1,4 +1,4 @@
-"""What OpenAPI cannot guess: the multipart form, the problems of each route, and an example of each answer."""
+"""Documentation that FastAPI cannot derive: request bodies, the problems of each route, example responses."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ UNUSED_FASTAPI_SCHEMAS = ("HTTPValidationError", "ValidationError")
 
 
 def responses(status: int, example: Message, *errors: type[ServiceError]) -> Responses:
-    """The `responses` of a route: the example when all is well, else these problems."""
+    """The `responses` of a route: an example of its success, and its problems."""
     return {status: {"content": json_content(example)}, **problem_responses(*errors)}
 
 
 def problem_responses(*errors: type[ServiceError]) -> Responses:
-    """The `responses` of a route that may refuse in these ways."""
+    """The `responses` of a route that may raise these errors."""
     documented: Responses = {}
     for status in sorted({error.status for error in errors}):
         of_status = [error for error in errors if error.status == status]
@@ -40,7 +40,7 @@ def problem_responses(*errors: type[ServiceError]) -> Responses:
 
 
 def extend_openapi(app: FastAPI) -> Callable[[], dict[str, Any]]:
-    """The application's own `openapi`, with the schemas that no route returns by itself."""
+    """The application's `openapi` function, extended by schemas that no route declares."""
     generate = app.openapi
 
     def openapi() -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Example answers about webhooks, built from the very schemas, so that they cannot be wrong."""
+"""Example responses about webhooks, built from the schemas, so that they are always valid."""
 
 from __future__ import annotations
 

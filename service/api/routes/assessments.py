@@ -103,7 +103,7 @@ async def create_assessment(
     wait: PreferWaitDep,
     request_id: RequestIdDep,
 ) -> AssessmentView | Response:
-    """Send audio, a transcript, or both, or name uploads; the answer says where to look for the result."""
+    """Send audio, a transcript, or both, or name uploads; `Location` says where the result will be."""
     refuse_oversized(request, components.settings.upload_limit, "request")
     if submission.idempotency.is_replay:
         return submission.idempotency.replay(await hash_submission(request, components.settings))
@@ -159,7 +159,7 @@ def list_assessments(
 async def read_assessment(
     assessment_id: str, response: Response, caller: CallerDep, components: ComponentsDep, wait: PreferWaitDep
 ) -> AssessmentView:
-    """Where the assessment stands, and its result idempotency there is one."""
+    """The state of the assessment, and its result once it is final."""
     if wait.seconds is not None:
         await wait.until_final(await run_in_threadpool(_find_assessment, components, caller, assessment_id))
     return await run_in_threadpool(_current_view, components, caller, assessment_id, response)
@@ -172,7 +172,7 @@ async def read_assessment(
     responses=problem_responses(Unauthenticated, AssessmentNotFound, InvalidRequest, DatabaseUnavailable),
 )
 def delete_assessment(assessment_id: str, caller: CallerDep, components: ComponentsDep) -> None:
-    """Before its end it is cancelled; afterwards the assessment and all its objects are erased."""
+    """An unfinished assessment is cancelled; a final one is erased with all its objects."""
 
     def cancel(session: Session) -> tuple[bool, str | None]:
         assessments = AssessmentRepository(session, caller)
@@ -183,7 +183,7 @@ def delete_assessment(assessment_id: str, caller: CallerDep, components: Compone
         components.database, components.objects, retention(components.settings), assessment_id, erased=not cancelled
     )
     if cancelled:
-        components.sweeper.wake()  # webhooks are told
+        components.sweeper.wake()  # the sweeper publishes the webhook deliveries
         return
     components.objects.delete(assessment_prefix(assessment_id))
     components.database.write(lambda session: AssessmentRepository(session, caller).erase(assessment_id))
@@ -200,15 +200,15 @@ def _store_assessment(
     priority = submission.priority_of(received.metadata)
     model = find_model(components.database, received.metadata.task)
 
-    components.queue_positions.snapshot()  # read here if need be, not while the transaction is open
+    components.queue_positions.snapshot()  # refreshed here if it is old, not while the transaction is open
     queue_position = QueuePosition()
 
     def answered(session: Session, assessment: Assessment) -> None:
         nonlocal queue_position
         queue_position = components.queue_positions.position_of(assessment)
         body = assessment_view(assessment, None, queue_position).model_dump_json()
-        answer = StoredResponse(status=202, location=assessment_path(assessment.id), body=body)
-        submission.idempotency.complete(session, received.digest, answer)
+        response = StoredResponse(status=202, location=assessment_path(assessment.id), body=body)
+        submission.idempotency.complete(session, received.digest, response)
 
     ordered = order(model.bundle, priority)
     assessment = submit(components.database, submission.caller, ordered, uploads=received.uploads, then=answered)
@@ -234,7 +234,7 @@ def _new_assessment(
 def _view_after_wait(
     components: Components, caller: Caller, assessment: Assessment, response: Response
 ) -> AssessmentView:
-    """As it stands now; where that cannot be told any more, it was accepted all the same."""
+    """The view after the wait; the assessment as accepted when it cannot be read, for the submission succeeded."""
     try:
         return _current_view(components, caller, assessment.id, response)
     except (SQLAlchemyError, AssessmentNotFound):

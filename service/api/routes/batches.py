@@ -1,4 +1,4 @@
-"""`/v1/batches`: submit many assessments, follow them, fetch what they answer, cancel and erase."""
+"""`/v1/batches`: submit many assessments, follow them, fetch their results, cancel and erase."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ from service.observability.metrics import SUBMISSIONS
 
 MIN_POLL_SECONDS = 1
 MAX_POLL_SECONDS = 30
-POLLS_PER_BATCH = 20  # on the way to the end
+POLLS_PER_BATCH = 20  # a client polls about this often until the batch ends
 REQUEST_BUDGET = timedelta(seconds=20)
 MAX_PAGE_SIZE = 100
 
@@ -146,7 +146,7 @@ def list_batches(
     responses=responses(200, BATCH_EXAMPLE, Unauthenticated, BatchNotFound, InvalidRequest, DatabaseUnavailable),
 )
 def read_batch(batch_id: str, response: Response, caller: CallerDep, components: ComponentsDep) -> BatchView:
-    """Where its lines stand, and when the last of them is expected to end."""
+    """The counts of its lines by state, and when the last is expected to end."""
     return _current_view(response, caller, components, batch_id)
 
 
@@ -160,7 +160,7 @@ def read_batch(batch_id: str, response: Response, caller: CallerDep, components:
     },
 )
 def read_output(batch_id: str, caller: CallerDep, components: ComponentsDep) -> StreamingResponse:
-    """Lines that have a result, in their order, as JSON lines; before the end, those that are there so far."""
+    """Lines with a result, in their order, as JSON lines; before the end, those that are ready so far."""
     batch = _find_batch(components, caller, batch_id)
     return _stream_lines(components, batch, batch.output_key, result_lines)
 
@@ -175,7 +175,7 @@ def read_output(batch_id: str, caller: CallerDep, components: ComponentsDep) -> 
     },
 )
 def read_errors(batch_id: str, caller: CallerDep, components: ComponentsDep) -> StreamingResponse:
-    """Lines without a result, in their order, as JSON lines; before the end, those that are there so far."""
+    """Failed and cancelled lines, in their order, as JSON lines; before the end, those so far."""
     batch = _find_batch(components, caller, batch_id)
     return _stream_lines(components, batch, batch.errors_key, error_lines)
 
@@ -185,12 +185,12 @@ def read_errors(batch_id: str, caller: CallerDep, components: ComponentsDep) -> 
     status_code=204,
     summary="Cancel or erase a batch",
     responses={
-        202: {"description": "Under way; the service goes on by itself"},
+        202: {"description": "In progress; the service continues in the background"},
         **problem_responses(Unauthenticated, BatchNotFound, InvalidRequest, DatabaseUnavailable),
     },
 )
 def delete_batch(batch_id: str, caller: CallerDep, components: ComponentsDep) -> Response:
-    """Before its end the open lines are cancelled; afterwards the batch and all its assessments are erased."""
+    """The unfinished lines of a running batch are cancelled; a final batch is erased with all its assessments."""
     database = components.database
     if database.write(lambda session: BatchRepository(session, caller).begin_cancelling(batch_id)):
         done = cancel_lines(database, batch_id, REQUEST_BUDGET)
@@ -213,7 +213,7 @@ async def _store_archive(
         store_response = partial(store_response, await body.read_digest())
         return await run_in_threadpool(submission.submit_stored, lines, store_response)
     except Exception as error:
-        if not isinstance(error, SQLAlchemyError):  # else it may be there all the same
+        if not isinstance(error, SQLAlchemyError):  # after an error of the database the batch may be committed
             await intake.discard()
         raise
 

@@ -1,4 +1,4 @@
-"""`/v1/assessments/{id}/events`: an assessment's changes as they happen, as Server-Sent Events."""
+"""`/v1/assessments/{id}/events`: the changes of an assessment as Server-Sent Events."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ router = APIRouter(prefix="/assessments", tags=["assessments"])
             "description": "`progress` for each change and `end` for the last; `data` is the assessment without result",
             "content": {"text/event-stream": {"example": EVENT_EXAMPLE}},
         },
-        204: {"description": "It has ended, and the client was told"},
+        204: {"description": "The assessment is final, and the client has received its last event"},
         **problem_responses(Unauthenticated, AssessmentNotFound, InvalidRequest, DatabaseUnavailable),
     },
 )
@@ -48,24 +48,24 @@ async def follow_assessment(
     caller: CallerDep,
     components: ComponentsDep,
     last_event_id: Annotated[
-        str | None, Header(description="id of the last event received: goes on after it", examples=["4"])
+        str | None, Header(description="id of the last event received; the stream continues after it", examples=["4"])
     ] = None,
 ) -> Response:
-    """The present state at idempotency, every change after it, and the end; then the stream closes."""
+    """The current state at once, every later change, and the final state; then the stream closes."""
     present = await run_in_threadpool(_current_state, components, caller, assessment_id)
     known = _parse_event_id(last_event_id)
-    told = known is not None and known >= present.assessment.version
-    if told and present.assessment.state.final:
+    seen = known is not None and known >= present.assessment.version
+    if seen and present.assessment.state.final:
         return Response(status_code=204)
-    # FastAPI's own response for events always streams; this route may also answer that there is nothing to tell.
+    # FastAPI's EventSourceResponse always streams, but this route may also answer 204.
     return StreamingResponse(
-        _events(components, present, told=told), media_type="text/event-stream", headers=STREAM_HEADERS
+        _events(components, present, seen=seen), media_type="text/event-stream", headers=STREAM_HEADERS
     )
 
 
-async def _events(components: Components, present: AssessmentChange, *, told: bool) -> AsyncIterator[bytes]:
+async def _events(components: Components, present: AssessmentChange, *, seen: bool) -> AsyncIterator[bytes]:
     assessment = present.assessment
-    if not told:
+    if not seen:
         yield _event(present)
     if assessment.state.final:
         return
@@ -96,6 +96,6 @@ def _current_state(components: Components, caller: Caller, assessment_id: str) -
 
 
 def _parse_event_id(event_id: str | None) -> int | None:
-    """Ids that this service did not give are as good as none."""
+    """The version in an event id; None for an id that this service did not issue."""
     known = event_id is not None and event_id.isascii() and event_id.isdigit() and len(event_id) <= MAX_ID_DIGITS
     return int(event_id) if known and event_id is not None else None

@@ -1,4 +1,4 @@
-"""`/livez`, `/readyz` and `/healthz`, open to everyone: the process lives, it takes requests, the service works."""
+"""`/livez`, `/readyz` and `/healthz`, without authentication: liveness, readiness, and health of the whole service."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ router = APIRouter(tags=["health"])
 
 @router.get("/livez", response_model=Health, summary="The process lives")
 async def live() -> Health:
-    """Answers as long as the process does."""
+    """Answers as long as the event loop runs."""
     return Health()
 
 
@@ -31,7 +31,7 @@ async def live() -> Health:
     responses=problem_responses(NotReady),
 )
 async def ready(components: ComponentsDep) -> Health:
-    """What a load balancer asks each process: started, database met, not stopping. It looks at nothing outside."""
+    """For load balancers: the process has started, has seen its schema and is not stopping; checks nothing else."""
     if missing := components.readiness.missing():
         raise NotReady("This process takes no requests.", fields=tuple(missing))
     return Health()
@@ -44,9 +44,9 @@ async def ready(components: ComponentsDep) -> Health:
     responses=problem_responses(NotReady),
 )
 def healthy(components: ComponentsDep) -> Health:
-    """Database, queue, and for each queue a living worker whose model has done a real forward pass.
+    """Database, queue, and for each queue a living worker whose model has passed a real forward pass.
 
-    Workers of one queue have to have the model that those of the other queues have.
+    The workers of all queues have to serve the same model.
     """
     missing = [*_missing_workers(components), *_missing_queue(components)]
     if missing:
@@ -57,10 +57,10 @@ def healthy(components: ComponentsDep) -> Health:
 def _missing_workers(components: Components) -> list[FieldProblem]:
     try:
         with components.database.reading() as session:
-            found = unserved_queues(session, components.settings.worker_timeout)
+            uncovered = unserved_queues(session, components.settings.worker_timeout)
     except SQLAlchemyError:
         return [FieldProblem(location="database", reason="does not answer")]
-    reasons = {f"worker.{gap.queue}": NO_WORKER if gap.model is None else MODEL_MISMATCH for gap in found}
+    reasons = {f"worker.{gap.queue}": NO_WORKER if gap.model is None else MODEL_MISMATCH for gap in uncovered}
     return [FieldProblem(location=location, reason=reason) for location, reason in reasons.items()]
 
 

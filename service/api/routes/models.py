@@ -1,4 +1,4 @@
-"""`/v1/models`: what workers have loaded."""
+"""`/v1/models`: the models that workers have loaded."""
 
 from __future__ import annotations
 

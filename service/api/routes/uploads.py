@@ -1,4 +1,4 @@
-"""`/v1/uploads`: files in pieces, by tus 1.0; any of its client libraries speaks to it."""
+"""`/v1/uploads`: resumable uploads by tus 1.0, for any of its client libraries."""
 
 from __future__ import annotations
 
@@ -60,14 +60,14 @@ REQUIRE_VERSION = [Depends(require_version)]
 
 
 class UploadView(Message):
-    """A file that comes in pieces."""
+    """A resumable upload."""
 
     id: str = Field(examples=[EXAMPLE_ID])
-    length: int = Field(description="bytes that it will hold")
-    offset: int = Field(description="bytes that have come")
-    sha256: str | None = Field(description="set when all have come; an upload can be used from then on")
+    length: int = Field(description="size of the whole file in bytes")
+    offset: int = Field(description="bytes received so far")
+    sha256: str | None = Field(description="set when all bytes were received; the upload can be used from then on")
     created_at: datetime
-    expires_at: datetime | None = Field(description="when it is deleted if nothing more comes; null idempotency used")
+    expires_at: datetime | None = Field(description="when it is deleted unless more bytes arrive; null once used")
 
 
 UPLOAD_EXAMPLE = UploadView(
@@ -82,9 +82,9 @@ WRITE_ERRORS = (BodyStalled, MalformedUpload, TooLarge, UploadHeaderInvalid, Upl
 COMMON_ERRORS = (Unauthenticated, UploadVersionUnsupported, InvalidRequest, DatabaseUnavailable)
 
 
-@router.options("", status_code=204, summary="Ask what is spoken here", responses=problem_responses(Unauthenticated))
+@router.options("", status_code=204, summary="Read the tus capabilities", responses=problem_responses(Unauthenticated))
 def options(components: ComponentsDep) -> Response:
-    """Version and extensions of tus, and the largest upload."""
+    """Version and extensions of tus, and the maximum size of an upload."""
     return Response(
         status_code=204,
         headers={
@@ -115,7 +115,7 @@ async def create_upload(
     length: UploadLengthDep,
     checksum: UploadChecksumDep,
 ) -> Response:
-    """Say how many bytes will come, and send the first of them or none; `Location` is where the others go."""
+    """Declare the size, and send the first bytes or none; the others go to `Location`."""
     digest = json_digest(b'{"length":%d}' % length)
     if idempotency.is_replay:
         return idempotency.replay(digest)
@@ -132,12 +132,12 @@ async def create_upload(
 @router.head(
     "/{upload_id}",
     response_class=Response,
-    summary="Ask how much has come",
+    summary="Read the offset",
     dependencies=REQUIRE_VERSION,
     responses=problem_responses(*COMMON_ERRORS, UploadNotFound),
 )
 def head_upload(upload_id: str, caller: CallerDep, components: ComponentsDep) -> Response:
-    """`Upload-Offset` is where to go on."""
+    """`Upload-Offset` is where to continue."""
     upload = _find_upload(components, caller, upload_id)
     return Response(headers={**_upload_headers(upload, components.settings), "Upload-Length": str(upload.length)})
 
@@ -149,7 +149,7 @@ def head_upload(upload_id: str, caller: CallerDep, components: ComponentsDep) ->
     responses=responses(200, UPLOAD_EXAMPLE, Unauthenticated, UploadNotFound, InvalidRequest, DatabaseUnavailable),
 )
 def read_upload(upload_id: str, caller: CallerDep, components: ComponentsDep) -> UploadView:
-    """The same as JSON, with the digest of the whole file."""
+    """The state of the upload as JSON, with the digest of the whole file."""
     upload = _find_upload(components, caller, upload_id)
     return UploadView(
         id=upload.id,
@@ -185,7 +185,7 @@ async def write_upload(
     offset: UploadOffsetDep,
     checksum: UploadChecksumDep,
 ) -> Response:
-    """The bytes from `Upload-Offset` on, all that are missing or some; with a checksum, all of these or none."""
+    """Send bytes from `Upload-Offset` on, all that are missing or some; with a checksum they count all or none."""
     require_body_type(request)
     writer = await _open_writer(components, caller, upload_id, offset, deferred=checksum is not None)
     await write_upload_body(request, writer, checksum, components.settings)
@@ -201,7 +201,7 @@ async def write_upload(
     responses=problem_responses(*COMMON_ERRORS, UploadNotFound, UploadUsed),
 )
 def delete_upload(upload_id: str, caller: CallerDep, components: ComponentsDep) -> None:
-    """Delete what has come, unless an assessment or a batch uses it."""
+    """Delete the upload, unless an assessment or a batch uses it."""
     components.database.write(lambda session: UploadRepository(session, caller).delete(upload_id))
     components.objects.delete(upload_key(upload_id))
 

@@ -1,4 +1,4 @@
-"""`/v1/webhooks`: where to tell of what has ended, and what became of the telling."""
+"""`/v1/webhooks`: receivers of events, and the log of their deliveries."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def create_webhook(
     components: ComponentsDep,
     idempotency: IdempotentRequestDep,
 ) -> WebhookWithSecret | Response:
-    """The answer holds the secret to verify messages with; it is not shown again, but to the same Idempotency-Key."""
+    """The response holds the secret that verifies messages; only a replay of the request shows it again."""
     digest = json_digest(order.model_dump_json().encode())
     if idempotency.is_replay:
         return idempotency.replay(digest)
@@ -113,7 +113,7 @@ def list_webhooks(caller: CallerDep, components: ComponentsDep) -> WebhookList:
     responses=responses(200, WEBHOOK_EXAMPLE, *COMMON_ERRORS),
 )
 def read_webhook(webhook_id: str, caller: CallerDep, components: ComponentsDep) -> WebhookView:
-    """Where it leads, whether it is enabled, and since when it fails."""
+    """Its URL, whether it is enabled, and since when it fails."""
     with components.database.reading() as session:
         return webhook_view(WebhookRepository(session, caller).get(webhook_id))
 
@@ -142,7 +142,7 @@ def change_webhook(webhook_id: str, change: WebhookChange, caller: CallerDep, co
     "/{webhook_id}", status_code=204, summary="Delete a webhook", responses=problem_responses(*COMMON_ERRORS)
 )
 def delete_webhook(webhook_id: str, caller: CallerDep, components: ComponentsDep) -> None:
-    """With its deliveries, also those still to be made, and their log."""
+    """Delete it with its pending deliveries and their log."""
     components.database.write(lambda session: WebhookRepository(session, caller).delete(webhook_id))
 
 
@@ -155,7 +155,7 @@ def delete_webhook(webhook_id: str, caller: CallerDep, components: ComponentsDep
 def rotate_secret(
     webhook_id: str, response: Response, caller: CallerDep, components: ComponentsDep, idempotency: IdempotentRequestDep
 ) -> WebhookWithSecret | Response:
-    """For a day messages are signed with the old secret too; a secret before that one signs no more."""
+    """For a day messages are signed with the old secret too; the secret before that one is no longer used."""
     if idempotency.is_replay:
         return idempotency.replay(EMPTY_BODY_DIGEST)
 
@@ -182,7 +182,7 @@ def rotate_secret(
 def test_webhook(
     webhook_id: str, caller: CallerDep, components: ComponentsDep, idempotency: IdempotentRequestDep
 ) -> DeliveryView | Response:
-    """An event `webhook.test` for this webhook alone, whatever it listens for."""
+    """Send `webhook.test` to this webhook alone, whatever events it subscribes to."""
     if idempotency.is_replay:
         return idempotency.replay(EMPTY_BODY_DIGEST)
     return _queue_delivery(components, idempotency, lambda session: WebhookRepository(session, caller).test(webhook_id))
@@ -203,8 +203,8 @@ def list_deliveries(
 ) -> DeliveryList:
     """The latest deliveries, newest first, each with its attempts."""
     with components.database.reading() as session:
-        found = WebhookRepository(session, caller).deliveries(webhook_id, limit=limit, state=state)
-    return DeliveryList(items=tuple(map(delivery_view, found)))
+        deliveries = WebhookRepository(session, caller).deliveries(webhook_id, limit=limit, state=state)
+    return DeliveryList(items=tuple(map(delivery_view, deliveries)))
 
 
 @router.post(
@@ -217,7 +217,7 @@ def list_deliveries(
 def replay_delivery(
     webhook_id: str, delivery_id: str, caller: CallerDep, components: ComponentsDep, idempotency: IdempotentRequestDep
 ) -> DeliveryView | Response:
-    """With the id it had, and its retries anew."""
+    """The message keeps its id, and its retries start again."""
     if idempotency.is_replay:
         return idempotency.replay(EMPTY_BODY_DIGEST)
     return _queue_delivery(

@@ -1,4 +1,4 @@
-"""What goes in and out over HTTP, with examples; OpenAPI is made from these."""
+"""Requests and responses about assessments and models; OpenAPI is generated from them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ STAGE_OF_STATE = {
 
 
 class Message(BaseModel):
-    """Base of everything sent or received: immutable, no unknown fields."""
+    """Base of every request and response: immutable, without unknown fields."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -34,12 +34,12 @@ class Metadata(Message):
 
     task: Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=PRINTABLE_PATTERN)] = Field(
         default=DEFAULT_TASK,
-        description="what to predict; GET /v1/models lists the tasks",
+        description="the task to predict; GET /v1/models lists the tasks",
         examples=["spectrum"],
     )
     reference: Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=PRINTABLE_PATTERN)] | None = Field(
         default=None,
-        description="your own opaque id, given back unchanged; never a name or a patient number",
+        description="your own opaque id, returned unchanged; never a name or a patient number",
         examples=["visit-0042"],
     )
     priority: Priority = Field(default=Priority.ROUTINE, description="`batch` waits behind `routine`")
@@ -72,17 +72,17 @@ class Submission(Metadata):
 
 
 class Progress(Message):
-    """How far an assessment has come; it never goes back."""
+    """The progress of an assessment."""
 
-    stage: Literal["queued", "prepare", "encode", "score"] | None = Field(description="null idempotency final")
+    stage: Literal["queued", "prepare", "encode", "score"] | None = Field(description="null once final")
     segments_done: int = Field(examples=[16])
     segments_total: int | None = Field(description="null until the recording has been cut", examples=[42])
     position: int | None = Field(
-        description="assessments ahead of it in its lane; 0 idempotency it is worked on, null idempotency final",
+        description="assessments ahead of it in its lane; 0 once a worker has started it, null once final",
         examples=[3],
     )
     eta_seconds: float | None = Field(
-        description="expected seconds until its end; null idempotency final, and while nothing is known",
+        description="expected seconds until it is final; null once final, and while it cannot be estimated",
         examples=[71.5],
     )
 
@@ -102,7 +102,7 @@ class FailureView(Message):
 
 
 class Links(Message):
-    """Where to go from here."""
+    """Related addresses."""
 
     self: str = Field(examples=[f"/v1/assessments/{EXAMPLE_ID}"])
 
@@ -162,20 +162,20 @@ class ModelList(Message):
 
 
 class Health(Message):
-    """The service lives, or is ready."""
+    """The check passed."""
 
     status: Literal["ok"] = "ok"
 
 
 class ProblemField(Message):
-    """One field that is wrong."""
+    """One invalid field."""
 
     location: str = Field(examples=["metadata.task"])
     reason: str = Field(examples=["is not a known task"])
 
 
 class Problem(Message):
-    """An error, as RFC 9457 has it."""
+    """An error, by RFC 9457."""
 
     type: str = Field(description="identifies the kind of problem", examples=["urn:hilbert:problem:unknown_task"])
     title: str = Field(examples=["Unknown task"])
@@ -214,19 +214,19 @@ def _assessment_fields(assessment: Assessment, queue_position: QueuePosition) ->
 
 
 def assessment_summary(assessment: Assessment, queue_position: QueuePosition = UNKNOWN_POSITION) -> AssessmentSummary:
-    """An assessment as lists show it."""
+    """The assessment without its result, for lists and events."""
     return AssessmentSummary.model_validate(_assessment_fields(assessment, queue_position))
 
 
 def assessment_view(
     assessment: Assessment, result: Result | None, queue_position: QueuePosition = UNKNOWN_POSITION
 ) -> AssessmentView:
-    """An assessment as its own address shows it."""
+    """The assessment with its result, if it has one."""
     return AssessmentView.model_validate({**_assessment_fields(assessment, queue_position), "result": result})
 
 
 def model_view(registered: RegisteredModel) -> ModelView:
-    """A model as the API shows it."""
+    """The model in the API's representation."""
     model = registered.model
     return ModelView(
         bundle=model.bundle,
@@ -240,5 +240,5 @@ def model_view(registered: RegisteredModel) -> ModelView:
 
 
 def assessment_path(assessment_id: str) -> str:
-    """Where an assessment is found."""
+    """The path of an assessment."""
     return f"/v1/assessments/{assessment_id}"

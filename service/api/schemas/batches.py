@@ -1,4 +1,4 @@
-"""What batches look like over HTTP."""
+"""Responses about batches; OpenAPI is generated from them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from service.batches.states import Batch, LineCounts
 
 
 class BatchCounts(Message):
-    """How many lines stand where."""
+    """The number of lines in each state."""
 
     queued: int = Field(examples=[310])
     running: int = Field(examples=[2])
@@ -22,11 +22,11 @@ class BatchCounts(Message):
     abstained: int = Field(examples=[2])
     failed: int = Field(examples=[1])
     cancelled: int = Field(examples=[0])
-    total: int = Field(description="all lines, also those erased by themselves since", examples=[1000])
+    total: int = Field(description="all lines, including those whose assessment was erased since", examples=[1000])
 
 
 class BatchLinks(Message):
-    """Where to go from here."""
+    """Related addresses."""
 
     self: str = Field(examples=[f"/v1/batches/{EXAMPLE_ID}"])
     output: str = Field(description="lines with a result so far", examples=[f"/v1/batches/{EXAMPLE_ID}/output"])
@@ -42,7 +42,7 @@ class BatchView(Message):
     created_at: datetime
     finished_at: datetime | None
     eta_seconds: float | None = Field(
-        description="seconds until its last line, at the pace of its latest ones; null until a few have ended",
+        description="seconds until its last line ends, at the rate of its latest lines; null until a few have ended",
         examples=[412.0],
     )
     links: BatchLinks
@@ -76,7 +76,7 @@ class ErrorLine(Message):
 
 
 def batch_view(batch: Batch, counts: LineCounts, seconds_left: float | None) -> BatchView:
-    """A batch as its own address shows it."""
+    """The batch in the API's representation."""
     return BatchView.model_validate(
         {
             "id": batch.id,
@@ -103,5 +103,5 @@ def batch_view(batch: Batch, counts: LineCounts, seconds_left: float | None) -> 
 
 
 def batch_path(batch_id: str) -> str:
-    """Where a batch is found."""
+    """The path of a batch."""
     return f"/v1/batches/{batch_id}"

@@ -1,4 +1,4 @@
-"""What goes in and out over HTTP about webhooks, with examples; OpenAPI is made from these."""
+"""Requests and responses about webhooks; OpenAPI is generated from them."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ EXAMPLE_URL = "https://clinic.example/hooks/hilbert"
 Url = Annotated[str, StringConstraints(min_length=1, max_length=MAX_URL_LENGTH)]
 URL_FIELD = Field(description="https://, on the public internet, up to 2048 characters", examples=[EXAMPLE_URL])
 EVENTS_FIELD = Field(
-    description="what to tell of; empty or null: all events", examples=[["assessment.succeeded", "assessment.failed"]]
+    description="events to send; empty or null: all events", examples=[["assessment.succeeded", "assessment.failed"]]
 )
 
 
 class WebhookOrder(Message):
-    """A receiver to tell."""
+    """A new webhook."""
 
     url: Annotated[Url, URL_FIELD]
     events: Annotated[tuple[Event, ...] | None, EVENTS_FIELD] = None
 
 
 class WebhookChange(Message):
-    """What to change of a webhook; what is left out stays."""
+    """Changes to a webhook; fields that are left out stay as they are."""
 
     url: Annotated[Url | None, URL_FIELD] = None
     events: Annotated[tuple[Event, ...] | None, EVENTS_FIELD] = None
@@ -45,7 +45,7 @@ class WebhookChange(Message):
 
 
 class WebhookView(Message):
-    """A receiver and how it fares."""
+    """A webhook and its state."""
 
     id: str = Field(examples=[EXAMPLE_WEBHOOK])
     url: str = Field(examples=[EXAMPLE_URL])
@@ -55,7 +55,7 @@ class WebhookView(Message):
         description="`switched_off` by you, `gone` after a 410, `failing` after days without a success"
     )
     failing_since: datetime | None = Field(description="the first failure after the last success")
-    previous_secret_until: datetime | None = Field(description="until then the secret before the last rotation signs")
+    previous_secret_until: datetime | None = Field(description="until then the previous secret signs too")
     created_at: datetime
     updated_at: datetime
     links: Links
@@ -76,11 +76,11 @@ class WebhookList(Message):
 class AttemptView(Message):
     """One attempt at a delivery."""
 
-    attempt: int = Field(description="counted from one, anew after a replay", examples=[1])
+    attempt: int = Field(description="counted from one, and again from one after a replay", examples=[1])
     at: datetime
     seconds: float
-    status: int | None = Field(description="what the receiver answered; null when it did not", examples=[200])
-    error: str | None = Field(description="one word when there was no answer that counts", examples=["timeout"])
+    status: int | None = Field(description="the receiver's status; null without a response", examples=[200])
+    error: str | None = Field(description="a word for the failure, without a valid response", examples=["timeout"])
 
 
 class DeliveryView(Message):
@@ -89,7 +89,7 @@ class DeliveryView(Message):
     id: str
     message_id: str = Field(description="the header `webhook-id` of every attempt", examples=["msg_..."])
     event: str = Field(examples=[Event.ASSESSMENT_SUCCEEDED.value])
-    subject: str = Field(description="id of what the message is about", examples=[EXAMPLE_ID])
+    subject: str = Field(description="id of the resource that the message is about", examples=[EXAMPLE_ID])
     state: DeliveryState
     created_at: datetime
     next_attempt_at: datetime | None = Field(description="set while it is `pending`")
@@ -104,22 +104,22 @@ class DeliveryList(Message):
 
 
 def webhook_path(webhook_id: str) -> str:
-    """Where a webhook is found."""
+    """The path of a webhook."""
     return f"/v1/webhooks/{webhook_id}"
 
 
 def webhook_view(webhook: Webhook) -> WebhookView:
-    """A webhook as the API shows it."""
+    """The webhook in the API's representation."""
     return WebhookView.model_validate(_webhook_fields(webhook))
 
 
 def webhook_with_secret(issued: IssuedWebhook) -> WebhookWithSecret:
-    """A webhook as it is shown idempotency."""
+    """The webhook with its secret, for the one response that shows it."""
     return WebhookWithSecret.model_validate({**_webhook_fields(issued.webhook), "secret": issued.secret})
 
 
 def delivery_view(delivery: Delivery) -> DeliveryView:
-    """A line of the log as the API shows it."""
+    """A delivery in the API's representation."""
     return DeliveryView(
         id=delivery.id,
         message_id=delivery.message_id,
@@ -130,8 +130,14 @@ def delivery_view(delivery: Delivery) -> DeliveryView:
         next_attempt_at=delivery.next_attempt_at,
         finished_at=delivery.finished_at,
         attempts=tuple(
-            AttemptView(attempt=one.number, at=one.at, seconds=one.seconds, status=one.status, error=one.error)
-            for one in delivery.attempts
+            AttemptView(
+                attempt=attempt.number,
+                at=attempt.at,
+                seconds=attempt.seconds,
+                status=attempt.status,
+                error=attempt.error,
+            )
+            for attempt in delivery.attempts
         ),
     )
 

@@ -1,4 +1,4 @@
-"""HTTP with patience: connection errors and `try again later` are waited out, everything else is told."""
+"""HTTP with retries: connection errors and retryable statuses are repeated, all others are reported."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ GONE_STATUSES = (404, 410)
 
 
 class StopRequested(Exception):
-    """The user stopped the command; whoever waits gives up."""
+    """The user stopped the command; raised in threads that wait or are about to send."""
 
 
 class RetryBudget:
-    """How long failures of one piece of work are waited out; any success starts the count anew."""
+    """How long one operation is retried. A success resets the time and the back-off."""
 
     def __init__(self, within: timedelta, stop: threading.Event) -> None:
         self._within = within.total_seconds()
@@ -34,12 +34,15 @@ class RetryBudget:
         self._wait = MIN_WAIT
 
     def reset(self) -> None:
-        """Something went well."""
+        """Record a success."""
         self._since = None
         self._wait = MIN_WAIT
 
     def wait(self, answer: httpx.Response | None) -> None:
-        """Wait before the next attempt, as long as the answer says. Raises Stopped when it has been long enough."""
+        """Wait before the next attempt, at least for Retry-After.
+
+        Raises BatchCommandError after the retry timeout, StopRequested when the command is stopped.
+        """
         moment = monotonic()
         self._since = moment if self._since is None else self._since
         if moment - self._since > self._within:
@@ -53,7 +56,7 @@ class RetryBudget:
 
 
 class ServiceClient:
-    """One service under one key; may be used from several threads."""
+    """A client of one service with one key; may be used from several threads."""
 
     def __init__(self, url: str, key: str, *, retry_timeout: timedelta, stop: threading.Event) -> None:
         self._retry_timeout = retry_timeout
@@ -67,13 +70,13 @@ class ServiceClient:
         self._http.close()
 
     def retry_budget(self) -> RetryBudget:
-        """For work of several requests."""
+        """A retry budget for an operation of several requests."""
         return RetryBudget(self._retry_timeout, self.stop)
 
     def try_request(
         self, method: str, path: str, headers: dict[str, str] | None = None, content: bytes | None = None
     ) -> httpx.Response | None:
-        """One attempt; None when there was no answer. Raises Interrupted."""
+        """Send the request once; None without a response. Raises StopRequested."""
         if self.stop.is_set():
             raise StopRequested
         try:
@@ -84,7 +87,7 @@ class ServiceClient:
     def request(
         self, method: str, path: str, headers: dict[str, str] | None = None, content: bytes | None = None
     ) -> httpx.Response:
-        """An answer that is final; for requests that may be repeated. Raises Stopped, Interrupted."""
+        """Send an idempotent request until the response is final. Raises BatchCommandError, StopRequested."""
         budget = self.retry_budget()
         while True:
             answer = self.try_request(method, path, headers, content)
@@ -93,7 +96,7 @@ class ServiceClient:
             budget.wait(answer)
 
     def read_lines(self, path: str, each: Callable[[str], None]) -> None:
-        """Hand on every line of a stream; after an interruption all of them once more. Raises Stopped."""
+        """Call `each` with every line; after an interruption again from the first. Raises BatchCommandError."""
         budget = self.retry_budget()
         while True:
             answer: httpx.Response | None = None
@@ -110,20 +113,20 @@ class ServiceClient:
 
 
 def expect(answer: httpx.Response, *statuses: int) -> httpx.Response:
-    """The answer, if it has one of these statuses. Raises Stopped with the service's own words."""
+    """The answer, if it has one of these statuses. Raises BatchCommandError with the problem of the service."""
     if answer.status_code in statuses:
         return answer
     answer.read()
-    told = describe_problem(answer)
+    problem = describe_problem(answer)
     if answer.status_code in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
-        raise BatchCommandError(f"{told} HILBERT_CLIENT_API_KEY holds the key that is sent.", os.EX_NOPERM)
+        raise BatchCommandError(f"{problem} HILBERT_CLIENT_API_KEY holds the key that is sent.", os.EX_NOPERM)
     if answer.is_server_error:
-        raise BatchCommandError(told, os.EX_SOFTWARE)
-    raise invalid_input(told)
+        raise BatchCommandError(problem, os.EX_SOFTWARE)
+    raise invalid_input(problem)
 
 
 def describe_problem(answer: httpx.Response) -> str:
-    """A problem in words for a person."""
+    """The problem as one line for a person."""
     try:
         problem = answer.json()
         return f"{problem['detail']} {problem['advice']} ({problem['code']}, request {problem['request_id']})"
@@ -132,13 +135,13 @@ def describe_problem(answer: httpx.Response) -> str:
 
 
 def is_retryable(answer: httpx.Response) -> bool:
-    """Whether the same request may go well after a while; a conflict that says when is one in flight."""
+    """Whether the same request may succeed later; a conflict with Retry-After is a request still in flight."""
     return answer.status_code in RETRYABLE_STATUSES or (
         answer.status_code == httpx.codes.CONFLICT and "retry-after" in answer.headers
     )
 
 
 def retry_after_seconds(answer: httpx.Response | None) -> float:
-    """Seconds that the answer asks to wait; 0 when it does not say."""
+    """Seconds of Retry-After, at most 600; 0 without the header."""
     value = "" if answer is None else answer.headers.get("retry-after", "")
     return min(float(value), 600.0) if value.isdigit() else 0.0

@@ -1,4 +1,4 @@
-"""Why `hilbert batch` stops before its end, with what to tell and the status to end with (sysexits.h)."""
+"""Errors that end `hilbert batch`, with their message and exit status (sysexits.h)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 
 
 class BatchCommandError(Exception):
-    """Told to the user as it is; `status` is the command's exit status."""
+    """Ends the command; `message` is printed as it is and `status` is the exit status."""
 
     def __init__(self, message: str, status: int) -> None:
         super().__init__(message)
@@ -15,15 +15,15 @@ class BatchCommandError(Exception):
 
 
 def invalid_input(message: str) -> BatchCommandError:
-    """Something that the user gave has to be corrected first."""
+    """The input of the user has to be corrected."""
     return BatchCommandError(message, os.EX_DATAERR)
 
 
 def unreachable(message: str) -> BatchCommandError:
-    """The service was not there for as long as we wait."""
+    """The service did not answer within the retry timeout."""
     return BatchCommandError(message, os.EX_UNAVAILABLE)
 
 
 def busy(message: str) -> BatchCommandError:
-    """The service was there, but took nothing for as long as we wait."""
+    """The service answered with retryable errors for the whole retry timeout."""
     return BatchCommandError(message, os.EX_TEMPFAIL)

@@ -1,6 +1,6 @@
-"""What a run of `hilbert batch` has done so far, so that the same command goes on there after any interruption.
+"""The journal of a run of `hilbert batch`, from which the same command continues after an interruption.
 
-A line of JSON a step, on disk before the next step begins; a line that was cut off by a crash does not count.
+Each step is one line of JSON that is synced to disk before the next step begins. A partial last line is dropped.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ FileKey = tuple[int, str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JournalUpload:
-    """An upload that was begun, and the file as it was then."""
+    """An upload that was started, and size and modification time of its file at that moment."""
 
     upload: str
     size: int
@@ -29,10 +29,10 @@ class JournalUpload:
 
 
 class Journal:
-    """The journal of one manifest, one service and one file of results; held by one process at a time."""
+    """The journal of one manifest, service and results file; locked by one process at a time."""
 
     def __init__(self, file: Path, *, manifest: str, url: str) -> None:
-        """Raises Stopped when another run holds it, or it belongs to another manifest or service."""
+        """Raises BatchCommandError when another run holds the lock, or for another manifest or service."""
         self._file = file
         self._lock = threading.Lock()
         self.run = ""
@@ -54,33 +54,33 @@ class Journal:
             raise
 
     def find_upload(self, key: FileKey) -> JournalUpload | None:
-        """What is known of the upload of one file of one line."""
+        """The recorded upload of a file, if any."""
         with self._lock:
             return self._uploads.get(key)
 
     def record_upload(self, key: FileKey, sent: JournalUpload) -> None:
-        """An upload exists now."""
+        """Record that the service has created an upload."""
         line, role = key
         self._write({"upload": sent.upload, "line": line, "role": role, "size": sent.size, "modified": sent.modified})
 
     def record_request(self, body: str) -> None:
-        """Every upload is complete; from here on this very batch is sent, until it is answered."""
+        """Record the request body; the same body is sent until the service has answered."""
         self._write({"posting": body})
 
     def record_refusal(self) -> None:
-        """The service did not take the batch."""
+        """Record that the service refused the batch."""
         self._write({"refused": True})
 
     def record_batch(self, batch: str) -> None:
-        """The service has the batch."""
+        """Record the id of the accepted batch."""
         self._write({"batch": batch})
 
     def remove(self) -> None:
-        """All is done."""
+        """Delete the journal of a completed run."""
         self._file.unlink(missing_ok=True)
 
     def close(self) -> None:
-        """Let another run have it."""
+        """Release the lock."""
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1

@@ -1,4 +1,4 @@
-"""The manifest of `hilbert batch`, in CSV or JSON lines: a recording a line, all checked before anything is sent."""
+"""The manifest of `hilbert batch`, in CSV or JSON lines; every line is checked before anything is sent."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MAX_REPORTED = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ManifestEntry:
-    """One recording; `line` is its line in the manifest."""
+    """One recording; `line` is its line number in the manifest."""
 
     line: int
     custom_id: str
@@ -29,12 +29,12 @@ class ManifestEntry:
 
     @property
     def files(self) -> dict[str, Path]:
-        """What is to be uploaded, by its role."""
+        """The files to upload, by role."""
         return {role: path for role, path in (("audio", self.audio), ("transcript", self.transcript)) if path}
 
 
 def read_manifest(file: Path, tasks: frozenset[str] | None = None) -> list[ManifestEntry]:
-    """Every line, with paths relative to the manifest. Raises Stopped with all that is wrong, by line."""
+    """Read every line; paths are relative to the manifest. Raises BatchCommandError with all problems by line."""
     try:
         text = file.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError):
@@ -46,13 +46,13 @@ def read_manifest(file: Path, tasks: frozenset[str] | None = None) -> list[Manif
     for line, record in records:
         if not isinstance(record, str) and not record.get("custom_id"):
             record["custom_id"] = record.pop("id", "")
-        found = [record] if isinstance(record, str) else _record_problems(record, file.parent, tasks)
-        if not isinstance(record, str) and not found:
+        reasons = [record] if isinstance(record, str) else _record_problems(record, file.parent, tasks)
+        if not isinstance(record, str) and not reasons:
             entry = _manifest_entry(line, record, file.parent)
             if (before := first.setdefault(entry.custom_id, line)) != line:
-                found = [f"custom_id {entry.custom_id!r} was used in line {before}"]
+                reasons = [f"custom_id {entry.custom_id!r} was used in line {before}"]
             entries.append(entry)
-        problems += [f"line {line}: {reason}" for reason in found]
+        problems += [f"line {line}: {reason}" for reason in reasons]
     if not entries and not problems:
         problems = ["there are no lines"]
     if problems:
@@ -99,7 +99,7 @@ def _record_problems(record: dict[str, str], folder: Path, tasks: frozenset[str]
     if not record.get("audio") and not record.get("transcript"):
         reasons.append("names neither audio nor a transcript")
     reasons += [
-        f"{name} is longer than {most}" for name, most in MAX_LENGTHS.items() if len(record.get(name, "")) > most
+        f"{name} is longer than {limit}" for name, limit in MAX_LENGTHS.items() if len(record.get(name, "")) > limit
     ]
     for role in ("audio", "transcript"):
         if path := record.get(role):

@@ -1,4 +1,4 @@
-"""What a user sees while `hilbert batch` uploads and waits."""
+"""Progress bars of `hilbert batch` while it uploads and waits."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MIN_POLL_SECONDS = 1.0
 
 @contextmanager
 def upload_bar(console: Console, size: int) -> Iterator[Progress]:
-    """A bar in bytes; its one task is the first."""
+    """A progress bar in bytes with a single task."""
     columns = (TextColumn("Uploading"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console) as progress:
         progress.add_task("", total=size)
@@ -29,7 +29,7 @@ def upload_bar(console: Console, size: int) -> Iterator[Progress]:
 
 
 def wait_for_batch(client: ServiceClient, path: str, console: Console) -> dict[str, Any]:
-    """Wait until the batch has ended; returns it as it ended. Raises Stopped, Interrupted."""
+    """Poll until the batch is final, and return it. Raises BatchCommandError, StopRequested."""
     columns = (TextColumn("Scoring  "), BarColumn(), TaskProgressColumn(), TextColumn("{task.description}"))
     with Progress(*columns, console=console) as progress:
         task = progress.add_task("", total=None)
@@ -50,9 +50,9 @@ def wait_for_batch(client: ServiceClient, path: str, console: Console) -> dict[s
 
 
 def describe_batch(batch: dict[str, Any]) -> str:
-    """Counts and the time left, in a line."""
+    """The counts and the remaining time in one line."""
     counts = batch["counts"]
-    told = [f"{counts['queued']} waiting", *(f"{counts[name]} {name}" for name in SHOWN_COUNTS if counts[name])]
+    facts = [f"{counts['queued']} waiting", *(f"{counts[name]} {name}" for name in SHOWN_COUNTS if counts[name])]
     if batch["state"] not in FINAL_STATES and batch["eta_seconds"] is not None:
-        told.append(f"about {timedelta(seconds=round(batch['eta_seconds']))} left")
-    return ", ".join(told)
+        facts.append(f"about {timedelta(seconds=round(batch['eta_seconds']))} left")
+    return ", ".join(facts)

@@ -1,4 +1,4 @@
-"""Results as a table: a row for each line of the manifest, in its order; written whole or not at all."""
+"""Write the results as a table with a row for each line of the manifest; the file is complete or absent."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TRAILING_COLUMNS = (*NUMBER_COLUMNS, "quality_flags", "model_digest", "error_cod
 
 
 def check_output(out: Path) -> None:
-    """Say early what would fail at the end. Raises Stopped, or ModuleNotFoundError without pyarrow."""
+    """Check before the run that the results can be written. Raises BatchCommandError, ModuleNotFoundError."""
     if out.suffix.lower() not in FORMATS:
         raise invalid_input(f"--out has to end in one of {', '.join(FORMATS)}.")
     if out.suffix.lower() == ".parquet":
@@ -49,7 +49,7 @@ def _scores(result: Mapping[str, Any]) -> ResultRow:
     return {
         "task": result["task"],
         "outcome": result["outcome"],
-        **{f"p_{one['outcome']}": one["probability"] for one in result["probabilities"]},
+        **{f"p_{item['outcome']}": item["probability"] for item in result["probabilities"]},
         **{f"contribution_{name}": shares.get(name) for name in ("audio", "text", "baseline")},
         "quality_flags": ";".join(flag["code"] for flag in quality["flags"]),
         "duration_seconds": quality["duration_seconds"],
@@ -58,7 +58,7 @@ def _scores(result: Mapping[str, Any]) -> ResultRow:
 
 
 def write_results(rows: Sequence[ResultRow], out: Path) -> None:
-    """Write all rows in the format that the name asks for, and put them in place at once. Raises Stopped."""
+    """Write all rows in the format of the suffix and rename the file into place. Raises BatchCommandError."""
     probabilities = list(dict.fromkeys(name for row in rows for name in row if name.startswith("p_")))
     columns = [*LEADING_COLUMNS, *probabilities, *TRAILING_COLUMNS]
     part = out.with_name(f".{out.name}.part")

@@ -1,4 +1,4 @@
-"""Files on their way to the service, by tus 1.0: in pieces, several at a time, each going on where it was."""
+"""Upload files by tus 1.0: in chunks, several files at a time, each resumed at its offset."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SIGNAL_CHECK_SECONDS = 0.2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileToSend:
-    """One file of one line."""
+    """One file of one line of the manifest."""
 
     key: FileKey
     path: Path
@@ -34,7 +34,7 @@ class FileToSend:
 
 
 def manifest_files(entries: Sequence[ManifestEntry]) -> list[FileToSend]:
-    """All files of a manifest, as they are now. Raises Stopped for one that has gone."""
+    """All files of a manifest with their current sizes. Raises BatchCommandError for a missing file."""
     files = []
     for entry in entries:
         for role, path in entry.files.items():
@@ -48,7 +48,7 @@ def manifest_files(entries: Sequence[ManifestEntry]) -> list[FileToSend]:
 
 
 class Uploader:
-    """Sends files; `advance` is told of bytes that the service has, negative when it has lost some."""
+    """Uploads files; calls `advance` with the bytes received by the service, negative if it has lost some."""
 
     def __init__(self, client: ServiceClient, journal: Journal, advance: Callable[[int], None]) -> None:
         self._client = client
@@ -56,7 +56,7 @@ class Uploader:
         self._advance = advance
 
     def send_all(self, files: Sequence[FileToSend]) -> dict[FileKey, str]:
-        """The upload of each file, all complete. Raises Stopped; other files stop then too."""
+        """Upload all files; returns the upload of each. Raises BatchCommandError, which stops the other files too."""
         with ThreadPoolExecutor(UPLOAD_THREADS, thread_name_prefix="upload") as pool:
             futures = {pool.submit(self._send, file): file.key for file in files}
             try:
@@ -68,7 +68,7 @@ class Uploader:
             return {key: future.result() for future, key in futures.items()}
 
     def _await(self, waiting: set[Future[str]]) -> None:
-        while waiting:  # not in one wait, so that a signal is noticed
+        while waiting:  # with a timeout, because signals are handled between waits only
             done, waiting = wait(waiting, timeout=SIGNAL_CHECK_SECONDS, return_when=FIRST_EXCEPTION)
             for future in done:
                 future.result()
@@ -94,7 +94,7 @@ class Uploader:
         return upload
 
     def _resume(self, file: FileToSend) -> tuple[str, int] | None:
-        """The upload that an earlier run began, if it still is there and the file is still the same."""
+        """The upload of an earlier run and its offset, if the upload exists and the file has not changed."""
         sent = self._journal.find_upload(file.key)
         if sent is None or (sent.size, sent.modified) != (file.size, file.modified):
             return None

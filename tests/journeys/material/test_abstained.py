@@ -23,7 +23,7 @@ def abstains(client, embedded):
 
 
 @pytest.mark.parametrize("container", ["flac", "wav"])
-def test_a_truncated_file_is_told_apart(abstains, clip, container):
+def test_a_truncated_file_has_its_own_flag(abstains, clip, container):
     whole = clip.encoded(container)
     assert "audio_truncated" in abstains(audio=whole[: len(whole) // 2])
 

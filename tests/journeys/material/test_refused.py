@@ -67,7 +67,7 @@ def test_malformed_metadata_is_refused(client, metadata):
     problem(response, 422, "invalid_request")
 
 
-def test_ten_gigabytes_are_refused_when_announced(client, embedded):
+def test_ten_gigabytes_are_refused_by_content_length(client, embedded):
     head = (
         "POST /v1/assessments HTTP/1.1",
         f"Host: {urlsplit(embedded.url).netloc}",

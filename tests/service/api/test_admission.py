@@ -23,7 +23,7 @@ def full(api):
     return api
 
 
-def test_a_refusal_comes_before_the_body_and_says_when_to_come_back(full):
+def test_a_submission_is_refused_before_its_body_with_a_retry_after(full):
     def body():
         raise AssertionError("the body was read")
         yield b""
@@ -36,7 +36,7 @@ def test_a_refusal_comes_before_the_body_and_says_when_to_come_back(full):
     assert len(full.stored()) == 1
 
 
-def test_without_a_key_nobody_gets_a_place(full):
+def test_a_request_without_an_api_key_reserves_no_capacity(full):
     assert full.client.post("/v1/assessments", files={"audio": ("x", WAV)}).status_code == 401
     with full.database.reading() as session:
         assert session.scalars(select(ReservationRow)).all() == []
@@ -66,7 +66,7 @@ def test_reading_and_deleting_are_never_refused(full):
     assert full.delete(item["links"]["self"]).status_code == 204
 
 
-def test_a_refused_body_leaves_no_trace_at_the_door(api):
+def test_a_refused_body_releases_its_admission(api):
     admission = api.client.app.state.components.admission
     assert api.post(audio=b"not audio at all, really").status_code == 415
     assert admission.in_progress == 0

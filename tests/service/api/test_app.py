@@ -87,7 +87,7 @@ def test_a_revoked_key_stops_working(api):
     assert api.get("/v1/models", key=issued.secret).status_code == 401
 
 
-def test_the_key_may_come_in_its_own_header(api):
+def test_the_key_may_be_sent_in_its_own_header(api):
     assert api.client.get("/v1/models", headers={"X-API-Key": api.key}).status_code == 200
 
 
@@ -130,7 +130,7 @@ def test_an_unexpected_error_is_a_problem_without_details(api, monkeypatch, capl
     assert "Ada" not in response.text + caplog.text
 
 
-def test_a_database_that_does_not_answer_is_told_as_such(api):
+def test_a_database_that_does_not_answer_is_a_database_unavailable_problem(api):
     with api.database.engine.begin() as connection:
         connection.exec_driver_sql("ALTER TABLE api_key RENAME TO hidden")
     response = api.get("/v1/models")
@@ -160,7 +160,7 @@ def test_the_queue_without_a_worker_is_named(bare_api, join_worker):
     assert missing(bare_api) == {"worker.encode"}
 
 
-def test_workers_that_were_replaced_in_part_are_told_of(bare_api, join_worker, loaded_model):
+def test_health_reports_queues_whose_workers_have_different_models(bare_api, join_worker, loaded_model):
     join_worker(bare_api.database, "new", model=replace(loaded_model, digest="new"), queues=("prepare", "score"))
     join_worker(bare_api.database, "old", queues=("encode",))
     assert bare_api.client.get("/healthz").is_success

@@ -75,7 +75,7 @@ def test_an_ended_assessment_is_not_waited_for(api):
     assert seconds < 5
 
 
-def test_nobody_waits_longer_than_the_service_allows(api):
+def test_a_wait_is_bounded_by_the_setting(api):
     sent = api.post(audio=WAV).json()["id"]
     finish(api, sent)
     assert look(api, sent, "wait=86400").headers["preference-applied"] == "wait=30"
@@ -98,7 +98,7 @@ def test_a_submission_may_wait_for_its_end_too(api):
     assert seconds < 10
 
 
-def test_waiting_holds_no_thread(api):
+def test_a_wait_occupies_no_thread(api):
     """More wait than there are threads, and a look beside them is answered while every one of them still waits."""
     sent = api.post(audio=WAV).json()["id"]
     waiting = [soon(0, look, api, sent, "wait=30") for _ in range(60)]

@@ -70,7 +70,7 @@ def test_without_its_database_the_queue_is_silent_and_says_so(parts, tmp_path):
     }
 
 
-def test_a_broker_and_a_store_that_are_away_are_told_of(parts):
+def test_an_unreachable_broker_and_store_are_reported_as_down(parts):
     away = replace(parts, publisher=Broken(BrokerUnreachable()), objects=Broken(StorageUnavailable("away")))
     got = values(QueueMetrics(away))
     assert [got["hilbert_part_up", part] for part in ("database", "queue", "object_store")] == [1, 0, 0]

@@ -20,7 +20,7 @@ def test_a_request_has_a_span_of_its_method_route_and_status(api, traced):
     assert got.status.is_unset
 
 
-def test_a_client_s_trace_goes_on_and_the_stage_knows_it(api, traced):
+def test_the_trace_of_a_client_continues_in_the_stage(api, traced):
     headers = {**api.headers(), "traceparent": f"00-{TRACE}-{PARENT}-01", "tracestate": "ada=lovelace"}
     api.client.post("/v1/assessments", files={"audio": ("x", WAV + b"x" * 40)}, headers=headers)
     (got,) = traced("POST /v1/assessments")

@@ -33,7 +33,7 @@ def test_a_new_assessment_is_queued_with_one_stage(database, submit, act):
     assert (stage.kind, stage.state, stage.enqueued_at) == ("prepare", "ready", None)
 
 
-def test_the_rows_of_an_assessment_come_together_or_not_at_all(database, submit):
+def test_the_rows_of_an_assessment_are_inserted_in_one_transaction(database, submit):
     submit(database, "a1")
     with pytest.raises(Exception, match=r"UNIQUE|unique"):
         submit(database, "a1")
@@ -118,7 +118,7 @@ def test_an_unfinished_assessment_is_not_erased(database, submit, act):
     assert act("get", "a1").state == State.QUEUED
 
 
-def test_a_failure_is_told(database, submit, act):
+def test_a_failure_is_returned_with_the_assessment(database, submit, act):
     submit(database)
     set_row(
         database,

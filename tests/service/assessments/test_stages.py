@@ -110,7 +110,7 @@ def test_a_stale_attempt_cannot_complete(queue):
     assert queue.assessment().state == State.PREPARING
 
 
-def test_a_stale_attempt_can_neither_renew_nor_fail_nor_give_back(queue):
+def test_a_stale_attempt_can_neither_renew_nor_fail_nor_retry(queue):
     stale = queue.claim()
     queue.expire()
     queue.claim(worker="w2")
@@ -208,14 +208,14 @@ def test_a_final_state_never_changes(queue, caller):
     assert queue.assessment().result_key is None
 
 
-def test_a_stage_given_back_waits_for_its_delay(queue):
+def test_a_retried_stage_waits_for_its_delay(queue):
     claim = queue.claim()
     queue.act("retry", claim, timedelta(seconds=60))
     assert queue.claim() is None
     assert queue.stage(StageKind.PREPARE).state == StageState.READY
 
 
-def test_a_stage_given_back_keeps_its_count_of_attempts(queue):
+def test_a_retried_stage_keeps_its_count_of_attempts(queue):
     queue.act("retry", queue.claim(), timedelta(0))
     claim = queue.claim()
     assert (claim.attempt, claim.fence) == (2, 2)
@@ -247,7 +247,7 @@ def test_an_expired_stage_out_of_attempts_fails_the_assessment_with_a_reason(que
     assert queue.assessment().failure_code == "workers_lost"
 
 
-def test_a_renewed_stage_is_not_taken_back(queue):
+def test_a_renewed_stage_is_not_reclaimed(queue):
     claim = queue.claim()
     queue.expire()
     queue.act("renew", claim, LEASE)
@@ -255,7 +255,7 @@ def test_a_renewed_stage_is_not_taken_back(queue):
     assert queue.stage(StageKind.PREPARE).state == StageState.LEASED
 
 
-def test_taking_back_an_erased_stage_does_nothing(queue):
+def test_reclaiming_an_erased_stage_does_nothing(queue):
     queue.act("reclaim", "no-such-stage", SILENCE, ATTEMPTS, WORKERS_LOST)
     assert queue.stage(StageKind.PREPARE).state == StageState.READY
 
@@ -265,7 +265,7 @@ def with_model(queue, model, verb, *arguments, **options):
         return getattr(StageRepository(session, "w1", model), verb)(*arguments, **options)
 
 
-def test_an_assessment_goes_on_with_the_model_it_has_begun_with(queue):
+def test_an_assessment_continues_with_the_model_that_started_it(queue):
     claim = with_model(queue, "one", "claim", queue.stage_ids(StageKind.PREPARE)[0], LEASE, ATTEMPTS)
     chunks = [StoredChunk(key="chunk", segments=3)]
     with_model(queue, "one", "complete_prepare", claim, "summary", chunks, seconds=60.0)
@@ -278,7 +278,7 @@ def test_an_assessment_goes_on_with_the_model_it_has_begun_with(queue):
     assert with_model(queue, "one", "claim", score, LEASE, ATTEMPTS) is not None
 
 
-def test_what_begun_before_models_were_noted_belongs_to_whoever_goes_on_with_it_first(queue):
+def test_an_assessment_without_a_model_digest_takes_that_of_the_next_completed_stage(queue):
     queue.prepare(1, 1)
     stages = queue.stage_ids(StageKind.ENCODE)
     claims = [with_model(queue, "ab"[index], "claim", stages[index], LEASE, ATTEMPTS) for index in range(2)]

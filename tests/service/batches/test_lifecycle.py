@@ -150,7 +150,7 @@ class DyingStore:
 
 @pytest.mark.usefixtures("small_steps")
 @pytest.mark.parametrize("death", [(write, after) for write in (1, 2, 3, 4) for after in (False, True)])
-def test_whoever_dies_between_the_files_and_the_state_is_followed_by_one_who_goes_on(
+def test_a_sweep_completes_a_batch_whose_files_were_written_before_a_crash(
     sqlite, objects, batch, finish_line, caller, death
 ):
     writes, after = death
@@ -214,7 +214,7 @@ def test_a_cancel_that_was_cut_off_is_completed_by_the_sweeper(sqlite, objects, 
         batches = BatchRepository(session, caller)
         assert batches.get("b1").state == BatchState.CANCELLING
         counts = batches.counts(batches.get("b1"))
-    assert (counts.cancelled, counts.queued, counts.open, counts.ended) == (2, 3, 3, 2)
+    assert (counts.cancelled, counts.queued, counts.unfinished) == (2, 3, 3)
     advance_batches(sqlite, objects, LONG)
     assert look(sqlite, caller).state == BatchState.CANCELLED
 
@@ -255,7 +255,7 @@ def test_files_written_while_a_line_was_erased_do_not_survive(sqlite, objects, b
 
 
 @pytest.mark.usefixtures("small_steps")
-def test_erasing_that_was_cut_off_goes_on_and_the_batch_is_gone_at_once(sqlite, objects, batch, finish_line, caller):
+def test_an_interrupted_erasure_continues_and_hides_the_batch_at_once(sqlite, objects, batch, finish_line, caller):
     batch(sqlite, 5)
     batch(sqlite, 1, "b2", "other")
     for number in range(1, 6):

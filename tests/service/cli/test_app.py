@@ -60,7 +60,7 @@ def test_migrating_makes_the_database(hilbert, tmp_path):
     assert (tmp_path / "data" / "hilbert.sqlite").exists()
 
 
-def test_bad_settings_are_told_without_a_traceback_or_their_values(hilbert, monkeypatch):
+def test_invalid_settings_are_reported_without_a_traceback_or_their_values(hilbert, monkeypatch):
     monkeypatch.setenv("HILBERT_PORT", "hunter2")
     done = hilbert("migrate")
     assert done.exit_code == os.EX_CONFIG

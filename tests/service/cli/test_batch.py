@@ -215,7 +215,7 @@ def test_a_manifest_becomes_a_table(service, worker, manifest, tmp_path):
     assert not (tmp_path / "results.parquet.journal").exists()
 
 
-def test_after_a_kill_the_same_command_goes_on_where_it_was(service, worker, manifest, tmp_path):
+def test_the_same_command_continues_after_a_kill(service, worker, manifest, tmp_path):
     file, out = manifest(10), tmp_path / "results.csv"
     service.network.delay = 0.05
     batches = service.count(BatchRow)
@@ -276,7 +276,7 @@ def test_a_wrong_manifest_or_key_sends_nothing(service, worker, manifest, tmp_pa
     assert not (tmp_path / "r.csv.journal").exists()
 
 
-def test_what_the_service_refuses_is_told_at_the_manifest_s_line(service, worker, manifest, tmp_path):
+def test_problems_of_the_service_are_reported_at_the_lines_of_the_manifest(service, worker, manifest, tmp_path):
     file, out = manifest(2), tmp_path / "r.csv"
     (tmp_path / "0.txt").write_text("x" * 1001)
     status, printed = service.here(file, out)
@@ -286,6 +286,6 @@ def test_what_the_service_refuses_is_told_at_the_manifest_s_line(service, worker
     assert service.network.created == 4  # the others were kept
 
 
-def test_a_service_that_is_not_there_is_told_after_a_while(service, manifest, tmp_path, closed_port):
+def test_an_unreachable_service_is_reported_after_the_retry_timeout(service, manifest, tmp_path, closed_port):
     status, printed = service.here(manifest(1), tmp_path / "r.csv", url=f"http://127.0.0.1:{closed_port}")
     assert (status, "does not answer" in printed) == (69, True)

@@ -82,7 +82,7 @@ def test_the_example_is_scored_shown_and_cleared_away(demonstrate, nothing_is_le
         ("dies later", "The service stopped by itself (status 3)"),
     ],
 )
-def test_what_goes_wrong_is_told_and_cleared_away(demonstrate, nothing_is_left, mode, words):
+def test_a_failed_demo_reports_the_reason_and_removes_its_folder(demonstrate, nothing_is_left, mode, words):
     status, text = demonstrate(mode)
     assert status == 1
     assert words in text

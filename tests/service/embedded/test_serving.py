@@ -100,7 +100,7 @@ def test_progress_never_goes_back(client):
     assert done == sorted(done)
 
 
-def test_a_webhook_is_told_of_the_end(client):
+def test_a_webhook_receives_the_final_state(client):
     with Receiver() as receiver:
         made = client.http.post("/v1/webhooks", json={"url": receiver.url}).json()
         location = client.send()

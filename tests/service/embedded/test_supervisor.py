@@ -55,7 +55,7 @@ def test_a_killed_child_is_started_again(tmp_path):
         wait_for(lambda: supervisor.pids("p0") not in ([], [first]))
 
 
-def test_a_child_that_keeps_ending_is_started_ever_more_slowly(tmp_path):
+def test_the_back_off_of_a_child_that_keeps_ending_grows(tmp_path):
     counter = (sys.executable, "-c", "print('again', flush=True)")
     log = tmp_path / "logs" / "p0.log"
     with supervise(tmp_path, counter):

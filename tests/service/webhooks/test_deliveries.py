@@ -169,7 +169,7 @@ def test_a_living_workers_delivery_is_left_alone(database, hook):
     assert record(database, held, outcome(200)) == "delivered"
 
 
-def test_a_message_nobody_took_up_is_published_again(database, hook):
+def test_an_unclaimed_delivery_is_published_again(database, hook):
     for age, kept in ((30, True), (61, False)):
         with database.writing() as session:
             session.execute(update(DeliveryRow).values(enqueued_at=now() - age * SECOND))

@@ -31,7 +31,7 @@ def finish(database, assessment_id="a1", state=State.SUCCEEDED, failure=None):
 
 
 @pytest.mark.parametrize("state", [State.ABSTAINED, State.FAILED])
-def test_an_ending_is_one_message_for_every_webhook_that_listens(database, submit, add_webhook, state):
+def test_a_final_state_enqueues_one_message_for_each_subscribed_webhook(database, submit, add_webhook, state):
     hooks = {add_webhook(database).webhook.id, add_webhook(database, events=[Event(f"assessment.{state}")]).webhook.id}
     add_webhook(database, events=[Event.BATCH_FINISHED])
     submit(database)
@@ -57,7 +57,7 @@ def test_a_message_holds_ids_and_the_state_and_nothing_else(database, submit, ad
     assert re.fullmatch(r"msg_[0-9a-f]{32}", message.id)
 
 
-def test_what_has_ended_is_not_told_again(database, submit, add_webhook, caller):
+def test_a_final_state_is_enqueued_once(database, submit, add_webhook, caller):
     add_webhook(database)
     submit(database)
     finish(database)
@@ -67,7 +67,7 @@ def test_what_has_ended_is_not_told_again(database, submit, add_webhook, caller)
     assert len(all_of(database, MessageRow)) == 1
 
 
-def test_a_cancel_is_told(database, submit, add_webhook, caller):
+def test_a_cancellation_is_enqueued(database, submit, add_webhook, caller):
     add_webhook(database)
     submit(database)
     with database.writing() as session:
@@ -75,7 +75,7 @@ def test_a_cancel_is_told(database, submit, add_webhook, caller):
     assert [message.event for message in all_of(database, MessageRow)] == ["assessment.cancelled"]
 
 
-def test_an_ending_that_is_undone_is_not_told(database, submit, add_webhook):
+def test_a_rolled_back_final_state_enqueues_nothing(database, submit, add_webhook):
     add_webhook(database)
     submit(database)
     (stage,) = all_of(database, StageRow)
@@ -92,7 +92,7 @@ def test_an_ending_that_is_undone_is_not_told(database, submit, add_webhook):
     assert all_of(database, MessageRow) == []
 
 
-def test_neither_another_tenant_nor_a_disabled_webhook_is_told(database, submit, add_webhook, stranger):
+def test_neither_another_tenant_nor_a_disabled_webhook_receives_the_event(database, submit, add_webhook, stranger):
     add_webhook(database, by=stranger)
     add_webhook(database)
     with database.writing() as session:
@@ -102,7 +102,7 @@ def test_neither_another_tenant_nor_a_disabled_webhook_is_told(database, submit,
     assert all_of(database, MessageRow) == all_of(database, DeliveryRow) == []
 
 
-def test_assessments_of_a_batch_are_told_of_with_their_batch(database, submit, add_webhook):
+def test_assessments_of_a_batch_have_no_events_of_their_own(database, submit, add_webhook):
     add_webhook(database)
     submit(database)
     with database.writing() as session:
@@ -112,7 +112,7 @@ def test_assessments_of_a_batch_are_told_of_with_their_batch(database, submit, a
 
 
 @pytest.mark.parametrize(("state", "event"), [("finished", "batch.finished"), ("cancelled", "batch.cancelled")])
-def test_a_batch_is_told_of(database, add_webhook, state, event):
+def test_the_final_state_of_a_batch_is_enqueued(database, add_webhook, state, event):
     add_webhook(database)
     moment = now()
     with database.writing() as session:
@@ -126,7 +126,7 @@ def test_a_batch_is_told_of(database, add_webhook, state, event):
 
 
 @pytest.mark.parametrize("first", ["ending", "deleting"])
-def test_a_webhook_that_is_deleted_meanwhile_does_not_undo_an_ending(database, submit, add_webhook, caller, first):
+def test_the_deletion_of_a_webhook_does_not_roll_back_a_final_state(database, submit, add_webhook, caller, first):
     """Whichever comes first, the other waits for its transaction and then succeeds."""
     hook = add_webhook(database).webhook.id
     submit(database)

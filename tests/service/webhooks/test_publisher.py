@@ -85,7 +85,7 @@ def test_a_webhook_has_two_in_flight_at_most_also_while_they_are_worked_on(datab
     assert publish_deliveries(database, publisher, SILENCE) == 0
 
 
-def test_every_webhook_has_its_turn_before_any_has_its_second(database, fill, publisher):
+def test_deliveries_are_published_round_robin_over_the_webhooks(database, fill, publisher):
     join(database, 2)
     busy, *others = fill(6, 1, 1)
     assert publish_deliveries(database, publisher, SILENCE) == 4

@@ -38,7 +38,7 @@ def attempt(database, delivery_id, **fields):
         DeliveryRepository(session, "w1").record(held, AttemptResult(at=now(), seconds=0.5, **fields), PLAN)
 
 
-def test_webhooks_come_back_as_they_were_made(database, ask, add_webhook):
+def test_webhooks_are_read_as_they_were_created(database, ask, add_webhook):
     first = add_webhook(database, "https://one.example/", events=[Event.BATCH_FINISHED, Event.BATCH_FINISHED])
     second = add_webhook(database, "https://two.example/")
     assert ask("all") == (first.webhook, second.webhook)

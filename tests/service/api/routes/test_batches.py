@@ -123,11 +123,11 @@ WRONG_LINES = {
 
 
 @pytest.mark.parametrize(("line", "reason"), WRONG_LINES.values(), ids=WRONG_LINES)
-def test_a_wrong_line_is_told_with_its_number(api, line, reason):
+def test_an_invalid_line_is_reported_with_its_number(api, line, reason):
     assert refused(api, send(api, lines(b"", line))) == [("line 2", reason)]
 
 
-def test_everything_that_is_wrong_is_told_at_once(api):
+def test_all_problems_of_a_batch_are_reported_together(api):
     response = send(api, lines({"custom_id": "a"}, b"{", {"custom_id": "a", "audio_upload": ABSENT}))
     assert refused(api, response) == [
         ("line 1", "names neither audio nor a transcript"),
@@ -143,7 +143,7 @@ def sent(api, wrong):
     return [(problem["location"], problem["reason"]) for problem in response.json()["errors"]]
 
 
-def test_uploads_that_cannot_be_used_are_told_with_their_lines(api, upload):
+def test_unusable_uploads_are_reported_with_their_lines(api, upload):
     used, free = upload(), upload()
     assert send(api, lines({"custom_id": "a", "audio_upload": used})).status_code == 202
     wrong = [
@@ -163,7 +163,7 @@ def test_uploads_that_cannot_be_used_are_told_with_their_lines(api, upload):
         assert session.get(UploadRow, free).used_by is None
 
 
-def test_uploads_that_hold_the_wrong_thing_are_told_with_their_lines(api, upload):
+def test_uploads_with_invalid_content_are_reported_with_their_lines(api, upload):
     wrong = [
         {"audio_upload": upload(b"MZ" * 100)},
         {"audio_upload": upload()},

@@ -94,7 +94,7 @@ def told(event):
     return event["event"], int(event["id"]), event["data"]["state"]
 
 
-def test_the_present_state_every_change_and_the_end_are_told(service):
+def test_the_stream_sends_the_current_state_each_change_and_the_end(service):
     with service.events() as response:
         assert response.headers["content-type"].startswith("text/event-stream")
         events = (event for event in read(response) if event is not None)
@@ -117,7 +117,7 @@ def test_the_present_state_every_change_and_the_end_are_told(service):
     wait_for(lambda: service.parts.change_feed.subscribers == 0)
 
 
-def test_who_comes_back_is_told_what_it_missed_and_nothing_twice(service):
+def test_a_reconnected_client_receives_missed_events_once(service):
     service.change(state=State.PREPARING)
     service.change(state=State.ENCODING)
     with service.events(Last_Event_ID="1") as response:
@@ -131,7 +131,7 @@ def test_who_comes_back_is_told_what_it_missed_and_nothing_twice(service):
         assert told(next(read(response))) == ("end", 4, "failed")
 
 
-def test_an_ended_assessment_is_told_at_once_and_only_once(service):
+def test_a_final_assessment_is_sent_at_once_and_only_once(service):
     service.finish()
     with service.events() as response:
         assert [told(event) for event in read(response)] == [("end", 2, "failed")]

@@ -28,7 +28,7 @@ def finish(api, assessment_id):
     return key
 
 
-def test_an_unfinished_assessment_tells_to_come_back(api, sent):
+def test_an_unfinished_assessment_has_a_retry_after(api, sent):
     response = api.get(f"/v1/assessments/{sent}")
     assert response.status_code == 200
     assert response.headers["retry-after"] == "2"

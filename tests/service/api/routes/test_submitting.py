@@ -169,7 +169,7 @@ def test_ten_gigabytes_are_refused_before_they_are_read(api):
     refused(api, response, 413, "too_large")
 
 
-def test_an_unannounced_flood_is_stopped_at_the_limit(api):
+def test_a_body_without_content_length_is_refused_at_the_limit(api):
     sent = []
 
     def body():
@@ -251,7 +251,7 @@ def test_a_part_without_a_name_is_refused(api):
     refused(api, response, 422, "invalid_request")
 
 
-def test_before_any_model_is_loaded_the_client_is_told_to_wait(bare_api):
+def test_submissions_are_refused_with_retry_after_until_a_model_is_loaded(bare_api):
     response = bare_api.post(audio=WAV)
     body = refused(bare_api, response, 503, "model_not_ready")
     assert response.headers["retry-after"] == "5"

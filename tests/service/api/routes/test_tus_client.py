@@ -33,7 +33,7 @@ def break_off(location, headers, content, announced):
         connection.sendall(f"PATCH {address.path} HTTP/1.1\r\n{lines}\r\n".encode() + content)
 
 
-def test_a_broken_upload_goes_on_where_it_was(served):
+def test_an_interrupted_upload_resumes_at_its_offset(served):
     url, parts, headers = served
     client = TusClient(f"{url}/v1/uploads", headers=headers)
     first = client.uploader(file_stream=io.BytesIO(CONTENT), metadata={"filename": "patient.wav"})

@@ -101,7 +101,7 @@ def sorted_parts(api):
     return [path.read_bytes() for path in sorted(api.stored())]
 
 
-def test_the_first_bytes_may_come_with_the_creation(tus, api):
+def test_the_first_bytes_may_be_sent_with_the_creation(tus, api):
     response = tus.ask("POST", content=WAV[:500], Upload_Length=len(WAV), Content_Type=BODY)
     assert (response.status_code, response.headers["upload-offset"]) == (201, "500")
     whole = tus.ask("POST", content=WAV, Upload_Length=len(WAV), Content_Type=BODY)

@@ -49,7 +49,7 @@ def test_a_webhook_is_made_and_its_secret_shown_once(api):
 
 
 @pytest.mark.parametrize("events", [None, []])
-def test_without_events_it_is_told_all(api, events):
+def test_a_webhook_without_events_receives_all_events(api, events):
     assert add(api, events=events).json()["events"] == []
 
 

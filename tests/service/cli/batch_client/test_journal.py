@@ -71,6 +71,6 @@ def test_two_runs_cannot_write_the_same_results(reopen, file):
     assert stopped.value.status == 75
 
 
-def test_a_folder_that_cannot_be_written_is_told(tmp_path):
+def test_an_unwritable_folder_is_reported(tmp_path):
     with pytest.raises(BatchCommandError, match="cannot be written"):
         Journal(tmp_path / "gone" / "x.journal", manifest="m", url="u")

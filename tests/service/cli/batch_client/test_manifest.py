@@ -57,7 +57,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize(("text", "expected"), WRONG.values(), ids=WRONG)
-def test_what_is_wrong_is_told_with_its_line(manifest, text, expected):
+def test_problems_are_reported_with_their_lines(manifest, text, expected):
     with pytest.raises(BatchCommandError) as stopped:
         read_manifest(manifest(text), frozenset({"spectrum"}))
     assert stopped.value.status == 65
@@ -65,7 +65,7 @@ def test_what_is_wrong_is_told_with_its_line(manifest, text, expected):
 
 
 @pytest.mark.parametrize("line", ["{", "[1]", '{"custom_id": 7}', "[" * 10_000])
-def test_json_lines_that_are_none_are_told(manifest, line):
+def test_lines_that_are_not_json_objects_are_reported(manifest, line):
     with pytest.raises(BatchCommandError, match="line 2: is not"):
         read_manifest(manifest(f'{{"custom_id": "v1", "audio": "a.wav"}}\n{line}\n', "m.jsonl"))
 

@@ -81,7 +81,7 @@ def test_results_that_cannot_be_written_leave_nothing_behind(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["r.csv"]
 
 
-def test_a_place_that_will_not_do_is_refused_before_anything_is_sent(tmp_path):
+def test_an_invalid_output_path_is_refused_before_anything_is_sent(tmp_path):
     (tmp_path / "there.csv").touch()
     for name, reason in (("r.xlsx", "end in"), ("there.csv", "exists"), ("gone/r.csv", "no folder")):
         with pytest.raises(BatchCommandError, match=reason):
