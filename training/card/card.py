@@ -1,4 +1,4 @@
-"""A bundle's card: rendered from its source, written into the bundle, checked against the evaluation."""
+"""The model card of a bundle: rendered from its source, and checked against the evaluation."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ _ABOUT = TypeAdapter(dict[str, JsonValue])
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Card:
-    """Both forms of a card, as they stand in a bundle."""
+    """Both forms of a card: README.md for people, and card.json in the fields of CHAI."""
 
     readme: str
     chai: str
 
 
 def render_card(folder: Path, manifest: Manifest) -> Card:
-    """The card of a bundle in the making, from its card.yaml, evaluation.json and about.json; raises CardError."""
+    """Render the card of an unfinished bundle from card.yaml, evaluation.json and about.json; raises CardError."""
     source, metrics = read_source(folder / CARD_SOURCE), read_metrics(folder / EVALUATION)
     about = _ABOUT.validate_json((folder / ABOUT).read_bytes()) if (folder / ABOUT).exists() else None
     encoders = {name: read_description(folder / name) for name in (SPEECH, TEXT)}
@@ -63,31 +63,31 @@ def read_card(folder: Path) -> Card:
 
 
 def read_metrics(file: Path) -> Metrics | None:
-    """An evaluation's metrics.json, None when there is none; raises CardError."""
+    """Read the metrics.json of an evaluation; None when there is none. Raises CardError."""
     try:
         return _JSON.validate_json(file.read_bytes()) if file.exists() else None
     except ValidationError as error:
-        raise CardError(f"{file.name} is no JSON file") from error
+        raise CardError(f"{file.name} is not a JSON file") from error
 
 
 def check_bundle_card(folder: Path) -> int:
-    """Hold a bundle's card against its evaluation and its source; returns how many numbers agree.
+    """Compare the card of a bundle with its evaluation and its source; returns the number of compared numbers.
 
-    Raises CardError: naming the first number that differs, or the form that is not what the source gives.
+    Raises CardError with the first number that differs, or with the form that the source does not give.
     """
     card, metrics = read_card(folder), read_metrics(folder / EVALUATION)
     checked = 0 if metrics is None else check_card(card, metrics)
     expected = render_card(folder, Manifest.model_validate_json((folder / MANIFEST).read_bytes()))
-    for name, actual, wanted in ((README, card.readme, expected.readme), (CARD, card.chai, expected.chai)):
-        if actual != wanted:
+    for name, actual, rendered in ((README, card.readme, expected.readme), (CARD, card.chai, expected.chai)):
+        if actual != rendered:
             raise CardError(f"{name} is not what {CARD_SOURCE}, the manifest and the evaluation give")
     return checked
 
 
 def check_card(card: Card, metrics: Metrics) -> int:
-    """Compare every number of a card with the evaluation; returns how many there are.
+    """Compare every number of a card with the evaluation; returns the number of compared numbers.
 
-    Raises CardError naming the first that differs, with both values.
+    Raises CardError with the first number that differs and both values.
     """
     return (
         check_marked(card.readme, metrics) + _check_model_index(card.readme, metrics) + _check_chai(card.chai, metrics)

@@ -1,4 +1,4 @@
-"""`card.json`: the card in CHAI's fields, as a program reads it."""
+"""`card.json`: the card in the fields of CHAI's Applied Model Card, for programs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from training.card.source import CardSource, MetricSource
 
 
 def write_chai(source: CardSource, manifest: Manifest, metrics: Metrics | None) -> dict[str, JsonValue]:
-    """CHAI's AppliedModelCard; without an evaluation the results are empty lists."""
+    """The AppliedModelCard; without an evaluation the results are empty lists."""
     card = _filled(source.model_dump(by_alias=True, mode="json", exclude={"hugging_face"}), metrics)
     card["BasicInfo"] = {"ModelName": manifest.name, **_group(card, "BasicInfo")}
     released = None if manifest.released is None else manifest.released.isoformat()
@@ -38,7 +38,7 @@ def _key_metrics(source: CardSource) -> tuple[tuple[str, tuple[MetricSource, ...
 
 
 def _result(source: MetricSource, metrics: Metrics) -> JsonValue:
-    """A MetricResult; CHAI's ValueJson is a string of JSON. The pointer is ours, for the check."""
+    """A MetricResult. ValueJson is a JSON string. The pointer is an extension for `check_card`."""
     value: dict[str, JsonValue] = {"kind": "single", "value": look_up(metrics, source.pointer)}
     for end, pointer in (("low", source.low), ("high", source.high)):
         if pointer is not None:

@@ -1,8 +1,8 @@
-"""The numbers of a card: taken from the evaluation by JSON pointers, marked in the text, and compared with it again.
+"""Numbers in a model card: filled in from the evaluation by JSON pointers, and checked against it.
 
-In an authored text `{{ /arms/0/macro_auroc/value | .3f }}` is filled in. In the finished README.md each number
-stands in a `<span data-metric="/arms/0/macro_auroc/value">`, so that it can be checked; an author may also type a
-number inside such a span, and it is checked alike.
+An authored text names a number as `{{ /arms/0/macro_auroc/value | .3f }}`. In the rendered README.md each number is
+inside a `<span data-metric="/arms/0/macro_auroc/value">`, so that it can be checked. An author may also write such a
+span with a typed number, which is checked in the same way.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ Metrics: TypeAlias = JsonValue
 
 
 def look_up(metrics: Metrics, pointer: str) -> float | int | None:
-    """The number at a pointer, None where the evaluation says that it is undefined; raises CardError."""
+    """The number at a pointer, None where it is undefined in the evaluation; raises CardError."""
     try:
         value = JsonPointer(pointer).resolve(metrics)
     except JsonPointerException as error:
         raise CardError(f"the evaluation has nothing at {pointer}") from error
     if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
-        raise CardError(f"what the evaluation has at {pointer} is no number")
+        raise CardError(f"the evaluation has no number at {pointer}")
     return value
 
 
 def show(metrics: Metrics | None, pointer: str, form: str) -> str:
-    """The number at a pointer as text; says so when there is no evaluation or no such value in it."""
+    """The number at a pointer as text; `not evaluated` without an evaluation, `undefined` for a null."""
     if metrics is None:
         return NOT_EVALUATED
     value = look_up(metrics, pointer)
@@ -46,17 +46,17 @@ def show(metrics: Metrics | None, pointer: str, form: str) -> str:
     try:
         return format(value, "d" if isinstance(value, int) and not form.endswith("%") else form)
     except ValueError as error:
-        raise CardError(f"{form} is no format for the number at {pointer}") from error
+        raise CardError(f"{form} is not a format for the number at {pointer}") from error
 
 
 def mark(metrics: Metrics | None, pointer: str, form: str) -> str:
-    """The number at a pointer as marked text."""
+    """The number at a pointer inside its span."""
     shown = show(metrics, pointer, form)
     return shown if metrics is None else f'<span data-metric="{pointer}">{shown}</span>'
 
 
 def fill(text: str, metrics: Metrics | None, *, marked: bool) -> str:
-    """A text with every named number filled in; unmarked, with the marks of typed numbers taken off."""
+    """A text with all named numbers filled in; with `marked=False` all spans are removed."""
 
     def number(match: re.Match[str]) -> str:
         write = mark if marked else show
@@ -67,9 +67,9 @@ def fill(text: str, metrics: Metrics | None, *, marked: bool) -> str:
 
 
 def check_marked(text: str, metrics: Metrics) -> int:
-    """Compare every marked number with the evaluation, at the digits it is written with; returns how many there are.
+    """Compare every number in a span with the evaluation, at its written precision; returns their count.
 
-    Raises CardError naming the first that differs, with both values.
+    Raises CardError with the first number that differs and both values.
     """
     marks = list(MARKED.finditer(text))
     for match in marks:
@@ -80,7 +80,7 @@ def check_marked(text: str, metrics: Metrics) -> int:
 
 
 def refuse_difference(pointer: str, shown: object, value: object) -> None:
-    """Raise CardError for a number of the card that is not the evaluation's."""
+    """Raise CardError for a number of the card that differs from the evaluation."""
     expected = UNDEFINED if value is None else value
     raise CardError(f"{pointer}: the card says {shown}, the evaluation {expected}")
 

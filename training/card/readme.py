@@ -1,4 +1,4 @@
-"""`README.md`: the card as a person reads it, in the form of the Hugging Face hub."""
+"""`README.md`: the model card for people, in the format of the Hugging Face hub."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def write_readme(
     metrics: Metrics | None,
     about: Mapping[str, JsonValue] | None,
 ) -> str:
-    """The whole card; every number in it stands in a mark that names where the evaluation has it."""
+    """The whole card. Every number is inside a span that names its place in the evaluation."""
     parts = [
         f"---\n{_front_matter(source, manifest, metrics)}\n---",
         f"# {manifest.name} {manifest.version}",

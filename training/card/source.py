@@ -1,7 +1,7 @@
 """The authored part of a model card, in the fields of CHAI's Applied Model Card (mc.chai.org, schema v0.2).
 
-`card.yaml` has CHAI's own names. What can be derived is not in it: name, version and date come from the manifest,
-every number from the evaluation, by a JSON pointer.
+`card.yaml` uses the names of CHAI. It holds no derived values: name, version and date come from the manifest, and every
+number comes from the evaluation, by a JSON pointer.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ class CardFields(BaseModel):
 
 
 class BasicInfo(CardFields):
-    """Who answers for the model."""
+    """Developer and contact."""
 
     model_developer: str
     developer_contact: str
 
 
 class ReleaseInfo(CardFields):
-    """How far it has come."""
+    """Release stage, availability and approval."""
 
     release_stage: str
     global_availability: str
@@ -37,14 +37,14 @@ class ReleaseInfo(CardFields):
 
 
 class ModelSummary(CardFields):
-    """What it is."""
+    """Summary and keywords."""
 
     summary: str
     keywords: tuple[str, ...] = ()
 
 
 class UsesAndDirections(CardFields):
-    """What it is for, and what not."""
+    """Intended use, users and population, and settings out of scope."""
 
     intended_use_and_workflow: str
     primary_intended_users: str
@@ -54,7 +54,7 @@ class UsesAndDirections(CardFields):
 
 
 class Warnings(CardFields):
-    """What can go wrong."""
+    """Risks, limitations and biases."""
 
     known_risks_and_limitations: str
     known_biases_or_ethical_considerations: str
@@ -62,7 +62,7 @@ class Warnings(CardFields):
 
 
 class SystemFacts(CardFields):
-    """How it was made and is kept."""
+    """Model type, data, maintenance and security."""
 
     outcomes_and_outputs: str
     model_type: str
@@ -77,7 +77,7 @@ class SystemFacts(CardFields):
 
 
 class TransparencyInformation(CardFields):
-    """Who paid for it and who was asked."""
+    """Funding, third parties and stakeholders."""
 
     funding_source: str
     third_party_information: str
@@ -85,25 +85,27 @@ class TransparencyInformation(CardFields):
 
 
 class TrustIngredients(CardFields):
-    """What trust in it can stand on."""
+    """System facts and transparency information."""
 
     ai_system_facts: SystemFacts = Field(alias="AISystemFacts")
     transparency_information: TransparencyInformation
 
 
 class MetricSource(CardFields):
-    """One number of the evaluation: a label, and where in metrics.json it stands (RFC 6901)."""
+    """A number of the evaluation: a label, and its JSON pointer into metrics.json (RFC 6901)."""
 
     label: str
     pointer: str
     low: str | None = Field(default=None, description="pointer to the lower end of its interval")
     high: str | None = Field(default=None, description="pointer to the upper end of its interval")
-    type: str | None = Field(default=None, description="metric id of the model-index; without one it is not in there")
+    type: str | None = Field(
+        default=None, description="metric id in the model-index; without an id the number is not in the index"
+    )
     form: str = Field(default=".3f", description="format of the number in texts")
 
 
 class KeyMetric(CardFields):
-    """One of CHAI's three questions to an evaluation."""
+    """One of the three groups of metrics in CHAI's card."""
 
     metric_goal: str
     results: tuple[MetricSource, ...]
@@ -114,7 +116,7 @@ class KeyMetric(CardFields):
 
 
 class KeyMetrics(CardFields):
-    """What was measured."""
+    """The three groups of metrics."""
 
     usefulness_usability_efficacy: KeyMetric = Field(title="Usefulness, usability, efficacy")
     fairness_equity: KeyMetric = Field(title="Fairness, equity")
@@ -122,7 +124,7 @@ class KeyMetrics(CardFields):
 
 
 class Resources(CardFields):
-    """Where more can be read."""
+    """References and further documents."""
 
     evaluation_references: str
     clinical_trial: str
@@ -132,7 +134,7 @@ class Resources(CardFields):
 
 
 class HuggingFace(CardFields):
-    """What the front matter of README.md says beyond the numbers."""
+    """The front matter of README.md, without numbers."""
 
     license: str
     language: tuple[str, ...]
@@ -143,7 +145,7 @@ class HuggingFace(CardFields):
 
 
 class CardSource(CardFields):
-    """`card.yaml`."""
+    """The content of `card.yaml`."""
 
     basic_info: BasicInfo
     release_info: ReleaseInfo
@@ -158,11 +160,11 @@ class CardSource(CardFields):
 
 
 def read_source(file: Path) -> CardSource:
-    """Read `card.yaml`; raises CardError naming the fields that are missing, unknown or malformed."""
+    """Read `card.yaml`; raises CardError with the names of missing, unknown or malformed fields."""
     try:
         return CardSource.model_validate(yaml.safe_load(file.read_text(encoding="utf-8")))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise CardError(f"{file.name} is no readable YAML file") from error
+        raise CardError(f"{file.name} is not a readable YAML file") from error
     except ValidationError as error:
         fields = sorted({".".join(map(str, problem["loc"])) or "the file" for problem in error.errors()})
-        raise CardError(f"{file.name} is not a card; look at: {', '.join(fields)}") from error
+        raise CardError(f"{file.name} is not a card; check: {', '.join(fields)}") from error

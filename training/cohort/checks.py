@@ -26,28 +26,33 @@ from training.cohort.cohort import (
 from training.errors import CohortProblem
 
 FEWEST_FAMILIES = 5
-"""Families an outcome needs to be in every one of five folds."""
+"""Number of families that an outcome needs to occur in each of five folds."""
 _MOST_MISSING = 0.5
 _SHOWN_LINES = 5
-_OF_THE_BASELINE = dict.fromkeys((AGE, SEX), "fill it in: the baseline that a model must beat rests on it")
+_OF_THE_BASELINE = dict.fromkeys((AGE, SEX), "fill it in: the covariate baseline uses it")
 
 
 def check_outcomes(cohort: Cohort, task: str, outcomes: Sequence[str]) -> Iterator[CohortProblem]:
-    """Labels that are none of the task's outcomes; outcomes in too few families; empty `outcomes` means any."""
+    """Labels that are not among the outcomes of the task, and outcomes in too few families.
+
+    Empty `outcomes` accept all labels.
+    """
     column = LABEL + task
     if outcomes:
-        strangers = [row for row in cohort.rows if task in row.labels and row.labels[task] not in outcomes]
-        yield from (unknown_outcome(row.line, column, outcomes) for row in strangers)
+        unknown = [row for row in cohort.rows if task in row.labels and row.labels[task] not in outcomes]
+        yield from (unknown_outcome(row.line, column, outcomes) for row in unknown)
     for outcome in outcomes or cohort.outcomes(task):
         families = {row.family for row in cohort.rows if row.labels.get(task) == outcome}
         if len(families) < FEWEST_FAMILIES:
             detail = f"the outcome {outcome} is in {len(families)} {'family' if len(families) == 1 else 'families'}"
-            advice = f"below {FEWEST_FAMILIES} some folds test none: expect no measure of this outcome"
+            advice = (
+                f"with fewer than {FEWEST_FAMILIES} some folds have no test case, and the outcome cannot be measured"
+            )
             yield CohortProblem(line=None, column=column, detail=detail, advice=advice, warning=True)
 
 
 def check_covariates(cohort: Cohort) -> Iterator[CohortProblem]:
-    """Warns of covariates that are mostly unknown; of site and device only where somebody began to fill them in."""
+    """Warn of covariates that are unknown in most rows; of site and device only where some rows have them."""
     known = {
         AGE: np.isfinite(cohort.ages),
         SEX: np.array([bool(row.sex) for row in cohort.rows]),
@@ -55,15 +60,15 @@ def check_covariates(cohort: Cohort) -> Iterator[CohortProblem]:
         DEVICE: np.array([bool(row.device) for row in cohort.rows]),
     }
     for column, values in known.items():
-        wanted = column in _OF_THE_BASELINE or values.any()
-        if wanted and len(values) and 1 - values.mean() > _MOST_MISSING:
+        expected = column in _OF_THE_BASELINE or values.any()
+        if expected and len(values) and 1 - values.mean() > _MOST_MISSING:
             detail = f"it is known in {int(values.sum())} of {len(values)} rows"
-            advice = _OF_THE_BASELINE.get(column, "fill it in: only then can a model that learnt it be told")
+            advice = _OF_THE_BASELINE.get(column, "fill it in, so that a model that uses it can be detected")
             yield CohortProblem(line=None, column=column, detail=detail, advice=advice, warning=True)
 
 
 def check_files(root: Path, rows: Sequence[CohortRow]) -> Iterator[CohortProblem]:
-    """Files that cannot be used, recordings that stand twice, and recordings shared by families."""
+    """Files that are unusable, recordings that occur twice, and recordings shared by families."""
     for column in (RECORDING, TRANSCRIPT):
         usable: list[tuple[CohortRow, Path]] = []
         for row in rows:
@@ -77,7 +82,7 @@ def check_files(root: Path, rows: Sequence[CohortRow]) -> Iterator[CohortProblem
 
 
 def _refuse(root: Path, path: str) -> tuple[str, str] | None:
-    """What is wrong with a file, and what to do."""
+    """The defect of a file and what to do, or None."""
     if PurePosixPath(path).is_absolute() or PureWindowsPath(path).drive:
         return (
             "the path is absolute",
@@ -106,20 +111,24 @@ def _escapes(path: str) -> bool:
 
 
 def _check_sharing(column: str, usable: Sequence[tuple[CohortRow, Path]]) -> Iterator[CohortProblem]:
-    """Equal contents: in one person's rows a recording that counts twice, in two families a leak."""
+    """Files of equal content: a duplicate within one person, a leak between two families."""
     for members in _equal_contents(usable):
         lines = format_lines([row.line for row in members])
         last = members[-1].line
         if len({row.family for row in members if row.family}) > 1:
-            advice = f"families that share a recording are one family: give {lines} the same family, or mend the path"
+            advice = (
+                f"families that share a recording are one family: give {lines} the same family, or correct the path"
+            )
             yield CohortProblem(line=last, column=column, detail=f"two families share one {column}", advice=advice)
         elif len({row.person for row in members}) < len(members):
-            advice = f"keep one of {lines}, for each would count"
-            yield CohortProblem(line=last, column=column, detail=f"one person's {column} stands twice", advice=advice)
+            advice = f"keep one of {lines}: each of them would count"
+            yield CohortProblem(
+                line=last, column=column, detail=f"the {column} of one person occurs twice", advice=advice
+            )
 
 
 def _equal_contents(usable: Sequence[tuple[CohortRow, Path]]) -> Iterator[list[CohortRow]]:
-    """Rows whose files hold the same bytes; only files of equal size are read."""
+    """Rows whose files have the same content; only files of equal size are read."""
     sizes: dict[int, list[tuple[CohortRow, Path]]] = defaultdict(list)
     for row, path in usable:
         sizes[path.stat().st_size].append((row, path))
@@ -136,7 +145,7 @@ def _digest(path: Path) -> str:
 
 
 def check_kinship(rows: Sequence[CohortRow]) -> Iterator[CohortProblem]:
-    """Persons in two families, and names of persons or families that differ in capitals alone."""
+    """Persons in two families, and names of persons or families that differ only in capitalisation."""
     for members in _groups(rows, lambda row: row.person):
         if len({row.family for row in members if row.family}) > 1:
             lines = format_lines([row.line for row in members])
@@ -152,21 +161,21 @@ def _check_capitals(
     for members in _groups(rows, lambda row: name(row).casefold()):
         if len({name(row) for row in members}) > 1:
             lines = format_lines([row.line for row in members])
-            yield _at(members[-1], column, "names differ in capitals alone", f"write them alike in {lines}")
+            yield _at(members[-1], column, "names differ only in capitalisation", f"use one spelling in {lines}")
 
 
 def check_contradictions(rows: Sequence[CohortRow], tasks: Sequence[str]) -> Iterator[CohortProblem]:
-    """Warns where one person has two outcomes of a task; it may be so, when recordings are years apart."""
+    """Warn where one person has two outcomes of a task, which is possible when recordings are years apart."""
     for task in tasks:
         for members in _groups((row for row in rows if task in row.labels), lambda row: row.person):
             if len({row.labels[task] for row in members}) > 1:
                 lines = format_lines([row.line for row in members])
-                advice = f"check {lines}; both labels are used as they stand"
+                advice = f"check {lines}; both labels are used as written"
                 yield _at(members[-1], LABEL + task, "one person has different labels", advice, warning=True)
 
 
 def _groups(rows: Iterable[CohortRow], key: Callable[[CohortRow], str]) -> Iterator[list[CohortRow]]:
-    """Rows of equal key, two or more; rows whose key is empty belong to nobody."""
+    """Groups of two or more rows with an equal, non-empty key."""
     groups: dict[str, list[CohortRow]] = defaultdict(list)
     for row in rows:
         groups[key(row)].append(row)

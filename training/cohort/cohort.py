@@ -1,4 +1,4 @@
-"""A cohort: labelled recordings with person and family ids, in the order of their manifest."""
+"""A cohort: labelled recordings with person and family ids, in the order of the manifest."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from jaxtyping import Float64, Int64
 from training.errors import CohortProblem, ManifestError
 
 MISSING = -1
-"""Label of an outcome nobody knows: masked in the loss, never imputed."""
+"""Label of an unknown outcome: masked in the loss, never imputed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cohort:
-    """Recordings below the folder `root`; `tasks` are those that the manifest has a column for."""
+    """Recordings with files below the folder `root`; `tasks` are the tasks with a column in the manifest."""
 
     root: Path
     rows: tuple[CohortRow, ...]
@@ -30,35 +30,35 @@ class Cohort:
 
     @property
     def persons(self) -> tuple[str, ...]:
-        """Each row's person."""
+        """The person of each row."""
         return tuple(row.person for row in self.rows)
 
     @property
     def families(self) -> tuple[str, ...]:
-        """Each row's family, the unit of every split."""
+        """The family of each row, the unit of every split."""
         return tuple(row.family for row in self.rows)
 
     @property
     def ages(self) -> Float64[np.ndarray, " document"]:
-        """Each row's age in years, NaN where unknown."""
+        """The age of each row in years, NaN where unknown."""
         return np.array([np.nan if row.age is None else row.age for row in self.rows], dtype=np.float64)
 
     def audio(self, position: int) -> Path | None:
-        """The file of a row's audio, None where it has none."""
+        """The audio file of a row; None without audio."""
         return self._below(self.rows[position].recording)
 
     def transcript(self, position: int) -> Path | None:
-        """The file of a row's transcript, None where it has none."""
+        """The transcript file of a row; None without a transcript."""
         return self._below(self.rows[position].transcript)
 
     def outcomes(self, task: str) -> tuple[str, ...]:
-        """The outcomes of a task that occur, in the order of their names."""
+        """The outcomes that occur in a task, in alphabetical order."""
         return tuple(sorted({row.labels[task] for row in self.rows if task in row.labels}))
 
     def labels(self, task: str, outcomes: Sequence[str]) -> Int64[np.ndarray, " document"]:
-        """Each row's index into `outcomes`, -1 where the label is missing.
+        """The index of each row's label in `outcomes`, -1 where the label is missing.
 
-        Raises ManifestError for a task that the manifest has no column for, and for labels that are no such outcome.
+        Raises ManifestError for a task without a column, and for labels that are not among the outcomes.
         """
         self._refuse_unknown(task, outcomes)
         index = {outcome: number for number, outcome in enumerate(outcomes)}
@@ -71,7 +71,7 @@ class Cohort:
         return self.take([at for at, row in enumerate(self.rows) if role is None or row.role == role])
 
     def take(self, positions: Iterable[int]) -> Cohort:
-        """The cohort of these rows, in the order given."""
+        """The cohort of the given rows, in the given order."""
         return replace(self, rows=tuple(self.rows[position] for position in positions))
 
     def _below(self, path: str | None) -> Path | None:
@@ -81,17 +81,17 @@ class Cohort:
         column = LABEL + task
         if task not in self.tasks:
             known = ", ".join(LABEL + name for name in self.tasks) or "none"
-            detail, advice = "there is no such column", f"add it, or name another task (columns of labels: {known})"
+            detail, advice = "there is no such column", f"add it, or name another task (label columns: {known})"
             raise ManifestError([CohortProblem(line=None, column=column, detail=detail, advice=advice)])
-        strangers = [row for row in self.rows if task in row.labels and row.labels[task] not in outcomes]
-        if strangers:
-            raise ManifestError([unknown_outcome(row.line, column, outcomes) for row in strangers])
+        unknown = [row for row in self.rows if task in row.labels and row.labels[task] not in outcomes]
+        if unknown:
+            raise ManifestError([unknown_outcome(row.line, column, outcomes) for row in unknown])
 
 
 def unknown_outcome(line: int, column: str, outcomes: Sequence[str]) -> CohortProblem:
-    """The problem of a label that is not among a task's outcomes."""
-    advice = f"write one of {', '.join(outcomes)}, or leave the cell empty where it is not known"
-    return CohortProblem(line=line, column=column, detail="this is none of the task's outcomes", advice=advice)
+    """The problem of a label that is not among the outcomes of a task."""
+    advice = f"write one of {', '.join(outcomes)}, or leave the cell empty where it is unknown"
+    return CohortProblem(line=line, column=column, detail="this is not an outcome of the task", advice=advice)
 
 
 Role = Literal["parent", "offspring"]
@@ -103,15 +103,15 @@ ROLE, AGE, SEX, SITE, DEVICE = "role", "age", "sex", "site", "device"
 OPTIONAL = (ROLE, AGE, SEX, SITE, DEVICE)
 LABEL, NOTE = "label_", "note_"
 NAMED = re.compile(rf"({LABEL}|{NOTE})[a-z][a-z0-9_]*")
-"""A column of labels or of notes; its task's name is a bundle's, and a URL's."""
+"""A label or note column. The name of a task is also used in bundles and URLs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CohortRow:
-    """One recording; paths are relative to the manifest, None where the modality is missing (never both).
+    """One recording. Paths are relative to the manifest, None where the modality is missing (never both).
 
-    `labels` holds the outcome's name by task, `notes` what is kept and not used; a task whose label is missing is
-    absent. `age` in years. An empty sex, site or device is not known. `line` is where the row stands in its manifest.
+    `labels` holds the outcome by task; a task with a missing label is absent. `notes` are kept but not used. `age` is
+    in years. An empty sex, site or device is unknown. `line` is the line of the row in the manifest.
     """
 
     person: str

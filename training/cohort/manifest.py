@@ -1,4 +1,4 @@
-"""Read, inspect and write a cohort's manifest: columns, rows, and advice for what is wrong in them."""
+"""Read, inspect and write the manifest of a cohort, with advice for each problem."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ _EXCEL_MARKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CohortRequirements:
-    """What a cohort is to be used for: a task with its outcomes in the order of their labels, and whose recordings.
+    """The intended use of a cohort: a task, its outcomes in the order of the labels, and a role.
 
-    Empty outcomes stand for whichever occur, no role for everybody.
+    Empty outcomes accept all that occur; no role selects all rows.
     """
 
     task: str | None = None
@@ -52,14 +52,14 @@ class CohortRequirements:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ManifestInspection:
-    """A manifest as far as it could be read, of the role asked for, and all its problems, errors first."""
+    """The readable part of a manifest, reduced to the required role, and all problems, errors first."""
 
     cohort: Cohort
     problems: tuple[CohortProblem, ...]
 
     @property
     def errors(self) -> tuple[CohortProblem, ...]:
-        """The problems that refuse the cohort."""
+        """The problems that make the cohort unusable."""
         return tuple(problem for problem in self.problems if not problem.warning)
 
 
@@ -67,33 +67,30 @@ NO_REQUIREMENTS = CohortRequirements()
 
 
 def read_cohort(manifest: Path) -> Cohort:
-    """The cohort of a manifest.
-
-    Raises ManifestError with all that is wrong with it, when anything is.
-    """
+    """Read the cohort of a manifest; raises ManifestError with all problems of it."""
     inspection = inspect_manifest(manifest, NO_REQUIREMENTS)
     if inspection.errors:
         raise ManifestError(inspection.errors)
     return inspection.cohort
 
 
-def inspect_manifest(manifest: Path, wanted: CohortRequirements) -> ManifestInspection:
-    """Everything that can be known of a cohort without decoding a recording; raises nothing."""
+def inspect_manifest(manifest: Path, requirements: CohortRequirements) -> ManifestInspection:
+    """Check a cohort without decoding recordings; never raises."""
     table = _read_table(manifest)
     problems = [*table.problems]
     read = [read_row(line, table.columns) for line in table.lines]
-    everybody = Cohort(root=manifest.parent, rows=tuple(row for row, _ in read), tasks=tasks_of(table.columns))
-    chosen = everybody.with_role(wanted.role)
+    cohort = Cohort(root=manifest.parent, rows=tuple(row for row, _ in read), tasks=tasks_of(table.columns))
+    selected = cohort.with_role(requirements.role)
     if table.columns:
-        problems += check_columns(table.columns, wanted.task)
+        problems += check_columns(table.columns, requirements.task)
         problems += (problem for _, row_problems in read for problem in row_problems)
-        problems += _check_rows(everybody)
-        problems += _check_use(chosen, wanted)
-    return ManifestInspection(cohort=chosen, problems=sort_problems(problems))
+        problems += _check_rows(cohort)
+        problems += _check_use(selected, requirements)
+    return ManifestInspection(cohort=selected, problems=sort_problems(problems))
 
 
 def write_manifest(path: Path, rows: Iterable[CohortRow], *, tasks: Sequence[str], notes: Sequence[str] = ()) -> Path:
-    """Writes the rows as CSV, each as soon as it is known; labels and notes of these names alone."""
+    """Write rows as CSV, one by one as they are generated, with the labels and notes of the given names."""
     columns = [*REQUIRED, *(LABEL + task for task in tasks), *OPTIONAL, *(NOTE + note for note in notes)]
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, fieldnames=columns, restval="", lineterminator="\n")
@@ -111,11 +108,11 @@ def sort_problems(problems: Iterable[CohortProblem]) -> tuple[CohortProblem, ...
 
 
 def _read_table(manifest: Path) -> ManifestTable:
-    """The manifest's table; CSV and Parquet are told apart by content."""
+    """Read the table of a manifest; CSV and Parquet are distinguished by content."""
     try:
         content = manifest.read_bytes()
     except OSError:
-        return unreadable_table("it cannot be opened", "check its path, and that it is a file you may read")
+        return unreadable_table("it cannot be opened", "check its path and your permission to read it")
     if content.startswith(_EXCEL_MARKS):
         return unreadable_table("this is an Excel workbook", 'save it from Excel as "CSV UTF-8 (comma delimited)"')
     return read_parquet(content) if content.startswith(_PARQUET_MARK) else read_csv(content)
@@ -129,18 +126,18 @@ def _check_rows(cohort: Cohort) -> Iterator[CohortProblem]:
     yield from check_contradictions(cohort.rows, cohort.tasks)
 
 
-def _check_use(cohort: Cohort, wanted: CohortRequirements) -> Iterator[CohortProblem]:
-    if wanted.role is not None and not cohort.rows:
+def _check_use(cohort: Cohort, requirements: CohortRequirements) -> Iterator[CohortProblem]:
+    if requirements.role is not None and not cohort.rows:
         advice = "fill in the column role, or leave the role out"
-        yield CohortProblem(line=None, column="role", detail=f"nobody has the role {wanted.role}", advice=advice)
+        yield CohortProblem(line=None, column="role", detail=f"no row has the role {requirements.role}", advice=advice)
     for task in cohort.tasks:
-        if wanted.task in (None, task):
-            yield from check_outcomes(cohort, task, wanted.outcomes)
+        if requirements.task in (None, task):
+            yield from check_outcomes(cohort, task, requirements.outcomes)
     yield from check_covariates(cohort)
 
 
 def _cells(row: CohortRow) -> Mapping[str, object]:
-    """The cells of a row; csv writes None as an empty one."""
+    """The cells of a row; csv writes None as an empty cell."""
     return {
         **{name: getattr(row, name) for name in (*REQUIRED, *OPTIONAL)},
         **{LABEL + task: outcome for task, outcome in row.labels.items()},
@@ -152,7 +149,7 @@ _USUAL_TASK = "spectrum"
 
 
 def check_columns(columns: Sequence[str], task: str | None) -> Iterator[CohortProblem]:
-    """Columns that lack, and names that nobody reads: a typo must never drop labels silently."""
+    """Missing and unknown columns. An unknown column is an error, because a typo must not drop labels silently."""
     known = [*REQUIRED, *OPTIONAL, LABEL + (task or _USUAL_TASK)]
     for name in REQUIRED:
         if name not in columns:
@@ -160,19 +157,19 @@ def check_columns(columns: Sequence[str], task: str | None) -> Iterator[CohortPr
             yield CohortProblem(line=None, column=name, detail="the column is missing", advice=advice)
     for name in dict.fromkeys(columns):
         if name and name not in known and not NAMED.fullmatch(name):
-            yield CohortProblem(line=None, column=name, detail="no such column is known", advice=_advise(name, known))
+            yield CohortProblem(line=None, column=name, detail="the column is unknown", advice=_advise(name, known))
     if task is not None and LABEL + task not in columns:
         advice = _advise_task(LABEL + task, columns)
         yield CohortProblem(
-            line=None, column=LABEL + task, detail="the task's column of labels is missing", advice=advice
+            line=None, column=LABEL + task, detail="the label column of the task is missing", advice=advice
         )
     elif not any(name.startswith(LABEL) for name in columns):
-        detail, advice = "there is no column of labels", "add label_ and the task's name"
+        detail, advice = "there is no label column", "add label_ and the name of the task"
         yield CohortProblem(line=None, column=None, detail=detail, advice=advice, warning=True)
 
 
 def tasks_of(columns: Sequence[str]) -> tuple[str, ...]:
-    """The tasks that have a column of labels, in the order of the columns."""
+    """The tasks with a label column, in the order of the columns."""
     return tuple(name.removeprefix(LABEL) for name in columns if _is(LABEL, name))
 
 
@@ -202,28 +199,28 @@ def _nearest(name: str, known: Sequence[str]) -> str | None:
     return bare.get(matches[0], matches[0]) if matches else None
 
 
-def _advise_task(wanted: str, columns: Sequence[str]) -> str:
+def _advise_task(column: str, columns: Sequence[str]) -> str:
     labelled = [LABEL + task for task in tasks_of(columns)]
-    near = get_close_matches(wanted, labelled, n=1)
+    near = get_close_matches(column, labelled, n=1)
     if near:
         return f"did you mean {near[0]}?"
-    return f"add it, or ask for another task (columns of labels: {', '.join(labelled) or 'none'})"
+    return f"add it, or ask for another task (label columns: {', '.join(labelled) or 'none'})"
 
 
 def _plain(name: str) -> str:
-    """A name as columns are written: lower case, underscores for all else."""
+    """A name in the form of columns: lower case, with underscores for other characters."""
     return "_".join("".join(letter if letter.isalnum() else " " for letter in name.lower()).split())
 
 
 OLDEST = 120.0
 _NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?")
 _PLACEHOLDERS = {"na", "n/a", "nan", "null", "#n/a", "?", "-", "--", "."}
-_ALONE = "every row has a person and a family; give somebody without known relatives a family of their own"
-_UNKNOWN = "leave the cell empty where it is not known"
+_ALONE = "every row needs a person and a family; a person without known relatives is a family of one"
+_UNKNOWN = "leave the cell empty where it is unknown"
 
 
 def read_row(line: ManifestLine, columns: Sequence[str]) -> tuple[CohortRow, list[CohortProblem]]:
-    """The row, and what is wrong with it by itself; files are not looked at."""
+    """The row and its problems, without a check of its files."""
     cells = _LineReader(line)
     row = CohortRow(
         line=line.number,
@@ -240,13 +237,13 @@ def read_row(line: ManifestLine, columns: Sequence[str]) -> tuple[CohortRow, lis
         notes={note: line.cells[NOTE + note] for note in notes_of(columns)},
     )
     if row.recording is None and row.transcript is None and {RECORDING, TRANSCRIPT} <= line.cells.keys():
-        advice = "name the recording's file, its transcript's, or both; remove the line where there is neither"
+        advice = "name the file of the recording, of the transcript, or both; remove the line if there is neither"
         cells.note(None, "neither a recording nor a transcript is named", advice)
     return row, cells.problems
 
 
 class _LineReader:
-    """The cells of one line, and the problems found while they are read."""
+    """Reads the cells of one line and collects their problems."""
 
     def __init__(self, line: ManifestLine) -> None:
         self.number = line.number
@@ -257,15 +254,15 @@ class _LineReader:
         self.problems.append(CohortProblem(line=self.number, column=column, detail=detail, advice=advice))
 
     def known(self, column: str) -> str:
-        """The cell; statistics programs write NA and the like for what is not known, which would be taken as a name."""
+        """The cell; placeholders such as NA are problems, because they would be read as names."""
         text = self.cells.get(column, "")
         if text.lower() not in _PLACEHOLDERS:
             return text
-        self.note(column, "this stands for something unknown", "leave the cell empty")
+        self.note(column, "this is a placeholder", "leave the cell empty")
         return ""
 
     def identifier(self, column: str) -> str:
-        """A name that is compared with others: in one form of Unicode, for two forms look the same."""
+        """A name in Unicode NFC, because names are compared and two forms can look the same."""
         return unicodedata.normalize("NFC", self.known(column))
 
     def required(self, column: str) -> str:
@@ -280,7 +277,7 @@ class _LineReader:
             if text == role:
                 return role
         if text:
-            self.note(ROLE, "this is no role", f"write {' or '.join(ROLES)}, or {_UNKNOWN}")
+            self.note(ROLE, "this is not a role", f"write {' or '.join(ROLES)}, or {_UNKNOWN}")
         return None
 
     def age(self) -> float | None:

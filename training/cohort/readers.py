@@ -1,4 +1,4 @@
-"""Read the table of a manifest from comma-separated values or Parquet, as text cells with line numbers."""
+"""Read the table of a manifest from CSV or Parquet, as text cells with line numbers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _INDEX = "__index_level_0__"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ManifestLine:
-    """The cells of one row by column, without spaces around them, and where it stands."""
+    """The stripped cells of a row by column, and its line number."""
 
     number: int
     cells: Mapping[str, str]
@@ -25,7 +25,7 @@ class ManifestLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ManifestTable:
-    """What could be read of a manifest, and the problems met on the way; `columns` is empty when nothing could."""
+    """The readable part of a manifest and its problems; `columns` is empty when nothing is readable."""
 
     columns: tuple[str, ...] = ()
     lines: tuple[ManifestLine, ...] = ()
@@ -33,15 +33,15 @@ class ManifestTable:
 
 
 def unreadable_table(detail: str, advice: str, *, line: int | None = None) -> ManifestTable:
-    """A table of which nothing could be read, and why."""
+    """An empty table with the problem that makes the manifest unreadable."""
     return ManifestTable(problems=(CohortProblem(line=line, column=None, detail=detail, advice=advice),))
 
 
 def check_names(names: Sequence[str]) -> Iterator[CohortProblem]:
-    """Columns without a name, or with one that another column has."""
+    """Columns without a name, and column names that occur twice."""
     for position, name in enumerate(names, start=1):
         if name in ("", _INDEX):
-            advice = "name it or remove it (pandas writes such a column unless it is told index=False)"
+            advice = "name it or remove it (pandas writes such a column unless index=False)"
             yield CohortProblem(line=None, column=None, detail=f"column {position} has no name", advice=advice)
     for name in sorted({name for name in names if name and names.count(name) > 1}):
         advice = "keep one of them, or rename one to note_ and a name"
@@ -58,7 +58,7 @@ _MARKED = CohortProblem(
     line=None,
     column=None,
     detail="it begins with a byte-order mark, which is skipped",
-    advice="this is harmless here; other programs may take it for part of the first column's name",
+    advice="this is harmless here; other programs may read it as part of the first column name",
     warning=True,
 )
 
@@ -66,7 +66,7 @@ Record = tuple[int, list[str]]
 
 
 def read_csv(content: bytes) -> ManifestTable:
-    """The table in the bytes of a CSV file; whatever keeps it from being read is among its problems."""
+    """Parse a CSV file; everything that makes it unreadable is among the problems."""
     if content.startswith(_UTF_16):
         return unreadable_table("this is UTF-16, not UTF-8", _SAVE_AS_UTF_8)
     try:
@@ -77,7 +77,7 @@ def read_csv(content: bytes) -> ManifestTable:
     try:
         records.extend(_records(text))
     except csv.Error:
-        return unreadable_table("quotation marks do not match", "close the quotation, and write a mark in it twice")
+        return unreadable_table("quotation marks do not match", "close the quotation, and double a mark inside it")
     if refused := _refuse(records[0][1]):
         return refused
     marked = (_MARKED,) if content.startswith(codecs.BOM_UTF8) else ()
@@ -85,7 +85,7 @@ def read_csv(content: bytes) -> ManifestTable:
 
 
 def _records(text: str) -> Iterator[Record]:
-    """Each record with the line it begins at; empty lines at the very end are left out."""
+    """Each record with its first line; empty lines at the end are left out."""
     reader = csv.reader(io.StringIO(text.rstrip("\r\n") + "\n", newline=""), strict=True)
     begun = 1
     for cells in reader:
@@ -94,9 +94,9 @@ def _records(text: str) -> Iterator[Record]:
 
 
 def _refuse(header: list[str]) -> ManifestTable | None:
-    """Why the first line is no header, if so; what stands there may be somebody's data, and is not repeated."""
+    """The reason why the first line is not a header, or None. The line may be personal data and is not quoted."""
     if not any(header):
-        return unreadable_table("the first line is empty", "begin with a line that names the columns", line=1)
+        return unreadable_table("the first line is empty", "start with a line of column names", line=1)
     joined = ",".join(header).lower()
     if joined.startswith("sep="):
         return unreadable_table("this is Excel's separator line", "remove the line", line=1)
@@ -104,8 +104,8 @@ def _refuse(header: list[str]) -> ManifestTable | None:
         if len({cell.strip() for cell in joined.split(separator)} & set(REQUIRED)) > 1:
             return unreadable_table(f"columns are separated by {name}", _SAVE_WITH_COMMAS, line=1)
     if not {cell.lower() for cell in header} & set(REQUIRED):
-        advice = f"begin with a line that names the columns: {', '.join(REQUIRED)} and the rest"
-        return unreadable_table("no column of a manifest is named here", advice, line=1)
+        advice = f"start with a line of column names: {', '.join(REQUIRED)} and the rest"
+        return unreadable_table("this line names no column of a manifest", advice, line=1)
     return None
 
 
@@ -116,8 +116,8 @@ def _tabulate(names: list[str], records: list[Record], problems: tuple[CohortPro
         if not any(cells):
             all_problems.append(CohortProblem(line=number, column=None, detail="the line is blank", advice="remove it"))
         elif len(cells) != len(names):
-            detail = f"{len(cells)} cells stand under {len(names)} columns"
-            advice = "quote a cell that holds a comma, and keep the comma of an empty one"
+            detail = f"{len(cells)} cells for {len(names)} columns"
+            advice = "quote a cell that contains a comma, and keep the comma of an empty cell"
             all_problems.append(CohortProblem(line=number, column=None, detail=detail, advice=advice))
         else:
             lines.append(ManifestLine(number=number, cells=dict(zip(names, cells, strict=True))))
@@ -125,7 +125,7 @@ def _tabulate(names: list[str], records: list[Record], problems: tuple[CohortPro
 
 
 def read_parquet(content: bytes) -> ManifestTable:
-    """The table in the bytes of a Parquet file; whatever keeps it from being read is among its problems."""
+    """Parse a Parquet file; everything that makes it unreadable is among the problems."""
     from pyarrow import ArrowException
     from pyarrow.parquet import ParquetFile
 
@@ -133,7 +133,7 @@ def read_parquet(content: bytes) -> ManifestTable:
         with ParquetFile(io.BytesIO(content)) as file:
             read = file.read()
     except (ArrowException, OSError):
-        return unreadable_table("this is not a whole Parquet file", "write it again")
+        return unreadable_table("this is not a complete Parquet file", "write it again")
     names = [str(name).strip() for name in read.column_names]
     columns = [[_text(value) for value in column.to_pylist()] for column in read.columns]
     lines = tuple(
@@ -144,7 +144,7 @@ def read_parquet(content: bytes) -> ManifestTable:
 
 
 def _text(value: object) -> str:
-    """A cell as CSV would hold it; data frames turn whole numbers beside gaps into 12.0 and NaN."""
+    """A cell as text. Data frames store whole numbers next to gaps as floats, so 12.0 becomes 12 and NaN empty."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return ""
     if isinstance(value, float) and value.is_integer():

@@ -1,4 +1,4 @@
-"""What is said of a cohort on a console: its problems, and how many there are of what."""
+"""The console report of a cohort: its problems and its counts."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from training.cohort.manifest import CohortRequirements, ManifestInspection
 from training.errors import CohortProblem
 
 
-def print_inspection(inspection: ManifestInspection, wanted: CohortRequirements, console: Console) -> None:
-    """Problems first, then the counts of what could be read."""
+def print_inspection(inspection: ManifestInspection, requirements: CohortRequirements, console: Console) -> None:
+    """Print the problems, then the counts of the readable part."""
     if inspection.problems:
         print_problems(inspection.problems, console)
     if inspection.cohort.rows:
-        print_counts(inspection.cohort, wanted, console)
+        print_counts(inspection.cohort, requirements, console)
     errors = len(inspection.errors)
     warnings = len(inspection.problems) - errors
     console.print(f"{_count(errors, 'error')}, {_count(warnings, 'warning')}")
 
 
 def print_problems(problems: Sequence[CohortProblem], console: Console) -> None:
-    """A line for each problem: where, what, and what to do."""
-    table = Table("line", "column", "", "what is wrong", "what to do", header_style="bold")
+    """Print a table of problems: place, defect and advice."""
+    table = Table("line", "column", "", "problem", "what to do", header_style="bold")
     for problem in problems:
         kind = Text("warning", style="yellow") if problem.warning else Text("error", style="red")
         where = "" if problem.line is None else str(problem.line)
@@ -34,20 +34,20 @@ def print_problems(problems: Sequence[CohortProblem], console: Console) -> None:
     console.print(table)
 
 
-def print_counts(cohort: Cohort, wanted: CohortRequirements, console: Console) -> None:
-    """Documents, persons, families and modalities; then each task's outcomes by role."""
+def print_counts(cohort: Cohort, requirements: CohortRequirements, console: Console) -> None:
+    """Print the number of documents, persons, families and modalities, and the outcomes of each task by role."""
     rows = cohort.rows
     console.print(
         f"{_count(len(rows), 'document')} of {_count(len(set(cohort.persons)), 'person')} "
         f"in {_count(len(set(cohort.families)), 'family', 'families')}"
-        + (f", role {wanted.role}" if wanted.role else "")
+        + (f", role {requirements.role}" if requirements.role else "")
     )
     without_audio = sum(row.recording is None for row in rows)
     without_transcript = sum(row.transcript is None for row in rows)
     console.print(f"without audio: {without_audio}; without transcript: {without_transcript}")
     for task in cohort.tasks:
-        if wanted.task in (None, task):
-            console.print(_count_outcomes(cohort, task, wanted.outcomes))
+        if requirements.task in (None, task):
+            console.print(_count_outcomes(cohort, task, requirements.outcomes))
 
 
 def _count_outcomes(cohort: Cohort, task: str, outcomes: Sequence[str]) -> Table:

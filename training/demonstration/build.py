@@ -1,6 +1,6 @@
-"""The demonstration bundle from nothing: encoders, cohort, evaluation, network, bundle, and a look at fresh speakers.
+"""The demonstration: encoders, synthetic cohort, evaluation, bundle, and a test on new speakers.
 
-Everything in it is synthetic: it shows the way, not a finding.
+All data are synthetic, so the results show the method and say nothing about people.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ VERSION = "0.2.0"
 
 
 class DemonstrationReport(FrozenSettings):
-    """What the run found; written beside the work files, and quoted in the docs."""
+    """The result of the demonstration, written to `report.json` in the work folder."""
 
     seed: int
     speakers: int
@@ -43,7 +43,7 @@ class DemonstrationReport(FrozenSettings):
 
 
 class Demonstration:
-    """One run in a work folder; finished steps found there are not done again."""
+    """A run in a work folder; finished steps are read from the folder."""
 
     def __init__(self, settings: TrainingSettings, work: Path, console: Console) -> None:
         self.settings = settings
@@ -51,9 +51,9 @@ class Demonstration:
         self.console = console
 
     def run(self, target: Path, *, encoders: Path | None = None, key: Path | None = None) -> DemonstrationReport:
-        """Make the bundle `target` and measure it on fresh speakers.
+        """Make the bundle `target` and test it on new speakers.
 
-        Without `encoders` (a folder with exported ones) the stand-ins are trained first.
+        Without `encoders` (a folder of exported encoders) stand-ins are trained first.
         """
         pair = encoders or self._encoders()
         runner = self._runner("cohort", pair)
@@ -97,7 +97,7 @@ class Demonstration:
     def _experiment(self, runner: Runner, seed: int, speakers: int) -> Experiment:
         folder = runner.paths.manifest.parent
         if not (folder / "complete").exists():
-            self.console.print(f"Speaking the {folder.name}: {speakers} interviews")
+            self.console.print(f"Synthesising the cohort {folder.name}: {speakers} interviews")
             write_cohort(folder, seed, self.settings.cohort.model_copy(update={"speakers": speakers}))
             (folder / "complete").touch()
         return runner.experiment()

@@ -1,4 +1,4 @@
-"""A bundle measured on speakers nobody trained on: with both modalities, and with either withheld."""
+"""Evaluate a bundle on new speakers: with both modalities, and with either one withheld."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ HALF = 0.5
 
 
 class HoldoutArmReport(FrozenSettings):
-    """One way of scoring the same speakers."""
+    """Measures of one way of scoring the speakers."""
 
     macro_auroc: float | None
     log_loss: float
@@ -30,17 +30,19 @@ class HoldoutArmReport(FrozenSettings):
 
 
 class HoldoutCarrierReport(FrozenSettings):
-    """Speakers whose outcome was planted in one place: what moved the score of that outcome, on average."""
+    """Mean contributions to the score of the planted outcome, for speakers with one carrier modality."""
 
     speakers: int
     audio: float = Field(description="signed contribution, log-odds")
     text: float
-    audio_share: float | None = Field(description="mean of |audio| / (|audio| + |text|); None where nothing moved")
-    audio_leads: float | None = Field(description="share of the speakers in whose score audio has the larger share")
+    audio_share: float | None = Field(
+        description="mean of |audio| / (|audio| + |text|); None where both are negligible"
+    )
+    audio_leads: float | None = Field(description="share of the speakers with an audio share above one half")
 
 
 class HoldoutReport(FrozenSettings):
-    """How the bundle does on fresh speakers, and which modality leads for which carrier of the planted signs."""
+    """Measures of a bundle on new speakers, and the contributions by carrier modality."""
 
     speakers: int
     both: HoldoutArmReport
@@ -52,7 +54,7 @@ class HoldoutReport(FrozenSettings):
 def evaluate_holdout(
     scorer: Scorer, documents: Sequence[LabelledDocument], rows: Sequence[CohortRow], *, task: str
 ) -> HoldoutReport:
-    """Score every document with what ships: the bundle's graph and calibration."""
+    """Score every document with the graph and the calibration of the bundle."""
     features = [document.features for document in documents]
     labels = np.array([document.labels[task] for document in documents], dtype=np.int64)
     outcomes = scorer.bundle.task(task).outcomes
@@ -85,7 +87,7 @@ def evaluate_holdout(
 
 
 def _carrier(scorer: Scorer, documents: Sequence[LabelledDocument], task: str) -> HoldoutCarrierReport:
-    """The contributions to each speaker's own outcome; a speaker whose score nothing moved has no share."""
+    """Mean contributions to the speakers' own outcomes; shares only where they are defined."""
     parts = [
         contributions(scorer, document.features, task=task, outcome=document.labels[task]) for document in documents
     ]

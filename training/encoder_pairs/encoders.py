@@ -1,4 +1,4 @@
-"""The exported encoders of every architecture, for evaluations over pairs of speech and language encoders."""
+"""Exported encoders of all architectures, for the evaluation of encoder pairs."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def make_encoders(
 ) -> dict[str, dict[str, Path]]:
     """Folders of exported encoders by modality and architecture: {"speech": {"hubert": ...}, "text": {...}}.
 
-    Encoders in `at_hand/speech` and `at_hand/text` (a bundle has them) are used as they are. The others are
-    stand-ins, trained and exported below `work`; those found there are not made again.
+    Encoders in `at_hand/speech` and `at_hand/text` (such as those of a bundle) are used directly. The others are
+    stand-ins, which are trained and exported below `work` unless they exist there.
     """
     existing_encoders = dict(_exported(at_hand)) if at_hand is not None else {}
     return {

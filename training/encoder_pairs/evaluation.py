@@ -1,4 +1,4 @@
-"""The evaluation for every pair of a speech and a text encoder, side by side as the paper's tables have them."""
+"""Evaluate every pair of a speech encoder and a text encoder, as in the tables of the paper."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ RESULTS = "matrix.json"
 
 
 class PairResult(FrozenSettings):
-    """What one pair of encoders attains: macro AUROC with its family-bootstrap interval."""
+    """The macro AUROC of a pair of encoders with its interval, and the AUROC of each outcome."""
 
     speech: str
     text: str
@@ -33,7 +33,7 @@ class PairResult(FrozenSettings):
 
 
 class MatrixResult(FrozenSettings):
-    """All pairs, in the order of the table."""
+    """The results of all pairs, in the order of the table."""
 
     task: str
     pairs: tuple[PairResult, ...]
@@ -41,7 +41,7 @@ class MatrixResult(FrozenSettings):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EncoderMatrixPlan:
-    """Which encoders to pair, by name, on which cohort; everything is written below `place.out`."""
+    """The encoders to pair, by name, and the cohort; all output is written below `paths.out`."""
 
     speech: Encoders
     text: Encoders
@@ -51,7 +51,7 @@ class EncoderMatrixPlan:
 
 
 def evaluate_matrix(plan: EncoderMatrixPlan) -> MatrixResult:
-    """Run the nested protocol for each pair on the same folds; pairs that were finished are read again."""
+    """Cross-validate each pair on the same folds; finished pairs are read from disk."""
     results = []
     for speech, speech_folder in plan.speech.items():
         for text, text_folder in plan.text.items():
@@ -72,7 +72,7 @@ def evaluate_matrix(plan: EncoderMatrixPlan) -> MatrixResult:
 
 
 def tabulate(result: MatrixResult) -> Table:
-    """A row a pair, the best macro AUROC in bold; a difference within the intervals is none."""
+    """One row per pair, with the best macro AUROC in bold. Differences within the intervals are not meaningful."""
     outcomes = list(result.pairs[0].by_outcome)
     table = Table("speech", "text", "macro AUROC", "95 % interval", *outcomes, header_style="bold")
     best = max((pair.macro_auroc.value or 0.0 for pair in result.pairs), default=0.0)
@@ -104,7 +104,7 @@ def _result(speech: str, text: str, runner: Runner) -> PairResult:
 
 
 def _pair(folder: Path, parts: Mapping[str, Path]) -> Path:
-    """A folder with both encoders, by links."""
+    """A folder with links to both encoders."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, source in parts.items():
         link = folder / name

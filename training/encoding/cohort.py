@@ -1,4 +1,4 @@
-"""Segment features of a cohort, encoded once and kept on disk."""
+"""Encode the recordings of a cohort into segment features, with a cache on disk."""
 
 from __future__ import annotations
 
@@ -32,20 +32,20 @@ from training.encoding.progress import track_recordings
 from training.errors import CohortEncodingError, CohortProblem
 
 CACHE_VERSION = b"1"
-"""Counts up whenever the way from a file to its features changes, so that nothing made the old way is met again."""
+"""Part of every cache key. Increase it when decoding or segmentation changes, so that old entries are not used."""
 SEGMENTS = "segments.sqlite"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EncoderPair:
-    """A speech and a language encoder."""
+    """A speech encoder and a text encoder."""
 
     speech: Encoder[Waveform]
     text: Encoder[str]
 
 
 def open_encoders(folder: Path, options: RuntimeOptions) -> EncoderPair:
-    """Open the encoders in `folder/speech` and `folder/text`; raises BundleInvalid where one is not there."""
+    """Open the encoders in `folder/speech` and `folder/text`; raises BundleInvalid when one is missing."""
     for name in (SPEECH, TEXT):
         if not (folder / name / DESCRIPTION).exists():
             raise BundleInvalid(
@@ -57,10 +57,10 @@ def open_encoders(folder: Path, options: RuntimeOptions) -> EncoderPair:
 def precompute(
     cohort: Cohort, *, store: Path, encoders: EncoderPair, settings: SegmentSettings, console: Console
 ) -> tuple[EncodedRecording, ...]:
-    """Every row's recording, encoded, in the order of the cohort; what is kept in `store` is not made again.
+    """Encode every recording of a cohort, in order; recordings in the cache `store` are read from it.
 
-    It may be stopped at any time, and run by several processes at once. Raises CohortEncodingError with all recordings
-    that cannot be decoded or parsed, once the others are done.
+    It can be interrupted at any time and run by several processes at once. After all other recordings are encoded,
+    raises CohortEncodingError with all recordings that cannot be decoded or parsed.
     """
     encoded: list[EncodedRecording] = []
     problems: list[CohortProblem] = []
@@ -76,11 +76,11 @@ def precompute(
 
 
 class CohortEncoder:
-    """Encodes recordings, each once.
+    """Encodes recordings with two caches: whole recordings, and the feature vectors of single segments.
 
-    What is kept is named by all that decides it, so that a change of encoder, of the way recordings are cut or of
-    the recording itself never meets stale features. Below whole recordings the vectors of segments are kept too: where
-    only one of the encoders changed, or a few words of a transcript, the rest is not encoded again.
+    A cache key is a digest of everything that determines the features: encoders, segmentation settings and files. A
+    changed input therefore never yields stale features. The cache of segments avoids re-encoding the unchanged rest
+    when only one encoder or a few words of a transcript changed.
     """
 
     def __init__(self, cache: FeatureCache, encoders: EncoderPair, settings: SegmentSettings) -> None:
@@ -100,21 +100,21 @@ class CohortEncoder:
         )
 
     def encode(self, cohort: Cohort, position: int) -> EncodedRecording:
-        """The recording of a row; raises RecordingError or OSError when it cannot be used."""
+        """Encode the recording of a row; raises RecordingError or OSError when it is unusable."""
         audio, transcript = cohort.audio(position), cohort.transcript(position)
         key = cache_key(*self.parts, _digest(audio), _digest(transcript))
-        kept = self.cache.get(key)
-        if kept is not None:
-            return EncodedRecording.from_bytes(kept, row=position)
-        made = self._make(audio, transcript, position)
-        self.cache.put(key, made.to_bytes())
-        return made
+        cached = self.cache.get(key)
+        if cached is not None:
+            return EncodedRecording.from_bytes(cached, row=position)
+        recording = self._encode(audio, transcript, position)
+        self.cache.put(key, recording.to_bytes())
+        return recording
 
     def close(self) -> None:
-        """Close the file of vectors."""
+        """Close the cache of segments."""
         self.vectors.close()
 
-    def _make(self, audio: Path | None, transcript: Path | None, position: int) -> EncodedRecording:
+    def _encode(self, audio: Path | None, transcript: Path | None, position: int) -> EncodedRecording:
         words = None if transcript is None else transcript.read_bytes()
         with TemporaryDirectory() as scratch:
             recording = read_recording(audio=audio, transcript=words, scratch=Path(scratch), limits=AudioLimits())
@@ -128,7 +128,7 @@ class CohortEncoder:
 
 
 def _digest(file: Path | None) -> bytes:
-    """Of a file's content; empty where there is no file."""
+    """sha256 of the content of a file; empty without a file."""
     if file is None:
         return b""
     with file.open("rb") as content:
@@ -138,7 +138,7 @@ def _digest(file: Path | None) -> bytes:
 def _problem(cohort: Cohort, position: int, error: RecordingError | OSError) -> CohortProblem:
     row = cohort.rows[position]
     if not isinstance(error, RecordingError):
-        detail, advice = "a file cannot be opened", "check that it is there and that you may read it"
+        detail, advice = "a file cannot be opened", "check that it exists and that you may read it"
         return CohortProblem(line=row.line, column=None, detail=detail, advice=advice)
     column = TRANSCRIPT if isinstance(error, TranscriptUnreadable) else RECORDING
     return CohortProblem(line=row.line, column=column, detail=error.detail.rstrip("."), advice=error.advice)

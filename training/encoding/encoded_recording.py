@@ -1,4 +1,4 @@
-"""What is known of a recording once it is encoded: its features, and what an evaluation reports beside a score."""
+"""An encoded recording: its features and its quality."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _QUALITY = TypeAdapter(RecordingQuality)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EncodedRecording:
-    """The recording of a row, by its position in the cohort; features are None where the quality gate abstains."""
+    """The encoded recording of a row of a cohort; features are None when the recording fails the quality gate."""
 
     row: int
     features: SegmentFeatures | None
@@ -24,31 +24,31 @@ class EncodedRecording:
 
     @property
     def seconds(self) -> float:
-        """Duration: of the audio, or up to the last word of a transcript alone."""
+        """Duration in seconds: of the audio, or up to the last word of a transcript without audio."""
         return self.quality.duration_seconds
 
     @property
     def speech_seconds(self) -> float:
-        """Seconds of speech that the features are made of; 0 without audio."""
+        """Seconds of speech in the segments; 0 without audio."""
         return self.quality.speech_seconds
 
     @property
     def snr(self) -> float | None:
-        """Speech over pauses in dB; None without audio, or without pauses."""
+        """Signal-to-noise ratio in dB: speech over pauses; None without audio or without pauses."""
         return self.quality.snr_db
 
     @property
     def flags(self) -> tuple[RecordingFlag, ...]:
-        """The quality flags, as in an assessment."""
+        """The quality flags."""
         return self.quality.flags
 
     @property
     def abstains(self) -> bool:
-        """Whether a hard flag forbids a score: such a recording is counted, never trained on nor evaluated."""
+        """Whether a hard flag excludes the recording from training and evaluation."""
         return any(flag.hard for flag in self.flags)
 
     def to_bytes(self) -> bytes:
-        """Pack for the feature cache, without the position, which another cohort may not share."""
+        """Serialise for the feature cache, without the row, which differs between cohorts."""
         parts = {"quality": np.frombuffer(_QUALITY.dump_json(self.quality), dtype=np.uint8)}
         if self.features is not None:
             parts["features"] = np.frombuffer(self.features.to_bytes(), dtype=np.uint8)
@@ -57,7 +57,7 @@ class EncodedRecording:
 
     @classmethod
     def from_bytes(cls, content: bytes, *, row: int) -> EncodedRecording:
-        """Unpack what `to_bytes` packed."""
+        """Read the output of `to_bytes`."""
         parts = load(content)
         features = parts.get("features")
         return cls(

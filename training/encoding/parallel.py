@@ -1,4 +1,4 @@
-"""Several processes that fill one feature cache: finding speech keeps one core busy, whatever the encoders may use."""
+"""Fill a feature cache with several processes: voice activity detection uses one core, whatever the encoders use."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from training.encoding.progress import track_recordings
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EncodingWorkerSettings:
-    """What each worker opens for itself: the folder of the encoders, the folder to fill, and how its graphs run."""
+    """What each worker process opens: encoders, feature cache, segmentation and runtime options."""
 
     encoders: Path
     store: Path
@@ -32,19 +32,20 @@ class EncodingWorkerSettings:
 
 
 def fill_feature_store(cohort: Cohort, settings: EncodingWorkerSettings, *, workers: int, console: Console) -> None:
-    """Encode a cohort's recordings into the store, several at a time; `precompute` then reads them from there.
+    """Encode the recordings of a cohort into the feature cache in parallel; `precompute` then reads them.
 
-    What a worker cannot encode it leaves out, a killed worker ends the filling: `precompute` meets both again.
+    A worker skips recordings that it cannot encode, and a killed worker ends the filling: `precompute` encodes or
+    reports these recordings.
     """
     single = [cohort.take([position]) for position in range(len(cohort))]
-    # Spawned, not forked: no session of the runtime crosses a fork.
+    # Spawned, not forked: sessions of ONNX Runtime do not survive a fork.
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         futures = [pool.submit(_fill, recording, settings) for recording in single]
         try:
             for future in track_recordings(as_completed(futures), len(futures), console):
                 future.result()
         except BrokenProcessPool:
-            console.print("A worker was killed, perhaps for want of memory: going on with one process.")
+            console.print("A worker was killed, possibly for lack of memory. Continuing with one process.")
 
 
 def _fill(single: Cohort, settings: EncodingWorkerSettings) -> None:
@@ -54,6 +55,6 @@ def _fill(single: Cohort, settings: EncodingWorkerSettings) -> None:
 
 @cache
 def _open(settings: EncodingWorkerSettings) -> CohortEncoder:
-    """Once a process."""
+    """The encoder of this process, opened once."""
     pair = open_encoders(settings.encoders, settings.options)
     return CohortEncoder(FeatureCache(settings.store), pair, settings.segments)

@@ -1,4 +1,4 @@
-"""How far the encoding of a cohort has come, and what came out of it."""
+"""Progress bar and summary of the encoding of a cohort."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ T = TypeVar("T")
 
 
 class RateColumn(ProgressColumn):
-    """Recordings a minute, over the last half minute."""
+    """Recordings per minute, over the last half minute."""
 
     def render(self, task: Task) -> Text:
-        """The rate, or nothing while there is none."""
+        """The rate, empty while it is unknown."""
         speed = task.finished_speed or task.speed
         return Text("" if speed is None else f"{speed * 60:.0f} a minute", style="progress.data.speed")
 
 
 def track_recordings(items: Iterable[T], total: int, console: Console) -> Iterator[T]:
-    """The items one after another, one a recording, with a bar on the console while they are worked on."""
+    """Iterate over items, one per recording, with a progress bar on the console."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -50,7 +50,7 @@ def track_recordings(items: Iterable[T], total: int, console: Console) -> Iterat
 
 
 def print_encoded(encoded: Sequence[EncodedRecording], console: Console) -> None:
-    """How much was encoded, how many recordings are too poor to score, and the quality flags met."""
+    """Print the amount of audio, the number of recordings that fail the quality gate, and the quality flags."""
     hours = sum(recording.seconds for recording in encoded) / 3600
     speech = sum(recording.speech_seconds for recording in encoded) / 3600
     segments = sum(recording.quality.segments for recording in encoded)

@@ -1,6 +1,7 @@
-"""What age, sex, duration and background noise alone predict: a model that does not beat this has learnt nothing else.
+"""The covariate baseline: logistic regression on age, sex, duration and signal-to-noise ratio.
 
-A logistic regression with a ridge penalty, its strength chosen on the inner folds by log loss.
+A model that does not beat it has not shown any use of voice or words. The ridge penalty is chosen on the inner folds by
+log loss.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from training.folds.nested import OuterFold
 
 
 class BaselineSettings(FrozenSettings):
-    """How freely the baseline may fit."""
+    """Regularisation of the covariate baseline."""
 
     strengths: tuple[float, ...] = Field(
         default=(0.001, 0.01, 0.1, 1.0, 10.0), min_length=1, description="inverse ridge penalties to choose from"
@@ -33,9 +34,9 @@ class BaselineSettings(FrozenSettings):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Covariates:
-    """What is known of a recording without listening to what is said; NaN or an empty sex where unknown.
+    """Covariates of recordings: age in years, sex, duration in seconds, signal-to-noise ratio in dB.
 
-    Age in years, duration of the recording in seconds, signal-to-noise ratio in decibels.
+    Unknown values are NaN, or an empty string for sex.
     """
 
     age: Float[np.ndarray, " document"]
@@ -51,9 +52,9 @@ def predict_baseline(
     folds: Sequence[OuterFold],
     settings: BaselineSettings,
 ) -> tuple[Float[np.ndarray, "_ outcome"], ...]:
-    """Probabilities for each fold's test rows, from a baseline fitted on its training rows alone.
+    """Probabilities for the test rows of each fold, from a baseline fitted on its training rows.
 
-    Medians for what is unknown, and the scale of each covariate, are of the training rows too.
+    Imputation by the median and standardisation also use the training rows only.
 
     See docs/method.md (B3).
     """
@@ -71,14 +72,14 @@ def predict_baseline(
 def compare_with_baseline(
     predictions: OutOfFoldPredictions, baseline: OutOfFoldPredictions, settings: BootstrapSettings
 ) -> PairedDifference:
-    """Macro AUROC of the model less the baseline's; the model must be `larger`.
+    """The difference in macro AUROC of a model and its baseline.
 
     Raises ValueError when the two were not measured on the same documents.
 
     See docs/method.md (B3).
     """
     if predictions.rows != baseline.rows:
-        raise ValueError("the model and its baseline were measured on different documents: give both the same folds")
+        raise ValueError("the model and its baseline were measured on different documents: use the same folds for both")
     return paired_difference(macro_auroc_of(predictions), macro_auroc_of(baseline), predictions.families, settings)
 
 
@@ -89,7 +90,7 @@ def _choose_strength(
     fold: OuterFold,
     settings: BaselineSettings,
 ) -> float:
-    """The strength with the least mean inner log loss; of equals the most restrained."""
+    """The strength with the lowest mean inner log loss; the strongest penalty among equals."""
 
     def loss(strength: float) -> float:
         losses = []
@@ -126,7 +127,7 @@ def _predict(
 
 
 def _tabulate(covariates: Covariates) -> Float[np.ndarray, "document column"]:
-    """One column a number, one for each sex; durations in logarithms, for they are skewed."""
+    """One column per number and one per sex; durations are log-transformed, because they are skewed."""
     sexes = sorted(set(covariates.sex) - {""})
     indicators = [[float(value == sex) for value in covariates.sex] for sex in sexes]
     return np.column_stack([covariates.age, np.log1p(covariates.duration), covariates.noise_ratio, *indicators])

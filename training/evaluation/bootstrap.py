@@ -1,7 +1,7 @@
-"""Intervals from resampled families: relatives answer alike, so documents are not the unit of chance.
+"""Percentile bootstrap over families (Field and Welsh 2007).
 
-A percentile bootstrap over clusters (Field and Welsh 2007). DeLong's interval takes documents for independent and is
-too narrow here.
+Relatives are correlated, so families and not documents are resampled. DeLong's interval assumes independent documents
+and is too narrow here.
 """
 
 from __future__ import annotations
@@ -18,26 +18,26 @@ from scipy.stats import binomtest
 from model.config import FrozenSettings
 
 Metric = Callable[[Int[np.ndarray, " drawn"]], float | None]
-"""A number for some rows of a cohort, each as often as it was drawn; None or NaN when it is undefined for them."""
+"""A metric of resampled rows, in which a row occurs as often as it was drawn; None or NaN where it is undefined."""
 
 
 class BootstrapSettings(FrozenSettings):
-    """How an interval is made."""
+    """Number of resamples, level and seed of the intervals."""
 
     seed: int = 1
     resamples: int = Field(default=2000, ge=100)
     level: float = Field(default=0.95, gt=0, lt=1)
     undefined_at_most: float = Field(
-        default=0.2, ge=0, lt=1, description="share of undefined resamples from which on no interval is given"
+        default=0.2, ge=0, lt=1, description="largest share of undefined resamples at which an interval is given"
     )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interval:
-    """A metric on all documents, and the percentile interval of its resamples.
+    """A metric on all documents with its percentile interval.
 
-    `low` and `high` are None when fewer than two families were there or too many resamples were undefined, for the
-    defined ones are then a selection. `undefined` counts them.
+    `low` and `high` are None with fewer than two families, and when too many resamples were undefined: the defined
+    ones would be a biased selection. `undefined` counts the undefined resamples.
     """
 
     value: float | None
@@ -51,18 +51,21 @@ class Interval:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PairedDifference:
-    """How much larger one model's metric is than another's, on the same resamples."""
+    """The difference of the metrics of two models, on the same resamples."""
 
     interval: Interval
 
     @property
     def larger(self) -> bool:
-        """Whether the whole interval lies above 0: the one is better by more than chance explains."""
+        """Whether the whole interval lies above 0."""
         return self.interval.low is not None and self.interval.low > 0
 
 
 def family_interval(metric: Metric, families: Sequence[str], settings: BootstrapSettings) -> Interval:
-    """The metric's interval over resampled families; `families` names each row's. See docs/method.md (E13)."""
+    """The interval of a metric over resampled families; `families` names the family of each row.
+
+    See docs/method.md (E13).
+    """
     drawn = [_number(metric(rows)) for rows in _resamples(tuple(families), settings)]
     value = _number(metric(np.arange(len(families))))
     return _summarise(value, [value for value in drawn if value is not None], len(set(families)), settings)
@@ -74,9 +77,9 @@ def family_ratios(
     families: Sequence[str],
     settings: BootstrapSettings,
 ) -> tuple[Interval, ...]:
-    """The intervals of many ratios of sums over documents at once, such as the points of a curve.
+    """The intervals of many ratios of sums over documents, such as the points of a curve.
 
-    The resamples are those of `family_interval`; a ratio over 0 is undefined.
+    The resamples are those of `family_interval`. A ratio with denominator 0 is undefined.
 
     See docs/method.md (E13).
     """
@@ -96,10 +99,10 @@ def family_shares(
     families: Sequence[str],
     settings: BootstrapSettings,
 ) -> tuple[Interval, ...]:
-    """The intervals of shares, such as of cases that were found; `hits` is at most `members`.
+    """The intervals of shares, such as sensitivities; `hits` is at most `members`.
 
-    A share of 0 or 1 is so in every resample. Its interval is Wilson's instead, with each family that has members
-    counted once: what nobody of few shows may still happen to the next.
+    A share of 0 or 1 is the same in every resample, so a percentile interval has no width. Wilson's interval is used
+    instead, with the number of families that have members as sample size.
 
     See docs/method.md (E15).
     """
@@ -113,7 +116,7 @@ def family_shares(
 def paired_difference(
     metric: Metric, other: Metric, families: Sequence[str], settings: BootstrapSettings
 ) -> PairedDifference:
-    """`metric` minus `other`, both read on the same rows of every resample, so that what they share cancels.
+    """`metric` minus `other` on the same rows of every resample, so that their common variation cancels.
 
     See docs/method.md (E14).
     """
@@ -126,7 +129,7 @@ def paired_difference(
 
 
 def _summarise(value: float | None, defined: Sequence[float], families: int, settings: BootstrapSettings) -> Interval:
-    """Percentiles of the resamples that were defined, unless these are a selection."""
+    """Percentiles of the defined resamples, unless too many are undefined."""
     undefined = settings.resamples - len(defined)
     low, high = None, None
     if families > 1 and undefined <= settings.undefined_at_most * settings.resamples:
@@ -162,13 +165,13 @@ def _members(families: Sequence[str]) -> list[Int[np.ndarray, " _"]]:
 
 @lru_cache(maxsize=2)
 def _resamples(families: tuple[str, ...], settings: BootstrapSettings) -> tuple[Int[np.ndarray, " _"], ...]:
-    """The rows of each resample; kept, since every metric of a run is read on the same ones."""
+    """The rows of each resample; cached, because all metrics of a run use the same resamples."""
     members = _members(families)
-    # A spawned stream, so that a synthetic cohort drawn from the same seed is not resampled by its own numbers.
-    chance = np.random.default_rng(np.random.SeedSequence(settings.seed).spawn(1)[0])
+    # A spawned stream: a synthetic cohort drawn from the same seed must not be resampled by the same numbers.
+    rng = np.random.default_rng(np.random.SeedSequence(settings.seed).spawn(1)[0])
     drawn = []
     for _ in range(settings.resamples):
-        rows = np.concatenate([members[family] for family in chance.integers(len(members), size=len(members))])
+        rows = np.concatenate([members[family] for family in rng.integers(len(members), size=len(members))])
         rows.flags.writeable = False
         drawn.append(rows)
     return tuple(drawn)
@@ -180,5 +183,5 @@ def _percentiles(values: Float[np.ndarray, " resample"], level: float) -> tuple[
 
 
 def _number(value: float | None) -> float | None:
-    """Infinities stay out of the percentiles too."""
+    """None for undefined and infinite values."""
     return None if value is None or not np.isfinite(value) else float(value)

@@ -1,4 +1,4 @@
-"""HILBERT beside every other arm and beside what age, sex, duration and noise alone predict, on the same resamples."""
+"""Comparison of HILBERT with the other arms and with the covariate baseline, on the same resamples."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ COVARIATES = "covariates"
 
 
 class ArmMeasures(FrozenSettings):
-    """One model of the line-up; `chosen` counts the folds that took each candidate."""
+    """One model of the comparison; `chosen` counts the folds that selected each candidate."""
 
     name: str
     title: str
@@ -37,9 +37,9 @@ class ArmMeasures(FrozenSettings):
 
 
 class ArmComparison(FrozenSettings):
-    """The first arm less another: macro AUROC (above 0 is better) and log loss (below 0 is better).
+    """The first arm minus another: macro AUROC (above 0 is better) and log loss (below 0 is better).
 
-    `shown` is what the macro AUROC's interval shows; comparisons are not adjusted for being several.
+    `shown` states what the interval of the macro AUROC shows. There is no adjustment for multiple comparisons.
     """
 
     name: str
@@ -50,7 +50,7 @@ class ArmComparison(FrozenSettings):
 
 
 class ModelComparison(FrozenSettings):
-    """All arms, the covariates' baseline last, and the first arm against each other one."""
+    """All arms, the covariate baseline last, and the comparisons of the first arm with each other arm."""
 
     arms: tuple[ArmMeasures, ...]
     comparisons: tuple[ArmComparison, ...]
@@ -58,7 +58,7 @@ class ModelComparison(FrozenSettings):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _ComparedModel:
-    """An arm's risks and its budget."""
+    """The predictions of a model and its compute cost."""
 
     name: str
     title: str
@@ -69,7 +69,7 @@ class _ComparedModel:
 
 
 def compare_models(evidence: Evidence, baseline: BaselineSettings, bootstrap: BootstrapSettings) -> ModelComparison:
-    """Fits the covariates' baseline on the same folds and compares the first arm with everything else.
+    """Fit the covariate baseline on the same folds, and compare the first arm with all other models.
 
     See docs/method.md (E14).
     """

@@ -1,4 +1,4 @@
-"""How far the scores moved when audio or text was withheld, over documents and by where a signal was planted."""
+"""Distributions of modality contributions over documents, by reported outcome and by planted modality."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from model.config import FrozenSettings
 from training.evaluation.evidence import ContributionEvidence
 
 PLANTED_MODALITIES = ("audio", "text", "both", "none")
-"""Where a synthetic cohort may plant an outcome."""
+"""The modalities in which a synthetic cohort plants an outcome."""
 _HALF = 0.5
 
 
 class Quantiles(FrozenSettings):
-    """Quantiles of a number over documents; None without any."""
+    """The 10th, 25th, 50th, 75th and 90th percentile over documents; None without documents."""
 
     documents: int
     low: float | None
@@ -25,9 +25,11 @@ class Quantiles(FrozenSettings):
 
 
 class GroupContributions(FrozenSettings):
-    """Contributions in log-odds of the reported outcome. `share_audio` is over documents where it is defined.
+    """Contributions to the log-odds of the reported outcome, in a group of documents.
 
-    `unstable` counts documents in which a contribution's sign depends on the baseline that replaces a modality.
+    `share_audio` covers the documents in which the share is defined. `unstable` counts the documents in which the sign
+    of a contribution depends on the baseline that replaces a modality. `audio_leads` is the proportion of documents
+    with an audio share above one half.
     """
 
     group: str
@@ -41,7 +43,7 @@ class GroupContributions(FrozenSettings):
 
 
 class ContributionMeasures(FrozenSettings):
-    """All documents, by reported outcome, and, for a synthetic cohort, by where the outcome was planted."""
+    """Contributions over all documents, by reported outcome, and (synthetic cohorts) by planted modality."""
 
     overall: GroupContributions
     by_reported: tuple[GroupContributions, ...]
@@ -49,7 +51,10 @@ class ContributionMeasures(FrozenSettings):
 
 
 def summarise_contributions(evidence: ContributionEvidence, outcomes: tuple[str, ...]) -> ContributionMeasures:
-    """Distributions over documents; of one repeat, so that each document counts once. See docs/method.md (C9)."""
+    """Distributions over documents; the evidence is of one repeat, so each document counts once.
+
+    See docs/method.md (C9).
+    """
     planted = np.array(evidence.planted or ())
     return ContributionMeasures(
         overall=_summarise(evidence, "all", np.ones(len(evidence.audio), dtype=bool)),
@@ -65,7 +70,7 @@ def summarise_contributions(evidence: ContributionEvidence, outcomes: tuple[str,
 
 
 def summarise_quantiles(values: Float[np.ndarray, " document"]) -> Quantiles:
-    """The 10th, 25th, 50th, 75th and 90th percentile; NaN is left out."""
+    """The percentiles of the finite values."""
     known = values[np.isfinite(values)]
     if not len(known):
         return Quantiles(documents=0, low=None, quarter=None, median=None, three_quarters=None, high=None)

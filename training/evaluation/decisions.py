@@ -53,9 +53,9 @@ def net_benefit(
 
 
 class ArgmaxDecisions(FrozenSettings):
-    """Each document decided to be its likeliest outcome.
+    """Decisions for the most probable outcome.
 
-    `counts` has a row for each outcome and a column for each decision, summed over `repeats`.
+    `counts` is the confusion matrix, one row per outcome and one column per decision, summed over `repeats`.
     """
 
     outcomes: tuple[str, ...]
@@ -66,7 +66,7 @@ class ArgmaxDecisions(FrozenSettings):
 
 
 class ThresholdDecision(FrozenSettings):
-    """One outcome against the rest, at thresholds that the inner folds chose for the best balanced accuracy."""
+    """One outcome against the rest, at the thresholds that the inner folds chose by balanced accuracy."""
 
     outcome: str
     cases: int
@@ -81,7 +81,7 @@ class ThresholdDecision(FrozenSettings):
 
 
 class BenefitPoint(FrozenSettings):
-    """Net benefit a document when acting from this risk on; treating nobody has 0."""
+    """Net benefit per document of acting on risks of at least `threshold`; acting on nobody has net benefit 0."""
 
     threshold: float
     model: Interval
@@ -89,7 +89,10 @@ class BenefitPoint(FrozenSettings):
 
 
 class BenefitCurve(FrozenSettings):
-    """One outcome's net benefit, mean over repeats; `useful` are the thresholds where the model beats all and none."""
+    """The decision curve of an outcome, mean over repeats.
+
+    `useful` lists the thresholds at which the model has more net benefit than acting on everybody and on nobody.
+    """
 
     outcome: str
     cases: int
@@ -100,7 +103,7 @@ class BenefitCurve(FrozenSettings):
 
 
 class DecisionMeasures(FrozenSettings):
-    """Decisions by the likeliest outcome, by thresholds, and their worth."""
+    """Decisions by the most probable outcome, decisions by thresholds, and decision curves."""
 
     argmax: ArgmaxDecisions
     at_thresholds: tuple[ThresholdDecision, ...]
@@ -108,7 +111,7 @@ class DecisionMeasures(FrozenSettings):
 
 
 def measure_decisions(arm: ArmEvidence, settings: BootstrapSettings) -> DecisionMeasures:
-    """All decisions of an arm; thresholds were set on the inner folds, before these documents were seen.
+    """All decisions of an arm. The thresholds come from the inner folds, which do not hold the test documents.
 
     See docs/method.md (E11, E12).
     """
@@ -165,7 +168,7 @@ def _decide_by_threshold(arm: ArmEvidence, index: int, settings: BootstrapSettin
 
 
 def _flag(arm: ArmEvidence, index: int) -> Bool[np.ndarray, "repeat document"]:
-    """Whether the risk reaches the threshold of the fold that tested the document."""
+    """Whether the risk of each document reaches the threshold of the fold that tests it."""
     thresholds: Float[np.ndarray, "repeat document"] = np.take_along_axis(
         arm.thresholds[:, :, index], arm.predictions.fold_of, axis=1
     )
@@ -173,7 +176,7 @@ def _flag(arm: ArmEvidence, index: int) -> Bool[np.ndarray, "repeat document"]:
 
 
 def _net_benefit(predictions: OutOfFoldPredictions, index: int, settings: BootstrapSettings) -> BenefitCurve:
-    """Net benefit is a mean over documents: 1 for a case acted on, minus the odds for another, 0 for the rest."""
+    """Net benefit as a mean over documents: 1 for a true positive, minus the odds for a false positive, else 0."""
     known = predictions.labels >= 0
     is_case, is_other = predictions.labels == index, known & (predictions.labels != index)
     thresholds = np.array(THRESHOLDS)

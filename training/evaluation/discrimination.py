@@ -1,4 +1,4 @@
-"""How well the risks tell outcomes apart: areas under both curves, each with its interval and its counts."""
+"""Discrimination: areas under the ROC and the precision-recall curve, with intervals and counts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from training.evaluation.out_of_fold import (
 
 
 class OutcomeDiscrimination(FrozenSettings):
-    """One outcome against the rest; chance has an AUROC of .5 and an average precision of the prevalence."""
+    """One outcome against the rest. Chance has an AUROC of .5 and an average precision equal to the prevalence."""
 
     outcome: str
     cases: int
@@ -26,9 +26,9 @@ class OutcomeDiscrimination(FrozenSettings):
 
 
 class FoldSummary(FrozenSettings):
-    """Macro AUROC of the folds' test parts; mean and spread (standard deviation) are over `defined_folds`.
+    """Macro AUROC of the test part of each fold; mean and spread (standard deviation) over `defined_folds`.
 
-    The spread is no standard error: folds share most of their training documents.
+    The spread is not a standard error, because folds share most of their training documents.
     """
 
     mean: float | None
@@ -40,7 +40,7 @@ class FoldSummary(FrozenSettings):
 
 
 class Discrimination(FrozenSettings):
-    """Areas under the ROC and the precision-recall curve, means over repeats of a repeat's pooled predictions."""
+    """Macro AUROC and measures by outcome: means over repeats of the pooled predictions of a repeat."""
 
     macro_auroc: Interval
     by_outcome: tuple[OutcomeDiscrimination, ...]
@@ -48,7 +48,7 @@ class Discrimination(FrozenSettings):
 
 
 def measure_discrimination(predictions: OutOfFoldPredictions, settings: BootstrapSettings) -> Discrimination:
-    """Macro AUROC, and each outcome's AUROC and average precision."""
+    """Macro AUROC, and AUROC and average precision of each outcome."""
     return Discrimination(
         macro_auroc=family_interval(macro_auroc_of(predictions), predictions.families, settings),
         by_outcome=tuple(_measure_outcome(predictions, index, settings) for index in range(len(predictions.outcomes))),

@@ -1,8 +1,8 @@
-"""All that a cross-validated run leaves to be measured and reported: predictions and what stands behind them.
+"""The evidence of a cross-validated run: predictions, folds, covariates, and how they were made.
 
-Rows follow two orders. Arrays of the cohort (`Evidence.labels`, `families`, `covariates`, the folds' row indices) have
-one entry for each document of the cohort; arrays by ` document` inside an arm, and everything aligned with it, have
-one for each of `arms[0].found.rows`.
+Arrays have one of two orders. `Evidence.labels`, `families`, `covariates` and the row indices of folds have one entry
+per document of the cohort. Arrays with the axis "document" inside an arm, and all arrays aligned with them, have one
+entry per row of `arms[0].predictions.rows`.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from training.folds.nested import OuterFold
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArmEvidence:
-    """One model of the line-up, tuned and tested on the same folds as the others.
+    """The evidence of one model, tuned and tested on the same folds as the others.
 
-    `found` holds risks calibrated by the inner folds' temperature, `uncalibrated` the same at temperature 1. The
-    thresholds were chosen on inner folds. `candidates` counts the settings tried, which is the tuning budget, and
-    `chosen` names the one taken in each fold, in the order of `Evidence.folds`. `seconds` is the time it took in all.
+    `predictions` holds risks calibrated by the temperature of the inner folds, `uncalibrated` the risks at temperature
+    1. The thresholds were chosen on inner folds. `candidates` counts the tuned settings; `chosen` names the selected
+    one of each fold, in the order of `Evidence.folds`. `seconds` is the total time.
     """
 
     name: str
@@ -42,7 +42,7 @@ class ArmEvidence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LossCurve:
-    """A term of the loss over the steps of training: mean, 10th and 90th percentile over folds."""
+    """A loss term over the steps of training: mean, 10th and 90th percentile over folds."""
 
     name: str
     steps: Int[np.ndarray, " step"]
@@ -53,9 +53,9 @@ class LossCurve:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetrievalRecall:
-    """Recall at 1 among a fold's test documents, mean over folds, and what chance attains; None where not measured.
+    """Recall at 1 among the test documents of a fold, mean over folds, with its chance level; None if undefined.
 
-    Audio to text is never optimised, so it shows whether the joint embedding is more than a copy.
+    No loss term contrasts audio with text directly, so that recall shows whether the modalities share information.
     """
 
     audio_to_joint: float | None
@@ -66,9 +66,9 @@ class RetrievalRecall:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DocumentEmbeddings:
-    """Embeddings by the out-of-fold networks of one repeat; `fold_of` says by which.
+    """Embeddings by the out-of-fold networks of one repeat; `fold_of` names the fold of each document.
 
-    Networks of different folds embed into spaces of their own: vectors of two folds must not be compared.
+    The networks of different folds have different embedding spaces, so vectors of two folds are not comparable.
     """
 
     audio: Float[np.ndarray, "document width"]
@@ -79,10 +79,10 @@ class DocumentEmbeddings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContributionEvidence:
-    """Exact Shapley shares by the out-of-fold networks of one repeat, in log-odds of the outcome `reported` (an index).
+    """Exact Shapley values by the out-of-fold networks of one repeat, in log-odds of the outcome `reported` (an index).
 
-    `share_audio` is NaN where it is undefined, `stable` False where a sign changes under another baseline. `planted`
-    says where a synthetic cohort planted the outcome (audio, text, both, none); it is None for a real one.
+    `share_audio` is NaN where it is undefined; `stable` is False where a sign changes under another baseline. `planted`
+    names the modality of the planted outcome (audio, text, both, none) in a synthetic cohort; None in a real one.
     """
 
     audio: Float[np.ndarray, " document"]
@@ -97,7 +97,7 @@ class ContributionEvidence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutOfDistributionPValues:
-    """Conformal p-values of documents against the training documents of their fold; NaN for a missing modality."""
+    """Conformal p-values of documents under the training documents of their fold; NaN for a missing modality."""
 
     audio: Float[np.ndarray, " document"]
     text: Float[np.ndarray, " document"]
@@ -105,11 +105,11 @@ class OutOfDistributionPValues:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """What a run found, for one task.
+    """The evidence of a run for one task.
 
-    `arms` begins with HILBERT. `subgroups` gives, for covariates such as sex or role, the value of each document
-    (empty where unknown), aligned with `arms[0].found.rows`. `excluded` counts documents left out, by reason. `about`
-    holds settings, seeds, versions, digests, the command line and the date, and nothing of a person or a machine;
+    `arms` begins with HILBERT. `subgroups` holds the level of each document for covariates such as sex or role (empty
+    where unknown), aligned with `arms[0].predictions.rows`. `excluded` counts excluded documents by reason. `about`
+    holds settings, seeds, versions, digests and the date, but no data of a person or a machine;
     `about["demonstration"]` is true for a synthetic cohort.
     """
 
@@ -131,10 +131,7 @@ class Evidence:
 
 
 def check_evidence(evidence: Evidence) -> None:
-    """Refuses evidence whose parts were not made together, for its numbers would compare different documents.
-
-    Raises EvidenceError.
-    """
+    """Raise EvidenceError when parts of the evidence are not aligned, because measures would mix documents."""
     if not evidence.arms:
         raise EvidenceError("there is no arm: pass the predictions of at least one model")
     first = evidence.arms[0].predictions

@@ -1,4 +1,4 @@
-"""Everything measured of a run, as one document: `metrics.json`. Each number has its interval, counts and making."""
+"""All measures of a run, the content of `metrics.json`: numbers with intervals, counts and settings."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from training.folds.nested import count_folds
 
 
 class MeasureSettings(FrozenSettings):
-    """How a run is measured."""
+    """Settings of the measures."""
 
     bootstrap: BootstrapSettings = BootstrapSettings()
     calibration: CalibrationSettings = CalibrationSettings()
@@ -39,7 +39,7 @@ class MeasureSettings(FrozenSettings):
 
 
 class OutcomeCount(FrozenSettings):
-    """Documents and families with an outcome."""
+    """Number of documents and families with an outcome."""
 
     outcome: str
     documents: int
@@ -47,7 +47,7 @@ class OutcomeCount(FrozenSettings):
 
 
 class PartRange(FrozenSettings):
-    """Fewest and most documents, and cases of each outcome, in this part of a fold; inner parts are one kind each."""
+    """Minimum and maximum number of documents, and of cases of each outcome, over all parts of one kind."""
 
     part: str
     folds: int
@@ -56,7 +56,7 @@ class PartRange(FrozenSettings):
 
 
 class CohortCounts(FrozenSettings):
-    """Who was measured. `cohort` counts the documents that the folds were drawn from, tested or not."""
+    """Number of documents, families and folds. `cohort` counts all documents that the folds were drawn from."""
 
     cohort: int
     tested: int
@@ -71,7 +71,7 @@ class CohortCounts(FrozenSettings):
 
 
 class SubgroupMeasures(FrozenSettings):
-    """Macro AUROC and log loss in a part of the cohort; None where it has too few documents to measure."""
+    """Macro AUROC and log loss in a subgroup; None where it has too few documents."""
 
     covariate: str
     level: str
@@ -83,7 +83,7 @@ class SubgroupMeasures(FrozenSettings):
 
 
 class Measures(FrozenSettings):
-    """The run's result; `about` is what the run says of itself, `settings` how it was measured."""
+    """All measures of a run; `about` describes the run, `settings` the measures."""
 
     task: str
     outcomes: tuple[str, ...]
@@ -105,10 +105,7 @@ class Measures(FrozenSettings):
 
 
 def measure_evidence(evidence: Evidence, settings: MeasureSettings) -> Measures:
-    """Measures a run.
-
-    Raises EvidenceError when its parts do not belong together.
-    """
+    """Compute all measures of a run; raises EvidenceError when parts of the evidence are not aligned."""
     check_evidence(evidence)
     hilbert, bootstrap = evidence.arms[0], settings.bootstrap
     counts = _count(evidence)
@@ -186,7 +183,7 @@ def _range_parts(evidence: Evidence) -> tuple[PartRange, ...]:
 
 def _measure_subgroups(evidence: Evidence, bootstrap: BootstrapSettings) -> tuple[SubgroupMeasures, ...]:
     predictions = evidence.arms[0].predictions
-    told_apart, lost = (
+    discriminations, losses = (
         measure_subgroups(metric, predictions.families, predictions.labels, evidence.subgroups, bootstrap)
         for metric in (macro_auroc_of(predictions), log_loss_of(predictions))
     )
@@ -198,7 +195,7 @@ def _measure_subgroups(evidence: Evidence, bootstrap: BootstrapSettings) -> tupl
             families=discrimination.families,
             cases=discrimination.cases,
             macro_auroc=discrimination.interval,
-            log_loss=other.interval,
+            log_loss=loss.interval,
         )
-        for discrimination, other in zip(told_apart, lost, strict=True)
+        for discrimination, loss in zip(discriminations, losses, strict=True)
     )

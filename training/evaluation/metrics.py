@@ -1,7 +1,7 @@
-"""How good probabilities are at telling outcomes apart and at being probabilities, with the counts they rest on.
+"""AUROC, Brier score and log loss of probabilities, with the counts behind them.
 
-Everywhere below a document labelled -1 is left out, outcomes are measured one against the rest, and what cannot be
-measured (nobody has the outcome, or everybody) is None and counted, never skipped in silence.
+Documents labelled -1 are left out. Outcomes are measured one against the rest. A measure without cases or without other
+documents is None, and the number of such outcomes is reported.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from scipy.stats import rankdata
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutcomeAuroc:
-    """One outcome against the rest; `value` is None when either side has nobody."""
+    """AUROC of one outcome against the rest; `value` is None without cases or without others."""
 
     outcome: str
     cases: int
@@ -26,25 +26,25 @@ class OutcomeAuroc:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MacroAuroc:
-    """Mean over the outcomes whose AUROC is defined; None when none is."""
+    """Mean AUROC over the outcomes for which it is defined; None when there is none."""
 
     value: float | None
     by_outcome: tuple[OutcomeAuroc, ...]
 
     @property
     def undefined(self) -> int:
-        """How many outcomes could not be measured, so that a mean over few is not taken for one over all."""
+        """Number of outcomes with an undefined AUROC."""
         return sum(outcome.value is None for outcome in self.by_outcome)
 
     @property
     def complete(self) -> float | None:
-        """The mean over all outcomes, None when one is undefined: what a bootstrap may average."""
+        """The mean over all outcomes; None when one is undefined. A bootstrap averages this value."""
         return None if self.undefined else self.value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutcomeBrier:
-    """Mean squared error of one outcome's probability; `of_prevalence` is that of always saying the prevalence."""
+    """Mean squared error of the probability of an outcome; `of_prevalence` is that of a constant prediction."""
 
     outcome: str
     cases: int
@@ -54,9 +54,9 @@ class OutcomeBrier:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Brier:
-    """The Brier score summed over outcomes, from 0 to 2 (Brier 1950), with its parts; None without a labelled document.
+    """The Brier score summed over outcomes, from 0 to 2 (Brier 1950); None without labelled documents.
 
-    Sources often halve it for two outcomes; `by_outcome` holds that form, from 0 to 1.
+    For two outcomes many sources use half of it; `by_outcome` holds that form, from 0 to 1.
     """
 
     value: float | None
@@ -64,7 +64,7 @@ class Brier:
 
     @property
     def skill(self) -> float | None:
-        """Share of the prevalence's Brier score that was saved: 1 perfect, 0 no better than prevalence."""
+        """Brier skill score: 1 is perfect, 0 is no better than a constant prediction of the prevalence."""
         reference = sum(outcome.of_prevalence for outcome in self.by_outcome)
         return 1 - self.value / reference if self.value is not None and reference else None
 
@@ -92,7 +92,7 @@ def macro_auroc(
 
 
 def auroc(scores: Float[np.ndarray, " document"], is_case: Bool[np.ndarray, " document"]) -> float | None:
-    """How often a case scores above another document, ties counting half; None when either side has nobody.
+    """Probability that a case scores above another document, ties counting half; None without cases or others.
 
     See docs/method.md (E3).
     """
@@ -104,10 +104,7 @@ def brier(
     labels: Int[np.ndarray, " document"],
     outcomes: Sequence[str],
 ) -> Brier:
-    """The Brier score and its part for each outcome; a part of no document is 0 over 0 cases.
-
-    See docs/method.md (E6).
-    """
+    """The Brier score and its part for each outcome. See docs/method.md (E6)."""
     known_probabilities, known_labels = keep_labelled(probabilities, labels)
     parts = []
     for index, name in enumerate(outcomes):
@@ -126,9 +123,7 @@ def brier(
 
 
 def log_loss(probabilities: Float[np.ndarray, "document outcome"], labels: Int[np.ndarray, " document"]) -> float:
-    """Mean negative log probability of what was so, in nats.
-
-    NaN when no document has a label.
+    """Mean negative log probability of the observed outcome, in nats; NaN without labelled documents.
 
     See docs/method.md (E5).
     """
@@ -149,10 +144,7 @@ def softmax(logits: Float[np.ndarray, "document outcome"]) -> Float[np.ndarray, 
 def keep_labelled(
     probabilities: Float[np.ndarray, "document outcome"], labels: Int[np.ndarray, " document"]
 ) -> tuple[Float[np.ndarray, "labelled outcome"], Int[np.ndarray, " labelled"]]:
-    """The rows with a label.
-
-    Raises ValueError when one of their probabilities is not a finite number: nothing measured on it would mean a thing.
-    """
+    """The rows with a label. Raises ValueError when one of their probabilities is not finite."""
     known = labels >= 0
     kept = probabilities[known]
     if not np.isfinite(kept).all():
@@ -165,7 +157,7 @@ def _share(is_case: Bool[np.ndarray, " document"]) -> float:
 
 
 def _auroc_of_ranks(ranks: Float[np.ndarray, " document"], is_case: Bool[np.ndarray, " document"]) -> float | None:
-    """From the rank sum (Mann and Whitney 1947): a bootstrap asks for it thousands of times."""
+    """AUROC from the rank sum (Mann and Whitney 1947), which is fast enough for a bootstrap."""
     cases = int(is_case.sum())
     others = len(is_case) - cases
     if not cases or not others:

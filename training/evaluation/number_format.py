@@ -1,4 +1,4 @@
-"""How numbers are written: .78 [.73, .83], no more digits than the intervals allow, None as a dash."""
+"""Number formatting for reports: `.78 [.73, .83]`, and a dash for None."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _WHOLE_FROM = 0.1
 
 
 def write_number(value: float | None, digits: int = 2) -> str:
-    """A decimal without a leading zero and with a true minus sign."""
+    """A decimal number without a leading zero and with a typographic minus sign."""
     if value is None:
         return ABSENT
     written = f"{abs(value):.{digits}f}"
@@ -18,7 +18,7 @@ def write_number(value: float | None, digits: int = 2) -> str:
 
 
 def write_interval(interval: Interval, digits: int = 2) -> str:
-    """The value with its interval in brackets, which are left out when it has none."""
+    """The value with its interval in brackets, or the value alone without an interval."""
     value = write_number(interval.value, digits)
     if interval.low is None:
         return value
@@ -26,7 +26,7 @@ def write_interval(interval: Interval, digits: int = 2) -> str:
 
 
 def write_percent(share: float | None) -> str:
-    """A share as a whole percentage; one decimal below 10 %."""
+    """A share as a percentage: whole from 10 % on, with one decimal below."""
     if share is None:
         return ABSENT
     return f"{100 * share:.{0 if share >= _WHOLE_FROM or not share else 1}f}\N{NO-BREAK SPACE}%"

@@ -1,8 +1,8 @@
-"""How unlike the training recordings a recording is, for each modality, as a p-value.
+"""Out-of-distribution detection: a conformal p-value of a document for each modality.
 
-Mahalanobis distance of a document's mean segment features, under a covariance shrunk towards a multiple of the
-identity (Ledoit and Wolf 2004), for there are more features than documents; and the rank of that distance among held
-out documents, which makes it a conformal p-value (Laxhammar and Falkman 2010; Bates et al. 2023).
+The score is the Mahalanobis distance of the mean segment features. The covariance is shrunk towards a multiple of the
+identity (Ledoit and Wolf 2004), because there are more features than documents. The rank of the distance among held-out
+documents is a conformal p-value (Laxhammar and Falkman 2010; Bates et al. 2023).
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ _FEWEST = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReferenceDistribution:
-    """What documents of one modality usually look like.
+    """Mean, scale and precision matrix of the training documents, and the distances of the calibration documents.
 
-    `distances` are those of the calibration documents, ascending; with n of them no p-value is below 1 / (n + 1).
+    `distances` are ascending. With n of them the smallest p-value is 1 / (n + 1).
     """
 
     mean: Float[np.ndarray, " dim"]
@@ -35,14 +35,14 @@ class ReferenceDistribution:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DocumentMeans:
-    """Mean features of each document's valid segments; NaN in a row whose document lacks the modality."""
+    """Mean features over the valid segments of each document; NaN where a document lacks the modality."""
 
     audio: Float[np.ndarray, "document audio_dim"]
     text: Float[np.ndarray, "document text_dim"]
 
 
 def average_segments(documents: Sequence[SegmentFeatures]) -> DocumentMeans:
-    """One vector per document and modality."""
+    """The mean feature vector of each document and modality."""
     return DocumentMeans(
         audio=np.stack([_mean(document.audio, document.audio_mask) for document in documents]),
         text=np.stack([_mean(document.text, document.text_mask) for document in documents]),
@@ -52,11 +52,11 @@ def average_segments(documents: Sequence[SegmentFeatures]) -> DocumentMeans:
 def fit_reference_distribution(
     training: Float[np.ndarray, "training dim"], calibration: Float[np.ndarray, "calibration dim"]
 ) -> ReferenceDistribution:
-    """A reference from the training documents, ranked against others of the same kind.
+    """Fit the reference distribution on training documents and rank it on calibration documents.
 
-    The calibration documents must be of other families: in as many dimensions as here the distances of the training
-    documents themselves are far too small. Rows with NaN are left out. Raises ValueError when fewer than two training
-    documents or no calibration document remain.
+    The calibration documents must be of other families: in high dimensions the distances of the training documents
+    themselves are too small. Rows with NaN are left out. Raises ValueError when fewer than two training documents or
+    no calibration document remain.
 
     See docs/method.md (K8).
     """
@@ -80,7 +80,7 @@ def fit_reference_distribution(
 def measure_distances(
     reference: ReferenceDistribution, features: Float[np.ndarray, "document dim"]
 ) -> Float[np.ndarray, " document"]:
-    """Mahalanobis distances in standard deviations; NaN for a row with NaN. See docs/method.md (K8)."""
+    """Mahalanobis distance of each row; NaN for a row with NaN. See docs/method.md (K8)."""
     centred = (features.astype(np.float64) - reference.mean) / reference.scale
     squared = np.einsum("nd,nd->n", centred @ reference.precision, centred)
     return np.asarray(np.sqrt(np.maximum(squared, 0.0)))
@@ -89,9 +89,9 @@ def measure_distances(
 def p_values(
     reference: ReferenceDistribution, features: Float[np.ndarray, "document dim"]
 ) -> Float[np.ndarray, " document"]:
-    """(1 + calibration documents at least as far) / (1 + calibration documents); NaN for a row with NaN.
+    """(1 + number of calibration documents at least as far) / (1 + number of calibration documents); NaN for NaN rows.
 
-    Of documents exchangeable with the calibration documents, at most a share alpha has a p-value of alpha or less.
+    For documents exchangeable with the calibration documents, P(p-value <= alpha) <= alpha.
 
     See docs/method.md (K8).
     """

@@ -1,4 +1,4 @@
-"""Predictions for documents by networks that never saw their families, once for each repeat of the folds."""
+"""Out-of-fold predictions, one per document and repeat, and metrics on them for the bootstrap."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from training.evaluation.metrics import MacroAuroc, macro_auroc
 from training.folds.nested import OuterFold
 
 Measure = Callable[[Float[np.ndarray, "document outcome"], Int[np.ndarray, " document"]], float | None]
-"""A number for probabilities and labels; None or NaN when it is undefined for them."""
+"""A measure of probabilities and labels; None or NaN where it is undefined."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutOfFoldPredictions:
-    """Probabilities of the documents that took part; `rows` says which rows of the cohort they are, in this order."""
+    """Probabilities of documents by networks that did not see their families; `rows` are their rows in the cohort."""
 
     rows: tuple[int, ...]
     families: tuple[str, ...]
@@ -30,7 +30,7 @@ class OutOfFoldPredictions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoldAuroc:
-    """What one fold's test part shows."""
+    """The AUROC of the test part of a fold."""
 
     repeat: int
     number: int
@@ -39,10 +39,9 @@ class FoldAuroc:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoldAurocs:
-    """All folds; `mean` and `spread` (standard deviation) are over folds with every outcome defined.
+    """The AUROC of all folds; `mean` and `spread` (standard deviation) over the folds with all outcomes defined.
 
-    The spread is not a standard error: folds share most of their training documents. Intervals come from
-    `training.evaluation.bootstrap`.
+    The spread is not a standard error, because folds share most of their training documents.
     """
 
     mean: float | None
@@ -51,12 +50,12 @@ class FoldAurocs:
 
     @property
     def undefined_folds(self) -> int:
-        """Folds left out of the mean."""
+        """Number of folds left out of the mean."""
         return sum(fold.measured.undefined > 0 for fold in self.by_fold)
 
     @property
     def undefined_aurocs(self) -> int:
-        """Outcomes that could not be measured, over all folds."""
+        """Number of undefined AUROCs over all folds."""
         return sum(fold.measured.undefined for fold in self.by_fold)
 
 
@@ -67,7 +66,7 @@ def gather_predictions(
     labels: Int[np.ndarray, " document"],
     outcomes: Sequence[str],
 ) -> OutOfFoldPredictions:
-    """Puts each fold's test predictions in their places; `families` and `labels` are the whole cohort's.
+    """Collect the test predictions of all folds; `families` and `labels` are those of the whole cohort.
 
     Raises ValueError when a document is not tested exactly once in every repeat.
 
@@ -96,7 +95,7 @@ def gather_predictions(
 
 
 def measure_folds(predictions: OutOfFoldPredictions) -> FoldAurocs:
-    """Macro AUROC of each fold by itself; what is undefined is counted. See docs/method.md (E2)."""
+    """Macro AUROC of each fold, with the number of undefined ones. See docs/method.md (E2)."""
     by_fold = tuple(
         FoldAuroc(
             repeat=repeat,
@@ -119,9 +118,7 @@ def measure_folds(predictions: OutOfFoldPredictions) -> FoldAurocs:
 
 
 def over_repeats(predictions: OutOfFoldPredictions, measure: Measure) -> Metric:
-    """The mean over repeats of a measure on a repeat's pooled predictions, for the bootstrap to resample.
-
-    Undefined when it is so in any repeat.
+    """The mean over repeats of a measure on the pooled predictions of a repeat; undefined if it is in any repeat.
 
     See docs/method.md (E2).
     """
@@ -138,9 +135,9 @@ def over_repeats(predictions: OutOfFoldPredictions, measure: Measure) -> Metric:
 def mean_ratio_of(
     numerators: Float[np.ndarray, "document part"], denominators: Float[np.ndarray, "document part"]
 ) -> Metric:
-    """The mean over parts of a ratio of sums over documents; undefined where a part's denominator is 0.
+    """The mean over parts of a ratio of sums over documents; undefined when a denominator is 0.
 
-    With one part it is a mean over documents, with outcomes as parts it can be the balanced accuracy.
+    One part gives a mean over documents; outcomes as parts give the balanced accuracy.
     """
 
     def metric(rows: Int[np.ndarray, " drawn"]) -> float | None:
@@ -151,10 +148,10 @@ def mean_ratio_of(
 
 
 def auroc_of(predictions: OutOfFoldPredictions, outcome: int) -> Metric:
-    """AUROC of one outcome (its index) against the rest; undefined for rows with only one side.
+    """AUROC of an outcome (by index) against the rest; undefined for rows without cases or without others.
 
-    Which document scores above which is the same in every resample, so it is compared once, and the mean over repeats
-    is taken of the comparisons; a resample then counts how often each pair was drawn.
+    The order of two documents is the same in every resample, so all pairs are compared once and averaged over repeats.
+    A resample then weighs each pair by how often it was drawn.
 
     See docs/method.md (E3).
     """
@@ -187,7 +184,7 @@ def macro_auroc_of(predictions: OutOfFoldPredictions) -> Metric:
 
 
 def average_precision_of(predictions: OutOfFoldPredictions, outcome: int) -> Metric:
-    """Average precision of one outcome (its index); undefined for rows without a case. See docs/method.md (E4)."""
+    """Average precision of an outcome (by index); undefined for rows without a case. See docs/method.md (E4)."""
     known = np.flatnonzero(predictions.labels >= 0)
     is_case = predictions.labels[known] == outcome
     sorted_rows = []
@@ -238,7 +235,7 @@ def _sides(
 def _average_precision(
     counts: Float[np.ndarray, " document"], cases: Float[np.ndarray, " document"], ends: Int[np.ndarray, " level"]
 ) -> float:
-    """From the highest risk down: the precision at each level, weighted by the recall it adds."""
+    """The precision at each risk level, from the highest down, weighted by the increase in recall."""
     true_positives, all_flagged = cases.cumsum()[ends], counts.cumsum()[ends]
     precision = true_positives / np.maximum(all_flagged, 1.0)
     return float((np.diff(true_positives, prepend=0.0) * precision).sum() / true_positives[-1])

@@ -1,4 +1,4 @@
-"""What the embeddings keep, and which recordings are unlike those the networks learnt from."""
+"""Measures of the embeddings (nearest neighbours) and of out-of-distribution p-values."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ _LEVELS = (0.01, 0.05, 0.1)
 
 
 class NeighbourMeasures(FrozenSettings):
-    """Share of documents whose nearest of another family has their outcome, and what a random neighbour attains.
+    """Share of documents whose nearest neighbour of another family has the same outcome, with its chance level.
 
-    Nearest by cosine, among the test documents of the same fold, for each fold's network has a space of its own.
+    Neighbours are the nearest by cosine among the test documents of the same fold, because the networks of different
+    folds have different embedding spaces.
     """
 
     embedding: str
@@ -27,7 +28,7 @@ class NeighbourMeasures(FrozenSettings):
 
 
 class OutOfDistributionMeasures(FrozenSettings):
-    """Conformal p-values of one modality; of documents like the training documents a share p has at most p."""
+    """Share of documents with a p-value at or below each level; documents like the training ones have that share."""
 
     modality: str
     documents: int
@@ -39,7 +40,7 @@ class OutOfDistributionMeasures(FrozenSettings):
 def measure_neighbours(
     embeddings: DocumentEmbeddings, predictions: OutOfFoldPredictions
 ) -> tuple[NeighbourMeasures, ...]:
-    """The audio, text and joint embeddings; documents without a label or without the modality are left out.
+    """Measures of the audio, text and joint embeddings of labelled documents that have the modality.
 
     See docs/method.md (E18).
     """
@@ -50,7 +51,7 @@ def measure_neighbours(
 
 
 def measure_out_of_distribution(values: OutOfDistributionPValues) -> tuple[OutOfDistributionMeasures, ...]:
-    """How many documents are as odd as 1, 5 and 10 % would be anyway."""
+    """The shares of documents with p-values of at most .01, .05 and .1, by modality."""
     return tuple(
         _out_of_distribution_measures(name, values) for name, values in (("audio", values.audio), ("text", values.text))
     )

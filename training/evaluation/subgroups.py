@@ -1,4 +1,4 @@
-"""The same metric in parts of the cohort: by sex, age band, role, device, with how many stand behind each number."""
+"""Metrics and characteristics of subgroups of a cohort, such as sex, age band, role and device."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from training.evaluation.evidence import Evidence
 UNKNOWN = "unknown"
 AGE_EDGES = (18, 30, 45, 60)
 FEWEST = 10
-"""Documents below which a subgroup is counted but not measured: the number would be about persons."""
+"""Minimum number of documents for a measure: with fewer, a number would describe individual persons."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubgroupInterval:
-    """One level of a covariate; `interval` is None when it has too few documents to measure."""
+    """A metric at one level of a covariate; `interval` is None with too few documents."""
 
     covariate: str
     level: str
@@ -40,9 +40,9 @@ def measure_subgroups(
     covariates: Mapping[str, Sequence[str]],
     settings: BootstrapSettings,
 ) -> tuple[SubgroupInterval, ...]:
-    """The metric and its family interval at each level of each covariate; an empty value counts as unknown.
+    """The metric with its interval at each level of each covariate; an empty value counts as unknown.
 
-    The covariates' values are in the order of the rows that the metric reads. `cases` counts labels 0, 1, and so on.
+    The values of a covariate are in the order of the rows of the metric. `cases` counts the documents of each label.
 
     See docs/method.md (E16).
     """
@@ -66,10 +66,7 @@ def measure_subgroups(
 
 
 def name_age_bands(ages: Float[np.ndarray, " document"], edges: Sequence[int] = AGE_EDGES) -> tuple[str, ...]:
-    """The band of each age in years, such as `30-44`; NaN is unknown. A band holds its lower edge.
-
-    See docs/method.md (E16).
-    """
+    """The band of each age in years, such as `30-44`, lower edge included; NaN is unknown. See docs/method.md (E16)."""
     bands = [
         f"under {edges[0]}",
         *(f"{low}-{high - 1}" for low, high in pairwise(edges)),
@@ -88,9 +85,9 @@ def _count(labels: Int[np.ndarray, " document"], outcomes: int) -> tuple[int, ..
 
 
 class CohortCharacteristics(FrozenSettings):
-    """Documents of one outcome, or all; age in years, duration in seconds, noise ratio in decibels.
+    """Characteristics of the documents of one outcome, or of all: age in years, duration in seconds, SNR in dB.
 
-    A distribution's `documents` are those in which the covariate is known.
+    The `documents` of a distribution are those with a known covariate.
     """
 
     group: str
@@ -102,7 +99,7 @@ class CohortCharacteristics(FrozenSettings):
 
 
 def describe_cohort(evidence: Evidence) -> tuple[CohortCharacteristics, ...]:
-    """All tested documents first, then those of each outcome."""
+    """The characteristics of all test documents, then of those of each outcome."""
     predictions = evidence.arms[0].predictions
     rows = np.array(predictions.rows, dtype=np.int64)
     groups = {"all": rows} | {name: rows[predictions.labels == index] for index, name in enumerate(evidence.outcomes)}

@@ -1,4 +1,4 @@
-"""The result in plain words, made from the numbers: what is shown, what is not, and nothing beyond."""
+"""The verdict of an evaluation in sentences, generated from the measures."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _ANSWERS = {"better": "yes", "worse": "no, it is worse", "neither": "not shown"}
 def write_verdict(
     discrimination: Discrimination, risks: RiskQuality, line_up: ModelComparison, rarest: tuple[str, int]
 ) -> tuple[str, ...]:
-    """One sentence each on discrimination, comparisons, probabilities and what bounds them all."""
+    """One sentence each on discrimination, comparisons, probabilities and sample size."""
     return (
         _discrimination(line_up.arms[0].title, discrimination),
         _comparisons(line_up.comparisons),
@@ -33,7 +33,7 @@ def _discrimination(title: str, discrimination: Discrimination) -> str:
 
 
 def _comparisons(comparisons: tuple[ArmComparison, ...]) -> str:
-    """The covariates first: a model that does not beat them has learnt nothing else."""
+    """The comparison with the covariates comes first, because a model must beat them."""
     ordered = sorted(comparisons, key=lambda comparison: comparison.name != COVARIATES)
     answers = [
         f"than {_name(other)}: {_ANSWERS[other.shown]} (difference {write_interval(other.macro_auroc, 3)})"

@@ -1,4 +1,4 @@
-"""From a network, its calibration and its encoders to a sealed, golden-checked, documented and signed bundle."""
+"""Release a bundle: network, calibration, encoders, golden recording, model card, digests and signature."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ from training.errors import BundlePartsError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReleaseParts:
-    """What goes into a bundle."""
+    """The parts of a bundle."""
 
-    network: Hilbert | Path  # a trained network, or one exported before
+    network: Hilbert | Path  # a trained network, or an exported graph
     calibration: Calibration
     encoders: Path  # a folder with the exported `speech` and `text` encoders
     manifest: Manifest
@@ -57,9 +57,10 @@ class ReleaseParts:
 
 
 def release(parts: ReleaseParts, target: Path) -> Bundle:
-    """Write the bundle `target`, check it as a service will, and open it; an older one is replaced only at the end.
+    """Write the bundle `target`, run the self-test of the service on it, and open it.
 
-    Raises BundlePartsError, CardError, ParityError or SelfTestFailed, and leaves nothing behind then.
+    An existing bundle is replaced at the end. Raises BundlePartsError, CardError, ParityError or SelfTestFailed, and
+    then writes nothing.
     """
     _refuse_misfits(parts)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -82,13 +83,13 @@ def release(parts: ReleaseParts, target: Path) -> Bundle:
 def _refuse_misfits(parts: ReleaseParts) -> None:
     dims = (len(parts.calibration.audio_mean), len(parts.calibration.text_mean))
     if dims != tuple(read_description(parts.encoders / name).dim for name in (SPEECH, TEXT)):
-        raise BundlePartsError("the network was trained on features of another width than these encoders give")
+        raise BundlePartsError("the network was trained on features of another dimension than these encoders give")
     if {task.name for task in parts.manifest.tasks} != parts.calibration.tasks.keys():
-        raise BundlePartsError("the calibration is of other tasks than the manifest names")
+        raise BundlePartsError("the calibration and the manifest have different tasks")
 
 
 def _write_documents(parts: ReleaseParts, folder: Path) -> None:
-    """Everything but the network, so that a wrong card is refused before the export takes its time."""
+    """Write all files but the network, so that a wrong card is refused before the slow export."""
     for name in (SPEECH, TEXT):
         shutil.copytree(parts.encoders / name, folder / name)
     (folder / CALIBRATION).write_text(parts.calibration.model_dump_json(indent=2) + "\n", encoding="utf-8")
@@ -108,14 +109,14 @@ def _write_network(parts: ReleaseParts, file: Path) -> None:
 
 
 def _write_golden(parts: ReleaseParts, folder: Path) -> None:
-    """Record the behaviour of the bundle as it stands, before there is a manifest to open it by."""
+    """Record the answers of the bundle to the golden recording, before the manifest exists."""
     draft = Bundle(folder=folder, digest="", manifest=parts.manifest, calibration=parts.calibration)
     with closing(open_graphs(draft, RuntimeOptions(threads=parts.threads))) as graphs:
         expected = compute_output(graphs, parts.golden)
     answers = [answer.model_dump() for answer in expected.answers.values()]
     if not all(np.isfinite([*answer["both"], *answer["audio"], *answer["text"]]).all() for answer in answers):
         raise SelfTestFailed(
-            "the network's answer to the golden recording is not a number",
-            advice="Look at the training run: weights or calibration are not finite.",
+            "the answer of the network to the golden recording is not a number",
+            advice="Check the training run: weights or calibration are not finite.",
         )
     write_golden(folder, Golden(material=parts.golden, expected=expected))

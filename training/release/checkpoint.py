@@ -1,6 +1,6 @@
-"""All that training leaves of a network for its release: weights, calibration, how its recordings were prepared.
+"""A checkpoint for release: network, calibration, and the preparation of the training recordings.
 
-The weights and the network's shape are `model.network.checkpoint`'s two files; here is what goes with them.
+`model.network.checkpoint` reads and writes the weights and the description of the network; this module adds the rest.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _ABOUT = TypeAdapter(dict[str, JsonValue])
 
 
 class PreparationSettings(FrozenSettings):
-    """How the recordings were read and cut that the network was trained on; a bundle holds only for the same."""
+    """How the training recordings were decoded and segmented; a bundle must prepare recordings the same way."""
 
     audio: AudioLimits = AudioLimits()
     segments: SegmentSettings = SegmentSettings()
@@ -32,7 +32,7 @@ class PreparationSettings(FrozenSettings):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReleaseCheckpoint:
-    """A trained network, ready for release; `about` says how it was made: digests of data and settings, seeds."""
+    """A trained network, ready for release; `about` records digests of data and settings, and seeds."""
 
     network: Hilbert
     description: NetworkDescription
@@ -42,7 +42,7 @@ class ReleaseCheckpoint:
 
 
 def save_checkpoint(folder: Path, checkpoint: ReleaseCheckpoint) -> None:
-    """Write network.safetensors, network.json, calibration.json, preparation.json and, if there is any, about.json."""
+    """Write network.safetensors, network.json, calibration.json, preparation.json and, if given, about.json."""
     save(folder, checkpoint.network, checkpoint.description)
     _write(folder / CALIBRATION, checkpoint.calibration.model_dump_json(indent=2))
     _write(folder / PREPARATION, checkpoint.preparation.model_dump_json(indent=2))
@@ -51,7 +51,7 @@ def save_checkpoint(folder: Path, checkpoint: ReleaseCheckpoint) -> None:
 
 
 def load_checkpoint(folder: Path) -> ReleaseCheckpoint:
-    """Read a checkpoint; without preparation.json its recordings were prepared with the default settings.
+    """Read a checkpoint; without preparation.json the default settings apply.
 
     Raises CheckpointError when a part is missing, malformed, or does not fit the others.
     """
@@ -82,12 +82,12 @@ def load_checkpoint(folder: Path) -> ReleaseCheckpoint:
 def _refuse_misfits(checkpoint: ReleaseCheckpoint) -> None:
     description, calibration = checkpoint.description, checkpoint.calibration
     if description.outcomes.keys() != calibration.tasks.keys():
-        raise CheckpointError("the calibration is of other tasks than the network")
+        raise CheckpointError("the calibration and the network have different tasks")
     if any(len(calibration.tasks[task].prior) != len(outcomes) for task, outcomes in description.outcomes.items()):
-        raise CheckpointError("the calibration is of other outcomes than the network")
+        raise CheckpointError("the calibration and the network have different outcomes")
     widths = (len(calibration.audio_mean), len(calibration.text_mean))
     if widths != (description.audio_dim, description.text_dim):
-        raise CheckpointError("the calibration's mean features are of another width than the network's")
+        raise CheckpointError("the mean features of the calibration and the network have different dimensions")
 
 
 def _optional(file: Path) -> bytes | None:

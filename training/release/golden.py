@@ -1,4 +1,4 @@
-"""Cut a bundle's golden recording out of an ordinary one, and record how the bundle answers it."""
+"""Cut the golden recording of a bundle from an ordinary recording."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from model.segments.cutting import segment
 from training.errors import GoldenUnusableError
 
 SAMPLE_RATE = 16_000
-# Three lengths, so that padding to different buckets is exercised; together 672 kB, and under a second to encode.
+# Three lengths, so that several padding buckets are exercised; together 672 kB, and under a second to encode.
 SECONDS = (10.0, 7.0, 4.0)
 
 
 def cut_golden(audio: Path, transcript: Path, manifest: Manifest) -> SegmentChunk:
     """The first, middle and last segment with speech and words, shortened to 10, 7 and 4 seconds.
 
-    They are read and cut as the bundle of this manifest will cut recordings. Raises GoldenUnusableError when no
-    segment has both, RecordingError for material that cannot be read.
+    The recording is decoded and segmented with the settings of the manifest. Raises GoldenUnusableError when no segment
+    has both speech and words, RecordingError when a file cannot be read.
     """
     with TemporaryDirectory() as scratch:
         recording = read_recording(
@@ -30,14 +30,16 @@ def cut_golden(audio: Path, transcript: Path, manifest: Manifest) -> SegmentChun
         )
         segmentation = segment(recording, manifest.segments, manifest.quality)
         complete = [
-            material for chunk in chunks(recording, segmentation) for material in chunk.segments if _whole(material)
+            material for chunk in chunks(recording, segmentation) for material in chunk.segments if _has_both(material)
         ]
     if segmentation.abstains or not complete:
-        raise GoldenUnusableError("the golden recording has no segment with both speech and words; take another one")
+        raise GoldenUnusableError(
+            "the golden recording has no segment with both speech and words; use another recording"
+        )
     return SegmentChunk(segments=tuple(_shortened(_spread(complete))))
 
 
-def _whole(material: SegmentMaterial) -> bool:
+def _has_both(material: SegmentMaterial) -> bool:
     return bool(len(material.samples) and material.text.strip())
 
 

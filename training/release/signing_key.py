@@ -1,4 +1,4 @@
-"""The private half of a signing key: made here, kept by whoever releases, never inside a bundle or the repository."""
+"""Private signing keys. They belong to the releaser, never into a bundle or a repository."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ OWNER_ALONE = 0o600
 
 
 def make_key(file: Path) -> Path:
-    """Write a new private key, readable by its owner alone, and its public half beside it; returns the latter's file.
+    """Write a new private key, readable by its owner only, and its public key; returns the file of the public key.
 
-    Raises SigningKeyUnusable rather than replacing a file: what a lost key has signed can never be signed again.
+    Raises SigningKeyUnusable when a file exists, because an overwritten key cannot be recovered.
     """
     public_file = file.with_name(f"{file.name}.pub")
     key = Ed25519PrivateKey.generate()
@@ -40,7 +40,7 @@ def read_signing_key(file: Path) -> Ed25519PrivateKey:
     try:
         key = load_pem_private_key(file.read_bytes(), password=None)
     except (OSError, ValueError, TypeError, UnsupportedAlgorithm) as error:
-        raise SigningKeyUnusable("this is no private key in PEM form without a passphrase") from error
+        raise SigningKeyUnusable("this is not a private key in PEM form without a passphrase") from error
     if not isinstance(key, Ed25519PrivateKey):
         raise SigningKeyUnusable("the private key is not an Ed25519 key")
     return key
@@ -50,6 +50,6 @@ def _write_new(file: Path, content: bytes, mode: int) -> None:
     try:
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     except FileExistsError as error:
-        raise SigningKeyUnusable("there is a key of this name already", advice="Choose another file.") from error
+        raise SigningKeyUnusable("a key of this name exists", advice="Choose another file.") from error
     with os.fdopen(descriptor, "wb") as stream:
         stream.write(content)

@@ -1,4 +1,4 @@
-"""What the page is made of: sections of paragraphs, tables and figures, and numbers that know their exact value."""
+"""The content model of the report: sections of paragraphs, tables and figures, and numbers with their exact value."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from training.evaluation.bootstrap import Interval
 from training.evaluation.number_format import ABSENT, write_number, write_percent
 
 Text = str | Markup
-"""Plain text is escaped by the template; Markup holds elements that this package made."""
+"""Plain text, which the template escapes, or Markup that this package generated."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +23,7 @@ class Paragraph:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportTable:
-    """Rows under a head; the first cell of a row is its header."""
+    """A table; the first cell of a row is its header."""
 
     caption: Text
     head: tuple[str, ...]
@@ -33,7 +33,7 @@ class ReportTable:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
-    """Panels side by side, one below the other where the page is narrow; the caption says how to read them."""
+    """Panels side by side, or stacked on a narrow page. The caption explains how to read them."""
 
     name: str
     caption: Text
@@ -48,7 +48,7 @@ Block = Paragraph | ReportTable | Figure
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Section:
-    """A heading of the page and what stands below it."""
+    """A heading with its blocks."""
 
     name: str
     title: str
@@ -56,7 +56,7 @@ class Section:
 
 
 def number(value: float | None, digits: int = 2) -> Markup:
-    """A rounded number that carries its exact value, so that the page can be compared with `metrics.json`."""
+    """A rounded number with its exact value as an attribute, which tests compare with `metrics.json`."""
     return _data(value, write_number(value, digits))
 
 
@@ -66,12 +66,12 @@ def count(value: int) -> Markup:
 
 
 def percent(share: float | None) -> Markup:
-    """A share in per cent; the exact value is the share."""
+    """A share as a percentage; the exact value is the share."""
     return _data(share, write_percent(share))
 
 
 def estimate(interval: Interval | None, digits: int = 2) -> Markup:
-    """A value and its interval; a mark says how many resamples were undefined."""
+    """A value with its interval, and a mark when resamples were undefined."""
     if interval is None or interval.value is None:
         return escape(ABSENT)
     written = number(interval.value, digits)

@@ -1,7 +1,7 @@
-"""Plots as inline SVG that follow the page: its colours light, dark or printed, its fonts, its width.
+"""Plots as inline SVG in the colours, fonts and width of the page.
 
-Colours are drawn as marks of their own and then exchanged for the page's variables. The series are after Okabe and Ito
-(2008), which colour-blind readers can tell apart; series that share a panel have shapes of their own besides.
+The colours of the plot are replaced by CSS variables, so that a plot follows the light, dark and print themes. The
+palette of Okabe and Ito (2008) is distinguishable by colour-blind readers; series in one panel also differ in shape.
 """
 
 from __future__ import annotations
@@ -56,13 +56,13 @@ SQUARE = (3.1, 2.9)
 
 _POINTS = 72.0
 _ENLARGED = 1.2
-"""How much larger a panel may get than it was drawn; the same for all, so that their letters are of one size."""
+"""Largest scale of a panel on the page; the same for all panels, so that their text has one size."""
 
 Paint = Callable[[Axes], None]
 
 
 def draw(paint: Paint, *, name: str, alt: str, size: tuple[float, float] = SQUARE) -> Markup:
-    """An SVG element with what `paint` puts on its axes; `name` is unique on the page, `alt` says what is seen."""
+    """An SVG element with the axes that `paint` draws; `name` is unique on the page, `alt` is the alternative text."""
     buffer = io.StringIO()
     with mpl.rc_context({**_STYLE, "svg.hashsalt": name}):
         canvas = Canvas(figsize=size, layout="constrained")
@@ -72,7 +72,7 @@ def draw(paint: Paint, *, name: str, alt: str, size: tuple[float, float] = SQUAR
 
 
 def draw_legend(labels: Sequence[str], *, name: str) -> Markup:
-    """The markers of series in their order, for figures whose panels share them."""
+    """A legend of the markers of several series, for figures whose panels share them."""
 
     def paint(axes: Axes) -> None:
         handles = [
@@ -86,7 +86,7 @@ def draw_legend(labels: Sequence[str], *, name: str) -> Markup:
 
 
 def _inline(svg: str, name: str, alt: str) -> Markup:
-    """The element alone: ids of its own, no metadata, no address, no colour that a dark page would hide."""
+    """The SVG element alone, with unique ids and CSS variables for colours, without metadata and addresses."""
     body = svg[svg.index("<svg") :]
     body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
     body = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>", "", body, flags=re.DOTALL)
@@ -99,4 +99,4 @@ def _inline(svg: str, name: str, alt: str) -> Markup:
     width = float(re.findall(r'viewBox="0 0 ([\d.]+)', body)[0]) / _POINTS * _ENLARGED
     head = Markup('<svg class="plot" role="img" aria-label="{}" style="max-width: {:.2f}in"').format(alt, width)
     body = re.sub(r'^<svg\s+width="[^"]*"\s+height="[^"]*"', lambda _: head, body, count=1)
-    return Markup(body)  # noqa: S704 - made here, the alternative text is escaped
+    return Markup(body)  # noqa: S704 - generated here; the alternative text is escaped

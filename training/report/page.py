@@ -1,4 +1,4 @@
-"""The whole page: what it is and the verdict on top, then one section a kind of measure, then the checklist."""
+"""The report page: header and verdict, one section per kind of measure, and the TRIPOD+AI checklist."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from training.report.tripod import ChecklistEntry
 
 
 def render_page(evidence: Evidence, measures: Measures, checklist: tuple[ChecklistEntry, ...]) -> str:
-    """One HTML document that needs nothing else: no network, no script, no file beside it."""
+    """One self-contained HTML document: no network, no script, no other file."""
     template = _environment().get_template("report.html.j2")
     return template.render(
         measures=measures,
@@ -32,18 +32,18 @@ def render_page(evidence: Evidence, measures: Measures, checklist: tuple[Checkli
 
 
 def render_checklist(measures: Measures, checklist: tuple[ChecklistEntry, ...]) -> str:
-    """The checklist alone, as Markdown to fill in."""
+    """The checklist as a Markdown document to complete."""
     template = _environment().get_template("tripod.md.j2")
     return template.render(measures=measures, checklist=checklist, synthetic=is_synthetic(measures))
 
 
 def is_synthetic(measures: Measures) -> bool:
-    """Whether nobody in the cohort is a person."""
+    """Whether the cohort is synthetic."""
     return measures.about.get("demonstration") is True
 
 
 def render_sections(evidence: Evidence, measures: Measures) -> tuple[Section, ...]:
-    """The sections in their order."""
+    """The sections, in order."""
     return (
         render_participants(measures),
         render_discrimination(evidence, measures),

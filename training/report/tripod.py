@@ -1,4 +1,4 @@
-"""The TRIPOD+AI checklist, filled in from the run as far as the run knows."""
+"""The TRIPOD+AI checklist, filled in from the run where possible."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from training.report.tripod_items import ITEMS, ChecklistItem
 
 _SYNTHETIC = "The cohort is synthetic: a program made it, and no person took part."
 _BY_PROGRAM = {"5b", "6a", "6c", "8b", "8c", "17"}
-"""What has no answer where nobody was recorded, treated or assessed."""
+"""Items that do not apply to a synthetic cohort."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChecklistEntry:
-    """An item with what the run knows of it, and what is left to the authors; at least one of both is there."""
+    """An item with the answer of the run, and the part that the authors must write; at least one is not empty."""
 
     item: ChecklistItem
     known: str
@@ -25,7 +25,7 @@ class ChecklistEntry:
 
 
 def fill_checklist(evidence: Evidence, measures: Measures) -> tuple[ChecklistEntry, ...]:
-    """Every item in its order."""
+    """All items, in order."""
     synthetic = measures.about.get("demonstration") is True
     known = {**_data_items(measures), **_methods_items(evidence, measures), **_results_items(measures)}
     if synthetic:

@@ -1,6 +1,6 @@
-"""The items of TRIPOD+AI (Collins et al., BMJ 2024;385:e078378) under short titles of our own.
+"""The items of TRIPOD+AI (Collins et al., BMJ 2024;385:e078378), with short titles.
 
-`authors` is what is left to write where a run cannot know it.
+`authors` describes the part of an item that a run cannot answer.
 """
 
 from __future__ import annotations

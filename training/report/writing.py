@@ -1,4 +1,4 @@
-"""From a run's evidence to the files that a reviewer reads."""
+"""Write the report of a run: `metrics.json`, `report.html` and `tripod.md`."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _ALL = MeasureSettings()
 
 
 def write_report(evidence: Evidence, folder: Path, settings: MeasureSettings = _ALL) -> Measures:
-    """Measures a run and writes `metrics.json`, `report.html` and `tripod.md` into the folder, which it makes.
+    """Compute all measures of a run and write `metrics.json`, `report.html` and `tripod.md` into `folder`.
 
-    Raises EvidenceError when parts of the evidence do not belong together; nothing is written then.
+    Raises EvidenceError when parts of the evidence are not aligned, and then writes nothing.
     """
     measures = measure_evidence(evidence, settings)
     checklist = fill_checklist(evidence, measures)

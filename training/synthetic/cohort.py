@@ -1,4 +1,4 @@
-"""The synthetic spoken cohort: speakers one after another, and the folder a cohort is written to."""
+"""Synthesise the spoken cohort: interviews, files and manifest."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ TASK, CARRIER = "spectrum", "carrier"
 
 
 def cohort(seed: int, settings: CohortSettings) -> Iterator[Interview]:
-    """The interviews of a cohort, each spoken when it is asked for; equal arguments give equal interviews."""
+    """Generate the interviews of a cohort one by one. Equal arguments give equal interviews."""
     for speaker in draw_speakers(seed, settings):
         yield record(speaker, seed=seed, seconds=settings.seconds)
 
 
 def write_cohort(folder: Path, seed: int, settings: CohortSettings) -> Path:
-    """Writes audio, transcripts (WebVTT and JSON) and `manifest.csv`, whose path it returns."""
+    """Write audio, transcripts (WebVTT and JSON) and `manifest.csv`; returns the path of the manifest."""
     for name in ("audio", "transcripts"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     rows = (_write_interview(folder, interview, seed, settings) for interview in cohort(seed, settings))
@@ -33,10 +33,10 @@ def write_cohort(folder: Path, seed: int, settings: CohortSettings) -> Path:
 
 def _write_interview(folder: Path, interview: Interview, seed: int, settings: CohortSettings) -> CohortRow:
     speaker = interview.speaker
-    # Devices and apps differ: a network that only ever saw one format would take its codec for a sign.
-    chance = np.random.default_rng((seed, 2, speaker.index))
+    # Recordings come in several formats: a network trained on one format would overfit to its codec.
+    rng = np.random.default_rng((seed, 2, speaker.index))
     kinds, shares = zip(*settings.formats.items(), strict=True)
-    kind = kinds[chance.choice(len(kinds), p=np.array(shares) / sum(shares))]
+    kind = kinds[rng.choice(len(kinds), p=np.array(shares) / sum(shares))]
     audio, transcript = f"audio/{speaker.person}.{kind}", f"transcripts/{speaker.person}.vtt"
     row = CohortRow(
         person=speaker.person,

@@ -1,4 +1,4 @@
-"""A synthetic interview: questions and answers spoken into one timed 16 kHz recording."""
+"""Synthesise an interview: questions and answers as one 16 kHz recording with utterance times."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _COMMA = re.compile(r"(?<=,) ")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpokenUtterance:
-    """A sentence with its times in the recording, in seconds."""
+    """A spoken sentence with its start and end in the recording, in seconds."""
 
     start: float
     end: float
@@ -42,7 +42,7 @@ class SpokenUtterance:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interview:
-    """A spoken interview with all that was planted in it."""
+    """A synthetic interview: its speaker, audio and utterances."""
 
     speaker: Speaker
     audio: Int16[np.ndarray, " sample"]
@@ -51,7 +51,7 @@ class Interview:
 
 @dataclass(frozen=True, slots=True)
 class _AudioPiece:
-    """A stretch of sound at the rate espeak-ng speaks, and the sentence it says, if any."""
+    """A piece of audio at the sample rate of espeak-ng, with its sentence, if any."""
 
     samples: Int16[np.ndarray, " sample"]
     speaker: str = ""
@@ -59,74 +59,74 @@ class _AudioPiece:
 
 
 def record(speaker: Speaker, *, seed: int, seconds: float) -> Interview:
-    """An interview with at least `seconds` of the speaker's speech; equal arguments give equal samples."""
-    chance = np.random.default_rng((seed, 2, speaker.index))
-    pieces = list(_dialogue(speaker, seconds, chance))
+    """Record an interview with at least `seconds` of the participant's speech. Equal arguments give equal samples."""
+    rng = np.random.default_rng((seed, 2, speaker.index))
+    pieces = list(_dialogue(speaker, seconds, rng))
     dry = _resample(np.concatenate([piece.samples for piece in pieces]))
     return Interview(
         speaker=speaker,
-        audio=_add_room_noise(dry, speaker.noise_decibels, chance),
+        audio=_add_room_noise(dry, speaker.noise_decibels, rng),
         utterances=tuple(_time(pieces, len(dry) / SAMPLE_RATE)),
     )
 
 
 def converse(speaker: Speaker, *, seed: int, turns: int) -> tuple[str, ...]:
-    """What the speaker says in so many answers, without speaking it: text to train a language model on."""
-    chance = np.random.default_rng((seed, 3, speaker.index))
-    order = chance.permutation(len(TOPICS))
+    """The text of `turns` answers, without audio: training text for the text encoders."""
+    rng = np.random.default_rng((seed, 3, speaker.index))
+    order = rng.permutation(len(TOPICS))
     return tuple(
-        " ".join(answer(TOPICS[int(order[turn % len(order)])], speaker.marker_rates, chance)) for turn in range(turns)
+        " ".join(answer(TOPICS[int(order[turn % len(order)])], speaker.marker_rates, rng)) for turn in range(turns)
     )
 
 
-def _dialogue(speaker: Speaker, seconds: float, chance: np.random.Generator) -> Iterator[_AudioPiece]:
+def _dialogue(speaker: Speaker, seconds: float, rng: np.random.Generator) -> Iterator[_AudioPiece]:
     spoken, turn = 0, 0
-    order = chance.permutation(len(TOPICS))
+    order = rng.permutation(len(TOPICS))
     yield _silence(0.4)
     while spoken < seconds * SPOKEN_RATE:
         topic = TOPICS[int(order[turn % len(order)])]
-        question = ask(topic, chance)
+        question = ask(topic, rng)
         voiced = _louder(_trim(speak(question, _INTERVIEWER_VOICE)), _INTERVIEWER_DECIBELS)
         yield _AudioPiece(voiced, INTERVIEWER, question)
-        yield _silence(float(chance.uniform(*_TURN_PAUSE)))
-        for sentence in answer(topic, speaker.marker_rates, chance):
-            piece = _AudioPiece(_say(sentence, speaker, chance), PARTICIPANT, sentence)
+        yield _silence(float(rng.uniform(*_TURN_PAUSE)))
+        for sentence in answer(topic, speaker.marker_rates, rng):
+            piece = _AudioPiece(_say(sentence, speaker, rng), PARTICIPANT, sentence)
             spoken += len(piece.samples)
             yield piece
-            yield _silence(speaker.prosody.pause * float(chance.lognormal(0.0, 0.3)))
+            yield _silence(speaker.prosody.pause * float(rng.lognormal(0.0, 0.3)))
         turn += 1
 
 
-def _say(sentence: str, speaker: Speaker, chance: np.random.Generator) -> Int16[np.ndarray, " sample"]:
-    """A sentence phrase by phrase, each with its own rate and loudness, pauses between."""
+def _say(sentence: str, speaker: Speaker, rng: np.random.Generator) -> Int16[np.ndarray, " sample"]:
+    """Speak a sentence phrase by phrase, with a rate and loudness per phrase and pauses between phrases."""
     prosody = speaker.prosody
     parts: list[Int16[np.ndarray, " sample"]] = []
-    for phrase in _COMMA.split(_hesitate(sentence, prosody.hesitation, chance)):
+    for phrase in _COMMA.split(_hesitate(sentence, prosody.hesitation, rng)):
         voice = Voice(
             name=speaker.voice,
-            rate=round(float(np.clip(prosody.rate * (1 + chance.normal(0, prosody.rate_spread)), 80, 320))),
-            pitch=round(float(np.clip(prosody.pitch + chance.normal(0, 2.0), 0, 99))),
+            rate=round(float(np.clip(prosody.rate * (1 + rng.normal(0, prosody.rate_spread)), 80, 320))),
+            pitch=round(float(np.clip(prosody.pitch + rng.normal(0, 2.0), 0, 99))),
             pitch_range=round(prosody.pitch_range),
         )
         if parts:
-            hesitates = chance.random() < prosody.hesitation
-            parts.append(_silence(float(chance.uniform(*_HESITATION)) if hesitates else _COMMA_PAUSE).samples)
-        decibels = min(prosody.loudness + chance.normal(0, prosody.loudness_spread), _LOUDEST)
+            hesitates = rng.random() < prosody.hesitation
+            parts.append(_silence(float(rng.uniform(*_HESITATION)) if hesitates else _COMMA_PAUSE).samples)
+        decibels = min(prosody.loudness + rng.normal(0, prosody.loudness_spread), _LOUDEST)
         parts.append(_louder(_trim(speak(phrase.replace("…", ""), voice)), decibels))
     return np.concatenate(parts)
 
 
-def _hesitate(sentence: str, probability: float, chance: np.random.Generator) -> str:
-    """The sentence, sometimes broken once more in its middle; the mark is not spoken."""
+def _hesitate(sentence: str, probability: float, rng: np.random.Generator) -> str:
+    """The sentence, with a random hesitation mark in its middle; the mark is not spoken."""
     words = sentence.split(" ")
-    if len(words) < 6 or chance.random() >= probability:  # noqa: PLR2004 - too short to break
+    if len(words) < 6 or rng.random() >= probability:  # noqa: PLR2004 - too short to break
         return sentence
-    middle = int(chance.integers(2, len(words) - 2))
+    middle = int(rng.integers(2, len(words) - 2))
     return " ".join([*words[:middle], "…,", *words[middle:]]).replace(" …,", "…,")
 
 
 def _time(pieces: list[_AudioPiece], seconds: float) -> Iterator[SpokenUtterance]:
-    """The sentences with their times; `seconds` is the recording's length, which bounds the last."""
+    """The sentences with their times; `seconds` is the length of the recording and bounds the last time."""
     position = 0
     for piece in pieces:
         start, position = position, position + len(piece.samples)
@@ -144,7 +144,7 @@ def _silence(seconds: float) -> _AudioPiece:
 
 
 def _trim(samples: Int16[np.ndarray, " sample"]) -> Int16[np.ndarray, " sample"]:
-    """Without the silence around the phrase, so that pauses are ours alone."""
+    """Remove the silence around a phrase, so that only planned pauses remain."""
     loud = np.flatnonzero(np.abs(samples.astype(np.int32)) > _QUIET)
     return samples[loud[0] : loud[-1] + 1] if len(loud) else samples[:0]
 
@@ -154,7 +154,7 @@ def _louder(samples: Int16[np.ndarray, " sample"], decibels: float) -> Int16[np.
 
 
 def _resample(samples: Int16[np.ndarray, " sample"]) -> Int16[np.ndarray, " sample"]:
-    """From the rate espeak-ng speaks to 16 kHz."""
+    """Resample from the rate of espeak-ng to 16 kHz."""
     resampler = av.AudioResampler(format="s16", layout="mono", rate=SAMPLE_RATE)
     frame = av.AudioFrame.from_ndarray(samples[None, :], format="s16", layout="mono")
     frame.sample_rate = SPOKEN_RATE
@@ -164,11 +164,11 @@ def _resample(samples: Int16[np.ndarray, " sample"]) -> Int16[np.ndarray, " samp
 
 
 def _add_room_noise(
-    samples: Int16[np.ndarray, " sample"], decibels: float, chance: np.random.Generator
+    samples: Int16[np.ndarray, " sample"], decibels: float, rng: np.random.Generator
 ) -> Int16[np.ndarray, " sample"]:
-    """Adds low-pass noise so many dB under the recording's level, so that its signal-to-noise ratio is finite."""
+    """Add low-pass noise at `decibels` relative to the recording, so that its signal-to-noise ratio is finite."""
     level = float(np.sqrt(np.mean(np.square(samples.astype(np.float64)))))
-    white = chance.standard_normal(len(samples))
+    white = rng.standard_normal(len(samples))
     room = white[:-1] + white[1:]
     noise = np.append(room, 0.0) / np.sqrt(2.0) * level * 10 ** (decibels / 20)
     return _quantise(samples + noise)

@@ -1,12 +1,12 @@
-"""Small encoders that stand in for the hub's: HuBERT for speech and RoBERTa for text, ordinary checkpoints.
+"""Stand-ins for the encoders of the hub: small HuBERT and RoBERTa checkpoints.
 
-They exist so that the whole system runs without a model hub. Their architectures, files and loading are those of
-the large models, their abilities are not: they have heard synthetic voices only.
+With them the whole system runs without a model hub. Architecture, files and loading are those of the large models.
+Their representations are not: they are trained on synthetic voices only.
 
 The speech encoder normalises each frame over its channels (`feat_extract_norm="layer"`, pre-norm blocks), as the
 large HuBERT does. The base model's group norm takes its statistics over time, padding included, so that a
-recording's features change with the padding beside it; a mask cannot mend that. Pre-norm also keeps a network that
-was trained for minutes numerically tame.
+recording's features depend on its padding, which a mask cannot prevent. Pre-norm also keeps a network that was trained
+for minutes numerically stable.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ from transformers import (
 from training.config import SpeechEncoderSettings, TextEncoderSettings
 
 SPECIAL_TOKENS = ("<s>", "<pad>", "</s>", "<unk>", "<mask>")
-"""In the order of their ids, which are RoBERTa's but for the mask."""
+"""Special tokens in the order of their ids: those of RoBERTa, except for the mask."""
 
 _POSITIONS = 514  # RoBERTa counts positions from pad + 1: room for 512 tokens
 _LONGEST = 512
 
 
 def build_speech_encoder(settings: SpeechEncoderSettings, *, seed: int) -> HubertModel:
-    """A HuBERT with fresh weights: 320 samples of 16 kHz audio a frame."""
+    """A HuBERT with new weights and 320 samples (20 ms) per frame."""
     torch.manual_seed(seed)
     config = HubertConfig(
         hidden_size=settings.hidden,
@@ -60,7 +60,7 @@ def build_speech_encoder(settings: SpeechEncoderSettings, *, seed: int) -> Huber
 
 
 def save_speech_encoder(encoder: HubertModel, folder: Path) -> None:
-    """Writes an ordinary checkpoint: safetensors, `config.json`, `preprocessor_config.json`."""
+    """Write a Hugging Face checkpoint: safetensors, `config.json`, `preprocessor_config.json`."""
     encoder.save_pretrained(folder)
     extractor = Wav2Vec2FeatureExtractor(
         feature_size=1, sampling_rate=16000, padding_value=0.0, do_normalize=True, return_attention_mask=True
@@ -86,7 +86,7 @@ def train_tokenizer(texts: Sequence[str], *, vocabulary: int) -> PreTrainedToken
 
 
 def build_text_encoder(settings: TextEncoderSettings, *, vocabulary: int, seed: int) -> RobertaForMaskedLM:
-    """A RoBERTa with fresh weights and the head it is trained with."""
+    """A RoBERTa with new weights and a masked-language-modelling head."""
     torch.manual_seed(seed)
     config = RobertaConfig(
         vocab_size=vocabulary,
@@ -106,9 +106,9 @@ def build_text_encoder(settings: TextEncoderSettings, *, vocabulary: int, seed: 
 
 
 def save_text_encoder(encoder: RobertaForMaskedLM, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
-    """Writes an ordinary checkpoint without the head: safetensors, `config.json`, `tokenizer.json`.
+    """Write a Hugging Face checkpoint without the head: safetensors, `config.json`, `tokenizer.json`.
 
-    The pooler is part of the architecture and stays untrained: features are means of the token states.
+    The pooler is part of the architecture but stays untrained: features are means of token states.
     """
     bare = RobertaModel(encoder.config)
     bare.load_state_dict(encoder.roberta.state_dict(), strict=False)

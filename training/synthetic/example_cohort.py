@@ -1,4 +1,4 @@
-"""The example cohort: `python -m training.synthetic.example_cohort` makes `examples/cohort` again."""
+"""The example cohort: `python -m training.synthetic.example_cohort` writes `examples/cohort`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from training.config import CohortSettings
 from training.synthetic.cohort import write_cohort
 
 EXAMPLE_SEED = 4320
-"""Of the example cohort; no training run of the demonstration uses it."""
+"""Seed of the example cohort; no training run of the demonstration uses it."""
 
 EXAMPLE = CohortSettings(
     speakers=24,
@@ -18,11 +18,11 @@ EXAMPLE = CohortSettings(
     formats={"opus": 1.0},
     bit_rate=12_000,
 )
-"""Small enough to be committed: short, at a low bit rate, every outcome in at least five families."""
+"""Settings of a cohort that is small enough for the repository, with every outcome in at least five families."""
 
 
 def main(folder: Path = Path("examples/cohort")) -> None:
-    """Writes the example cohort."""
+    """Write the example cohort."""
     write_cohort(folder, EXAMPLE_SEED, EXAMPLE)
 
 

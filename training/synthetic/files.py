@@ -1,4 +1,4 @@
-"""Synthetic interviews as files: FLAC audio, transcripts as WebVTT and JSON."""
+"""Write synthetic interviews: audio files, and transcripts as WebVTT and JSON."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _CODECS = {"flac": ("flac", "flac"), "mp3": ("mp3", "libmp3lame"), "opus": ("ogg
 
 
 def write_flac(path: Path, samples: Int16[np.ndarray, " sample"]) -> None:
-    """Writes 16 kHz mono samples as FLAC; equal samples give equal bytes."""
+    """Write 16 kHz mono samples as FLAC. Equal samples give equal bytes."""
     write_audio(path, samples, "flac", bit_rate=0)
 
 
 def write_audio(path: Path, samples: Int16[np.ndarray, " sample"], kind: AudioKind, bit_rate: int) -> None:
-    """Writes 16 kHz mono samples in one of the formats that recordings come in; lossy ones at so many bit/s."""
+    """Write 16 kHz mono samples in one of the accepted formats; `bit_rate` (bit/s) applies to lossy formats."""
     container, codec = _CODECS[kind]
     with av.open(str(path), mode="w", format=container, options={"fflags": "+bitexact"}) as output:
         stream = output.add_stream(
@@ -53,7 +53,7 @@ def _frames(samples: Int16[np.ndarray, " sample"]) -> Iterator[av.AudioFrame]:
 
 
 def write_webvtt(path: Path, utterances: Iterable[SpokenUtterance]) -> None:
-    """Writes a transcript as WebVTT with a voice tag on every cue."""
+    """Write a transcript as WebVTT with a voice tag on every cue."""
     cues = [
         f"{_stamp(utterance.start)} --> {_stamp(utterance.end)}\n<v {utterance.speaker}>{utterance.text}</v>\n"
         for utterance in utterances
@@ -62,7 +62,7 @@ def write_webvtt(path: Path, utterances: Iterable[SpokenUtterance]) -> None:
 
 
 def write_utterances(path: Path, utterances: Iterable[SpokenUtterance]) -> None:
-    """Writes a transcript as JSON utterances with `start`, `end`, `speaker` and `text`."""
+    """Write a transcript as JSON utterances with `start`, `end`, `speaker` and `text`."""
     document = [asdict(utterance) for utterance in utterances]
     path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
 

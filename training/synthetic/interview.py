@@ -1,4 +1,4 @@
-"""The example interview: `python -m training.synthetic.interview` makes it again, sample for sample."""
+"""The example interview: `python -m training.synthetic.interview` writes it, sample for sample."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from training.synthetic.files import write_flac, write_webvtt
 from training.synthetic.speakers import draw_speakers
 
 EXAMPLE_SEED = 4242
-"""Of the example interview; no training run uses it."""
+"""Seed of the example interview; no training run uses it."""
 
 
 def example_interview() -> Interview:
-    """The interview in `examples/`: the first speaker whose depressive outcome is planted in voice and words."""
+    """The interview in `examples/`: the first speaker with a depressive outcome planted in voice and words."""
     speakers = draw_speakers(EXAMPLE_SEED, CohortSettings(speakers=60))
     chosen = next(speaker for speaker in speakers if (speaker.outcome, speaker.carrier) == ("depressive", "both"))
     return record(chosen, seed=EXAMPLE_SEED, seconds=150.0)
 
 
 def main(folder: Path = Path("examples")) -> None:
-    """Writes the example interview."""
+    """Write the example interview."""
     interview = example_interview()
     folder.mkdir(parents=True, exist_ok=True)
     write_flac(folder / "interview.flac", interview.audio)

@@ -1,8 +1,8 @@
-"""Minutes of self-supervised training for the stand-in encoders, on synthetic speech and text of their own seed.
+"""Self-supervised training of the stand-in encoders, a few minutes on synthetic speech and text.
 
-Text: masked language modelling (Devlin et al. 2019, without next-sentence prediction, as RoBERTa). Speech: the
-first iteration of HuBERT (Hsu et al. 2021): the clusters of spectral frames are predicted where the frames are
-masked; the spectral frames here are log-mel energies with their slopes.
+Text: masked language modelling (Devlin et al. 2019) without next-sentence prediction, as in RoBERTa. Speech: the first
+iteration of HuBERT (Hsu et al. 2021), which predicts the clusters of masked spectral frames. The spectral frames are
+log-mel energies with their slopes.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ WINDOW, HOP = 400, 320
 
 _MEL_BANDS = 40
 _SLOPE_FRAMES = 3
-_MASKED_WEIGHT = 0.7  # HuBERT's alpha: what remains goes to the frames left visible, which hastens the start
-IGNORE_INDEX = -100  # a target that nothing asks for
+_MASKED_WEIGHT = 0.7  # HuBERT's alpha; the visible frames get the rest, which speeds up the start
+IGNORE_INDEX = -100  # target of positions without a loss
 _CLUSTER_SAMPLE = 60_000
 
 
@@ -48,13 +48,13 @@ def train_text_encoder(
     *,
     seed: int,
 ) -> PretrainingLosses:
-    """Trains in place by masked language modelling."""
-    chance = np.random.default_rng(seed)
+    """Train in place by masked language modelling."""
+    rng = np.random.default_rng(seed)
     torch.manual_seed(seed)
     optimiser, schedule = optimise(encoder, settings.learning_rate, settings.steps)
     losses: list[float] = []
     for _ in range(settings.steps):
-        drawn = [texts[int(row)] for row in chance.integers(len(texts), size=settings.batch)]
+        drawn = [texts[int(row)] for row in rng.integers(len(texts), size=settings.batch)]
         batch = tokenizer(drawn, padding=True, truncation=True, max_length=settings.tokens, return_tensors="pt")
         masked, targets = mask_tokens(batch["input_ids"], tokenizer, share=settings.mask_share)
         logits = encoder(input_ids=masked, attention_mask=batch["attention_mask"]).logits
@@ -67,12 +67,12 @@ def train_text_encoder(
 def mask_tokens(
     tokens: Int[Tensor, "text token"], tokenizer: PreTrainedTokenizerFast, *, share: float
 ) -> tuple[Int[Tensor, "text token"], Int[Tensor, "text token"]]:
-    """Tokens with a share masked (one in ten of them left as it is), and the targets: -100 where not masked."""
+    """Mask a share of the tokens (one in ten of them unchanged); targets are -100 at unmasked positions."""
     special = torch.isin(tokens, torch.tensor(tokenizer.all_special_ids))
     chosen = (torch.rand(tokens.shape) < share) & ~special
-    hidden = chosen & (torch.rand(tokens.shape) >= 0.1)  # noqa: PLR2004 - BERT's tenth
+    hidden = chosen & (torch.rand(tokens.shape) >= 0.1)  # noqa: PLR2004 - the share in BERT
     mask = tokenizer.mask_token_id
-    if mask is None:  # T5 has no token for it, but sentinels
+    if mask is None:  # T5 has sentinels instead of a mask token
         mask = tokenizer.convert_tokens_to_ids(MASK_TOKEN)
     return tokens.masked_fill(hidden, mask), tokens.masked_fill(~chosen, IGNORE_INDEX)
 
@@ -84,19 +84,19 @@ def train_speech_encoder(
     *,
     seed: int,
 ) -> PretrainingLosses:
-    """Trains in place by masked prediction of the clusters of log-mel frames.
+    """Train in place by masked prediction of the clusters of log-mel frames.
 
-    Recordings are normalised to mean 0 and variance 1, at 16 kHz, each longer than `settings.crop_seconds`.
+    Recordings are at 16 kHz, normalised to mean 0 and variance 1, and longer than `settings.crop_seconds`.
     """
-    chance = np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
     torch.manual_seed(seed)
     labels = cluster_frames([spectral_frames(recording) for recording in recordings], settings.clusters, seed=seed)
     network = nn.ModuleList([encoder, nn.Linear(settings.hidden, settings.clusters)])
     optimiser, schedule = optimise(network, settings.learning_rate, settings.steps)
     losses: list[float] = []
     for _ in range(settings.steps):
-        waveforms, targets = _crop(recordings, labels, settings, chance)
-        masked = torch.from_numpy(draw_spans(targets.shape, settings, chance))
+        waveforms, targets = _crop(recordings, labels, settings, rng)
+        masked = torch.from_numpy(draw_spans(targets.shape, settings, rng))
         states = encoder(waveforms, mask_time_indices=masked).last_hidden_state
         loss = masked_prediction(network[1](states), targets, masked)
         losses.append(step(loss, network, optimiser, schedule))
@@ -105,12 +105,12 @@ def train_speech_encoder(
 
 
 def normalise(samples: Float32[np.ndarray, " sample"]) -> Float32[np.ndarray, " sample"]:
-    """Mean 0 and variance 1, as HuBERT's feature extractor makes them."""
+    """Normalise to mean 0 and variance 1, as the feature extractor of HuBERT does."""
     return np.asarray((samples - samples.mean()) / (samples.std() + 1e-7), dtype=np.float32)
 
 
 def spectral_frames(samples: Float32[np.ndarray, " sample"]) -> Float[np.ndarray, "frame band"]:
-    """Log-mel energies and their slopes, one row for each frame of the encoder."""
+    """Log-mel energies and their slopes, one row per frame of the encoder."""
     energies = log_mel(torch.from_numpy(samples))
     slopes = pad(energies.T[None], (_SLOPE_FRAMES, _SLOPE_FRAMES), mode="replicate")[0].T
     change = slopes[2 * _SLOPE_FRAMES :] - slopes[: -2 * _SLOPE_FRAMES]
@@ -118,14 +118,14 @@ def spectral_frames(samples: Float32[np.ndarray, " sample"]) -> Float[np.ndarray
 
 
 def log_mel(samples: Float[Tensor, " sample"]) -> Float[Tensor, "frame band"]:
-    """Natural log of mel energies of Hann windows of 25 ms every 20 ms, aligned with HuBERT's frames."""
+    """Natural logarithm of mel energies in Hann windows of 25 ms every 20 ms, aligned with the frames of HuBERT."""
     windows = samples.unfold(0, WINDOW, HOP) * torch.hann_window(WINDOW)
     power = torch.fft.rfft(windows).abs().square()
     return torch.log(power @ _mel_filters() + 1e-3)
 
 
 def _mel_filters() -> Float[Tensor, "bin band"]:
-    """Triangles evenly spaced on the mel scale 2595 log10(1 + f / 700)."""
+    """Triangular filters, evenly spaced on the mel scale 2595 log10(1 + f / 700)."""
     highest = 2595 * np.log10(1 + SAMPLE_RATE / 2 / 700)
     edges = 700 * (10 ** (np.linspace(0, highest, _MEL_BANDS + 2) / 2595) - 1)
     bins = np.fft.rfftfreq(WINDOW, 1 / SAMPLE_RATE)[:, None]
@@ -147,12 +147,12 @@ def cluster_frames(
 
 
 def draw_spans(
-    shape: Sequence[int], settings: MaskedSpeechSettings, chance: np.random.Generator
+    shape: Sequence[int], settings: MaskedSpeechSettings, rng: np.random.Generator
 ) -> np.ndarray[tuple[int, int], np.dtype[np.bool_]]:
-    """Masked frames: spans of `mask_length` from a random share of starts, at least one a recording."""
+    """Masked frames: spans of `mask_length` from random starts, at least one per recording."""
     rows, frames = shape
-    starts = chance.random((rows, frames)) < settings.mask_share
-    starts[np.arange(rows), chance.integers(frames, size=rows)] = True
+    starts = rng.random((rows, frames)) < settings.mask_share
+    starts[np.arange(rows), rng.integers(frames, size=rows)] = True
     masked = starts.copy()
     for shift in range(1, settings.mask_length):
         masked[:, shift:] |= starts[:, :-shift]
@@ -163,14 +163,14 @@ def _crop(
     recordings: Sequence[Float32[np.ndarray, " sample"]],
     labels: Sequence[Int[np.ndarray, " frame"]],
     settings: SpeechEncoderSettings,
-    chance: np.random.Generator,
+    rng: np.random.Generator,
 ) -> tuple[Float[Tensor, "crop sample"], Int[Tensor, "crop frame"]]:
-    """Random stretches of random recordings with their frames' clusters."""
+    """Random crops of random recordings, with the clusters of their frames."""
     frames = int(settings.crop_seconds * SAMPLE_RATE) // HOP
     samples = (frames - 1) * HOP + WINDOW
     waveforms, targets = [], []
-    for row in chance.integers(len(recordings), size=settings.batch):
-        start = int(chance.integers(len(labels[row]) - frames + 1))
+    for row in rng.integers(len(recordings), size=settings.batch):
+        start = int(rng.integers(len(labels[row]) - frames + 1))
         waveforms.append(recordings[row][start * HOP : start * HOP + samples])
         targets.append(labels[row][start : start + frames])
     return torch.from_numpy(np.stack(waveforms)), torch.from_numpy(np.stack(targets)).long()
@@ -179,7 +179,7 @@ def _crop(
 def masked_prediction(
     logits: Float[Tensor, "crop frame cluster"], targets: Int[Tensor, "crop frame"], masked: Tensor
 ) -> Float[Tensor, ""]:
-    """Cross-entropy of masked frames and, with less weight, of the others; a frame of target -100 counts in neither."""
+    """Weighted cross-entropy of masked and visible frames; frames with target -100 are ignored."""
     hidden = cross_entropy(logits[masked], targets[masked], ignore_index=IGNORE_INDEX)
     visible = cross_entropy(logits[~masked], targets[~masked], ignore_index=IGNORE_INDEX)
     return _MASKED_WEIGHT * hidden + (1 - _MASKED_WEIGHT) * visible
@@ -188,7 +188,7 @@ def masked_prediction(
 def optimise(
     network: nn.Module, rate: float, steps: int
 ) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
-    """AdamW under one cycle of the learning rate, a tenth of it warm-up; the network is set to train."""
+    """AdamW with a one-cycle schedule, a tenth of it warm-up; sets the network to training mode."""
     network.train()
     optimiser = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=0.01)
     return optimiser, torch.optim.lr_scheduler.OneCycleLR(optimiser, max_lr=rate, total_steps=steps, pct_start=0.1)
@@ -200,7 +200,7 @@ def step(
     optimiser: torch.optim.Optimizer,
     schedule: torch.optim.lr_scheduler.LRScheduler,
 ) -> float:
-    """One step down the clipped gradient; returns the loss."""
+    """Take one optimisation step with a clipped gradient; returns the loss."""
     optimiser.zero_grad()
     torch.autograd.backward(loss)
     nn.utils.clip_grad_norm_(network.parameters(), 1.0)
@@ -210,6 +210,6 @@ def step(
 
 
 def summarise(losses: Sequence[float]) -> PretrainingLosses:
-    """Where the loss began and ended."""
+    """Mean loss at the start and at the end of training."""
     tenth = max(1, len(losses) // 10)
     return PretrainingLosses(before=float(np.mean(losses[:tenth])), after=float(np.mean(losses[-tenth:])))

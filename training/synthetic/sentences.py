@@ -1,8 +1,8 @@
-"""What the synthetic speakers say: a small grammar of interview answers with planted wording.
+"""A small grammar of interview answers with planted wording.
 
-The planted wording is there so that tests can check that the system finds what was planted. It is a marker of
-a synthetic class, chosen to be easy to recognise and harmless to read; it is no finding about people and says
-nothing about how any disorder sounds. A sentence is a template whose slots are filled from word lists.
+Tests check that the system detects the planted wording. The wording is an artificial marker of a synthetic class, easy
+to recognise and harmless to read. It is not a finding about people and not a description of any disorder. A sentence is
+a template whose slots are filled from word lists.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _SLOT = re.compile(r"\{(\w+)\}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Topic:
-    """Something the interviewer asks about."""
+    """A topic with questions of the interviewer and plain answers."""
 
     questions: tuple[str, ...]
     answers: tuple[str, ...]
@@ -174,38 +174,38 @@ OPENER_RATE = 0.5
 """Share of answers that begin with an opener."""
 
 
-def fill(template: str, chance: np.random.Generator) -> str:
+def fill(template: str, rng: np.random.Generator) -> str:
     """The template with each slot replaced by a word drawn from its list."""
-    return _SLOT.sub(lambda slot: _draw(WORDS[slot[1]], chance), template)
+    return _SLOT.sub(lambda slot: _draw(WORDS[slot[1]], rng), template)
 
 
-def ask(topic: Topic, chance: np.random.Generator) -> str:
-    """A question of the interviewer."""
-    return _draw(topic.questions, chance)
+def ask(topic: Topic, rng: np.random.Generator) -> str:
+    """A random question of the interviewer."""
+    return _draw(topic.questions, rng)
 
 
-def answer(topic: Topic, marker_rates: Mapping[str, float], chance: np.random.Generator) -> tuple[str, ...]:
+def answer(topic: Topic, marker_rates: Mapping[str, float], rng: np.random.Generator) -> tuple[str, ...]:
     """Three to six sentences on a topic.
 
-    Each is drawn from the wording planted for an outcome with the probability `marker_rates` gives it
-    (outcomes left out: never), else from the topic's plain answers.
+    `marker_rates` gives the probability that a sentence is drawn from the planted wording of each outcome. All other
+    sentences are plain answers of the topic.
     """
-    sentences = [_sentence(topic, marker_rates, chance) for _ in range(int(chance.integers(3, 7)))]
-    if chance.random() < OPENER_RATE:
-        opener = _draw(OPENERS, chance)
+    sentences = [_sentence(topic, marker_rates, rng) for _ in range(int(rng.integers(3, 7)))]
+    if rng.random() < OPENER_RATE:
+        opener = _draw(OPENERS, rng)
         first = sentences[0]
         sentences[0] = opener + (first if first.startswith("I ") else first[0].lower() + first[1:])
     return tuple(sentences)
 
 
-def _sentence(topic: Topic, marker_rates: Mapping[str, float], chance: np.random.Generator) -> str:
-    drawn = chance.random()
+def _sentence(topic: Topic, marker_rates: Mapping[str, float], rng: np.random.Generator) -> str:
+    drawn = rng.random()
     for outcome, rate in marker_rates.items():
         if drawn < rate:
-            return fill(_draw(MARKED[outcome], chance), chance)
+            return fill(_draw(MARKED[outcome], rng), rng)
         drawn -= rate
-    return fill(_draw(topic.answers, chance), chance)
+    return fill(_draw(topic.answers, rng), rng)
 
 
-def _draw(choices: tuple[str, ...], chance: np.random.Generator) -> str:
-    return choices[int(chance.integers(len(choices)))]
+def _draw(choices: tuple[str, ...], rng: np.random.Generator) -> str:
+    return choices[int(rng.integers(len(choices)))]

@@ -1,9 +1,9 @@
-"""Who takes part in the synthetic cohort: families, outcomes, voices, and where each outcome is planted.
+"""The speakers of the synthetic cohort: families, outcomes, voices, and planted markers.
 
-A speaker's outcome is drawn from liabilities that a family shares in part, in exactly the shares asked for. It
-is planted in the prosody, in the wording or in both (the `carrier`), with a strength that varies from speaker to
-speaker and over voices that vary more than the planted effect moves them, so that it can be learnt but not read
-off. The prosody is a marker for testing, no finding about people.
+Outcomes are drawn from liabilities that families share in part, in exactly the configured proportions. An outcome is
+planted in the prosody, in the wording or in both (the `carrier`). The strength varies between speakers, and voices
+vary more than the planted effect, so that an outcome can be learnt but is not obvious. The prosody is a marker for
+tests, not a finding about people.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ PARENT_AGES = (42.0, 72.0)
 YEARS_BETWEEN = (20.0, 38.0)
 YOUNGEST = 16.0
 AGE_SHIFTS: Mapping[str, float] = {"none": 0.0, "depressive": 2.0, "bipolar": -1.0, "psychotic": -2.0}
-"""Years that an outcome adds to a speaker's age: a weak dependence, so that a baseline of covariates has something.
+"""Years that an outcome adds to the age of a speaker: a weak dependence for the covariate baseline.
 
-Ages spread by about 15 years, so the largest difference of two outcomes is a quarter of that spread. Sex depends on
-nothing.
+Ages have a standard deviation of about 15 years, so the largest difference between two outcomes is a quarter of it. Sex
+is independent of the outcome.
 """
 
 _ACCENTS = ("en-us", "en-gb-x-rp", "en-gb-scotland", "en-us-nyc")
@@ -39,7 +39,7 @@ _VARIANTS = ("m1", "m2", "m3", "m4", "m5", "m6", "m7", "m8", "f1", "f2", "f3", "
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prosody:
-    """A way of speaking: mean values and how much phrases differ from each other.
+    """The prosody of a speaker: mean values and variation between phrases.
 
     `rate` in words a minute, `pitch` and `pitch_range` on espeak-ng's scale of 0-99, pauses in seconds,
     loudness and its spread in dB, `rate_spread` as a share of the rate, `hesitation` as the probability of a
@@ -98,16 +98,16 @@ PLANTED: Mapping[str, Prosody] = {
         hesitation=0.08,
     ),
 }
-"""What an outcome adds to a speaker's prosody at strength 1; a marker for testing, no finding about people.
+"""The effect of each outcome on the prosody at strength 1: a marker for tests, not a finding about people.
 
-Most of it is pitch and loudness. Rate and pauses change how many words a segment of 10-30 s holds, which the
-language encoder sees too: planted there, an outcome would not be carried by the audio alone.
+Most of it is pitch and loudness. Rate and pauses change the number of words in a segment, which the text encoder also
+sees, so an outcome planted there would not be carried by the audio alone.
 """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Speaker:
-    """A synthetic participant: who, what is planted, and how they speak."""
+    """A synthetic participant: identity, planted outcome and way of speaking."""
 
     index: int
     person: str
@@ -123,44 +123,44 @@ class Speaker:
 
     @property
     def sex(self) -> Sex:
-        """That of the voice: espeak-ng's variants are m1, m2, ... and f1, f2, ..."""
+        """The sex of the voice: variants of espeak-ng are m1, m2, ... and f1, f2, ..."""
         return "female" if "+f" in self.voice else "male"
 
 
 def draw_speakers(seed: int, settings: CohortSettings) -> tuple[Speaker, ...]:
-    """All speakers of a cohort, without speaking a word; equal arguments give equal speakers.
+    """Draw all speakers of a cohort. Equal arguments give equal speakers.
 
-    Outcome counts follow `settings.shares` by largest remainder; carriers take turns within an outcome.
+    Outcome counts follow `settings.shares` by the largest-remainder method; carriers alternate within an outcome.
     """
-    chance = np.random.default_rng((seed, 0))
-    families = _family_numbers(settings.speakers, chance)
-    shared = chance.standard_normal((max(families) + 1, len(OUTCOMES)))
-    own = chance.standard_normal((settings.speakers, len(OUTCOMES)))
+    rng = np.random.default_rng((seed, 0))
+    families = _family_numbers(settings.speakers, rng)
+    shared = rng.standard_normal((max(families) + 1, len(OUTCOMES)))
+    own = rng.standard_normal((settings.speakers, len(OUTCOMES)))
     weight = settings.family_share
     latents = np.sqrt(weight) * shared[np.array(families)] + np.sqrt(1 - weight) * own
-    outcomes = _assign_outcomes(latents, settings, chance)
-    carriers = _assign_carriers(outcomes, chance)
+    outcomes = _assign_outcomes(latents, settings, rng)
+    carriers = _assign_carriers(outcomes, rng)
     return tuple(
         _draw_speaker(index, families, outcomes[index], carriers[index], seed=seed, settings=settings)
         for index in range(settings.speakers)
     )
 
 
-def _family_numbers(speakers: int, chance: np.random.Generator) -> list[int]:
-    """The family of each speaker: families of one to four, members next to each other."""
+def _family_numbers(speakers: int, rng: np.random.Generator) -> list[int]:
+    """The family of each speaker: families of one to four members with consecutive indices."""
     families: list[int] = []
     number = 0
     while len(families) < speakers:
-        families += [number] * int(chance.choice((1, 2, 3, 4), p=(0.3, 0.35, 0.25, 0.1)))
+        families += [number] * int(rng.choice((1, 2, 3, 4), p=(0.3, 0.35, 0.25, 0.1)))
         number += 1
     return families[:speakers]
 
 
 def _assign_outcomes(
-    latents: Float[np.ndarray, "person outcome"], settings: CohortSettings, chance: np.random.Generator
+    latents: Float[np.ndarray, "person outcome"], settings: CohortSettings, rng: np.random.Generator
 ) -> list[str]:
-    """Rarer outcomes first, each to the most liable speakers still free."""
-    liability = latents + 0.5 * chance.gumbel(size=latents.shape)
+    """Assign outcomes, the rarest first, to the unassigned speakers with the highest liability."""
+    liability = latents + 0.5 * rng.gumbel(size=latents.shape)
     counts = _apportion([settings.shares[outcome] for outcome in OUTCOMES], len(liability))
     outcomes = ["none"] * len(liability)
     for label in sorted(range(1, len(OUTCOMES)), key=lambda label: counts[label]):
@@ -171,7 +171,7 @@ def _assign_outcomes(
 
 
 def _apportion(shares: Sequence[float], total: int) -> list[int]:
-    """Whole numbers in proportion to the shares that add up to the total (largest remainder)."""
+    """Integers proportional to the shares with the given sum, by the largest-remainder method."""
     exact = np.array(shares) / sum(shares) * total
     counts = np.floor(exact).astype(int)
     for position in np.argsort(counts - exact, kind="stable")[: total - int(counts.sum())]:
@@ -179,10 +179,10 @@ def _apportion(shares: Sequence[float], total: int) -> list[int]:
     return [int(count) for count in counts]
 
 
-def _assign_carriers(outcomes: Sequence[str], chance: np.random.Generator) -> list[Carrier]:
+def _assign_carriers(outcomes: Sequence[str], rng: np.random.Generator) -> list[Carrier]:
     carriers: list[Carrier] = ["none"] * len(outcomes)
     for outcome in OUTCOMES[1:]:
-        members = chance.permutation([row for row, carried in enumerate(outcomes) if carried == outcome])
+        members = rng.permutation([row for row, carried in enumerate(outcomes) if carried == outcome])
         for turn, row in enumerate(members):
             carriers[row] = CARRIERS[turn % len(CARRIERS)]
     return carriers
@@ -191,12 +191,12 @@ def _assign_carriers(outcomes: Sequence[str], chance: np.random.Generator) -> li
 def _draw_speaker(
     index: int, families: Sequence[int], outcome: str, carrier: Carrier, *, seed: int, settings: CohortSettings
 ) -> Speaker:
-    """One speaker; draws from a stream of their own, so that no speaker depends on another's luck."""
-    chance = np.random.default_rng((seed, 1, index))
+    """Draw a speaker from a random stream of their own, so that speakers do not depend on each other."""
+    rng = np.random.default_rng((seed, 1, index))
     first_of_family = index == 0 or families[index - 1] != families[index]
     planted_audio = outcome if carrier in ("audio", "both") else "none"
     planted_text = outcome if carrier in ("text", "both") else "none"
-    variant = _VARIANTS[int(chance.integers(len(_VARIANTS)))]
+    variant = _VARIANTS[int(rng.integers(len(_VARIANTS)))]
     return Speaker(
         index=index,
         person=f"s{seed}-p{index:04d}",
@@ -205,15 +205,15 @@ def _draw_speaker(
         age=_draw_age(seed, families[index], None if first_of_family else index, AGE_SHIFTS[outcome]),
         outcome=outcome,
         carrier=carrier,
-        voice=f"{_ACCENTS[int(chance.integers(len(_ACCENTS)))]}+{variant}",
-        prosody=_draw_prosody(planted_audio, settings, chance),
-        marker_rates=_draw_marker_rates(planted_text, settings, chance),
-        noise_decibels=float(chance.uniform(*settings.noise_decibels)),
+        voice=f"{_ACCENTS[int(rng.integers(len(_ACCENTS)))]}+{variant}",
+        prosody=_draw_prosody(planted_audio, settings, rng),
+        marker_rates=_draw_marker_rates(planted_text, settings, rng),
+        noise_decibels=float(rng.uniform(*settings.noise_decibels)),
     )
 
 
 def _draw_age(seed: int, family: int, child: int | None, shift: float) -> int:
-    """Years of a family's parent, or of one child of theirs; from streams of their own, that move no other draw."""
+    """The age of the parent of a family, or of a child, from separate random streams that affect no other draw."""
     parent = float(np.random.default_rng((seed, 4, family)).uniform(*PARENT_AGES))
     if child is None:
         return round(parent + shift)
@@ -222,25 +222,25 @@ def _draw_age(seed: int, family: int, child: int | None, shift: float) -> int:
     return round(parent - years + shift)
 
 
-def _draw_prosody(planted: str, settings: CohortSettings, chance: np.random.Generator) -> Prosody:
-    strength = settings.prosody_strength * float(np.clip(chance.normal(1.0, settings.strength_spread), 0.0, 2.0))
+def _draw_prosody(planted: str, settings: CohortSettings, rng: np.random.Generator) -> Prosody:
+    strength = settings.prosody_strength * float(np.clip(rng.normal(1.0, settings.strength_spread), 0.0, 2.0))
     effect = PLANTED[planted]
     return Prosody(
-        rate=float(np.clip(chance.normal(165, 16) + strength * effect.rate, 95, 280)),
-        pitch=float(np.clip(chance.normal(48, 9) + strength * effect.pitch, 5, 95)),
-        pitch_range=float(np.clip(chance.normal(50, 11) + strength * effect.pitch_range, 2, 98)),
-        pause=float(np.clip(chance.normal(0.55, 0.12) + strength * effect.pause, 0.15, 2.5)),
-        loudness=float(chance.normal(0.0, 2.0) + strength * effect.loudness),
-        loudness_spread=float(np.clip(chance.normal(1.8, 0.5) + strength * effect.loudness_spread, 0.3, 7.0)),
-        rate_spread=float(np.clip(chance.normal(0.05, 0.02) + strength * effect.rate_spread, 0.0, 0.4)),
-        hesitation=float(np.clip(chance.normal(0.10, 0.04) + strength * effect.hesitation, 0.0, 0.7)),
+        rate=float(np.clip(rng.normal(165, 16) + strength * effect.rate, 95, 280)),
+        pitch=float(np.clip(rng.normal(48, 9) + strength * effect.pitch, 5, 95)),
+        pitch_range=float(np.clip(rng.normal(50, 11) + strength * effect.pitch_range, 2, 98)),
+        pause=float(np.clip(rng.normal(0.55, 0.12) + strength * effect.pause, 0.15, 2.5)),
+        loudness=float(rng.normal(0.0, 2.0) + strength * effect.loudness),
+        loudness_spread=float(np.clip(rng.normal(1.8, 0.5) + strength * effect.loudness_spread, 0.3, 7.0)),
+        rate_spread=float(np.clip(rng.normal(0.05, 0.02) + strength * effect.rate_spread, 0.0, 0.4)),
+        hesitation=float(np.clip(rng.normal(0.10, 0.04) + strength * effect.hesitation, 0.0, 0.7)),
     )
 
 
-def _draw_marker_rates(planted: str, settings: CohortSettings, chance: np.random.Generator) -> Mapping[str, float]:
-    """How often each outcome's wording turns up: rarely in everyone, more often where it is planted."""
-    rates = {outcome: float(chance.beta(1.0, 1.0 / settings.stray_markers)) for outcome in OUTCOMES[1:]}
+def _draw_marker_rates(planted: str, settings: CohortSettings, rng: np.random.Generator) -> Mapping[str, float]:
+    """The rate of each outcome's wording: low in all speakers, higher where it is planted."""
+    rates = {outcome: float(rng.beta(1.0, 1.0 / settings.stray_markers)) for outcome in OUTCOMES[1:]}
     if planted != "none":
-        strength = float(np.clip(chance.normal(1.0, settings.strength_spread), 0.0, 2.0))
+        strength = float(np.clip(rng.normal(1.0, settings.strength_spread), 0.0, 2.0))
         rates[planted] += settings.wording_strength * strength
     return rates

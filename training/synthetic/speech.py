@@ -1,11 +1,9 @@
-"""Speech from text by espeak-ng, through the shared library of the `espeakng-loader` wheel.
+"""Text-to-speech with espeak-ng, through the shared library of the `espeakng-loader` wheel.
 
-espeak-ng is a C library whose state is global: the phase of its oscillators and the position in its flutter
-and breath tables survive a sentence, a change of voice and even `espeak_Terminate`. The same sentence spoken
-twice therefore differs by some hundred samples. Here every phrase is spoken by an image of the library that
-was loaded for it (about 10 ms, a phrase of 3 s takes 7 ms), with the noise seeded: a phrase's samples depend
-on its text and voice alone, never on what was said before. One image lives at a time, behind a lock of the
-process.
+espeak-ng has global state: the phase of its oscillators and the positions in its flutter and breath tables survive a
+sentence, a change of voice and `espeak_Terminate`. The same sentence spoken twice would differ. Here the library is
+loaded anew for every phrase (about 10 ms; a phrase of 3 s takes 7 ms) with a fixed noise seed, so that samples depend
+only on text and voice. A process-wide lock allows one loaded image at a time.
 """
 
 from __future__ import annotations
@@ -24,10 +22,10 @@ from jaxtyping import Int16
 from training.errors import SpeechUnavailableError
 
 SAMPLE_RATE = 22050
-"""Hertz at which espeak-ng speaks."""
+"""Sample rate of espeak-ng, in Hz."""
 
 _SYNCHRONOUS = 2  # AUDIO_OUTPUT_SYNCHRONOUS
-_DO_NOT_EXIT = 0x8000  # espeakINITIALIZE_DONT_EXIT: an error is returned, the process lives
+_DO_NOT_EXIT = 0x8000  # espeakINITIALIZE_DONT_EXIT: return an error instead of exiting the process
 _UTF8_TEXT = 0x1001  # espeakCHARS_UTF8 | espeakENDPAUSE
 _RATE, _VOLUME, _PITCH, _PITCH_RANGE = 1, 2, 3, 4
 _NOISE_SEED = 7
@@ -75,7 +73,7 @@ def speak(phrase: str, voice: Voice) -> Int16[np.ndarray, " sample"]:
 
 @contextmanager
 def _loaded_image() -> Iterator[ctypes.CDLL]:
-    """A freshly loaded espeak-ng, unloaded at the end so that none of its state outlives the phrase."""
+    """Load espeak-ng and unload it at the end, so that no state outlives the phrase."""
     library = ctypes.CDLL(espeakng_loader.get_library_path())
     try:
         library.espeak_ng_SetRandSeed.argtypes = [ctypes.c_long]

@@ -1,4 +1,4 @@
-"""One command's work: synthetic speech and text of the stand-ins' own seed, and the encoders trained on them."""
+"""Make the stand-in encoders: synthesise their training speech and text, train them, and write checkpoints."""
 
 from __future__ import annotations
 
@@ -31,20 +31,20 @@ Report = Callable[[str], None]
 
 
 def make_standins(folder: Path, settings: StandinSettings, report: Report) -> tuple[Path, Path]:
-    """Trains HuBERT and RoBERTa and writes them to `speech` and `text` below the folder; returns these two paths."""
+    """Train HuBERT and RoBERTa and write them to `speech` and `text` below the folder; returns both paths."""
     speech = make_standin("hubert", folder / "speech", settings, report)
     return speech, make_standin("roberta", folder / "text", settings, report)
 
 
 def make_standin(architecture: str, folder: Path, settings: StandinSettings, report: Report) -> Path:
-    """Trains the stand-in of one of the ARCHITECTURES and writes its checkpoint; equal arguments give equal files."""
+    """Train the stand-in of one of ARCHITECTURES and write its checkpoint. Equal arguments give equal files."""
     torch.set_num_threads(settings.threads)
     ARCHITECTURES[architecture](folder, settings, report)
     return folder
 
 
 def _make_hubert(folder: Path, settings: StandinSettings, report: Report) -> None:
-    """Speaks the recordings, trains the speech encoder on them and writes its checkpoint."""
+    """Synthesise recordings, train HuBERT on them, and write its checkpoint."""
     encoder = build_speech_encoder(settings.speech, seed=settings.seed)
     recordings = [normalise(samples) for samples in _speak(settings)]
     progress = train_speech_encoder(encoder, recordings, settings.speech, seed=settings.seed)
@@ -53,7 +53,7 @@ def _make_hubert(folder: Path, settings: StandinSettings, report: Report) -> Non
 
 
 def _make_whisper(folder: Path, settings: StandinSettings, report: Report) -> None:
-    """Speaks the recordings, trains Whisper's encoder on them and writes its checkpoint."""
+    """Synthesise recordings, train the encoder of Whisper on them, and write its checkpoint."""
     model, front_end = build_whisper(settings.whisper, seed=settings.seed), build_front_end(settings.whisper)
     recordings = [samples / np.float32(FULL_SCALE) for samples in _speak(settings)]
     progress = train_whisper(model, front_end, recordings, settings.whisper, seed=settings.seed)
@@ -62,7 +62,7 @@ def _make_whisper(folder: Path, settings: StandinSettings, report: Report) -> No
 
 
 def _make_roberta(folder: Path, settings: StandinSettings, report: Report) -> None:
-    """Writes the texts, trains tokenizer and text encoder on them and writes their checkpoint."""
+    """Generate texts, train tokenizer and RoBERTa on them, and write the checkpoint."""
     texts = _write(settings)
     tokenizer = train_tokenizer(texts, vocabulary=settings.text.vocabulary)
     encoder = build_text_encoder(settings.text, vocabulary=len(tokenizer), seed=settings.seed)
@@ -72,7 +72,7 @@ def _make_roberta(folder: Path, settings: StandinSettings, report: Report) -> No
 
 
 def _make_t5(folder: Path, settings: StandinSettings, report: Report) -> None:
-    """Writes the texts, trains tokenizer and T5's encoder on them and writes their checkpoint."""
+    """Generate texts, train tokenizer and the encoder of T5 on them, and write the checkpoint."""
     texts = _write(settings)
     tokenizer = train_t5_tokenizer(texts, vocabulary=settings.t5.vocabulary)
     predictor = build_t5_encoder(settings.t5, vocabulary=len(tokenizer), seed=settings.seed)
@@ -82,13 +82,13 @@ def _make_t5(folder: Path, settings: StandinSettings, report: Report) -> None:
 
 
 def _speak(settings: StandinSettings) -> list[Float32[np.ndarray, " sample"]]:
-    """Interviews at 16 kHz, in the steps of 16 bits that they are kept in."""
+    """Interviews as float32 samples at 16 kHz, on the scale of int16."""
     speakers = CohortSettings(speakers=settings.speakers, seconds=settings.seconds)
     return [interview.audio.astype(np.float32) for interview in cohort(settings.seed, speakers)]
 
 
 def _write(settings: StandinSettings) -> list[str]:
-    """Answers of speakers who are never heard, so that words and voices of the training share no speaker."""
+    """Answers of other speakers than those of the audio, so that training text and speech share no speaker."""
     seed = settings.seed + 1
     writers = draw_speakers(seed, CohortSettings(speakers=settings.writers))
     return [text for writer in writers for text in converse(writer, seed=seed, turns=_ANSWERS)]
@@ -100,4 +100,4 @@ ARCHITECTURES: Mapping[str, Callable[[Path, StandinSettings, Report], None]] = {
     "roberta": _make_roberta,
     "t5": _make_t5,
 }
-"""What can be stood in for; the first two hear, the others read."""
+"""Architectures with a stand-in: two speech encoders, then two text encoders."""

@@ -1,8 +1,7 @@
-"""The stand-in for a T5 checkpoint: its tokenizer, its encoder, and the head it is trained under.
+"""The stand-in for a T5 checkpoint: tokenizer, encoder and training head.
 
-T5 learns by rebuilding corrupted text with a decoder. Only the encoder is wanted here, and minutes are all there is:
-so tokens are masked one by one and predicted on the encoder's own states, the "BERT-style" objective that Raffel et
-al. 2020 (section 3.3.1) compare theirs with.
+T5 is trained to reconstruct corrupted text with a decoder. Only the encoder is needed here, so masked tokens are
+predicted from its states: the "BERT-style" objective of Raffel et al. 2020 (section 3.3.1).
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from transformers.modeling_outputs import MaskedLMOutput
 from training.config import TextEncoderSettings
 
 SPECIAL_TOKENS = ("<pad>", "</s>", "<unk>")
-"""In the order of their ids, which are T5's."""
+"""Special tokens of T5, in the order of their ids."""
 MASK_TOKEN = "<extra_id_0>"  # noqa: S105 - the first of T5's sentinels, no secret
 
 _SENTINELS = 100
@@ -31,7 +30,7 @@ _RARE = 0.05  # the trainer adds 1e-4 for each rare character
 
 
 class TokenPredictor(nn.Module):
-    """T5's encoder under a linear head over the vocabulary."""
+    """The encoder of T5 with a linear head over the vocabulary."""
 
     def __init__(self, encoder: T5EncoderModel) -> None:
         super().__init__()
@@ -47,7 +46,7 @@ class TokenPredictor(nn.Module):
 
 
 def train_t5_tokenizer(texts: Sequence[str], *, vocabulary: int) -> PreTrainedTokenizerFast:
-    """A Unigram tokenizer with T5's special tokens and hundred sentinels, at most `vocabulary` tokens."""
+    """A Unigram tokenizer of at most `vocabulary` tokens, with the special tokens and 100 sentinels of T5."""
     learner = Tokenizer(models.Unigram())
     learner.pre_tokenizer = pre_tokenizers.Sequence(
         [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Metaspace(replacement="▁", prepend_scheme="always")]
@@ -64,11 +63,11 @@ def train_t5_tokenizer(texts: Sequence[str], *, vocabulary: int) -> PreTrainedTo
 
 
 def _pieces(learner: Tokenizer) -> list[tuple[str, float]]:
-    """Pieces and their log probabilities, the special ones first.
+    """Pieces and their log probabilities, special tokens first; equal texts give equal pieces.
 
-    The trainer goes through its tables in an order of its own each time. Sums differ in their last digits; and
-    characters too rare for a score of their own get the least one and, in that order, a little more. Rounded, with
-    one score for all such characters, and sorted, equal texts give equal pieces.
+    The trainer iterates over its tables in random order: sums differ in their last digits, and rare characters get the
+    lowest score plus an offset by that order. Scores are therefore rounded, rare characters share one score, and the
+    pieces are sorted.
     """
     vocabulary: list[tuple[str, float]] = json.loads(learner.to_str())["model"]["vocab"]
     learnt = {piece: score for piece, score in vocabulary if piece not in SPECIAL_TOKENS}
@@ -79,7 +78,7 @@ def _pieces(learner: Tokenizer) -> list[tuple[str, float]]:
 
 
 def build_t5_encoder(settings: TextEncoderSettings, *, vocabulary: int, seed: int) -> TokenPredictor:
-    """An encoder with fresh weights and gated feed-forward blocks, as T5 has them from version 1.1 on, and its head."""
+    """An encoder with new weights and gated feed-forward blocks, as in T5 version 1.1, with its head."""
     torch.manual_seed(seed)
     config = T5Config(
         vocab_size=vocabulary,
@@ -97,6 +96,6 @@ def build_t5_encoder(settings: TextEncoderSettings, *, vocabulary: int, seed: in
 
 
 def save_t5_encoder(predictor: TokenPredictor, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
-    """Writes an ordinary checkpoint without the head: safetensors, `config.json`, `tokenizer.json`."""
+    """Write a Hugging Face checkpoint without the head: safetensors, `config.json`, `tokenizer.json`."""
     predictor.encoder.save_pretrained(folder)
     tokenizer.save_pretrained(folder)

@@ -1,7 +1,7 @@
-"""The stand-in for a Whisper checkpoint, trained as HuBERT's is: to predict clusters of frames that it does not hear.
+"""The stand-in for a Whisper checkpoint, trained like HuBERT by predicting the clusters of masked frames.
 
-Whisper learns from transcribed speech by the hundred thousand hours, which nobody has here. It does share its way of
-listening: log-mel windows filled up with silence to 30 s, every frame attending to all of it.
+Whisper itself is trained on a very large corpus of transcribed speech. The stand-in shares its input: log-mel windows
+padded with silence to 30 s, with attention over the whole window.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ from training.synthetic.pretraining import (
     summarise,
 )
 
-_DECODER_TOKENS = 8  # of a decoder that is part of the architecture, is never asked and stays untrained
+_DECODER_TOKENS = 8  # vocabulary of the decoder, which is part of the architecture but unused and untrained
 
 
 def build_whisper(settings: WhisperSettings, *, seed: int) -> WhisperModel:
-    """A Whisper with fresh weights: 320 samples of 16 kHz audio a frame."""
+    """A Whisper with new weights and 320 samples (20 ms) per frame."""
     torch.manual_seed(seed)
     config = WhisperConfig(
         num_mel_bins=settings.mel_bands,
@@ -61,12 +61,12 @@ def build_whisper(settings: WhisperSettings, *, seed: int) -> WhisperModel:
 
 
 def build_front_end(settings: WhisperSettings) -> WhisperFeatureExtractor:
-    """What turns waveforms into windows of log-mel bands."""
+    """The feature extractor from waveforms to log-mel windows."""
     return WhisperFeatureExtractor(feature_size=settings.mel_bands, chunk_length=settings.window_seconds)
 
 
 def save_whisper(model: WhisperModel, front_end: WhisperFeatureExtractor, folder: Path) -> None:
-    """Writes an ordinary checkpoint: safetensors, `config.json`, `preprocessor_config.json`."""
+    """Write a Hugging Face checkpoint: safetensors, `config.json`, `preprocessor_config.json`."""
     model.save_pretrained(folder)
     front_end.save_pretrained(folder)
 
@@ -79,18 +79,18 @@ def train_whisper(
     *,
     seed: int,
 ) -> PretrainingLosses:
-    """Trains the encoder in place by masked prediction of the clusters of log-mel frames.
+    """Train the encoder in place by masked prediction of the clusters of log-mel frames.
 
-    Recordings are at 16 kHz in [-1, 1], each longer than `settings.shortest_seconds`.
+    Recordings are at 16 kHz in [-1, 1] and longer than `settings.shortest_seconds`.
     """
-    chance = np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
     torch.manual_seed(seed)
     labels = cluster_frames([_centred_frames(samples) for samples in recordings], settings.clusters, seed=seed)
     network = nn.ModuleList([model.encoder, nn.Linear(settings.hidden, settings.clusters)])
     optimiser, schedule = optimise(network, settings.learning_rate, settings.steps)
     losses: list[float] = []
     for _ in range(settings.steps):
-        waveforms, targets, masked = _draw(recordings, labels, settings, chance)
+        waveforms, targets, masked = _draw(recordings, labels, settings, rng)
         bands = front_end(waveforms, sampling_rate=SAMPLE_RATE, return_tensors="pt").input_features
         states = model.encoder(_hide(bands, masked)).last_hidden_state
         losses.append(step(masked_prediction(network[1](states), targets, masked), network, optimiser, schedule))
@@ -99,7 +99,7 @@ def train_whisper(
 
 
 def _centred_frames(samples: Float32[np.ndarray, " sample"]) -> Float[np.ndarray, "frame band"]:
-    """Spectral frames around the middle of Whisper's: HuBERT's begin where Whisper's have their middle."""
+    """Spectral frames centred on the frames of Whisper; those of HuBERT start where Whisper's are centred."""
     return spectral_frames(np.pad(normalise(samples), (WINDOW // 2, 0)))
 
 
@@ -107,23 +107,23 @@ def _draw(
     recordings: Sequence[Float32[np.ndarray, " sample"]],
     labels: Sequence[Int[np.ndarray, " frame"]],
     settings: WhisperSettings,
-    chance: np.random.Generator,
+    rng: np.random.Generator,
 ) -> tuple[list[Waveform], Int[Tensor, "window frame"], Tensor]:
-    """Stretches of speech of random length, the clusters of their frames, and which of these are hidden."""
+    """Random crops of speech, the clusters of their frames, and the mask of hidden frames."""
     window = settings.window_seconds * SAMPLE_RATE // HOP
     shortest = int(settings.shortest_seconds * SAMPLE_RATE) // HOP
     waveforms = []
     targets = np.full((settings.batch, window), IGNORE_INDEX)
     masked = np.zeros((settings.batch, window), dtype=np.bool_)
-    for row, drawn in enumerate(chance.integers(len(recordings), size=settings.batch)):
-        frames = int(chance.integers(shortest, min(window, len(labels[drawn])) + 1))
-        start = int(chance.integers(len(labels[drawn]) - frames + 1))
+    for row, drawn in enumerate(rng.integers(len(recordings), size=settings.batch)):
+        frames = int(rng.integers(shortest, min(window, len(labels[drawn])) + 1))
+        start = int(rng.integers(len(labels[drawn]) - frames + 1))
         waveforms.append(recordings[drawn][start * HOP : (start + frames) * HOP])
         targets[row, :frames] = labels[drawn][start : start + frames]
-        masked[row, :frames] = draw_spans((1, frames), settings, chance)[0]
+        masked[row, :frames] = draw_spans((1, frames), settings, rng)[0]
     return waveforms, torch.from_numpy(targets), torch.from_numpy(masked)
 
 
 def _hide(bands: Float[Tensor, "window band melframe"], masked: Tensor) -> Float[Tensor, "window band melframe"]:
-    """Zero in place of the masked frames, as Whisper's own augmentation has it; two mel frames make one."""
+    """Set masked frames to zero, as the augmentation of Whisper does; two mel frames make one frame."""
     return bands.masked_fill(masked.repeat_interleave(2, dim=1).unsqueeze(1), 0.0)

@@ -15,15 +15,15 @@ from scipy.special import logit
 from training.evaluation.metrics import keep_labelled
 
 _CERTAIN = 1e-6
-"""Probabilities are kept this far from 0 and 1, where the log-odds are infinite."""
+"""Minimum distance of probabilities from 0 and 1, where the log-odds are infinite."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CalibrationError:
-    """Expected calibration error beside what a perfectly calibrated model shows with these same risks.
+    """Expected calibration error with its null distribution under perfect calibration.
 
-    `null_mean` and `null_high` (95th percentile) come from outcomes drawn from the risks themselves (Bröcker and
-    Smith 2007; Vaicenavicius et al. 2019); `p_value` is the share of those at least as large as `value`.
+    `null_mean` and `null_high` (95th percentile) come from outcomes simulated from the risks (Bröcker and Smith 2007;
+    Vaicenavicius et al. 2019). `p_value` is the share of simulated errors of at least `value`.
     """
 
     value: float
@@ -43,9 +43,9 @@ def calibration_error(
     simulations: int = 1000,
     seed: int = 0,
 ) -> CalibrationError:
-    """Mean over documents of the gap between their bin's mean risk and its share of cases (Naeini et al. 2015).
+    """Mean over documents of the gap between mean risk and share of cases in their bin (Naeini et al. 2015).
 
-    For several outcomes at once pass `top_risks`. Raises ValueError without a document.
+    For a multi-class error pass the result of `top_risks`. Raises ValueError without documents.
 
     See docs/method.md (E9).
     """
@@ -53,9 +53,9 @@ def calibration_error(
         raise ValueError("a calibration error needs labelled documents, and there are none")
     bin_of = bins_of(risks, bins)
     value = _gap(risks, is_case, bin_of)
-    # A spawned stream: documents that were themselves drawn from this seed must not meet their own numbers again.
-    chance = np.random.default_rng(np.random.SeedSequence(seed).spawn(1)[0])
-    null = np.array([_gap(risks, chance.random(len(risks)) < risks, bin_of) for _ in range(simulations)])
+    # A spawned stream: documents drawn from this seed must not be simulated with the same numbers.
+    rng = np.random.default_rng(np.random.SeedSequence(seed).spawn(1)[0])
+    null = np.array([_gap(risks, rng.random(len(risks)) < risks, bin_of) for _ in range(simulations)])
     return CalibrationError(
         value=value,
         null_mean=float(null.mean()),
@@ -70,7 +70,7 @@ def calibration_error(
 def top_risks(
     probabilities: Float[np.ndarray, "document outcome"], labels: Int[np.ndarray, " document"]
 ) -> tuple[Float[np.ndarray, " labelled"], Bool[np.ndarray, " labelled"]]:
-    """The risk of each labelled document's likeliest outcome, and whether that was so (Guo et al. 2017).
+    """The risk of the most probable outcome of each labelled document, and whether it occurred (Guo et al. 2017).
 
     See docs/method.md (E9).
     """
@@ -79,12 +79,12 @@ def top_risks(
 
 
 def finite_log_odds(probabilities: Float[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
-    """Log-odds in double precision; probabilities of 0 and 1 are moved inwards by a millionth."""
+    """Log-odds in double precision, of probabilities clipped to [1e-6, 1 - 1e-6]."""
     return np.asarray(logit(np.clip(probabilities.astype(np.float64), _CERTAIN, 1 - _CERTAIN)))
 
 
 def bins_of(risks: Float[np.ndarray, " document"], bins: int) -> Int[np.ndarray, " document"]:
-    """The bin of each document: about equal counts, equal risks together. See docs/method.md (E8)."""
+    """The bin of each document: bins of about equal count, with equal risks in one bin. See docs/method.md (E8)."""
     edges = np.unique(np.quantile(risks, np.linspace(0, 1, bins + 1)[1:-1]))
     return np.searchsorted(edges, risks, side="left")
 

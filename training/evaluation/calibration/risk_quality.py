@@ -1,4 +1,4 @@
-"""Whether the risks are good as probabilities: log loss, Brier score, calibration, and what the temperature changed."""
+"""The quality of risks as probabilities: log loss, Brier score, calibration, and the effect of the temperature."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from training.evaluation.out_of_fold import OutOfFoldPredictions, brier_of, log_
 
 
 class CalibrationSettings(FrozenSettings):
-    """How calibration is looked at."""
+    """Bins and simulations of the calibration measures."""
 
     bins: int = Field(default=10, ge=2, description="of about equal count, for all outcomes and the calibration error")
     simulations: int = Field(default=1000, ge=100, description="of the calibration error's null")
@@ -26,9 +26,9 @@ class CalibrationSettings(FrozenSettings):
 
 
 class ReliabilityBin(FrozenSettings):
-    """Documents of neighbouring risk, of all repeats together: their mean risk, and the share in whom it came true.
+    """A bin of a reliability diagram, over all repeats: the mean risk and the share of cases.
 
-    `risks` counts predictions, of which a document has one a repeat; the interval resamples families.
+    `risks` counts predictions: a document has one per repeat. The interval resamples families.
     """
 
     risks: int
@@ -37,7 +37,7 @@ class ReliabilityBin(FrozenSettings):
 
 
 class OutcomeCalibration(FrozenSettings):
-    """One outcome: slope 1 and intercept 0 are perfect, a slope below 1 means risks too extreme."""
+    """Calibration of one outcome. Slope 1 and intercept 0 are perfect; a slope below 1 means too extreme risks."""
 
     outcome: str
     cases: int
@@ -52,9 +52,9 @@ class OutcomeCalibration(FrozenSettings):
 
 
 class ExpectedCalibrationError(FrozenSettings):
-    """Of the likeliest outcome's risk, mean over repeats, beside what perfectly calibrated risks would show.
+    """Expected calibration error of the most probable outcome, mean over repeats, with its null distribution.
 
-    `p_values` has one for each repeat: the share of simulated worlds with at least this error.
+    `p_values` holds one value per repeat: the share of simulations with at least this error.
     """
 
     value: float
@@ -66,7 +66,7 @@ class ExpectedCalibrationError(FrozenSettings):
 
 
 class TemperatureMeasures(FrozenSettings):
-    """The inner folds' temperatures; `log_loss_saved` is the log loss at temperature 1 less the one now."""
+    """The temperatures of the folds; `log_loss_saved` is the log loss at temperature 1 minus the calibrated one."""
 
     mean: float
     least: float
@@ -78,7 +78,7 @@ class TemperatureMeasures(FrozenSettings):
 
 
 class RiskQuality(FrozenSettings):
-    """Log loss in nats and Brier score (0 to 2) beside those of always saying the prevalence of these documents."""
+    """Log loss in nats and Brier score (0 to 2), with those of a constant prediction of the prevalence."""
 
     log_loss: Interval
     log_loss_of_prevalence: float
@@ -91,7 +91,7 @@ class RiskQuality(FrozenSettings):
 
 
 def measure_risks(arm: ArmEvidence, settings: CalibrationSettings, bootstrap: BootstrapSettings) -> RiskQuality:
-    """The quality of an arm's calibrated risks, and of the uncalibrated ones beside them. See docs/method.md (E8)."""
+    """The quality of the calibrated and the uncalibrated risks of an arm. See docs/method.md (E8)."""
     predictions = arm.predictions
     shares = _shares(predictions)
     present = shares[shares > 0]
@@ -146,7 +146,7 @@ def _reliability(
     bins: int,
     bootstrap: BootstrapSettings,
 ) -> tuple[ReliabilityBin, ...]:
-    """Bins are cut over all repeats at once; a document counts in a bin as often as its risks fall into it."""
+    """Bins over all repeats; a document counts in a bin as often as its risks fall into it."""
     bin_of: Int[np.ndarray, "repeat document"] = bins_of(risks.ravel(), bins).reshape(risks.shape)
     members = np.stack([bin_of == number for number in np.unique(bin_of)])
     counted = members.sum(axis=1).T.astype(np.float64)

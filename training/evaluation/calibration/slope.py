@@ -20,7 +20,7 @@ _CLOSE = 1e-8
 
 
 def slope_of(predictions: OutOfFoldPredictions, outcome: int) -> Metric:
-    """Mean over repeats of the calibration slope of one outcome (its index); undefined where any repeat's is.
+    """Mean over repeats of the calibration slope of an outcome (by index); undefined if it is in any repeat.
 
     See docs/method.md (E7).
     """
@@ -37,10 +37,7 @@ def slope_of(predictions: OutOfFoldPredictions, outcome: int) -> Metric:
 
 
 def intercept_of(predictions: OutOfFoldPredictions, outcome: int) -> Metric:
-    """Mean over repeats of the calibration in the large of one outcome (its index), at slope 1.
-
-    See docs/method.md (E7).
-    """
+    """Mean over repeats of the calibration intercept of an outcome (by index), at slope 1. See docs/method.md (E7)."""
     log_odds, is_case, known = _columns(predictions, outcome)
 
     def metric(rows: Int[np.ndarray, " drawn"]) -> float | None:
@@ -52,7 +49,7 @@ def intercept_of(predictions: OutOfFoldPredictions, outcome: int) -> Metric:
         for _ in range(_STEPS):
             risks = expit(log_odds + shift)
             step = ((cases - risks @ counts) / ((risks * (1 - risks)) @ counts))[:, None]
-            # A step of at most 1 in log-odds keeps Newton from leaping out of the sigmoid's slope.
+            # Steps of at most 1 in log-odds keep Newton's method from diverging on the flat parts of the sigmoid.
             shift += np.clip(step, -1.0, 1.0)
             if np.abs(step).max() < _CLOSE:
                 return float(shift.mean())
@@ -74,7 +71,7 @@ def _separated(
     is_case: Float[np.ndarray, " known"],
     counts: Float[np.ndarray, " known"],
 ) -> bool:
-    """Whether some repeat's risks part the drawn cases from the others: the likelihood then has no maximum."""
+    """Whether the risks of a repeat separate the drawn cases from the others: the likelihood then has no maximum."""
     cases, others = log_odds[:, (counts * is_case) > 0], log_odds[:, (counts * (1 - is_case)) > 0]
     apart = (cases.min(axis=1) >= others.max(axis=1)) | (cases.max(axis=1) <= others.min(axis=1))
     return bool(apart.any())
@@ -85,7 +82,7 @@ def _fit_slopes(
     is_case: Float[np.ndarray, " known"],
     counts: Float[np.ndarray, " known"],
 ) -> Float[np.ndarray, " repeat"] | None:
-    """Each repeat's logistic regression of cases on log-odds; None when one has no maximum."""
+    """The slope of the logistic regression of cases on log-odds in each repeat; None when one has no maximum."""
     intercepts, slopes = np.zeros(len(log_odds)), np.ones(len(log_odds))
     for _ in range(_STEPS):
         risks = expit(intercepts[:, None] + slopes[:, None] * log_odds)

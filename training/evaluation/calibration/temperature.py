@@ -15,9 +15,9 @@ _GOLDEN = (math.sqrt(5) - 1) / 2
 
 
 def fit_temperature(logits: Float[np.ndarray, "document outcome"], labels: Int[np.ndarray, " document"]) -> float:
-    """The T in [0.05, 20] that gives softmax(logits / T) the least log loss; 1.0 when nothing is labelled.
+    """The T in [0.05, 20] that minimises the log loss of softmax(logits / T); 1.0 without labels.
 
-    The log loss is convex in 1/T and so has one minimum along log T, which golden-section search finds. The logits
+    The log loss is convex in 1/T, so it has one minimum along log T, which golden-section search finds. The logits
     must come from documents that the network was not trained on.
 
     See docs/method.md (K2).

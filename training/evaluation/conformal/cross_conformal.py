@@ -1,8 +1,7 @@
-"""Sets of outcomes for out-of-fold risks: each fold's sets are calibrated on the other folds of the same repeat.
+"""Cross-conformal prediction (Vovk 2015): the sets of a fold are calibrated on the other folds of its repeat.
 
-The other folds hold other families, and their risks come from networks that had not seen them, but from other networks
-than the fold's own, so the promise of split conformal prediction holds only about (cross-conformal: Vovk 2015).
-Coverage is therefore measured, over all and for each outcome.
+The other folds hold other families, but their risks come from other networks than those of the fold. The coverage
+guarantee of split conformal prediction therefore holds only approximately, and coverage is measured.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ from training.evaluation.out_of_fold import OutOfFoldPredictions
 
 
 class OutcomeSets(FrozenSettings):
-    """How often the sets of this outcome's cases held it, and how many outcomes they held; None without cases."""
+    """Coverage and mean size of the sets of an outcome's cases."""
 
     outcome: str
     cases: int
@@ -35,7 +34,7 @@ class OutcomeSets(FrozenSettings):
 
 
 class SetMeasures(FrozenSettings):
-    """Sets of one kind. `sizes` are the shares of sets that hold 0, 1, 2 ... outcomes, over repeats and documents."""
+    """Measures of one kind of set. `sizes` are the shares of sets with 0, 1, 2, ... outcomes."""
 
     promised: float
     overall: OutcomeSets
@@ -45,7 +44,7 @@ class SetMeasures(FrozenSettings):
 
 
 class ConformalMeasures(FrozenSettings):
-    """Marginal and class-conditional sets; one that had too few calibration cases is None and `withheld` says why."""
+    """Marginal and class-conditional sets. A kind with too few calibration cases is None; `withheld` has the reason."""
 
     alpha: float
     marginal: SetMeasures | None
@@ -80,9 +79,9 @@ def measure_sets(predictions: OutOfFoldPredictions, alpha: float, settings: Boot
 def predict_cross_conformal(
     predictions: OutOfFoldPredictions, fit: FitThresholds, alpha: float
 ) -> Bool[np.ndarray, "repeat document outcome"]:
-    """Each document's set, with thresholds fitted on the other folds of its repeat.
+    """The set of each document, with thresholds fitted on the other folds of its repeat.
 
-    Raises TooFewCalibrationCasesError when some fold's others are too few for `fit`.
+    Raises TooFewCalibrationCasesError when the other folds have too few cases for `fit`.
 
     See docs/method.md (K6).
     """
@@ -96,7 +95,7 @@ def predict_cross_conformal(
 
 
 def _calibration_cases(predictions: OutOfFoldPredictions) -> tuple[int, ...]:
-    """The fewest calibration cases of each outcome in any fold."""
+    """The smallest number of calibration cases of each outcome over the folds."""
     return tuple(
         min(
             int((predictions.labels[fold_of != fold] == index).sum())

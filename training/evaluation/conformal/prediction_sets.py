@@ -1,9 +1,8 @@
-"""Sets of outcomes that hold the right one with a set probability: split conformal prediction.
+"""Split conformal prediction: sets of outcomes that contain the right one with probability of at least 1 - alpha.
 
-The score is one minus the probability of the right outcome (Sadinle, Lei and Wasserman 2019). The promise, coverage
-of at least 1 - alpha, is over documents exchangeable with the calibration documents, which no model was trained on;
-it is an average over outcomes unless the thresholds are class-conditional (Vovk 2012), so the table by outcome
-belongs to it.
+The nonconformity score is one minus the probability of the right outcome (Sadinle, Lei and Wasserman 2019). The
+guarantee holds for documents exchangeable with the calibration documents, on which no model was trained. It is an
+average over outcomes, unless the thresholds are class-conditional (Vovk 2012).
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ _ROUNDING = 1e-9
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConformalThresholds:
-    """An outcome belongs to the set when one minus its probability is at most its threshold."""
+    """Fitted thresholds: an outcome is in the set when one minus its probability is at most its threshold."""
 
     alpha: float
     class_conditional: bool
@@ -35,7 +34,7 @@ class ConformalThresholds:
 def fewest_cases(alpha: float) -> int:
     """The smallest n with ceil((n + 1)(1 - alpha)) <= n: 9 at alpha = .1, 19 at .05. See docs/method.md (K3)."""
     if not 0 < alpha < 1:
-        raise ValueError("alpha, the share of sets that may miss, lies between 0 and 1")
+        raise ValueError("alpha, the share of sets that may miss the outcome, lies between 0 and 1")
     return math.ceil(1 / alpha - 1 - _ROUNDING)
 
 
@@ -46,7 +45,7 @@ def fit_marginal(
     *,
     alpha: float = 0.1,
 ) -> ConformalThresholds:
-    """One threshold for all outcomes; coverage holds on average over outcomes.
+    """One threshold for all outcomes: coverage holds on average over outcomes.
 
     Raises TooFewCalibrationCasesError below `fewest_cases(alpha)` labelled documents.
 
@@ -72,7 +71,7 @@ def fit_class_conditional(
     *,
     alpha: float = 0.1,
 ) -> ConformalThresholds:
-    """A threshold for each outcome; coverage holds for each outcome.
+    """A threshold per outcome: coverage holds for each outcome.
 
     Raises TooFewCalibrationCasesError when any outcome has fewer than `fewest_cases(alpha)` cases.
 
@@ -94,7 +93,7 @@ def fit_class_conditional(
 def predict_sets(
     fitted: ConformalThresholds, probabilities: Float[np.ndarray, "document outcome"]
 ) -> Bool[np.ndarray, "document outcome"]:
-    """Which outcomes each document's set holds; a set may be empty, and is then a sign of an odd document.
+    """The set of outcomes of each document. An empty set indicates a document unlike the calibration documents.
 
     See docs/method.md (K5).
     """

@@ -1,4 +1,4 @@
-"""How far the scores moved when the audio or the text was withheld."""
+"""The section on contributions of audio and text."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from training.report.drawing import INK, MARKERS, MUTED, SERIES, draw, draw_lege
 
 
 def render_contributions(evidence: Evidence, measures: Measures) -> Section:
-    """Distributions over documents, and, for a synthetic cohort, by where the outcome was planted."""
+    """Distributions over documents and, for a synthetic cohort, by planted modality."""
     contributions = measures.contributions
     blocks: tuple[Block, ...] = (Paragraph(text="Contributions were not computed in this run."),)
     if contributions is not None and evidence.contributions is not None:
         blocks = (
             Paragraph(
-                text="A contribution is the exact Shapley share of a modality in the log-odds of the reported outcome: "
-                "how far this model's score moved when the modality was withheld. It does not say where an illness "
-                "shows. The audio's share of both is defined only where together they move the score far enough."
+                text="A contribution is the exact Shapley value of a modality in the log-odds of the reported outcome: "
+                "the change in the score of this model when the modality is withheld. It does not say where an illness "
+                "is expressed. The share of the audio is defined only where both contributions are not negligible."
             ),
             _draw(evidence.contributions, evidence.outcomes),
             _tabulate("All documents, and by reported outcome.", (contributions.overall, *contributions.by_reported)),
@@ -101,7 +101,7 @@ def _draw_plane(evidence: ContributionEvidence, members: dict[str, Bool[np.ndarr
 def _draw_shares(
     shares: Float[np.ndarray, " document"], members: dict[str, Bool[np.ndarray, " document"]], by: str
 ) -> Markup:
-    chance = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     medians = []
 
     def paint(axes: Axes) -> None:
@@ -110,7 +110,7 @@ def _draw_shares(
             known = shares[rows & np.isfinite(shares)]
             if not len(known):
                 continue
-            scattered = place + chance.uniform(-0.22, 0.22, len(known))
+            scattered = place + rng.uniform(-0.22, 0.22, len(known))
             axes.plot(scattered, known, MARKERS[place], color=SERIES[place], markersize=3.5, alpha=0.6)
             axes.plot([place - 0.3, place + 0.3], [np.median(known)] * 2, color=INK, linewidth=2)
         axes.set_xticks(range(len(members)), list(members))

@@ -1,4 +1,4 @@
-"""What the risks decide, and whether acting on them would help."""
+"""The section on decisions: confusion matrix, thresholds and decision curves."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from training.report.content import Figure, Paragraph, ReportTable, Section, cou
 from training.report.drawing import INK, MUTED, SERIES, draw
 
 _DARKEST = 0.7
-"""Opacity of a share of 1, at which ink can still be read on it."""
+"""Opacity of a share of 1, at which the text on it is still legible."""
 
 
 def render_decisions(measures: Measures) -> Section:
-    """Decisions by the likeliest outcome, at thresholds, and decision curves."""
+    """Decisions by the most probable outcome and by thresholds, and decision curves."""
     return Section(
         name="decisions",
         title="Decisions",
         blocks=(
             Paragraph(
-                text="The risks are the result; a decision needs a rule, and two are shown. By the first each document "
-                "is decided to be its likeliest outcome, which rare outcomes seldom are. By the second each outcome is "
-                "said to be there or not, at a threshold that the inner folds chose for the best balanced accuracy, "
-                "before the tested documents were seen; by it a document may be flagged for several outcomes or none."
+                text="The risks are the result. A decision needs a rule, and two rules are shown. The first decides "
+                "for the most probable outcome, which a rare outcome seldom is. The second decides for each outcome "
+                "separately, at a threshold that the inner folds chose by balanced accuracy, without the test "
+                "documents. By the second rule a document may be flagged for several outcomes or for none."
             ),
             _draw_confusion(measures),
             _tabulate_confusion(measures),
@@ -62,8 +62,8 @@ def render_decisions(measures: Measures) -> Section:
             ),
             _draw_benefit(measures),
             ReportTable(
-                caption="Thresholds at which acting on the model has more net benefit than acting on everybody or "
-                "nobody, of those from .01 to .50; without regard to the interval.",
+                caption="Thresholds from .01 to .50 at which acting on the model has more net benefit than acting on "
+                "everybody or on nobody, without regard to the interval.",
                 head=("Outcome", "Cases", "Documents", "Thresholds with a gain", "Lowest", "Highest"),
                 rows=tuple(
                     (
@@ -85,7 +85,7 @@ def _tabulate_confusion(measures: Measures) -> ReportTable:
         (outcome, *map(count, counts), estimate(recall))
         for outcome, counts, recall in zip(argmax.outcomes, argmax.counts, argmax.recalls, strict=True)
     )
-    accuracy = Markup("Decisions by the likeliest outcome, summed over {} repeats. Balanced accuracy: {}.")
+    accuracy = Markup("Decisions for the most probable outcome, summed over {} repeats. Balanced accuracy: {}.")
     return ReportTable(
         caption=accuracy.format(count(argmax.repeats), estimate(argmax.balanced_accuracy)),
         head=("Outcome", *(f"decided {outcome}" for outcome in argmax.outcomes), "Recall"),
@@ -97,9 +97,9 @@ def _draw_confusion(measures: Measures) -> Figure:
     argmax = measures.decisions.argmax
     return Figure(
         name="confusion",
-        caption=f"Which outcome (row) was decided to be which (column), in per cent of the row: "
+        caption=f"Confusion matrix: outcome (row) by decision (column), in per cent of the row, "
         f"{measures.counts.labelled} labelled documents, each in {argmax.repeats} repeats. All on the diagonal would "
-        "be perfect; a first column that is dark all the way down means that outcomes are missed.",
+        "be perfect. A dark first column means that outcomes are missed.",
         panels=(_draw_matrix(argmax),),
         wide=True,
     )
@@ -140,8 +140,8 @@ def _draw_benefit(measures: Measures) -> Figure:
         name="decision-curves",
         caption=f"Decision curves: net benefit a document of acting on the model (line, with its interval over "
         f"resampled families), on everybody (dashed) and on nobody (0), {measures.counts.labelled} labelled documents. "
-        "The threshold is the risk from which on somebody would act, and so says how many false alarms a found case is "
-        "worth. The model helps where its line is above both others; they say nothing about what acting would achieve.",
+        "The threshold is the lowest risk at which one would act; it implies how many false alarms a true positive is "
+        "worth. The model is useful where its line is above both others. The curves do not show what acting achieves.",
         panels=tuple(_draw_curve(index, curve) for index, curve in enumerate(measures.decisions.curves)),
     )
 

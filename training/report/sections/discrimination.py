@@ -1,4 +1,4 @@
-"""How well the risks tell outcomes apart: ROC and precision-recall curves of every repeat, areas with intervals."""
+"""The section on discrimination: ROC and precision-recall curves of every repeat, areas with intervals."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from training.report.drawing import INK, MUTED, SERIES, draw
 
 
 def render_discrimination(evidence: Evidence, measures: Measures) -> Section:
-    """Areas in a table, curves in figures."""
+    """The areas as a table and the curves as figures."""
     discrimination = measures.discrimination
     folds = discrimination.folds
     return Section(
         name="discrimination",
-        title="Telling outcomes apart",
+        title="Discrimination",
         blocks=(
             Paragraph(
                 text=Markup(
                     "Macro AUROC, the mean over outcomes of one against the rest: <strong>{}</strong>. It is the mean "
-                    "over {} repeats of a repeat's pooled predictions. Fold by fold the mean is {} with a standard "
-                    "deviation of {}, over {} of {} folds in which every outcome could be measured; the deviation is "
-                    "no standard error, for folds share most of their training documents."
+                    "over {} repeats of the pooled predictions of a repeat. The mean over folds is {} with a standard "
+                    "deviation of {}, in {} of {} folds in which every outcome could be measured. The deviation is "
+                    "not a standard error, because folds share most of their training documents."
                 ).format(
                     estimate(discrimination.macro_auroc),
                     count(measures.counts.repeats),
@@ -86,15 +86,15 @@ def _draw_curves(evidence: Evidence, measures: Measures) -> tuple[Block, ...]:
         Figure(
             name="roc",
             caption=f"ROC curves of each outcome against the rest; {of}. A line along the upper left corner finds "
-            "every case without false alarms, one along the dashed diagonal guesses. The lines' spread shows how far "
-            "the result depends on how families were dealt, not how far it would differ in another cohort.",
+            "every case without false alarms; the dashed diagonal is chance. The spread of the lines shows how much "
+            "the result depends on the split into folds, not how much it would differ in another cohort.",
             panels=rocs,
         ),
         Figure(
             name="precision-recall",
             caption=f"Precision and recall of each outcome against the rest; {of}. Precision is the share of true "
             "cases among those flagged, recall the share of cases that are flagged. The dashed line is the prevalence, "
-            "which flagging at random attains: for a rare outcome even a good curve may lie low.",
+            "the precision of flagging at random: for a rare outcome even a good curve may lie low.",
             panels=precisions,
         ),
     )

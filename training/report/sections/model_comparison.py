@@ -1,4 +1,4 @@
-"""HILBERT beside the other models and the covariates: a forest of macro AUROCs and the paired differences."""
+"""The section on model comparison: a forest plot of macro AUROCs, and paired differences."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ _SHOWN = {"better": "yes", "worse": "no, worse", "neither": "not shown"}
 
 
 def render_model_comparison(measures: Measures) -> Section:
-    """What it was compared with, on the same documents, folds and resamples."""
+    """HILBERT and the baselines on the same documents, folds and resamples."""
     arms, comparisons = measures.line_up.arms, measures.line_up.comparisons
     first = arms[0].title
     return Section(
         name="models",
-        title="Against other models",
+        title="Comparison with other models",
         blocks=(
             Paragraph(
                 text="Every model was tuned on the inner folds and tested on the same documents. The covariates' model "
-                "hears and reads nothing: a logistic regression on age, sex, duration and signal to noise. What does "
-                "not beat it has shown no use of voice or words."
+                "is a logistic regression on age, sex, duration and signal-to-noise ratio. A model that does not beat "
+                "it has shown no use of voice or words."
             ),
             _draw(measures),
             ReportTable(
-                caption="Each model by itself; log loss in nats and Brier score, lower is better. Tried: candidates in "
-                "its tuning; taken: how many folds took which.",
+                caption="Each model; log loss in nats and Brier score, lower is better. Tried: number of tuning "
+                "candidates. Taken: number of folds that selected each candidate.",
                 head=("Model", "Macro AUROC", "Log loss", "Brier score", "Tried", "Taken", "Seconds"),
                 rows=tuple(
                     (
@@ -49,9 +49,9 @@ def render_model_comparison(measures: Measures) -> Section:
                 ),
             ),
             ReportTable(
-                caption=f"{first} less each other model, paired: both read on the same resampled families, so that "
-                "what they share cancels. Not adjusted for being several comparisons.",
-                head=("Less", "Macro AUROC (above 0 better)", "Log loss (below 0 better)", f"{first} better?"),
+                caption=f"Paired differences: {first} minus each other model, on the same resampled families, so that "
+                "common variation cancels. Not adjusted for multiple comparisons.",
+                head=("Minus", "Macro AUROC (above 0 better)", "Log loss (below 0 better)", f"{first} better?"),
                 rows=tuple(
                     (
                         comparison.title,
@@ -69,7 +69,7 @@ def render_model_comparison(measures: Measures) -> Section:
 def draw_forest(
     rows: Sequence[tuple[str, Interval | None]], *, name: str, axis: str, title: str, line: float
 ) -> Markup:
-    """Intervals below one another, beside the line of no effect; the first one has a colour of its own."""
+    """A forest plot: one interval per row, with the line of no effect; the first row has its own colour."""
 
     def paint(axes: Axes) -> None:
         axes.axvline(line, color=MUTED, linestyle="--", linewidth=1)
@@ -86,13 +86,15 @@ def draw_forest(
         axes.set_xlabel(axis)
         axes.set_title(title, loc="left")
 
-    said = "; ".join(f"{label} {write_interval(interval) if interval else 'not measured'}" for label, interval in rows)
-    return draw(paint, name=name, alt=f"{title}: {said}", size=(4.4, 0.9 + 0.27 * len(rows)))
+    summary = "; ".join(
+        f"{label} {write_interval(interval) if interval else 'not measured'}" for label, interval in rows
+    )
+    return draw(paint, name=name, alt=f"{title}: {summary}", size=(4.4, 0.9 + 0.27 * len(rows)))
 
 
 def _draw(measures: Measures) -> Figure:
     arms = measures.line_up.arms
-    closest = [comparison for comparison in measures.line_up.comparisons if comparison.name != COVARIATES]
+    compared = [comparison for comparison in measures.line_up.comparisons if comparison.name != COVARIATES]
     panels = [
         draw_forest(
             [(arm.title, arm.macro_auroc) for arm in arms],
@@ -102,23 +104,23 @@ def _draw(measures: Measures) -> Figure:
             title="Each model",
         )
     ]
-    if closest:
+    if compared:
         panels.append(
             draw_forest(
-                [(f"less {comparison.title}", comparison.macro_auroc) for comparison in closest],
+                [(f"minus {comparison.title}", comparison.macro_auroc) for comparison in compared],
                 name="forest-differences",
                 axis="difference in macro AUROC",
                 line=0.0,
-                title=f"{arms[0].title}, compared",
+                title=f"{arms[0].title}, differences",
             )
         )
     return Figure(
         name="arms",
         caption=f"Left: macro AUROC of each model with its interval, {measures.counts.labelled} labelled documents of "
-        f"{measures.counts.families} families; the dashed line is chance. Right: {arms[0].title} less each other "
-        "trained model, on a scale of its own; less the covariates it stands in the table. Where an interval reaches "
-        "the dashed line at 0, no difference is shown. Two intervals that overlap on the left may still differ on the "
-        "right, for there the models are compared document by document.",
+        f"{measures.counts.families} families; the dashed line is chance. Right: {arms[0].title} minus each other "
+        "trained model, on its own scale; the table has the covariates. Where an interval includes the dashed line at "
+        "0, no difference is shown. Intervals that overlap on the left may still show a difference on the right, where "
+        "the models are compared document by document.",
         panels=tuple(panels),
         wide=True,
     )

@@ -1,4 +1,4 @@
-"""Who was measured, who was left out, and how the folds were dealt."""
+"""The section on participants: counts, exclusions, characteristics and folds."""
 
 from __future__ import annotations
 
@@ -10,18 +10,17 @@ from training.report.content import Paragraph, ReportTable, Section, Text, count
 
 
 def render_participants(measures: Measures) -> Section:
-    """Counts of documents, families and outcomes; exclusions by reason; what each part of a fold holds."""
+    """Documents, families and outcomes; exclusions by reason; the size of each part of a fold."""
     counts = measures.counts
     return Section(
         name="participants",
-        title="Who was measured",
+        title="Participants",
         blocks=(
             Paragraph(
                 text=Markup(
                     "{} documents of {} families were tested, {} of them with a label; the folds were drawn from a "
-                    "cohort of {}. Each was tested once in each of {} repeats of {} folds, by a network that saw "
-                    "nobody of its family. Everything a model is tuned by came from {} inner folds of its "
-                    "training part."
+                    "cohort of {}. Each was tested once in each of {} repeats of {} folds, by a network that did not "
+                    "see its family. All tuning of a model used {} inner folds of its training part."
                 ).format(
                     *map(count, (counts.tested, counts.families, counts.labelled, counts.cohort)),
                     *map(count, (counts.repeats, counts.folds, counts.inner)),
@@ -37,7 +36,7 @@ def render_participants(measures: Measures) -> Section:
             _exclusions_table(measures),
             _characteristics_table(measures),
             ReportTable(
-                caption="Fewest to most documents, and cases of each outcome, that a part of a fold has.",
+                caption="Minimum to maximum number of documents, and of cases of each outcome, in a part of a fold.",
                 head=("Part", "Number of parts", "Documents", *measures.outcomes),
                 rows=tuple(
                     (part.part, count(part.folds), _range(part.documents), *map(_range, part.by_outcome))
@@ -51,9 +50,9 @@ def render_participants(measures: Measures) -> Section:
 def _exclusions_table(measures: Measures) -> ReportTable | Paragraph:
     excluded = measures.counts.excluded
     if not excluded:
-        return Paragraph(text="No document was left out.")
+        return Paragraph(text="No document was excluded.")
     return ReportTable(
-        caption="Documents left out, by reason.",
+        caption="Excluded documents, by reason.",
         head=("Reason", "Documents"),
         rows=tuple((reason, count(number)) for reason, number in excluded.items()),
     )
@@ -63,14 +62,15 @@ def _characteristics_table(measures: Measures) -> ReportTable:
     groups = measures.characteristics
     sexes = sorted({sex for group in groups for sex in group.sexes})
     return ReportTable(
-        caption="Who they are: medians with the 10th and 90th percentile; in parentheses how many are unknown.",
+        caption="Characteristics: medians with the 10th and 90th percentile; in parentheses the number of unknown "
+        "values.",
         head=("", *(group.group for group in groups)),
         rows=(
             ("Documents", *(count(group.documents) for group in groups)),
             ("Age (years)", *(_spread(group.age, group.documents) for group in groups)),
             *((f"Sex: {sex}", *(count(group.sexes.get(sex, 0)) for group in groups)) for sex in sexes),
             ("Duration (s)", *(_spread(group.duration, group.documents) for group in groups)),
-            ("Signal to noise (dB)", *(_spread(group.noise_ratio, group.documents) for group in groups)),
+            ("Signal-to-noise ratio (dB)", *(_spread(group.noise_ratio, group.documents) for group in groups)),
         ),
     )
 

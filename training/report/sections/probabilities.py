@@ -1,4 +1,4 @@
-"""Whether a risk of 20 % comes true in 20 of 100, and what the temperature did about it."""
+"""The section on risks as probabilities: proper scores, calibration, and the effect of the temperature."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from training.report.drawing import MARKERS, MUTED, SERIES, draw
 
 
 def render_probabilities(measures: Measures) -> Section:
-    """Scores beside those of the prevalence, calibration of each outcome, the calibration error beside its null."""
+    """Proper scores, calibration of each outcome, and the calibration error with its null distribution."""
     risks = measures.risks
     return Section(
         name="probabilities",
         title="The risks as probabilities",
         blocks=(
             ReportTable(
-                caption="Proper scores, lower is better, beside those of always saying the prevalence of these "
-                "documents. Skill is the share of the prevalence's Brier score that was saved.",
+                caption="Proper scores, lower is better, with those of a constant prediction of the prevalence. "
+                "Skill is the relative reduction of the Brier score.",
                 head=("Score", "Value", "Of the prevalence", "Skill"),
                 rows=(
                     ("Log loss (nats)", estimate(risks.log_loss), number(risks.log_loss_of_prevalence), ""),
@@ -35,8 +35,8 @@ def render_probabilities(measures: Measures) -> Section:
             ),
             _draw_reliability(measures),
             ReportTable(
-                caption="Calibration of each outcome. Slope 1 and intercept 0 are perfect; a slope below 1 means risks "
-                "that are too extreme, an intercept above 0 risks that are too low overall.",
+                caption="Calibration of each outcome. Slope 1 and intercept 0 are perfect. A slope below 1 means "
+                "that risks are too extreme; an intercept above 0 means that they are too low overall.",
                 head=(
                     "Outcome",
                     "Cases",
@@ -51,9 +51,9 @@ def render_probabilities(measures: Measures) -> Section:
             ),
             _temperature_paragraph(measures),
             ReportTable(
-                caption=f"Expected calibration error of the likeliest outcome's risk, mean over repeats, "
-                f"{risks.error.bins} bins. It is never 0: the null is what perfectly calibrated risks of the same "
-                f"size show, from {risks.error.simulations} simulations a repeat.",
+                caption=f"Expected calibration error of the most probable outcome, mean over repeats, "
+                f"{risks.error.bins} bins. It is never 0: the null is the error of perfectly calibrated risks for as "
+                f"many documents, from {risks.error.simulations} simulations per repeat.",
                 head=("Risks", "Error", "Null: mean", "Null: 95th percentile", "Share of the null this large"),
                 rows=(
                     ("At temperature 1", *_error_cells(risks.temperature.error_before)),
@@ -81,8 +81,9 @@ def _temperature_paragraph(measures: Measures) -> Paragraph:
     temperature = measures.risks.temperature
     return Paragraph(
         text=Markup(
-            "The temperature was fitted on the inner folds: {} on average over {} folds, from {} to {} (above 1 makes "
-            "risks less extreme). At temperature 1 the log loss is {}; the temperature saved {} of it."
+            "The temperature was fitted on the inner folds: {} on average over {} folds, from {} to {} (a value "
+            "above 1 makes risks less extreme). At temperature 1 the log loss is {}; the temperature reduced it by "
+            "{}."
         ).format(
             number(temperature.mean),
             count(temperature.folds),
@@ -109,9 +110,9 @@ def _draw_reliability(measures: Measures) -> Figure:
     return Figure(
         name="reliability",
         caption=f"Reliability of each outcome's risk: {measures.counts.labelled} labelled documents, their risks of "
-        f"{measures.counts.repeats} repeats cut into up to {bins} bins of about equal count. A point is a bin's mean "
-        "risk and the share of cases in it, the bar its interval over resampled families. On the dashed diagonal risks "
-        "mean what they say; below it they are too high, above it too low.",
+        f"{measures.counts.repeats} repeats cut into up to {bins} bins of about equal count. A point shows the mean "
+        "risk of a bin and its share of cases, the bar the interval over resampled families. On the dashed diagonal "
+        "risks are calibrated; below it they are too high, above it too low.",
         panels=tuple(_draw_bins(index, outcome) for index, outcome in enumerate(measures.risks.by_outcome)),
     )
 
@@ -122,12 +123,12 @@ def _draw_bins(index: int, outcome: OutcomeCalibration) -> Markup:
         end = min(1.0, max([0.1, *tops, *(point.mean_risk for point in outcome.reliability)]) * 1.04)
         axes.plot([0, end], [0, end], color=MUTED, linestyle="--", linewidth=1)
         for point in outcome.reliability:
-            seen = point.observed
-            if seen.value is None:
+            observed = point.observed
+            if observed.value is None:
                 continue
-            if seen.low is not None and seen.high is not None:
-                axes.plot([point.mean_risk] * 2, [seen.low, seen.high], color=SERIES[index], alpha=0.6)
-            axes.plot(point.mean_risk, seen.value, MARKERS[index], color=SERIES[index], markersize=4.5)
+            if observed.low is not None and observed.high is not None:
+                axes.plot([point.mean_risk] * 2, [observed.low, observed.high], color=SERIES[index], alpha=0.6)
+            axes.plot(point.mean_risk, observed.value, MARKERS[index], color=SERIES[index], markersize=4.5)
         axes.set(xlabel="mean risk", ylabel="share of cases", xlim=(-0.02 * end, end), ylim=(-0.02 * end, end))
         axes.set_title(f"{outcome.outcome} ({outcome.cases} cases)")
 

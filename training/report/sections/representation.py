@@ -1,4 +1,4 @@
-"""What the embeddings keep: a map for each fold's network, neighbours, retrieval, and recordings unlike the rest."""
+"""The sections on embeddings (maps, neighbours, retrieval) and on out-of-distribution documents."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _PLANE = 2
 
 
 def render_representation(evidence: Evidence, measures: Measures) -> Section:
-    """The joint embeddings of one repeat, fold by fold, and what is measured on them."""
+    """The joint embeddings of one repeat by fold, nearest neighbours, and retrieval."""
     recall = measures.retrievals
     mapped: tuple[Block, ...] = ()
     if evidence.embeddings is not None:
@@ -31,8 +31,8 @@ def render_representation(evidence: Evidence, measures: Measures) -> Section:
             *mapped,
             ReportTable(
                 caption="Recall at 1 on held-out documents, mean over folds: how often the nearest embedding of the "
-                "other kind belongs to the same document. Audio to text is never optimised; high recall to the joint "
-                "embedding with none from audio to text would be copying.",
+                "other kind belongs to the same document. No loss term contrasts audio with text. High recall to the "
+                "joint embedding without recall from audio to text would mean copying.",
                 head=("From", "To", "Recall at 1"),
                 rows=(
                     ("Audio", "joint", percent(recall.audio_to_joint)),
@@ -53,7 +53,7 @@ def render_out_of_distribution(evidence: Evidence, measures: Measures) -> Sectio
         levels = measures.out_of_distribution[0].levels
         blocks = (
             Figure(
-                name="oddness",
+                name="out-of-distribution",
                 caption="Conformal p-values of each tested document against the training documents of its fold, "
                 f"{len(p_values.audio)} documents. The p-values of documents like the training documents are uniform "
                 "(dashed line). A peak at the left means documents unlike them, whose risks are less reliable.",
@@ -63,7 +63,8 @@ def render_out_of_distribution(evidence: Evidence, measures: Measures) -> Sectio
                 ),
             ),
             ReportTable(
-                caption="How many documents are as odd as this, beside how many would be anyway.",
+                caption="Share of documents with a p-value of at most each level; for documents like the training "
+                "documents the share equals the level.",
                 head=("Modality", "Documents", "Missing", *(f"p at most {level:g}" for level in levels)),
                 rows=tuple(
                     (
@@ -76,13 +77,13 @@ def render_out_of_distribution(evidence: Evidence, measures: Measures) -> Sectio
                 ),
             ),
         )
-    return Section(name="oddness", title="Recordings unlike those of training", blocks=blocks)
+    return Section(name="out-of-distribution", title="Out-of-distribution recordings", blocks=blocks)
 
 
 def _tabulate_neighbours(measures: Measures) -> ReportTable:
     return ReportTable(
-        caption="How often a document's nearest neighbour of another family, among the test documents of its fold, has "
-        "the same outcome, beside a neighbour picked at random.",
+        caption="Share of documents whose nearest neighbour of another family, among the test documents of the fold, "
+        "has the same outcome, with the share for a random neighbour.",
         head=("Embedding", "Documents", "Same outcome", "At random"),
         rows=tuple(
             (
@@ -103,9 +104,9 @@ def _draw_maps(evidence: Evidence, embeddings: DocumentEmbeddings) -> Figure:
     return Figure(
         name="embedding-map",
         caption=f"The joint embeddings of {int(usable.sum())} test documents of one repeat on the first two principal "
-        "components of each fold; colour and shape are the outcome. Each fold has a network and so a space of its own: "
-        "no panel can be laid over another, and what is left or right means nothing. Documents that lie together are "
-        "alike to the network; the share of the variance that a panel shows stands above it.",
+        "components of each fold; colour and shape show the outcome. Each fold has its own network and embedding "
+        "space: panels are not comparable, and left or right has no meaning. Documents that lie together are similar "
+        "to the network. The title of a panel gives the share of the variance that it shows.",
         panels=tuple(
             _draw_map(int(fold), embeddings.joint[rows], labels[rows], evidence.outcomes)
             for fold in folds
@@ -147,4 +148,4 @@ def _draw_p_values(place: int, name: str, values: Float[np.ndarray, " document"]
         axes.yaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set_title(f"{name} ({len(known)} documents)")
 
-    return draw(paint, name=f"oddness-{place}", alt=f"Histogram of {len(known)} p-values of {name}")
+    return draw(paint, name=f"out-of-distribution-{place}", alt=f"Histogram of {len(known)} p-values of {name}")

@@ -1,4 +1,4 @@
-"""Conformal sets: how often they hold the right outcome, for which outcomes they fail, and how much they say."""
+"""The section on conformal sets: coverage by outcome and size."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from training.report.drawing import MARKERS, MUTED, SERIES, draw
 
 
 def render_sets(measures: Measures) -> Section:
-    """Coverage beside the promise; a kind of set without enough calibration cases is withheld, with the reason."""
+    """Coverage against the guarantee; a kind of set with too few calibration cases is withheld, with the reason."""
     conformal = measures.conformal
     kinds = tuple(
         (name, sets)
@@ -23,15 +23,15 @@ def render_sets(measures: Measures) -> Section:
     tables = tuple(_tabulate(name, sets) for name, sets in kinds)
     return Section(
         name="sets",
-        title="Sets of outcomes",
+        title="Conformal sets",
         blocks=(
             Paragraph(
                 text=Markup(
-                    "A conformal set holds every outcome that is probable enough, so that the right one is missed "
-                    "in at most {} of documents. Marginal sets promise this on average over all documents and may fail "
-                    "a rare outcome; class-conditional sets promise it for each outcome and are larger. Each "
-                    "fold's sets are calibrated on the other folds of its repeat. Those come from other networks, so "
-                    "the promise holds only about, and coverage is measured."
+                    "A conformal set holds all outcomes that are probable enough, so that the right one is missed "
+                    "in at most {} of documents. Marginal sets guarantee this on average over all documents and may "
+                    "fail a rare outcome; class-conditional sets guarantee it for each outcome and are larger. The "
+                    "sets of a fold are calibrated on the other folds of its repeat. Those come from other networks, "
+                    "so the guarantee is approximate, and coverage is measured."
                 ).format(percent(conformal.alpha))
             ),
             *(Paragraph(text=reason) for reason in conformal.withheld),
@@ -50,7 +50,7 @@ def _tabulate(name: str, sets: SetMeasures) -> Block:
         zip([outcome.outcome for outcome in sets.by_outcome], sets.fewest_calibration_cases, strict=True)
     )
     return ReportTable(
-        caption=Markup("{} sets, {} promised. How many outcomes they hold: {}.").format(
+        caption=Markup("{} sets, nominal coverage {}. Number of outcomes in a set: {}.").format(
             name.capitalize(), percent(sets.promised), sizes
         ),
         head=("Outcome", "Cases", "Coverage", "Mean size", "Fewest calibration cases"),
@@ -88,13 +88,13 @@ def _draw(measures: Measures, kinds: tuple[tuple[str, SetMeasures], ...]) -> Fig
         axes.set_xlabel("share of sets that hold the right outcome")
         axes.legend(loc="upper center", bbox_to_anchor=(0.5, 1.16), ncols=2)
 
-    said = "; ".join(f"{name} {write_interval(sets.overall.coverage)}" for name, sets in kinds)
+    summary = "; ".join(f"{name} {write_interval(sets.overall.coverage)}" for name, sets in kinds)
     size = (5.6, 1.3 + 0.4 * len(measures.outcomes))
     return Figure(
         name="coverage",
         caption=f"Coverage over all {measures.counts.labelled} labelled documents and of each outcome's cases, with "
-        "intervals over resampled families. The dashed line is the promise. An outcome whose interval lies left of it "
-        "is missed more often than promised.",
-        panels=(draw(paint, name="conformal-coverage", alt=f"Coverage of conformal sets: {said}", size=size),),
+        "intervals over resampled families. The dashed line is the nominal coverage. An outcome whose interval lies "
+        "left of it is missed more often than intended.",
+        panels=(draw(paint, name="conformal-coverage", alt=f"Coverage of conformal sets: {summary}", size=size),),
         wide=True,
     )

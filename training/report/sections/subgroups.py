@@ -1,4 +1,4 @@
-"""The same measures in parts of the cohort."""
+"""The section on subgroups."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from training.report.sections.model_comparison import draw_forest
 
 
 def render_subgroups(measures: Measures) -> Section:
-    """Discrimination and log loss by sex, age, role and whatever else was known."""
+    """Macro AUROC and log loss by sex, age, role and other known covariates."""
     subgroups = measures.subgroups
     if not subgroups:
         return Section(
             name="subgroups",
             title="Subgroups",
-            blocks=(Paragraph(text="No covariate was given to look at parts of the cohort by."),),
+            blocks=(Paragraph(text="No covariate was given for subgroups."),),
         )
     overall = ("all documents", measures.discrimination.macro_auroc)
     rows = [
@@ -33,17 +33,17 @@ def render_subgroups(measures: Measures) -> Section:
         blocks=(
             Figure(
                 name="subgroup-forest",
-                caption=f"Macro AUROC in parts of the cohort, with the number of documents and intervals over "
-                f"resampled families; the dashed line is chance. A part with fewer than {FEWEST} documents, or without "
-                "a case of some outcome, is counted but not measured. Wide intervals mean that nothing can be said, "
-                "not that the parts are alike.",
+                caption="Macro AUROC in subgroups, with the number of documents and intervals over resampled "
+                f"families; the dashed line is chance. A subgroup with fewer than {FEWEST} documents, or without a "
+                "case of some outcome, is counted but not measured. Wide intervals mean that no conclusion is "
+                "possible, not that the subgroups are alike.",
                 panels=(draw_forest(rows, name="forest-subgroups", axis="macro AUROC", line=0.5, title="Macro AUROC"),),
                 wide=True,
             ),
             ReportTable(
                 caption="Documents, families and cases behind each number. Log loss in nats, lower is better; it also "
-                "depends on how common the outcomes are in the part.",
-                head=("Part", "Documents", "Families", "Cases", "Macro AUROC", "Log loss"),
+                "depends on the prevalence of the outcomes in the subgroup.",
+                head=("Subgroup", "Documents", "Families", "Cases", "Macro AUROC", "Log loss"),
                 rows=tuple(
                     (
                         f"{subgroup.covariate}: {subgroup.level}",

@@ -1,4 +1,4 @@
-"""How the networks were trained and how this report was made."""
+"""The sections on training (loss curves) and on provenance (settings, versions, digests)."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from training.report.drawing import SERIES, draw
 
 
 def render_training(evidence: Evidence) -> Section:
-    """Each term of the loss over the steps."""
+    """Each loss term over the steps."""
     blocks: tuple[Block, ...] = (Paragraph(text="The terms of the loss were not recorded in this run."),)
     if evidence.loss_curves:
         blocks = (
             Figure(
                 name="losses",
                 caption="Each term of the loss over the steps of training: the mean over folds, and the band from the "
-                "10th to the 90th percentile of folds. Before their weights; a term that starts late or rests at 0 "
-                "was switched off meanwhile. These are training documents: falling terms prove no good model.",
+                "10th to the 90th percentile of folds, unweighted. A term that starts late or stays at 0 was switched "
+                "off at the time. These are training documents: falling terms do not show that a model is good.",
                 panels=tuple(_draw_term(place, curve) for place, curve in enumerate(evidence.loss_curves)),
             ),
         )
@@ -31,19 +31,19 @@ def render_training(evidence: Evidence) -> Section:
 
 
 def render_provenance(measures: Measures) -> Section:
-    """What the run says of itself, and how it was measured."""
+    """The description of the run and the settings of the measures."""
     return Section(
         name="making",
-        title="How this was made",
+        title="Provenance",
         blocks=(
             ReportTable(
-                caption="What the run says of itself.",
+                caption="Description of the run.",
                 head=("What", "Value"),
                 rows=tuple((name, _write(value)) for name, value in measures.about.items()),
             ),
             ReportTable(
-                caption="How it was measured. Intervals are percentiles over resampled families, the same resamples "
-                "for every number.",
+                caption="Settings of the measures. Intervals are percentiles over resampled families, the same "
+                "resamples for every number.",
                 head=("What", "Value"),
                 rows=tuple((name, _write(value)) for name, value in measures.settings.model_dump(mode="json").items()),
             ),
