@@ -6,6 +6,7 @@ their weights are random, for nothing here is about how well they predict.
 
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -25,7 +26,8 @@ pytest_plugins = ["tests.distribution", "tests.servers", "tests.tracing", "tests
 
 # A run started in the background of a script, or under nohup, ignores these signals, and so would every process
 # that a test starts; the tests that interrupt theirs need the defaults back.
-for number, default in {signal.SIGINT: signal.default_int_handler, signal.SIGHUP: signal.SIG_DFL}.items():
+DEFAULT_HANDLERS: dict[int, Any] = {signal.SIGINT: signal.default_int_handler, signal.SIGHUP: signal.SIG_DFL}
+for number, default in DEFAULT_HANDLERS.items():
     if signal.getsignal(number) is signal.SIG_IGN:
         signal.signal(number, default)
 

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from service.storage.database import Database
 from tests.waiting import wait_for
@@ -29,7 +30,7 @@ def answers(port: int) -> bool:
 
 @contextmanager
 def running(
-    command: Sequence[object], log: Path, *, until: Callable[[], object], stop: int = signal.SIGTERM, **options: object
+    command: Sequence[str | Path], log: Path, *, until: Callable[[], object], stop: int = signal.SIGTERM, **options: Any
 ) -> Iterator[subprocess.Popen]:
     """A process in a session of its own, from the moment it is ready until it has ended in order."""
     with log.open("wb") as output:

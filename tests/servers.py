@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import httpx
 import psycopg
@@ -22,7 +23,7 @@ import pytest
 from tests.processes import answers, free_port, running
 
 UNPRIVILEGED = 65534  # PostgreSQL refuses to run as root
-ACCOUNT = {"user": UNPRIVILEGED, "group": UNPRIVILEGED, "extra_groups": []} if os.getuid() == 0 else {}
+ACCOUNT: dict[str, Any] = {"user": UNPRIVILEGED, "group": UNPRIVILEGED, "extra_groups": []} if os.getuid() == 0 else {}
 
 
 def binary(package: str, path: str) -> Path:
@@ -41,7 +42,7 @@ def binary(package: str, path: str) -> Path:
 class Server:
     """How a server is started, any number of times on the same port and data, and when it is ready."""
 
-    command: tuple[object, ...]
+    command: tuple[str | Path, ...]
     port: int
     log: Path
     ready: Callable[[], object]

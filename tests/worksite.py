@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import Select, update
@@ -50,7 +51,7 @@ def stored_order(
 class WorkSite:
     """A data folder, what is submitted to it, and the worker that serves it."""
 
-    def __init__(self, folder: Path, **settings: object) -> None:
+    def __init__(self, folder: Path, **settings: Any) -> None:
         self.settings = Settings(data_dir=folder, threads=1, sweep_interval=timedelta(seconds=0.2), **settings)
         self.settings.folder.mkdir()
         self.database = Database(self.settings.database)
@@ -72,7 +73,7 @@ class WorkSite:
         self, command: Sequence[str], until: Callable[[], object], *, log: Path | None = None
     ) -> AbstractContextManager[subprocess.Popen]:
         """A worker of all stages, from the moment that `until` says until it has ended."""
-        options = {"cwd": REPOSITORY, "env": self.settings.child_environment()}
+        options: dict[str, Any] = {"cwd": REPOSITORY, "env": self.settings.child_environment()}
         return running((*command, *ALL), log or self.log, until=until, **options)
 
     def ask(self, query: Select) -> Sequence:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from typing import Any, cast
 
 import pytest
 import yaml
@@ -17,7 +18,7 @@ class Compose(yaml.SafeLoader):
     """Knows compose's own tags."""
 
 
-Compose.add_constructor("!override", lambda loader, node: loader.construct_sequence(node, deep=True))
+Compose.add_constructor("!override", lambda loader, node: loader.construct_sequence(cast(Any, node), deep=True))
 Compose.add_constructor("!reset", lambda _loader, _node: None)
 
 

@@ -11,8 +11,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from model.bundle.bundle import open_bundle, seal
-from model.bundle.manifest import MANIFEST
-from model.bundle.signature import SIGNATURE, write_signature
+from model.bundle.manifest import MANIFEST, SIGNATURE
+from model.bundle.signature import write_signature
 from tests.docker.load import TRANSCRIPT, Load
 from tests.docker.stack import ROOT, finished, stack_of_its_own
 

@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import psycopg
-import redis
+from redis import Redis
 
 from service.setting_groups import REPOSITORY
 from service.storage.database import Database
@@ -52,7 +53,7 @@ class Site:
     url: str = ""
     key: str = ""
     pid: int = 0
-    database: Database = None  # type: ignore[assignment]
+    database: Database = None
 
     @property
     def objects(self) -> ObjectStore:
@@ -63,8 +64,8 @@ class Site:
         return Path(self.settings["HILBERT_OBJECT_STORE_URL"].removeprefix("file://"))
 
     @property
-    def broker(self) -> redis.Redis:
-        return redis.Redis(port=self.redis.server.port, socket_timeout=5)
+    def broker(self) -> Redis:
+        return Redis(port=self.redis.server.port, socket_timeout=5)
 
     def children(self, word: str) -> list[int]:
         """Process ids of the service's children whose command line holds the word."""
@@ -136,7 +137,7 @@ def open_site(folder: Path, *, workers: int = 2, store: Path | None = None, **se
 def _serving(site: Site) -> Iterator[None]:
     log = site.folder / "serve.log"
     command = (sys.executable, "-m", "tests.faults.serve")
-    options = {"cwd": REPOSITORY, "env": _environment(site.settings)}
+    options: dict[str, Any] = {"cwd": REPOSITORY, "env": _environment(site.settings)}
     with running(command, log, until=lambda: SHOWN.search(log.read_text()), **options) as process:
         site.pid = process.pid
         site.url, site.key = SHOWN.search(log.read_text()).groups()

@@ -1,5 +1,7 @@
 """One site, its servers taken away on purpose; then a campaign small enough for every run of the tests."""
 
+from typing import Any
+
 import httpx
 import pytest
 from sqlalchemy import delete, select, update
@@ -24,7 +26,7 @@ FAULTS = (
     "PostgreSQL restarted",
     "messages doubled",
 )
-SETTINGS = {
+SETTINGS: dict[str, Any] = {
     "worker_timeout": "5",
     "worker_heartbeat_interval": "1",
     "webhook_allow_http": "true",

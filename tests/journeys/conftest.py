@@ -121,7 +121,7 @@ def environment(folder: Path, **settings: str) -> dict[str, str]:
 def address(log: Path) -> str | None:
     """Where the service says that it answers."""
     shown = URL.search(log.read_text())
-    return shown and shown.group(1)
+    return shown.group(1) if shown else None
 
 
 def is_ready(log: Path) -> bool:

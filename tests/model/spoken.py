@@ -19,7 +19,7 @@ def speak(lines):
     library = ctypes.CDLL(espeakng_loader.get_library_path())
     rate = library.espeak_Initialize(SYNCHRONOUS, 0, espeakng_loader.get_data_path().encode(), 0)
     assert rate == RATE
-    said = []
+    said: list[list[np.ndarray]] = []
 
     @CALLBACK
     def receive(samples, count, _events):

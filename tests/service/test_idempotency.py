@@ -23,6 +23,12 @@ ANSWER = StoredResponse(status=202, location="/v1/assessments/a1", body='{"id": 
 ROUTE = "POST /v1/assessments"
 
 
+def lease_key(database, caller, lease=LEASE):
+    acquired = acquire_key(database, caller, "k", ROUTE, lease)
+    assert isinstance(acquired, KeyLease)
+    return acquired
+
+
 def answer(database, hold, digest="d1"):
     with database.writing() as session:
         complete_key(session, hold, digest, ANSWER)
@@ -51,7 +57,7 @@ def test_each_tenant_has_keys_of_its_own(database, caller, stranger):
 
 
 def test_a_key_whose_request_died_goes_to_the_next_one(database, caller):
-    dead = acquire_key(database, caller, "k", ROUTE, OVER)
+    dead = lease_key(database, caller, OVER)
     assert isinstance(acquire_key(database, caller, "k", ROUTE, LEASE), KeyLease)
     assert renew_key(database, dead, LEASE) is False
     with pytest.raises(IdempotencyInFlight):
@@ -61,23 +67,23 @@ def test_a_key_whose_request_died_goes_to_the_next_one(database, caller):
 
 
 def test_a_renewed_key_stays_with_its_request(database, caller):
-    hold = acquire_key(database, caller, "k", ROUTE, OVER)
+    hold = lease_key(database, caller, OVER)
     assert renew_key(database, hold, LEASE)
     with pytest.raises(IdempotencyInFlight):
         acquire_key(database, caller, "k", ROUTE, LEASE)
 
 
 def test_a_freed_key_is_as_new_and_an_answered_one_is_not_freed(database, caller):
-    release_key(database, acquire_key(database, caller, "k", ROUTE, LEASE))
+    release_key(database, lease_key(database, caller))
     assert rows(database) == 0
-    hold = acquire_key(database, caller, "k", ROUTE, LEASE)
+    hold = lease_key(database, caller)
     answer(database, hold)
     release_key(database, hold)
     assert rows(database) == 1
 
 
 def test_what_fails_with_its_transaction_answers_nothing(database, caller):
-    hold = acquire_key(database, caller, "k", ROUTE, LEASE)
+    hold = lease_key(database, caller)
 
     def fail():
         with database.writing() as session:
@@ -102,5 +108,6 @@ def test_a_route_of_any_length_is_known_again(database, caller):
     long = "POST /v1/webhooks/" + "x" * 1_000
     answer(database, acquire_key(database, caller, "k", long, LEASE))
     earlier = acquire_key(database, caller, "k", long, LEASE)
+    assert isinstance(earlier, CompletedRequest)
     assert is_same_route(earlier, long)
     assert not is_same_route(earlier, long + "y")

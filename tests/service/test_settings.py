@@ -5,6 +5,7 @@ import subprocess
 import sys
 from datetime import timedelta
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from pydantic import SecretStr, ValidationError
@@ -13,7 +14,7 @@ from service.setting_groups import available_cores
 from service.settings import RENAMED, Settings
 
 ROOT = Path(__file__).resolve().parents[2]
-PRODUCTION = {
+PRODUCTION: dict[str, Any] = {
     "environment": "production",
     "database_url": "postgresql+psycopg://hilbert@db/hilbert",
     "broker_url": "redis://queue/0",
@@ -158,7 +159,7 @@ def test_a_secret_that_cannot_be_read_is_refused_without_being_shown(tmp_path):
 @pytest.mark.parametrize("old", sorted(RENAMED))
 def test_an_old_name_is_read_with_a_warning_that_names_the_new_one(old, monkeypatch):
     field = RENAMED[old]
-    value = {float: "0.5", int: "7"}.get(Settings.model_fields[field].annotation, "61")
+    value = {float: "0.5", int: "7"}.get(cast(Any, Settings.model_fields[field].annotation), "61")
     monkeypatch.setenv(f"HILBERT_{field.upper()}", value)
     expected = Settings()
     monkeypatch.delenv(f"HILBERT_{field.upper()}")

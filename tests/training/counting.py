@@ -1,6 +1,6 @@
 """Encoders that count what they are asked for, so that a test can tell what was kept from what was made again."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
 from typing import Literal
 
 import numpy as np
@@ -21,7 +21,7 @@ class CountingEncoder:
         self.fingerprint = fingerprint
         self.encoded = 0
 
-    def encode(self, material: Sequence[object], *, cancellation: Cancellation | None = None) -> np.ndarray:
+    def encode(self, material: Sequence[Sized], *, cancellation: Cancellation | None = None) -> np.ndarray:
         self.encoded += len(material)
         return np.array([[len(one)] * self.description.dim for one in material], dtype=np.float32)
 

@@ -17,7 +17,7 @@ def entry(bucket, arrived=0.0, cost=None, owner="ward"):
 
 
 def waiting(*entries, rules=RULES):
-    found = BatchQueue(rules)
+    found: BatchQueue[None, str] = BatchQueue(rules)
     found.add(entries)
     return found
 

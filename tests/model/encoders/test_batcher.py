@@ -180,7 +180,9 @@ def test_once_a_unit_has_failed_its_submission_costs_nothing_more(graph, open_ba
 
 
 def test_a_graph_that_answers_another_number_of_rows_is_a_failure_and_no_hang():
-    batcher = Batcher(lambda _bucket, _numbers: np.zeros((2, DIM), np.float32), BatchRules(budget=100.0), dim=DIM)
+    batcher: Batcher[int] = Batcher(
+        lambda _bucket, _numbers: np.zeros((2, DIM), np.float32), BatchRules(budget=100.0), dim=DIM
+    )
     with pytest.raises(ValueError, match="1 units"):
         batcher.encode(units(1))
     batcher.close()

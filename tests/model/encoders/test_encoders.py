@@ -33,7 +33,7 @@ def folder(request: pytest.FixtureRequest, encoders: Path, other_encoders: Path)
 
 @pytest.fixture
 def encoder(folder: Path) -> Iterator[Encoder[Any]]:
-    kind = {"speech": SpeechEncoder, "text": TextEncoder}[folder.name]
+    kind: Any = {"speech": SpeechEncoder, "text": TextEncoder}[folder.name]
     with closing(kind(folder, RuntimeOptions(threads=1))) as encoder:
         yield encoder
 
@@ -64,7 +64,7 @@ def test_a_segment_keeps_its_features_in_any_company(encoder: Encoder[Any], data
     chance = np.random.default_rng(data.draw(st.integers(0, 1_000_000)))
     sizes = data.draw(st.lists(st.integers(1, 40), min_size=2, max_size=8))
     if encoder.description.modality == "speech":
-        drawn = [chance.standard_normal(1_500 * size).astype(np.float32) * 0.1 for size in sizes]
+        drawn: list[Any] = [chance.standard_normal(1_500 * size).astype(np.float32) * 0.1 for size in sizes]
     else:
         drawn = [" ".join(chance.choice(TEXTS).split(" ")[0] for _ in range(size)) for size in sizes]
     alone = np.concatenate([encoder.encode([one]) for one in drawn])
@@ -87,7 +87,7 @@ def test_threads_share_an_encoder_and_each_gets_its_own_features(
             np.testing.assert_allclose(features, alone[order], rtol=1e-5, atol=1e-6)
 
 
-def test_what_nobody_waits_for_any_more_is_not_encoded(encoder: Encoder[Any], material: Sequence[Any]) -> None:
+def test_what_nobody_waits_for_any_more_is_not_encoded(encoder: Any, material: Sequence[Any]) -> None:
     cancellation = Cancellation()
     cancellation.cancel()
     with pytest.raises(EncodingCancelled):
@@ -132,10 +132,11 @@ def test_material_too_short_for_a_frame_or_empty_is_still_encoded(encoder: Encod
 
 def test_what_lies_beyond_a_segments_end_changes_nothing(encoder: Encoder[Any], folder: Path) -> None:
     session = open_session(folder / GRAPH, RuntimeOptions(threads=1))
-    material, length, rest = {
+    inputs: dict[str, tuple[np.ndarray, int, int]] = {
         "speech": (random.standard_normal(40_000).astype(np.float32), 30_000, 1_234),
         "text": (random.integers(3, 60, size=40), 30, 7),
-    }[encoder.description.modality]
+    }
+    material, length, rest = inputs[encoder.description.modality]
     name, valid = (entry.name for entry in session.get_inputs())
 
     def features(padding: int, value: float) -> np.ndarray:

@@ -6,7 +6,7 @@ import pytest
 import torch
 from transformers import RobertaConfig, RobertaModel
 
-from model.encoders.description import GRAPH, read_description
+from model.encoders.description import GRAPH, Precision, read_description
 from model.errors import ParityError
 from model.export.architectures.roberta import RobertaFeatures
 from model.export.architectures.text import TEXT_SIGNATURE
@@ -92,7 +92,9 @@ def test_the_measures_are_those_worked_by_hand(encoders: Path, roberta: Path) ->
         ("int8", {"cosine": math.nan}, "cosine nan"),
     ],
 )
-def test_what_exceeds_a_tolerance_is_refused_and_named(precision: str, worst: dict[str, float], said: str) -> None:
+def test_what_exceeds_a_tolerance_is_refused_and_named(
+    precision: Precision, worst: dict[str, float], said: str
+) -> None:
     refuse_excess(report(precision=precision), TOLERANCES[precision])
     with pytest.raises(ParityError, match=said):
         refuse_excess(report(precision=precision, **worst), TOLERANCES[precision])

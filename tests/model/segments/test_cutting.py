@@ -59,7 +59,7 @@ def test_timed_utterances_are_not_divided_where_a_pause_lies_between_them(spoken
     sentences = [text for _, _, text in spoken.said]
     rebuilt = iter(sentences)
     for part in found.segments:
-        taken = []
+        taken: list[str] = []
         while " ".join(taken) != part.text:
             taken.append(next(rebuilt))
     assert next(rebuilt, None) is None

@@ -1,10 +1,12 @@
+from typing import Any
+
 import pytest
 
 from model.config import QualitySettings
 from model.segments.quality import AudioStatistics, TranscriptStatistics, assess_quality
 
 GOOD_SOUND = {"duration": 300.0, "heard": 220.0, "used": 200.0, "snr_db": 25.0, "clipping": 0.0, "not_finite": 0.0}
-GOOD_WORDS = {"sent": True, "words": 600, "words_used": 400, "end": 299.0, "speakers_left_out": True}
+GOOD_WORDS: dict[str, Any] = {"sent": True, "words": 600, "words_used": 400, "end": 299.0, "speakers_left_out": True}
 
 
 def flags(sound=None, **wording):

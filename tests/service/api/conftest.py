@@ -62,8 +62,9 @@ def settings(request, tmp_path, migrated_file):
 @pytest.fixture
 def bare_api(settings, tmp_path):
     """Without any worker."""
-    with TestClient(create_app(settings), raise_server_exceptions=False) as client:
-        parts = client.app.state.components
+    app = create_app(settings)
+    with TestClient(app, raise_server_exceptions=False) as client:
+        parts = app.state.components
         yield Api(
             client=client,
             database=parts.database,

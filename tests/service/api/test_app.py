@@ -186,17 +186,18 @@ def test_a_missing_database_is_named(api):
 def test_an_unreachable_queue_is_named(tmp_path, migrated_file, closed_port, join_worker):
     shutil.copy(migrated_file, tmp_path / "hilbert.sqlite")
     settings = Settings(data_dir=tmp_path, broker_url=f"redis://127.0.0.1:{closed_port}/0")
-    with TestClient(create_app(settings)) as client:
-        join_worker(client.app.state.components.database)
+    app = create_app(settings)
+    with TestClient(app) as client:
+        join_worker(app.state.components.database)
         response = client.get("/healthz")
     assert {field["location"] for field in response.json()["errors"]} == {"queue"}
 
 
 def test_parts_are_there_only_while_the_application_runs(settings):
     app = create_app(settings)
-    assert not hasattr(app.state, "parts")
-    with TestClient(app) as client:
-        assert isinstance(client.app.state.components, Components)
+    assert not hasattr(app.state, "components")
+    with TestClient(app):
+        assert isinstance(app.state.components, Components)
 
 
 def test_every_reference_of_the_documentation_leads_somewhere(api):

@@ -38,10 +38,11 @@ WRITTEN = (AssessmentRow, StageRow, BatchRow, UploadRow, WebhookRow, MessageRow,
 def far_api(emptied, far_database, tmp_path, join_worker):
     """Its requests reach the database through the wire; what goes on beside them does not."""
     settings = Settings(data_dir=tmp_path, database_url=emptied)
-    with TestClient(create_app(settings), raise_server_exceptions=False) as client:
-        parts = client.app.state.components
+    app = create_app(settings)
+    with TestClient(app, raise_server_exceptions=False) as client:
+        parts = app.state.components
         queue_positions = QueuePositions(far_database, settings.worker_timeout)
-        client.app.state.components = replace(
+        app.state.components = replace(
             parts,
             database=far_database,
             api_keys=ApiKeyRepository(far_database, load_peppers(settings)),

@@ -50,8 +50,9 @@ class CallRecorder:
 def entered_files(settings, tmp_path, join_worker):
     """The files that a submission with all its parts enters until its 202."""
     recorder = CallRecorder()
-    with recorder.installed(), TestClient(create_app(settings)) as client:
-        components = client.app.state.components
+    app = create_app(settings)
+    with recorder.installed(), TestClient(app) as client:
+        components = app.state.components
         join_worker(components.database)
         key = components.api_keys.issue(name="a", tenant="ward-a").secret
         api = Api(client=client, database=components.database, folder=tmp_path, key=key, foreign_key=key)

@@ -1,5 +1,6 @@
 import json
 from datetime import timedelta
+from typing import cast
 
 import pytest
 from sqlalchemy import func, select, update
@@ -16,7 +17,7 @@ from service.batches.states import BatchState
 from service.errors.not_found import BatchNotFound
 from service.errors.tree import FenceLost
 from service.storage.database import now
-from service.storage.objects import material_prefix, result_prefix
+from service.storage.objects import ObjectStore, material_prefix, result_prefix
 from service.storage.tables import AssessmentRow, BatchRow, StageRow
 
 AT_ONCE = timedelta(0)
@@ -158,7 +159,7 @@ def test_a_sweep_completes_a_batch_whose_files_were_written_before_a_crash(
     for number, state in enumerate((State.SUCCEEDED, State.FAILED, State.SUCCEEDED), start=1):
         finish_line(sqlite, f"a{number}", state)
     with pytest.raises(Killed):
-        advance_batches(sqlite, DyingStore(objects, writes, after=after))
+        advance_batches(sqlite, cast(ObjectStore, DyingStore(objects, writes, after=after)))
     assert look(sqlite, caller).state == BatchState.RUNNING
     advance_batches(sqlite, objects)
     ended = look(sqlite, caller)
@@ -214,7 +215,7 @@ def test_a_cancel_that_was_cut_off_is_completed_by_the_sweeper(sqlite, objects, 
         batches = BatchRepository(session, caller)
         assert batches.get("b1").state == BatchState.CANCELLING
         counts = batches.counts(batches.get("b1"))
-    assert (counts.cancelled, counts.queued, counts.unfinished) == (2, 3, 3)
+    assert (counts.cancelled, counts.queued, counts.unfinished, counts.total) == (2, 3, 3, 5)
     advance_batches(sqlite, objects, LONG)
     assert look(sqlite, caller).state == BatchState.CANCELLED
 
@@ -247,7 +248,7 @@ def test_files_written_while_a_line_was_erased_do_not_survive(sqlite, objects, b
                 invalidate_files(sqlite, objects, "b1")
                 self._objects.write(key, content)
 
-    advance_batches(sqlite, Slow(objects, 0, after=False))
+    advance_batches(sqlite, cast(ObjectStore, Slow(objects, 0, after=False)))
     assert look(sqlite, caller).state == BatchState.RUNNING
     assert objects.list("batches/") == []
     advance_batches(sqlite, objects)

@@ -24,7 +24,7 @@ def interrupted_while(signals, steps, signum=None):
 
 @pytest.mark.parametrize("signum", SIGNALS)
 def test_a_signal_ends_an_allowed_section_at_once(signum):
-    steps = []
+    steps: list[str] = []
     with DeferredSignals() as signals:
         with pytest.raises(SignalInterrupt) as caught:
             interrupted_while(signals, steps, signum)
@@ -43,7 +43,7 @@ def test_a_signal_outside_waits_for_the_next_allowed_section():
 
 
 def test_a_second_signal_does_not_disturb_the_cleaning_up():
-    steps = []
+    steps: list[str] = []
     with DeferredSignals() as signals:
         with pytest.raises(SignalInterrupt):
             interrupted_while(signals, steps, signal.SIGINT)

@@ -8,6 +8,7 @@ import sys
 import time
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -90,7 +91,8 @@ def test_many_at_once_are_all_answered(client):
 
 
 def test_progress_never_goes_back(client):
-    location, seen = client.send(b"slow" + b"x" * 600), []
+    location = client.send(b"slow" + b"x" * 600)
+    seen: list[dict[str, Any]] = []
     while not seen or seen[-1]["state"] not in FINAL:
         seen.append(client.http.get(location).json())
     order = ["queued", "preparing", "encoding", "scoring", "succeeded"]

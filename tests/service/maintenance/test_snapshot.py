@@ -1,6 +1,7 @@
 """Numbers of the queue, on both databases."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import text, update
@@ -86,11 +87,12 @@ def test_deliveries_are_counted_by_whether_they_are_due(database, add_webhook, c
             WebhookRepository(session, caller).test(issued.webhook.id)
         session.flush()
         ids = list(session.scalars(DeliveryRow.__table__.select().with_only_columns(DeliveryRow.id)))
-        for delivery_id, values in zip(
-            ids,
-            ({"created_at": now() - MINUTE}, {"not_before": now() + MINUTE}, {"state": "leased"}),
-            strict=True,
-        ):
+        changes: list[dict[str, Any]] = [
+            {"created_at": now() - MINUTE},
+            {"not_before": now() + MINUTE},
+            {"state": "leased"},
+        ]
+        for delivery_id, values in zip(ids, changes, strict=True):
             session.execute(update(DeliveryRow).where(DeliveryRow.id == delivery_id).values(**values))
     lines = {line.state: (line.count, round(line.oldest)) for line in read_snapshot(database, SILENCE).deliveries}
     assert lines == {"ready": (1, 60), "delayed": (1, 0), "leased": (1, 0)}

@@ -1,5 +1,6 @@
 from dataclasses import replace
 from datetime import timedelta
+from typing import cast
 
 import pytest
 from sqlalchemy import select, update
@@ -9,6 +10,7 @@ from service.assessments.states import StageState, State
 from service.maintenance.sweeper import Sweeper, acquire_leadership, sweep, sweep_plan
 from service.settings import Settings
 from service.storage.database import now
+from service.storage.objects import ObjectStore
 from service.storage.tables import AssessmentRow, StageRow, WorkerRow
 from tests.waiting import wait_for
 
@@ -155,7 +157,7 @@ def test_the_thread_outlives_errors(sqlite, submit, publisher):
     with sqlite.writing() as session:
         session.execute(update(AssessmentRow).values(state=State.FAILED, finished_at=now()))
     failing = FailingObjects()
-    sweeper = Sweeper(sqlite, failing, publisher, PLAN, "s1")
+    sweeper = Sweeper(sqlite, cast(ObjectStore, failing), publisher, PLAN, "s1")
     sweeper.start()
     wait_for(lambda: failing.asked >= 2)
     sweeper.stop()

@@ -1,5 +1,6 @@
 import json
 import logging
+from typing import Any
 
 import pytest
 import structlog
@@ -52,7 +53,7 @@ def test_failure_fields_are_the_type_and_the_frames():
     try:
         json.loads("Ada Lovelace")
     except ValueError as error:
-        fields = failure_fields(error)
+        fields: dict[str, Any] = failure_fields(error)
     assert fields["error_type"] == "JSONDecodeError"
     assert fields["trace"][0].startswith("tests/service/observability/test_logs.py:")
     assert "Ada" not in str(fields)

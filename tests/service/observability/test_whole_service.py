@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
 import httpx
 import pytest
@@ -94,8 +95,12 @@ def use(client: httpx.Client, hook: Receiver) -> dict[str, str]:
         )
         assert response.status_code == 202, response.text
         ids[name] = response.json()["id"]
+
+    def has_ended(location):
+        return client.get(f"/v1/assessments/{location}").json()["state"] in LAST
+
     for location in ids.values():
-        wait_for(lambda location=location: client.get(f"/v1/assessments/{location}").json()["state"] in LAST)
+        wait_for(partial(has_ended, location))
     return ids
 
 

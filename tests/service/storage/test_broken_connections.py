@@ -37,7 +37,7 @@ def told():
 @pytest.fixture
 def add(told):
     """Adds a key named after the try, and tells of it once that is committed."""
-    tries = []
+    tries: list[str] = []
 
     def add(session):
         tries.append(f"try {len(tries) + 1}")
@@ -48,16 +48,20 @@ def add(told):
     return add
 
 
-@pytest.fixture
-def look():
+class Look:
     """Writes nothing, and knows how often it was run."""
 
-    def look(session):
-        look.tries += 1
+    def __init__(self):
+        self.tries = 0
+
+    def __call__(self, session):
+        self.tries += 1
         return session.scalar(text("select 42"))
 
-    look.tries = 0
-    return look
+
+@pytest.fixture
+def look():
+    return Look()
 
 
 def test_a_broken_read_is_repeated(far_database, wire, look):

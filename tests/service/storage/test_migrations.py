@@ -45,10 +45,11 @@ def objections(source: str) -> list[str]:
 
 
 def objection(call: ast.Call) -> str | None:
+    assert isinstance(call.func, ast.Attribute)
     verb = call.func.attr
     if verb not in EXPANDING:
         return f"{verb} is no expansion"
-    if verb == "create_index" and any(word.arg == "unique" and word.value.value for word in call.keywords):
+    if verb == "create_index" and any(word.arg == "unique" and ast.literal_eval(word.value) for word in call.keywords):
         return "a unique index refuses what the release before may write"
     if verb == "add_column":
         column = next(

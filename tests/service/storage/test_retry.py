@@ -47,7 +47,7 @@ def test_other_errors_are_not_retried(error):
 
 
 def test_each_retry_is_reported_with_its_error():
-    reported = []
+    reported: list[Exception] = []
     terms = RetryTerms(timeout=LONG, interval=0.001)
     errors = [KeyError("a"), KeyError("b")]
     assert retry(Flaky(*errors), terms, lambda error: isinstance(error, KeyError), reported.append) == "answer"

@@ -1,10 +1,11 @@
 from dataclasses import dataclass
+from typing import cast
 
 import pytest
 import structlog
 
 from service.worker.metrics import BatcherMetrics, LoadReport, count_result
-from service.worker.model_protocol import EncoderLoad
+from service.worker.model_protocol import AssessmentModel, EncoderLoad
 
 
 class Loaded:
@@ -19,8 +20,11 @@ class Loaded:
         )
 
 
+LOADED = cast(AssessmentModel, Loaded())
+
+
 def test_batcher_metrics_report_each_encoder():
-    samples = [sample for family in BatcherMetrics(Loaded()).collect() for sample in family.samples]
+    samples = [sample for family in BatcherMetrics(LOADED).collect() for sample in family.samples]
     assert {(sample.name, *sample.labels.values()): sample.value for sample in samples} == {
         ("hilbert_batcher_fill_ratio", "speech"): 1 / 3,
         ("hilbert_batcher_padding_ratio", "speech"): 1.25,
@@ -35,7 +39,7 @@ def test_batcher_metrics_report_each_encoder():
 
 def test_the_encoder_load_is_logged_at_most_once_a_minute():
     now = [0.0]
-    report = LoadReport(Loaded(), clock=lambda: now[0])
+    report = LoadReport(LOADED, clock=lambda: now[0])
     with structlog.testing.capture_logs() as entries:
         for now[0] in (1.0, 59.0, 60.0, 61.0, 119.0, 120.0):
             report.stage_done()
@@ -45,7 +49,7 @@ def test_the_encoder_load_is_logged_at_most_once_a_minute():
 
 def test_the_encoder_load_can_be_logged_at_any_time():
     with structlog.testing.capture_logs() as entries:
-        LoadReport(Loaded(), clock=lambda: 0.0).write()
+        LoadReport(LOADED, clock=lambda: 0.0).write()
     assert [entry["entries"] for entry in entries] == [12]
 
 

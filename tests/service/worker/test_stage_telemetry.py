@@ -1,6 +1,7 @@
 """What is counted and traced while stages run against a real database, without a queue."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from opentelemetry.trace import StatusCode
@@ -40,7 +41,13 @@ class Bench:
 
     def send_batch(self, audio=b"x" * 400):
         key = self.objects.put(material_prefix("a1"), audio)
-        order = {"task": "spectrum", "reference": None, "priority": Priority.BATCH, "bundle": "b", "request_id": "r1"}
+        order: dict[str, Any] = {
+            "task": "spectrum",
+            "reference": None,
+            "priority": Priority.BATCH,
+            "bundle": "b",
+            "request_id": "r1",
+        }
         orders = [
             NewAssessment(
                 id=name,

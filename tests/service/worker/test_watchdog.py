@@ -16,7 +16,7 @@ def watch():
     started = []
 
     def watch(work_waits, *, stage_timeout=LONG, stall_timeout=LONG):
-        ended = []
+        ended: list[int] = []
         watchdog = Watchdog(
             WatchdogLimits(stage_timeout=stage_timeout, stall_timeout=stall_timeout), work_waits, ended.append
         )

@@ -4,12 +4,12 @@ import torch
 from model.network.batch import DocumentBatch
 from model.network.dropout import DropoutNoise
 from tests.model.network.test_hilbert import AUDIO, TEXT, batch, changed
-from training.baselines.pooled import PooledNetwork
+from training.baselines.pooled import Modality, PooledNetwork
 
 
 def build(*modalities):
     torch.manual_seed(0)
-    dims = {"audio": AUDIO, "text": TEXT}
+    dims: dict[Modality, int] = {"audio": AUDIO, "text": TEXT}
     return PooledNetwork(dims=dims, modalities=modalities, outcomes={"spectrum": 3}, width=16, dropout=0.2).eval()
 
 

@@ -1,6 +1,7 @@
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -14,7 +15,7 @@ from training.errors import CardError
 
 ROOT = Path(__file__).parents[3]
 AUROC, LOW, HIGH = (f"/arms/0/macro_auroc/{name}" for name in ("value", "low", "high"))
-METRICS = {
+METRICS: dict[str, Any] = {
     "arms": [{"name": "full", "macro_auroc": {"value": 0.886_49, "low": 0.84, "high": 0.93}}],
     "speakers": 150,
     "sparse": None,
@@ -63,7 +64,7 @@ def edit(file, old, new):
 
 
 def test_the_front_matter_is_the_hub_s_with_a_model_index(folder):
-    data = ModelCard((folder / "README.md").read_text()).data
+    data: Any = ModelCard((folder / "README.md").read_text()).data
     assert (data.license, data.language) == ("apache-2.0", ["en"])
     (result,) = data.eval_results
     assert (result.metric_type, result.metric_value, result.metric_name) == ("roc_auc", 0.886_49, "Macro AUROC")

@@ -1,9 +1,15 @@
+from typing import Any
+
 import pytest
 
 from training.card.numbers import check_marked, fill, look_up, show
 from training.errors import CardError
 
-METRICS = {"arms": [{"name": "full", "macro_auroc": {"value": 0.886_49, "cases": 150}}], "odd/name": 1, "absent": None}
+METRICS: dict[str, Any] = {
+    "arms": [{"name": "full", "macro_auroc": {"value": 0.886_49, "cases": 150}}],
+    "odd/name": 1,
+    "absent": None,
+}
 AUROC = "/arms/0/macro_auroc/value"
 
 

@@ -19,7 +19,8 @@ TINY = StandinSettings(
 
 @pytest.fixture(scope="module")
 def made(encoders, tmp_path_factory):
-    work, said = tmp_path_factory.mktemp("matrix"), []
+    work = tmp_path_factory.mktemp("matrix")
+    said: list[str] = []
     return make_encoders(work, TINY, said.append, at_hand=encoders), work, said
 
 

@@ -2,6 +2,7 @@ import io
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
@@ -49,7 +50,7 @@ def encode(tmp_path: Path, console: Console):
             settings=settings or SegmentSettings(),
             console=console,
         )
-        return found, (encoders.speech.encoded, encoders.text.encoded)
+        return found, tuple(cast(CountingEncoder, encoder).encoded for encoder in (encoders.speech, encoders.text))
 
     return run
 

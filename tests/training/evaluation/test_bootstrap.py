@@ -135,9 +135,11 @@ def test_ratios_at_once_have_the_intervals_of_each_alone():
     families = [str(row // 3) for row in range(60)]
     together = family_ratios(above, below, families, SETTINGS)
     for column, found in enumerate(together):
-        one = family_interval(
-            lambda rows, column=column: float(above[rows, column].sum() / below[rows, column].sum()), families, SETTINGS
-        )
+
+        def ratio(rows, column=column):
+            return float(above[rows, column].sum() / below[rows, column].sum())
+
+        one = family_interval(ratio, families, SETTINGS)
         assert (found.value, found.low, found.high) == pytest.approx((one.value, one.low, one.high))
 
 

@@ -25,10 +25,11 @@ def each_repeat(measure):
 
 
 def test_values_are_means_over_repeats(measures):
-    by_hand = each_repeat(lambda *drawn: macro_auroc(*drawn, FOUND.outcomes).value)
+    by_hand = each_repeat(lambda risks, labels: macro_auroc(risks, labels, FOUND.outcomes).value)
     assert measures.discrimination.macro_auroc.value == pytest.approx(by_hand)
     assert measures.risks.log_loss.value == pytest.approx(each_repeat(log_loss))
-    assert measures.risks.brier.value == pytest.approx(each_repeat(lambda *drawn: brier(*drawn, FOUND.outcomes).value))
+    by_hand = each_repeat(lambda risks, labels: brier(risks, labels, FOUND.outcomes).value)
+    assert measures.risks.brier.value == pytest.approx(by_hand)
     assert measures.line_up.arms[0].macro_auroc == measures.discrimination.macro_auroc
 
 

@@ -17,9 +17,9 @@ REPORT = EpochReport(
 
 
 def shown(renderable):
-    console = Console(file=io.StringIO(), width=100)
-    console.print(renderable)
-    return console.file.getvalue()
+    file = io.StringIO()
+    Console(file=file, width=100).print(renderable)
+    return file.getvalue()
 
 
 def test_every_term_is_shown_with_its_spread_over_runs():
@@ -29,13 +29,13 @@ def test_every_term_is_shown_with_its_spread_over_runs():
 
 
 def test_a_line_for_each_group_of_runs_remains():
-    console = Console(file=io.StringIO(), width=120)
-    display = ProgressDisplay(console)
+    file = io.StringIO()
+    display = ProgressDisplay(Console(file=file, width=120))
     with display.shown():
         display.start_group("HILBERT, tuning", 75, 75)
         display.report("HILBERT, tuning, stack 1 of 10", REPORT)
         display.start_group("HILBERT, refit", 25, 20)
-    said = console.file.getvalue()
+    said = file.getvalue()
     assert "HILBERT, tuning: 75 fits" in said
     assert "loss 1.500, validation -0.500 after 5 steps" in said
     assert "25 fits, 5 of them already trained" in said

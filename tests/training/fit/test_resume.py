@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 import torch
 
@@ -27,6 +29,6 @@ def test_a_write_that_fails_leaves_the_old_state(tmp_path, monkeypatch):
 
 
 def test_numbers_in_the_meta_data_survive_as_they_are(tmp_path):
-    values = [0.1, 1 / 3, 1e-310, float("inf")]
+    values: list[Any] = [0.1, 1 / 3, 1e-310, float("inf")]
     write_state(tmp_path / "state.safetensors", TrainingState(tensors=STATE.tensors, meta={"values": values}))
     assert read_state(tmp_path / "state.safetensors").meta["values"] == values

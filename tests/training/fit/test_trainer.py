@@ -4,6 +4,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from typing import cast
 
 import numpy as np
 import pytest
@@ -128,7 +129,7 @@ def test_a_killed_run_goes_on_to_the_same_weights(tmp_path, straight, reports):
             time.sleep(0.01)
         process.send_signal(signal.SIGKILL)
         assert process.wait() == -signal.SIGKILL
-    at = read_state(state).meta["at"]
+    at = cast(int, read_state(state).meta["at"])
     assert 0 < at < TRAINER.steps
     settings = TRAINER.model_copy(update={"save_seconds": 0.0})
     run = replace(RUN, settings=settings, state=state)

@@ -1,9 +1,11 @@
 from dataclasses import replace
+from typing import cast
 
 import numpy as np
 import pytest
 import torch
 
+from model.network.hilbert import Hilbert
 from tests.training.planted import BOUNDS, SPEC, TRAINER, plant_cohort, plant_folds
 from training.baselines.arms import ArmCandidate
 from training.config import CandidateSettings
@@ -43,7 +45,7 @@ def test_runs_are_stacked_as_far_as_asked(kept):
 def test_finished_stacks_are_read_and_not_trained_again(kept):
     folder, stacks = kept
     files = {file.name: file.stat().st_mtime_ns for file in folder.iterdir()}
-    begun = []
+    begun: list[tuple[str, int, int]] = []
     again = fit_all(CANDIDATE, FITS, context(folder, begun), title="test")
     assert begun == [("test", 3, 0)]
     assert {file.name: file.stat().st_mtime_ns for file in folder.iterdir()} == files
@@ -71,7 +73,7 @@ def test_a_rebuilt_learner_answers_as_the_fitted_one(kept):
     learner = rebuild(SPEC, fit, fitted)
     assert np.allclose(predict_logits(learner, FRESH)["spectrum"], fitted.logits["spectrum"], atol=1e-6)
     with torch.no_grad():
-        learner.network.null_audio += 1
+        cast(Hilbert, learner.network).null_audio.add_(1)
     assert not learner.training
 
 

@@ -23,7 +23,8 @@ def manifest():
 
 
 def test_three_segments_of_different_lengths_are_cut(short_interview, manifest):
-    chunk = cut_golden(*short_interview, manifest)
+    audio, transcript = short_interview
+    chunk = cut_golden(audio, transcript, manifest)
     assert len(chunk.segments) == 3
     seconds = [len(one.samples) / 16_000 for one in chunk.segments]
     assert all(length <= most for length, most in zip(seconds, (10, 7, 4), strict=True))

@@ -34,7 +34,7 @@ def test_a_written_cohort_holds_what_was_spoken(tmp_path):
 def test_a_written_transcript_names_its_speakers(tmp_path):
     interview = next(iter(cohort(5, TINY)))
     row = read_cohort(write_cohort(tmp_path, 5, TINY)).rows[0]
-    captions = list(webvtt.read(tmp_path / row.transcript))
+    captions = webvtt.read(tmp_path / row.transcript).captions
     utterances = json.loads((tmp_path / row.transcript).with_suffix(".json").read_text())
     assert [(cue.voice, cue.text) for cue in captions] == [(u.speaker, u.text) for u in interview.utterances]
     assert [u["start"] for u in utterances] == [u.start for u in interview.utterances]

@@ -21,7 +21,7 @@ TINY = StandinSettings(
 
 @pytest.fixture(scope="module")
 def standins(tmp_path_factory):
-    said = []
+    said: list[str] = []
     speech, text = make_standins(tmp_path_factory.mktemp("standins"), TINY, said.append)
     return speech, text, said
 

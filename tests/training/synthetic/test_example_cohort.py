@@ -28,7 +28,7 @@ def decode(path):
 
 
 def spoken_seconds(path):
-    cues = [cue for cue in webvtt.read(path) if cue.voice == "Participant"]
+    cues = [cue for cue in webvtt.read(path).captions if cue.voice == "Participant"]
     return sum(cue.end_in_seconds - cue.start_in_seconds for cue in cues)
 
 

@@ -16,7 +16,7 @@ def test_the_committed_example_is_what_its_command_makes(tmp_path):
 
 def test_the_example_is_three_to_five_minutes_of_two_voices_and_small():
     seconds = len(decode(Path("examples/interview.flac"))) / 16000
-    voices = {cue.voice for cue in webvtt.read("examples/interview.vtt")}
+    voices = {cue.voice for cue in webvtt.read("examples/interview.vtt").captions}
     assert 180 <= seconds <= 300
     assert voices == {"Interviewer", "Participant"}
     assert Path("examples/interview.flac").stat().st_size <= 6e6

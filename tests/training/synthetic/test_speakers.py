@@ -31,7 +31,7 @@ def test_the_same_seed_draws_the_same_speakers(speakers):
 
 
 def test_carriers_share_each_outcome_equally(speakers):
-    carriers = defaultdict(Counter)
+    carriers: dict[str, Counter[str]] = defaultdict(Counter)
     for one in speakers:
         carriers[one.outcome][one.carrier] += 1
     assert carriers["none"] == {"none": 248}

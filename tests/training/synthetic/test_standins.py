@@ -32,7 +32,8 @@ FILES = {"whisper": {"preprocessor_config.json"}, "t5": {"tokenizer.json", "toke
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    folder, said = tmp_path_factory.mktemp("standins"), []
+    folder = tmp_path_factory.mktemp("standins")
+    said: list[str] = []
     return {name: make_standin(name, folder / name, TINY, said.append) for name in FILES}, said
 
 

@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 import torch
 from transformers import HubertConfig, HubertModel
@@ -12,7 +14,7 @@ POSITIONS = {"num_conv_pos_embeddings": 8, "num_conv_pos_embedding_groups": 2}
 @pytest.mark.parametrize("normalised", ["group", "layer", "positions by batch"])
 def test_padding_changes_nothing_whatever_is_normalised(normalised: str) -> None:
     torch.manual_seed(0)
-    changes = {
+    changes: Any = {
         "group": {},
         "layer": {"feat_extract_norm": "layer", "conv_bias": True, "do_stable_layer_norm": True},
         "positions by batch": {"conv_pos_batch_norm": True},

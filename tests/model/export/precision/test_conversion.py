@@ -7,7 +7,7 @@ import numpy as np
 import onnx_ir as ir
 import pytest
 
-from model.encoders.description import GRAPH, WEIGHTS, read_description, write_description
+from model.encoders.description import GRAPH, WEIGHTS, Precision, read_description, write_description
 from model.encoders.encoder import Encoder
 from model.encoders.runtime import RuntimeOptions, open_session
 from model.encoders.speech import SpeechEncoder
@@ -37,7 +37,7 @@ def folder_of(encoders: Path, other_encoders: Path, tmp_path_factory: pytest.Tem
     }
     made = tmp_path_factory.mktemp("precisions")
 
-    def folder(architecture: str, precision: str) -> Path:
+    def folder(architecture: str, precision: Precision) -> Path:
         copy = made / f"{architecture}-{precision}"
         if not copy.exists():
             shutil.copytree(whole[architecture], copy)
@@ -50,7 +50,7 @@ def folder_of(encoders: Path, other_encoders: Path, tmp_path_factory: pytest.Tem
 
 
 def opened(folder: Path) -> Encoder[Any]:
-    kind = {"speech": SpeechEncoder, "text": TextEncoder}[read_description(folder).modality]
+    kind: Any = {"speech": SpeechEncoder, "text": TextEncoder}[read_description(folder).modality]
     return kind(folder, RuntimeOptions(threads=1))
 
 
@@ -69,7 +69,7 @@ def nodes_of(folder: Path) -> list[ir.Node]:
 
 @pytest.mark.parametrize("precision", SMALLER)
 @pytest.mark.parametrize("architecture", FOUR)
-def test_a_smaller_precision_keeps_the_features(architecture: str, precision: str, folder_of: Any) -> None:
+def test_a_smaller_precision_keeps_the_features(architecture: str, precision: Precision, folder_of: Any) -> None:
     encoder, whole = opened(folder_of(architecture, precision)), opened(folder_of(architecture, "float32"))
     difference = apart(encoder.encode(material_of(encoder)), whole.encode(material_of(whole)))
     assert 1e-6 < difference <= TOLERANCES[precision].relative / 3
@@ -116,7 +116,8 @@ def test_every_product_of_the_transformer_is_in_eight_bits_but_t5s_last_ones(arc
 
 @pytest.mark.parametrize("architecture", FOUR)
 def test_the_front_end_and_the_mean_stay_in_single_precision(architecture: str, folder_of: Any) -> None:
-    halves, singles = set(), set()
+    halves: set[str] = set()
+    singles: set[str] = set()
     for node in nodes_of(folder_of(architecture, "float16")):
         kinds = {value.dtype for value in node.inputs if value is not None}
         (halves if ir.DataType.FLOAT16 in kinds else singles).add(node.op_type)
@@ -145,7 +146,7 @@ def test_states_beyond_what_a_half_holds_do_not_overflow_in_t5(folder_of: Any, t
     scratch.mkdir()
     feed = {"tokens": random.integers(4, 60, (2, 20)), "valid": np.array([20, 11])}
 
-    def features(name: str, precision: str, *, wide: bool) -> np.ndarray:
+    def features(name: str, precision: Precision, *, wide: bool) -> np.ndarray:
         ir.save(whole, tmp_path / name)
         change_precision(tmp_path / name, precision, wide=wide)
         measured = graph_for_parity(tmp_path / name, precision, scratch)
@@ -172,7 +173,7 @@ def test_rounding_wherever_a_gpu_rounds_keeps_the_features_too(
 
 @pytest.mark.parametrize("precision", SMALLER)
 def test_weights_that_outgrow_one_file_lie_beside_the_smaller_graph_too(
-    precision: str, folder_of: Any, tmp_path: Path
+    precision: Precision, folder_of: Any, tmp_path: Path
 ) -> None:
     folder = Path(shutil.copytree(folder_of("roberta", "float32"), tmp_path / "text"))
     reference = opened(folder_of("roberta", precision)).encode(TEXTS)

@@ -81,8 +81,8 @@ def test_stacked_terms_and_gradients_equal_the_loop(estimator: str, cka: str) ->
     gradients, (totals, values) = vmap(differentiate)(parameters, buffers, given, known, progress)
     for fold in range(FOLDS):
         one = {name: value[fold].detach() for name, value in parameters.items()}
-        arguments = ({name: value[fold] for name, value in part.items()} for part in (buffers, given, known))
-        expected, (total, terms) = differentiate(one, *arguments, progress[fold])
+        kept, outputs, about = ({name: value[fold] for name, value in part.items()} for part in (buffers, given, known))
+        expected, (total, terms) = differentiate(one, kept, outputs, about, progress[fold])
         torch.testing.assert_close(totals[fold], total, rtol=1e-5, atol=1e-6)
         for name, value in terms.items():
             torch.testing.assert_close(values[name][fold], value, rtol=1e-5, atol=1e-6)
@@ -118,10 +118,11 @@ def test_networks_and_objectives_of_several_folds_take_their_gradients_at_once()
         output = functional_call(networks[0], network, (documents,))
         return functional_call(built[0], objective, (output, supervision, 0.5)).total
 
-    states = [{**parameters, **buffers} for parameters, buffers in map(stack_module_state, (networks, built))]
+    stacks = stack_module_state(networks), stack_module_state(built)
+    network, objective = (parameters | buffers for parameters, buffers in stacks)
     arguments = (features, known["person"], known["labels"])
     with sdpa_kernel(SDPBackend.MATH):  # the fused kernel of the CPU knows no stacks
-        gradients, totals = vmap(grad_and_value(loss))(*states, *arguments)
+        gradients, totals = vmap(grad_and_value(loss))(network, objective, *arguments)
     for fold in range(FOLDS):
         documents = DocumentBatch(**{name: value[fold] for name, value in features.items()})
         person, labels = known["person"][fold], {"spectrum": known["labels"][fold]}

@@ -194,13 +194,18 @@ def test_many_followers_cost_one_question(service):
     asked = []
     watcher = service.parts.change_feed
     original = watcher._read
-    watcher._read = lambda known: asked.append(len(known)) or original(known)
+
+    def read_counted(known):
+        asked.append(len(known))
+        return original(known)
+
+    watcher._read = read_counted
 
     def follow():
         with service.events() as response:
             seen.append([told(event)[0] for event in read(response) if event])
 
-    seen = []
+    seen: list[list[str]] = []
     threads = [threading.Thread(target=follow) for _ in range(30)]
     for thread in threads:
         thread.start()

@@ -13,7 +13,7 @@ def file(tmp_path):
 
 @pytest.fixture
 def reopen(file):
-    journals = []
+    journals: list[Journal] = []
 
     def reopen(manifest="m", url="http://a"):
         for journal in journals:

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
+from typing import Any, cast
 
 import pytest
 import structlog
@@ -36,7 +37,7 @@ def deliver(sqlite, add_webhook, caller):
             line = session.scalars(select(DeliveryAttemptRow)).one()
             return issued, session.get(DeliveryRow, sent.id), line
 
-    deliver.runner = runner
+    cast(Any, deliver).runner = runner
     return deliver
 
 

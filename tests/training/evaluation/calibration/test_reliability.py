@@ -4,7 +4,7 @@ import pytest
 from training.evaluation.calibration.reliability import bins_of, calibration_error, top_risks
 
 
-def two_risks(low, high, cases_low, cases_high, n=100):
+def two_risks(low, high, cases_low, cases_high, n=100) -> tuple[np.ndarray, np.ndarray]:
     """n documents of each risk, so many of them cases: probabilities and labels."""
     risks = np.repeat([low, high], n)
     labels = np.concatenate([np.arange(n) < cases_low, np.arange(n) < cases_high]).astype(int)

@@ -13,12 +13,12 @@ NAMES = ("none", "ill")
 RARE = ("none", "ill", "rare")
 
 
-def of_right(*right):
+def of_right(*right) -> tuple[np.ndarray, np.ndarray]:
     """Probabilities of documents of outcome 0 that give it these probabilities."""
     return np.column_stack([right, 1 - np.array(right)]), np.zeros(len(right), dtype=int)
 
 
-def draw(chance, n, shares=(0.8, 0.15, 0.05)):
+def draw(chance, n, shares=(0.8, 0.15, 0.05)) -> tuple[np.ndarray, np.ndarray]:
     """Documents from a world whose probabilities are not quite right: overconfident, and blind to the rare outcome."""
     labels = chance.choice(3, size=n, p=shares)
     logits = chance.normal(size=(n, 3)) + 1.5 * np.eye(3)[labels] + np.log(shares)
