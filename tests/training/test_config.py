@@ -50,5 +50,5 @@ def test_late_fusion_without_its_halves_is_refused():
 
 
 def test_two_candidates_of_one_name_are_refused():
-    with pytest.raises(ValidationError, match="a name of its own"):
+    with pytest.raises(ValidationError, match="give each its own"):
         RunSettings.model_validate({"candidates": [{"name": "one"}, {"name": "one", "dropout": 0.1}]})

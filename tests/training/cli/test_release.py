@@ -131,7 +131,7 @@ def test_what_cannot_be_signed_is_not(released, swapped_bundle, work, tmp_path):
     [
         ({"--checkpoint": "empty"}, "the checkpoint has no network.json"),
         ({"--evaluation": "no metrics"}, "the evaluation has nothing at /arms/0/macro_auroc/value"),
-        ({"--key": "no metrics"}, "no private key"),
+        ({"--key": "no metrics"}, "not a private key"),
         ({"--golden-transcript": "no words"}, "no segment with both speech and words"),
     ],
 )

@@ -54,7 +54,7 @@ def test_blank_lines_between_rows_are_named_and_those_at_the_end_are_not():
 
 def test_a_row_of_too_many_or_too_few_cells_is_named():
     table = read_csv((HEADER + "p1,f1,a,,\np2,f2,b\n").encode())
-    details = ["5 cells stand under 4 columns", "3 cells stand under 4 columns"]
+    details = ["5 cells for 4 columns", "3 cells for 4 columns"]
     assert [(one.line, one.detail) for one in table.problems] == list(zip([2, 3], details, strict=True))
 
 
@@ -69,7 +69,7 @@ def test_an_index_that_pandas_wrote_is_recognised():
 
 def test_a_table_without_a_header_is_refused_without_repeating_it():
     problem = problem_of(b"jane,f1,a.flac,a.vtt\n")
-    assert problem.detail == "no column of a manifest is named here"
+    assert problem.detail == "this line names no column of a manifest"
     assert "jane" not in str(problem)
 
 

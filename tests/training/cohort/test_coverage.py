@@ -9,7 +9,7 @@ def family(name, outcome, rest=",40,male"):
 
 def test_an_outcome_that_is_none_of_the_task_s_is_refused(errors_of, folder):
     lines = (family("a", "none"), family("b", "mld"))
-    assert errors_of(*lines, wanted=SPECTRUM) == [(3, "label_spectrum", "this is none of the task's outcomes")]
+    assert errors_of(*lines, wanted=SPECTRUM) == [(3, "label_spectrum", "this is not an outcome of the task")]
     assert "none, mild" in folder.inspect(*lines, wanted=SPECTRUM).errors[0].advice
 
 

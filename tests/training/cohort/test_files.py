@@ -46,7 +46,7 @@ def test_a_family_may_share_a_recording(folder, errors_of):
 def test_a_recording_that_stands_twice_is_refused(folder, errors_of):
     folder.put("copy.flac", (folder.path / "a.flac").read_bytes())
     assert errors_of(row(1, recording="a.flac"), row(1, recording="copy.flac")) == [
-        (3, "recording", "one person's recording stands twice")
+        (3, "recording", "the recording of one person occurs twice")
     ]
 
 

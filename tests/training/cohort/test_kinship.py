@@ -10,7 +10,7 @@ def test_a_person_may_have_several_recordings(errors_of):
 
 def test_families_whose_names_differ_in_capitals_alone_are_refused(errors_of):
     assert errors_of("p1,f1,a.flac,,none,,,", "p2,F1,b.flac,,none,,,") == [
-        (3, "family", "names differ in capitals alone")
+        (3, "family", "names differ only in capitalisation")
     ]
 
 

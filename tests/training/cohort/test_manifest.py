@@ -107,7 +107,7 @@ def test_only_the_role_asked_for_is_counted_but_every_row_is_checked(folder):
 
 def test_a_role_that_nobody_has_is_refused(errors_of):
     assert errors_of("p1,f1,a.flac,,none,parent,50,", wanted=CohortRequirements(role="offspring")) == [
-        (None, "role", "nobody has the role offspring")
+        (None, "role", "no row has the role offspring")
     ]
 
 

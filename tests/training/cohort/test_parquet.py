@@ -46,5 +46,5 @@ def test_a_file_cut_short_is_refused(write):
     path = write(person=["p1", "p2"], family=["f1", "f2"])
     path.write_bytes(path.read_bytes()[:-20])
     assert [one.detail for one in inspect_manifest(path, CohortRequirements()).errors] == [
-        "this is not a whole Parquet file"
+        "this is not a complete Parquet file"
     ]

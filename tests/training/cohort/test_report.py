@@ -37,7 +37,7 @@ def test_documents_persons_families_outcomes_and_roles_are_counted(folder):
 
 def test_a_problem_has_its_line_its_column_and_what_to_do(folder):
     text = said(folder.inspect("p1,f1,a.flac,,none,child,50,male"))
-    assert cells(text, "2")[:4] == ["2", "role", "error", "this is no role"]
+    assert cells(text, "2")[:4] == ["2", "role", "error", "this is not a role"]
     assert "write parent or offspring" in text
     assert "1 error, 1 warning" in text
 

@@ -18,7 +18,7 @@ def test_an_age_that_is_no_number_is_refused(errors_of, age):
 
 @pytest.mark.parametrize("role", ["Parent", "child", "mother"])
 def test_a_role_that_is_none_is_refused(errors_of, role):
-    assert errors_of(f"p1,f1,a.flac,,none,{role},30,") == [(2, "role", "this is no role")]
+    assert errors_of(f"p1,f1,a.flac,,none,{role},30,") == [(2, "role", "this is not a role")]
 
 
 def test_a_row_with_neither_modality_is_refused(errors_of):
@@ -37,7 +37,7 @@ def test_a_column_that_is_missing_is_missed_once_and_not_in_every_row(errors_of)
 
 @pytest.mark.parametrize("stand_in", ["NA", "n/a", "NaN", "?", "-"])
 def test_what_programs_write_for_unknown_is_not_taken_for_an_outcome(errors_of, stand_in):
-    assert errors_of(f"p1,f1,a.flac,,{stand_in},,,") == [(2, "label_spectrum", "this stands for something unknown")]
+    assert errors_of(f"p1,f1,a.flac,,{stand_in},,,") == [(2, "label_spectrum", "this is a placeholder")]
 
 
 def test_an_outcome_called_none_is_an_outcome(folder):

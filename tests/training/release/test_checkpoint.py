@@ -71,7 +71,7 @@ def test_a_malformed_part_is_refused(folder, name):
 @pytest.mark.parametrize(
     ("changes", "named"),
     [
-        ({"audio_mean": [0.0] * 4}, "width"),
+        ({"audio_mean": [0.0] * 4}, "different dimensions"),
         ({"tasks": {"mood": {"temperature": 1.0, "prior": [0.5, 0.5]}}}, "tasks"),
         ({"tasks": {"spectrum": {"temperature": 1.0, "prior": [0.5, 0.3, 0.2]}}}, "outcomes"),
     ],

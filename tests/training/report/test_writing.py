@@ -12,7 +12,7 @@ from training.report.writing import write_report
 EVIDENCE = fabricate()
 FIGURES = {
     *("roc", "precision-recall", "arms", "reliability", "confusion", "decision-curves", "coverage"),
-    *("subgroup-forest", "contribution-distributions", "embedding-map", "oddness", "losses"),
+    *("subgroup-forest", "contribution-distributions", "embedding-map", "out-of-distribution", "losses"),
 }
 
 
@@ -181,5 +181,5 @@ def test_a_run_that_measured_less_is_told_with_less(bare):
     shown = {
         figure.get("id").removeprefix("figure-") for figure in tree((bare / "report.html").read_text()).iter("figure")
     }
-    missing = {"contribution-distributions", "embedding-map", "oddness", "losses", "subgroup-forest"}
+    missing = {"contribution-distributions", "embedding-map", "out-of-distribution", "losses", "subgroup-forest"}
     assert shown == FIGURES - missing
