@@ -1,1 +1,1 @@
-"""From a recording to an assessment; knows no web, queue, database or cloud."""
+"""The model: from a recording to a scoring result. It knows no web, queue, database or cloud."""

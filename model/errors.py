@@ -1,35 +1,35 @@
-"""What can go wrong between a recording and its assessment.
+"""The errors of the model, from a recording to its result.
 
     ModelError
-    ├── RecordingError            the client's material; `advice` says what to do about it
-    │   ├── AudioUnreadable           not audio we decode, or damaged
-    │   ├── AudioTruncated            ends before its own header says it should
-    │   ├── AudioTooLong              more seconds or bytes than allowed
+    ├── RecordingError            the recording or transcript cannot be used; `advice` says what to do
+    │   ├── AudioUnreadable           not audio in an accepted format, or damaged
+    │   ├── AudioTruncated            shorter than its header declares
+    │   ├── AudioTooLong              longer than the limit in seconds or bytes
     │   └── TranscriptUnreadable      not text, or malformed for its format
-    ├── BundleError               a bundle that must not be loaded
+    ├── BundleError               a bundle that cannot be loaded
     │   ├── BundleInvalid             manifest missing, malformed or of another version
-    │   ├── BundleTampered            a file differs from its digest, or the manifest from what was signed
+    │   ├── BundleTampered            a file or the manifest differs from its digest or signature
     │   ├── BundleUntrusted           unsigned, or signed by a key that is not trusted
-    │   └── SelfTestFailed          answers otherwise here than where it was released
-    ├── EncodingError             segments that were handed to an encoder and not encoded
-    │   ├── EncodingCancelled         nobody waits for them any more
-    │   ├── EncoderBusy               too much waited already, for too long
-    │   └── EncoderClosed             the encoder was closed
-    ├── DeviceUnavailable         the wanted GPU, or ONNX Runtime's support of it, is not there
-    ├── SigningKeyUnusable        no Ed25519 key of the kind that is needed
-    ├── TaskNotInBundle           the bundle predicts no such task
+    │   └── SelfTestFailed            the golden recording has another output than at the release
+    ├── EncodingError             segments were submitted but not encoded
+    │   ├── EncodingCancelled         the features are no longer needed
+    │   ├── EncoderBusy               the queue stayed full
+    │   └── EncoderClosed             the encoder was closed first
+    ├── DeviceUnavailable         the configured device is not available
+    ├── SigningKeyUnusable        not an Ed25519 key of the needed kind
+    ├── TaskNotInBundle           the bundle has no such task
     ├── UnsupportedEncoder        an architecture that cannot be exported
-    ├── CheckpointUnreadable      an encoder's checkpoint that is not there, or lacks a part
+    ├── CheckpointUnreadable      an encoder checkpoint is missing or incomplete
     └── ParityError               an exported graph disagrees with torch
 
-A message never holds words of a transcript or a client's file name.
+A message never contains words of a transcript or the file name of a client.
 """
 
 from __future__ import annotations
 
 
 class ModelError(Exception):
-    """Anything the model refuses; `code` is stable, `advice` tells the reader what to do."""
+    """Base of all errors of the model; `code` is stable, `advice` says what to do."""
 
     code = "model_error"
     advice = "Report this with the request id."
@@ -42,27 +42,27 @@ class ModelError(Exception):
 
 
 class RecordingError(ModelError):
-    """The client's material cannot be used as it is."""
+    """The recording or the transcript cannot be used."""
 
     code = "recording_error"
 
 
 class AudioUnreadable(RecordingError):
-    """The bytes are not audio in an accepted container and codec, or are damaged."""
+    """The file is not audio in an accepted container and codec, or is damaged."""
 
     code = "audio_unreadable"
     advice = "Send WAV, FLAC, MP3, Ogg/Opus, M4A/AAC or WebM audio that plays to its end in an ordinary player."
 
 
 class AudioTruncated(RecordingError):
-    """The audio ends before its header says it should."""
+    """The audio is shorter than its header declares."""
 
     code = "audio_truncated"
     advice = "The upload seems to be incomplete: send the whole file again."
 
 
 class AudioTooLong(RecordingError):
-    """The audio decodes to more than the configured limit."""
+    """The decoded audio exceeds the configured limit."""
 
     code = "audio_too_long"
     advice = "Split the recording into shorter files."
@@ -76,7 +76,7 @@ class TranscriptUnreadable(RecordingError):
 
 
 class BundleError(ModelError):
-    """A bundle that must not be loaded."""
+    """A bundle that cannot be loaded."""
 
     code = "bundle_error"
     advice = "Install the bundle again from its release."
@@ -89,20 +89,20 @@ class BundleInvalid(BundleError):
 
 
 class BundleTampered(BundleError):
-    """A file differs from the digest in the manifest, or the manifest from what was signed."""
+    """A file differs from its digest in the manifest, or the manifest from its signature."""
 
     code = "bundle_tampered"
 
 
 class BundleUntrusted(BundleError):
-    """Unsigned, or signed by a key that is not trusted, where trust is required."""
+    """The bundle is unsigned or signed by an untrusted key, and trust is required."""
 
     code = "bundle_untrusted"
     advice = "Install a bundle signed by a trusted key, or trust the key that signed this one if it is known to you."
 
 
 class SelfTestFailed(BundleError):
-    """Its golden recording is not answered as it was at release."""
+    """The output for the golden recording differs from the output at the release."""
 
     code = "bundle_misbehaves"
     advice = (
@@ -112,20 +112,20 @@ class SelfTestFailed(BundleError):
 
 
 class EncodingError(ModelError):
-    """Segments were handed to an encoder and not encoded; nothing is wrong with the material."""
+    """Segments were submitted to an encoder but not encoded; the material is valid."""
 
     code = "encoding_error"
     advice = "Try again."
 
 
 class EncodingCancelled(EncodingError):
-    """Whoever waited for the features said that they are no longer needed."""
+    """The caller cancelled the request."""
 
     code = "encoding_cancelled"
 
 
 class EncoderBusy(EncodingError):
-    """More waited to be encoded than may, until patience was at its end."""
+    """The queue of the encoder stayed full until the timeout."""
 
     code = "encoder_busy"
     advice = "Try again later, with fewer stages at once, or on a faster machine."
@@ -139,7 +139,7 @@ class EncoderClosed(EncodingError):
 
 
 class DeviceUnavailable(ModelError):
-    """Graphs cannot run on the device that was asked for, and nothing else was allowed."""
+    """Graphs cannot run on the configured device, and no fallback is allowed."""
 
     code = "device_unavailable"
     advice = (
@@ -149,27 +149,27 @@ class DeviceUnavailable(ModelError):
 
 
 class SigningKeyUnusable(ModelError):
-    """Not an Ed25519 key of the kind that is needed."""
+    """The key is not an Ed25519 key of the needed kind."""
 
     code = "signing_key_unusable"
     advice = "`hilbert-train keygen` makes a pair: the private half signs, the public half (.pub) is what others trust."
 
 
 class TaskNotInBundle(ModelError):
-    """The bundle predicts no such task."""
+    """The bundle has no such task."""
 
     code = "unknown_task"
     advice = "Ask for one of the tasks listed by the bundle."
 
 
 class UnsupportedEncoder(ModelError):
-    """A checkpoint of an architecture that cannot be exported."""
+    """The architecture of a checkpoint cannot be exported."""
 
     code = "unsupported_encoder"
 
 
 class CheckpointUnreadable(ModelError):
-    """A checkpoint that is not there, or lacks weights, tokenizer or the preparation of its waveforms."""
+    """A checkpoint is missing, or lacks weights, tokenizer or feature extractor."""
 
     code = "checkpoint_unreadable"
     advice = "Download or save the checkpoint again, whole: configuration, weights, and tokenizer or preprocessor."

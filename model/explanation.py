@@ -1,8 +1,8 @@
-"""How far each modality and each segment moved the score (docs/method.md, "Contributions, exact").
+"""Contribution of each modality and each segment to the score (docs/method.md, "Contributions, exact").
 
-The game is played over {audio, text}: v(S) is the log-odds of the reported outcome with the other
-modality replaced by its trained null token. The joint embedding is computed from both and is never
-a player; gate and attention weights are not contributions.
+The Shapley values have two players, {audio, text}: v(S) is the log-odds of the reported outcome when the modalities
+outside S are replaced by their trained null tokens. The joint embedding is computed from both modalities and is not a
+player. Gate weights and attention weights are not contributions.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from jaxtyping import Float
 from model.features import SegmentFeatures
 from model.scoring import Scorer, withhold
 
-# Below this many log-odds in total a share would be a ratio of two noises.
+# log-odds; shares of a smaller total would be a ratio of numerical noise
 SHARE_FLOOR = 0.05
 SMALLEST_PROBABILITY = 1e-12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModalityContributions:
-    """Exact Shapley shares in log-odds: audio + text = total - baseline."""
+    """Exact Shapley values in log-odds: audio + text = total - baseline."""
 
     outcome: str
     audio: float
@@ -39,7 +39,7 @@ class ModalityContributions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SegmentEffects:
-    """The change of the log-odds when one segment's audio or text is withheld: v(all) - v(all but it)."""
+    """Change of the log-odds by the audio or text of each segment: v(all) - v(all but this one)."""
 
     audio: Float[np.ndarray, " segment"]
     text: Float[np.ndarray, " segment"]
@@ -71,10 +71,10 @@ class CoalitionValues:
 
 
 def contributions(scorer: Scorer, document: SegmentFeatures, *, task: str, outcome: int) -> ModalityContributions:
-    """Exact contributions of audio and text to the score of one outcome, from four rows of one run.
+    """Exact contributions of audio and text to the log-odds of one outcome, from seven rows of the graph.
 
-    `stable` is false when a contribution changes its sign under the other usual baseline, in which
-    a withheld modality is replaced by the training documents' mean features.
+    `stable` is false when a contribution changes its sign under the other common baseline, which replaces a withheld
+    modality by the mean features of the training documents.
 
     See docs/method.md (C1, C4, C5, C6).
     """
@@ -107,7 +107,7 @@ def contributions(scorer: Scorer, document: SegmentFeatures, *, task: str, outco
 
 
 def segment_effects(scorer: Scorer, document: SegmentFeatures, *, task: str, outcome: int) -> SegmentEffects:
-    """Withhold each segment in turn, per modality; zero where it had nothing to withhold. See docs/method.md (C7)."""
+    """Effect of withholding each segment, by modality; 0 where a segment lacks it. See docs/method.md (C7)."""
     audio_at, text_at = np.flatnonzero(document.audio_mask), np.flatnonzero(document.text_mask)
     marks = np.eye(len(document.indices), dtype=np.bool_)
     views = [document, *(withhold(document, audio=marks[i]) for i in audio_at)]
@@ -120,7 +120,7 @@ def segment_effects(scorer: Scorer, document: SegmentFeatures, *, task: str, out
 
 
 def _impute(scorer: Scorer, document: SegmentFeatures, *, audio: bool, text: bool) -> SegmentFeatures:
-    """Replace a modality's features by the training mean, where there are any."""
+    """Replace the features of a modality by the training mean; the masks stay."""
     calibration = scorer.bundle.calibration
     audio_mean = np.broadcast_to(np.array(calibration.audio_mean, dtype=np.float32), document.audio.shape)
     text_mean = np.broadcast_to(np.array(calibration.text_mean, dtype=np.float32), document.text.shape)
@@ -143,5 +143,5 @@ def _log_odds(probability: Float[np.ndarray, " view"]) -> Float[np.ndarray, " vi
 
 
 def _same_sign(left: float, right: float) -> bool:
-    """Whether two contributions agree; those near zero never disagree."""
+    """Whether two contributions have the same sign; a contribution near zero agrees with any."""
     return left * right > 0 or min(abs(left), abs(right)) < SHARE_FLOOR

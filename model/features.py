@@ -1,4 +1,4 @@
-"""Segment features: one vector per segment and modality, and the chunks of segments they come from."""
+"""Segment features: one vector per segment and modality, computed from chunks of segments."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from model.segments.cutting import segment_audio
 from model.segments.segment import Segment, Segmentation
 
 FULL_SCALE = 32768.0
-# A chunk is the unit of work of the encode stage: what a killed worker loses, and at most 15 MB of samples.
+# A chunk is the unit of work of the encode stage: a killed worker loses one chunk. 16 segments are at most 15 MB.
 CHUNK_SEGMENTS = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SegmentMaterial:
-    """What the encoders need of one segment: samples (none without audio) and words (none without text)."""
+    """Encoder inputs of one segment: samples (empty without audio) and text (empty without text)."""
 
     index: int
     time: float  # seconds, middle of the segment
@@ -38,7 +38,7 @@ class SegmentChunk:
     segments: tuple[SegmentMaterial, ...]
 
     def to_bytes(self) -> bytes:
-        """Pack for the object store; safetensors, so nothing in it can run."""
+        """Serialise for the object store, as safetensors: reading it back runs no code."""
         empty = [np.zeros(0, dtype=np.int16)]
         words = np.frombuffer(json.dumps([segment.text for segment in self.segments]).encode(), dtype=np.uint8)
         packed: bytes = save(
@@ -54,7 +54,7 @@ class SegmentChunk:
 
     @classmethod
     def from_bytes(cls, content: bytes) -> SegmentChunk:
-        """Unpack what `to_bytes` packed."""
+        """Read the bytes of `to_bytes`."""
         tensors = load(content)
         ends = np.cumsum(tensors["lengths"])
         return cls(
@@ -76,7 +76,7 @@ class SegmentChunk:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SegmentFeatures:
-    """Features of some segments; rows whose mask is false are zero and never read."""
+    """Features of some segments; rows whose mask is false are zero and are not read."""
 
     indices: Int64[np.ndarray, " segment"]
     times: Float32[np.ndarray, " segment"]
@@ -86,7 +86,7 @@ class SegmentFeatures:
     text_mask: Bool[np.ndarray, " segment"]
 
     def to_bytes(self) -> bytes:
-        """Pack for the object store."""
+        """Serialise for the object store, as safetensors."""
         packed: bytes = save(
             {
                 "indices": self.indices,
@@ -101,12 +101,12 @@ class SegmentFeatures:
 
     @classmethod
     def from_bytes(cls, content: bytes) -> SegmentFeatures:
-        """Unpack what `to_bytes` packed."""
+        """Read the bytes of `to_bytes`."""
         return cls(**load(content))
 
 
 def chunks(recording: Recording, segmentation: Segmentation) -> Iterator[SegmentChunk]:
-    """The material of a recording's segments, read from its scratch file one chunk at a time.
+    """Encoder inputs of a recording's segments, read from its scratch file one chunk at a time.
 
     See docs/method.md (F5).
     """
@@ -123,7 +123,10 @@ def encode_segments(
     text: Encoder[str],
     cancellation: Cancellation | None = None,
 ) -> SegmentFeatures:
-    """Run both encoders over the segments that have something for them; raises EncodingCancelled."""
+    """Run the speech encoder over segments with audio and the language encoder over segments with text.
+
+    Raises EncodingCancelled.
+    """
     segments = chunk.segments
     audio_mask = np.array([len(segment.samples) > 0 for segment in segments], dtype=np.bool_)
     text_mask = np.array([bool(segment.text.strip()) for segment in segments], dtype=np.bool_)
@@ -146,7 +149,7 @@ def encode_segments(
 
 
 def join(parts: Sequence[SegmentFeatures]) -> SegmentFeatures:
-    """Features of a whole recording from those of its chunks, in the order of the segments."""
+    """Concatenate the features of all chunks of a recording, in the order of the segments."""
     order = np.argsort(np.concatenate([part.indices for part in parts]), kind="stable")
     return SegmentFeatures(
         indices=np.concatenate([part.indices for part in parts])[order],

@@ -1,7 +1,7 @@
-"""From a recording to its assessment. `Pipeline.assess` is the whole program in a few lines: read it first.
+"""The pipeline from a recording to its scoring result. `Pipeline.assess` runs all three stages: read it first.
 
-The service runs the same three stages apart, on separate queues; what passes between them is
-`Document` (the segments and what is known of their quality), `SegmentChunk` and `SegmentFeatures`.
+The service runs the stages prepare, encode and score on separate queues. They pass on `Document` (the segments and the
+recording's quality), `SegmentChunk` and `SegmentFeatures`.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ SHOWN_SEGMENTS = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
-    """A prepared recording without its samples: small enough to be kept beside the features."""
+    """A prepared recording without its samples: small enough to be stored with the features."""
 
     bundle_digest: str
     segmentation: Segmentation
@@ -54,12 +54,12 @@ class Document:
         return self.segmentation.abstains
 
     def to_json(self) -> bytes:
-        """Write as JSON."""
+        """Serialise as JSON."""
         return _DOCUMENT.dump_json(self)
 
     @classmethod
     def from_json(cls, content: bytes) -> Document:
-        """Read what `to_json` wrote."""
+        """Read the JSON of `to_json`."""
         return _DOCUMENT.validate_json(content)
 
 
@@ -74,7 +74,7 @@ class Prepared:
     recording: Recording
 
     def chunks(self) -> Iterator[SegmentChunk]:
-        """The segments' material, one chunk in memory at a time; none for an abstention."""
+        """The encoder inputs of the segments, one chunk in memory at a time; none for an abstention."""
         if not self.document.abstains:
             yield from chunks(self.recording, self.document.segmentation)
 
@@ -89,7 +89,7 @@ class OutcomeRisk:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RankedSegment:
-    """How far the log-odds of the reported outcome move when this segment is withheld."""
+    """A segment and the change of the reported outcome's log-odds when its audio or text is withheld."""
 
     index: int
     start: float
@@ -101,7 +101,7 @@ class RankedSegment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScoringResult:
-    """The answer: a score with its explanation, or (outcome None, no numbers) an abstention."""
+    """A score with its explanation, or an abstention (`outcome` is None, and there are no numbers)."""
 
     task: str
     outcome: str | None
@@ -114,7 +114,7 @@ class ScoringResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckedGraphs:
-    """Graphs that answered the golden recording as at release, and the encoders that assessments go through."""
+    """Graphs that passed the self-test, and the (cached) encoders of assessments."""
 
     graphs: LoadedGraphs
     deviation: Deviation
@@ -125,9 +125,9 @@ class CheckedGraphs:
 class Pipeline:
     """One bundle, ready to assess recordings.
 
-    Graphs are loaded at their first use, once a process, and there is no way to them but past the golden
-    recording: nothing is encoded or scored by a bundle that does not behave here as when it was released.
-    Any number of threads may use it. Use as a context, or close it: its encoders have threads of their own.
+    The first use loads the graphs, once per process, and runs the self-test on the golden recording. A bundle that
+    fails it on this machine encodes and scores nothing. Thread-safe. Use it as a context manager, or close it: its
+    encoders own threads.
     """
 
     def __init__(self, bundle: Bundle, options: RuntimeOptions, cache: SegmentCache | None = None) -> None:
@@ -148,17 +148,17 @@ class Pipeline:
 
     @classmethod
     def open(cls, folder: Path, *, threads: int = 2, trust: Trust | None = None) -> Pipeline:
-        """Verify a bundle's signature and digests, to be run on the CPU; raises BundleError."""
+        """Open a bundle for the CPU after verifying its signature and digests; raises BundleError."""
         return cls(open_bundle(folder, trust), RuntimeOptions(threads=threads))
 
     def assess(self, *, audio: Path | None, transcript: bytes | None, scratch: Path, task: str) -> ScoringResult:
-        """Assess one recording; raises RecordingError for unusable material, TaskNotInBundle."""
+        """Assess one recording; raises RecordingError for unusable input, TaskNotInBundle."""
         prepared = self.prepare(audio=audio, transcript=transcript, scratch=scratch)
         features = [self.encode(chunk) for chunk in prepared.chunks()]
         return self.score(prepared.document, features, task)
 
     def prepare(self, *, audio: Path | None, transcript: bytes | None, scratch: Path) -> Prepared:
-        """Decode, parse and cut; `scratch` is an empty folder that outlives the result. Raises RecordingError."""
+        """Decode, parse and segment; the empty folder `scratch` must outlive the result. Raises RecordingError."""
         recording = read_recording(audio=audio, transcript=transcript, scratch=scratch, limits=self.manifest.audio)
         segmentation = segment(recording, self.manifest.segments, self.manifest.quality)
         return Prepared(
@@ -166,7 +166,7 @@ class Pipeline:
         )
 
     def encode(self, chunk: SegmentChunk, cancellation: Cancellation | None = None) -> SegmentFeatures:
-        """Run the frozen encoders over those segments whose features are not kept.
+        """Features of a chunk: from the cache, or from the frozen encoders.
 
         Segments of all threads share batches. Raises EncodingCancelled as soon as the cancellation fires.
         """
@@ -176,7 +176,7 @@ class Pipeline:
     def score(self, document: Document, features: Sequence[SegmentFeatures], task: str) -> ScoringResult:
         """Score a document from the features of all its chunks, in any order.
 
-        Raises TaskNotInBundle, and BundleInvalid when the document was prepared for another bundle.
+        Raises TaskNotInBundle, and BundleInvalid if the document was prepared for another bundle.
 
         See docs/method.md (C8).
         """
@@ -196,17 +196,17 @@ class Pipeline:
         )
 
     def warm_up(self) -> Deviation:
-        """Load every graph, meet every shape where that pays, and answer the golden recording, once a process.
+        """Load every graph, warm up every input shape where that saves time, and run the self-test; once per process.
 
-        Raises SelfTestFailed when the answer is not the one of the release, DeviceUnavailable when the graphs
-        cannot run where they should.
+        Raises SelfTestFailed if the output differs from that of the release, DeviceUnavailable if the graphs cannot
+        run on the configured device.
         """
         return self._checked().deviation
 
     def close(self) -> None:
-        """End the encoders' threads and give the graphs' memory back; may be called again.
+        """Stop the encoders' threads and free the memory of the graphs; idempotent.
 
-        Whatever is still to be encoded fails with EncoderClosed.
+        Segments that still wait fail with EncoderClosed.
         """
         with self._loading:
             self._closed = True
@@ -217,7 +217,7 @@ class Pipeline:
             self._cache.close()
 
     def statistics(self) -> dict[str, BatchingStatistics]:
-        """What the batcher of each encoder has done so far; empty while no graphs are loaded."""
+        """Batching statistics by encoder; empty while no graphs are loaded."""
         if self._loaded is None:
             return {}
         graphs = self._loaded.graphs
@@ -225,7 +225,7 @@ class Pipeline:
 
     @property
     def cache_counts(self) -> CacheCounts | None:
-        """How many segments' features were kept and how many had to be computed; None without a cache."""
+        """Cache hits and misses of segments; None without a cache."""
         loaded = self._loaded
         if loaded is None or not (isinstance(loaded.speech, CachedEncoder) and isinstance(loaded.text, CachedEncoder)):
             return None
@@ -233,17 +233,17 @@ class Pipeline:
 
     @property
     def manifest(self) -> Manifest:
-        """What the bundle says of itself."""
+        """The manifest of the bundle."""
         return self.bundle.manifest
 
     @cached_property
     def provenance(self) -> ModelProvenance:
-        """The model that produces the results, and the runtime of its graphs."""
+        """The model behind the results, and the runtime of its graphs."""
         return provenance_of(self.bundle, self._checked().graphs, self._options)
 
     @property
     def scorer(self) -> Scorer:
-        """The network with its calibration."""
+        """The scorer: network graph and calibration."""
         return self._checked().graphs.scorer
 
     def _checked(self) -> CheckedGraphs:
@@ -264,7 +264,7 @@ class Pipeline:
             raise
         if self._cache is None:
             return CheckedGraphs(graphs=graphs, deviation=deviation, speech=graphs.speech, text=graphs.text)
-        # Above the check, never below it: the golden recording is always computed.
+        # The cache wraps the encoders after the self-test, so the golden recording is always computed.
         speech = CachedEncoder[Waveform](graphs.speech, self._cache)
         text = CachedEncoder[str](graphs.text, self._cache)
         return CheckedGraphs(graphs=graphs, deviation=deviation, speech=speech, text=text)
@@ -291,7 +291,7 @@ class Pipeline:
 
 
 def _strongest(segments: Sequence[Segment], effects: SegmentEffects) -> tuple[RankedSegment, ...]:
-    """The segments that moved the score most in either direction, strongest first."""
+    """The segments with the largest effects in either direction, largest first."""
     order = np.argsort(-(np.abs(effects.audio) + np.abs(effects.text)), kind="stable")[:SHOWN_SEGMENTS]
     return tuple(
         RankedSegment(

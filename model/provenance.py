@@ -1,4 +1,4 @@
-"""What an answer says of how it was computed: which graphs, on which provider and processor, in which precision."""
+"""Provenance of a result: graphs, execution provider, processor and precision."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NETWORK_PRECISION = "float32"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GraphProvenance:
-    """One graph, and where it was run."""
+    """One graph, and its execution provider and processor."""
 
     provider: str  # ONNX Runtime's execution provider
     device: str  # name of the processor
@@ -29,7 +29,7 @@ class GraphProvenance:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelProvenance:
-    """Which model gave the answer and how it was run; `provider` and `precision` are those of the speech encoder."""
+    """The model behind a result and its runtime; `provider` and `precision` are those of the speech encoder."""
 
     bundle: str
     version: str
@@ -44,7 +44,7 @@ class ModelProvenance:
 
 
 def provenance_of(bundle: Bundle, graphs: LoadedGraphs, options: RuntimeOptions) -> ModelProvenance:
-    """The trace of every answer that these graphs of a bundle give."""
+    """The provenance of all results of these graphs of a bundle."""
     traced = {
         SPEECH: _of_encoder(graphs.speech, options),
         TEXT: _of_encoder(graphs.text, options),

@@ -1,4 +1,4 @@
-"""From a recording's features to calibrated probabilities, with the bundle's network graph."""
+"""Calibrated probabilities from the features of a recording, by the network graph of the bundle."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from model.encoders.running import GraphRunner
 from model.encoders.runtime import RuntimeOptions
 from model.features import SegmentFeatures
 
-# Rows of one run of the graph: bounds memory when every segment is withheld in turn.
+# Rows of one run of the graph. It bounds the memory of explanations, which withhold every segment in turn.
 ROWS = 16
 
 
@@ -28,15 +28,15 @@ class Probabilities:
 
     @property
     def top(self) -> int:
-        """Position of the most probable outcome."""
+        """Index of the most probable outcome."""
         return int(np.argmax(self.values))
 
 
 class Scorer:
     """The network of one bundle with its calibration.
 
-    It runs on the CPU, whatever the encoders run on: for a few hundred vectors the way to a GPU and back is longer
-    than the computation, and probabilities then hang on one provider less (decision 0020).
+    It runs on the CPU, whatever the encoders run on: for a few hundred vectors the transfer to a GPU and back takes
+    longer than the computation, and probabilities then depend on one provider less (decision 0020).
     """
 
     def __init__(self, bundle: Bundle, options: RuntimeOptions) -> None:
@@ -51,9 +51,9 @@ class Scorer:
         )
 
     def risks(self, views: Sequence[SegmentFeatures], task: str) -> Float[np.ndarray, "view outcome"]:
-        """softmax((o + tau log prior) / T) for several views of one recording, all of the same segments.
+        """softmax((o + tau log prior) / T), "view outcome", for several views of the same segments of one recording.
 
-        Computed in float64, so that log-odds of far tails stay finite.
+        Computed in float64, so that the log-odds of extreme probabilities stay finite.
 
         See docs/method.md (C1, K1).
         """
@@ -68,7 +68,7 @@ class Scorer:
         return risks
 
     def logits(self, views: Sequence[SegmentFeatures], task: str) -> Float[np.ndarray, "view outcome"]:
-        """Raw logits for several views of one recording."""
+        """Raw logits, "view outcome", for several views of one recording."""
         parts = [self._run(views[first : first + ROWS], task) for first in range(0, len(views), ROWS)]
         return np.concatenate(parts)
 
@@ -96,7 +96,7 @@ def withhold(
     audio: Bool[np.ndarray, " segment"] | bool = False,
     text: Bool[np.ndarray, " segment"] | bool = False,
 ) -> SegmentFeatures:
-    """The same document as if the marked segments' audio or text (True: all of it) were missing.
+    """The same document without the audio or text of the marked segments (True: of all segments).
 
     See docs/method.md (C1).
     """

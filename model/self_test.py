@@ -1,7 +1,7 @@
-"""How a bundle behaves on this machine: its graphs, loaded together, against what they answered at release.
+"""The self-test of a bundle: it runs all graphs on the golden recording and compares the output with the release.
 
-Digests say that the files are the same; only running them says that runtime, execution provider and processor make
-the same of them (decision 0014). The check takes the way of every assessment: the same encoding, the same scorer.
+Digests prove that the files are unchanged. Only a run proves that runtime, execution provider and processor compute
+the same from them (decision 0014). The self-test uses the encoding and the scorer of assessments.
 """
 
 from __future__ import annotations
@@ -40,19 +40,19 @@ class LoadedGraphs:
         return encode_segments(chunk, speech=self.speech, text=self.text, cancellation=cancellation)
 
     def close(self) -> None:
-        """End the encoders' threads."""
+        """Stop the encoders' threads."""
         self.speech.close()
         self.text.close()
 
     def warm_up(self) -> None:
-        """Let the encoders meet the full batch of every bucket, where that spares requests anything."""
+        """Run a full batch of every bucket, where the runtime compiles or allocates per shape."""
         self.speech.warm_up()
         self.text.warm_up()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deviation:
-    """The largest differences from the expected behaviour."""
+    """The largest differences from the expected output."""
 
     speech: float  # of a segment's features, relative to their length
     text: float
@@ -61,7 +61,7 @@ class Deviation:
 
     @property
     def tolerable(self) -> bool:
-        """Whether all are within the tolerances; what is not a number is not."""
+        """Whether all differences are within their tolerances; NaN is not."""
         return (
             self.speech <= FEATURE_TOLERANCE
             and self.text <= FEATURE_TOLERANCE
@@ -71,7 +71,7 @@ class Deviation:
 
 
 def open_graphs(bundle: Bundle, options: RuntimeOptions) -> LoadedGraphs:
-    """Load every graph of a bundle, unchecked."""
+    """Load every graph of a bundle, without a self-test."""
     return LoadedGraphs(
         speech=SpeechEncoder(bundle.speech, options),
         text=TextEncoder(bundle.text, options),
@@ -80,7 +80,7 @@ def open_graphs(bundle: Bundle, options: RuntimeOptions) -> LoadedGraphs:
 
 
 def compute_output(graphs: LoadedGraphs, material: SegmentChunk) -> GoldenOutput:
-    """Encode some segments and answer every task from them."""
+    """Encode some segments and score them for every task."""
     features = graphs.encode(material)
     tasks = graphs.scorer.bundle.manifest.tasks
     return GoldenOutput(
@@ -89,7 +89,7 @@ def compute_output(graphs: LoadedGraphs, material: SegmentChunk) -> GoldenOutput
 
 
 def run_self_test(graphs: LoadedGraphs, golden: Golden) -> Deviation:
-    """Answer the golden recording; raises SelfTestFailed when an answer is not the expected one."""
+    """Score the golden recording; raises SelfTestFailed if an output exceeds its tolerance."""
     measured = measure_deviation(golden.expected, compute_output(graphs, golden.material))
     if not measured.tolerable:
         raise SelfTestFailed(
@@ -101,7 +101,7 @@ def run_self_test(graphs: LoadedGraphs, golden: Golden) -> Deviation:
 
 
 def measure_deviation(expected: GoldenOutput, actual: GoldenOutput) -> Deviation:
-    """Compare two behaviours; answers to other tasks, segments or outcomes are infinitely far apart."""
+    """Compare two outputs; outputs of different tasks, segments or outcomes differ by infinity."""
     comparable = expected.answers.keys() == actual.answers.keys()
     pairs = [(answer, actual.answers[task]) for task, answer in expected.answers.items()] if comparable else []
     risks = [_largest(_risks(answer), _risks(other)) for answer, other in pairs]
@@ -146,7 +146,7 @@ def _largest(expected: Float[np.ndarray, ...], actual: Float[np.ndarray, ...]) -
 
 
 def _farthest(expected: Float[np.ndarray, ...], actual: Float[np.ndarray, ...]) -> float:
-    """The largest distance between two features of a segment, relative to the length of the expected ones."""
+    """The largest distance of a segment's features from the expected ones, relative to the norm of the expected."""
     if expected.shape != actual.shape:
         return float("inf")
     lengths = np.linalg.norm(expected, axis=1)

@@ -1,1 +1,1 @@
-"""From a labelled cohort to a checkpoint, and from that to a bundle; never imported by the service."""
+"""Training: from a labelled cohort to a checkpoint and a bundle. The service does not import it."""

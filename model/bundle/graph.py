@@ -1,4 +1,4 @@
-"""The names in a bundle's network graph: the contract between its export and its scoring."""
+"""The names of the inputs and outputs of a bundle's network graph, shared by export and scoring."""
 
 from __future__ import annotations
 
@@ -16,5 +16,5 @@ EMBEDDINGS = ("audio", "text", "joint")
 
 
 def logits_name(task: str) -> str:
-    """Name of the output that holds a task's logits, "document outcome"."""
+    """The name of the output with the logits of a task, of shape "document outcome"."""
     return f"logits_{task}"

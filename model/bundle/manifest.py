@@ -1,4 +1,4 @@
-"""The names of a bundle's files, and what its `manifest.json` and `calibration.json` say."""
+"""The file names of a bundle, and the content of `manifest.json` and `calibration.json`."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ ABOUT = "about.json"
 
 
 class Task(FrozenSettings):
-    """What is predicted, and its classes in logit order."""
+    """A prediction task and its outcomes in logit order."""
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")
     outcomes: tuple[str, ...] = Field(min_length=2)
 
 
 class Manifest(FrozenSettings):
-    """The table of contents of a bundle; its own sha256 is the bundle's digest."""
+    """The manifest of a bundle. The sha256 of the manifest file is the digest of the bundle."""
 
     format: Literal[2] = 2
     name: str
@@ -46,7 +46,7 @@ class Manifest(FrozenSettings):
 
 
 class TaskCalibration(FrozenSettings):
-    """From logits o to a risk: softmax((o + adjustment * log prior) / temperature)."""
+    """The calibration of a task: risk = softmax((logits + adjustment * log prior) / temperature)."""
 
     temperature: float = Field(gt=0)
     prior: tuple[float, ...] = Field(description="outcome shares in training")
@@ -54,7 +54,7 @@ class TaskCalibration(FrozenSettings):
 
 
 class Calibration(FrozenSettings):
-    """Numbers fitted on held-out documents, and the feature means of the training documents."""
+    """Temperatures fitted on held-out documents, outcome shares, and mean features of the training documents."""
 
     tasks: dict[str, TaskCalibration]
     audio_mean: tuple[float, ...] = Field(description="the mean-imputed baseline of a contribution's stability")

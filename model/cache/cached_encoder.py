@@ -1,4 +1,4 @@
-"""An encoder that is asked only for what is not kept: the same vector of the same segment is not computed twice."""
+"""An encoder with a cache of feature vectors by segment."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from model.encoders.description import EncoderDescription
 from model.encoders.encoder import Encoder
 
 CACHE_VERSION = b"1"
-"""Counts up whenever the way from a segment's material to its vector changes outside the graph."""
+"""Part of every cache key. Increase it when preprocessing outside the graph changes: old entries are then not used."""
 
 Material = TypeVar("Material", bound=np.ndarray | str)
 
@@ -26,21 +26,21 @@ _STORED = np.dtype("<f4")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CacheCounts:
-    """Vectors that were kept, and vectors that had to be computed."""
+    """Number of cache hits and misses."""
 
     hits: int = 0
     misses: int = 0
 
     def __add__(self, other: CacheCounts) -> CacheCounts:
-        """Both together."""
+        """The sum of both counts."""
         return CacheCounts(hits=self.hits + other.hits, misses=self.misses + other.misses)
 
 
 def segment_cache_key(fingerprint: str, provider: str, material: np.ndarray | str) -> str:
-    """The name of a segment's vector, in training and serving alike: encoder, provider, and the very material.
+    """The cache key of a segment: a digest of encoder, provider and material; the same in training and serving.
 
-    A waveform counts by its float32 samples, which stand for its 16 bit ones exactly. The provider belongs to it, so
-    that the trace of an answer never names another one than computed it.
+    A waveform is hashed as float32 samples, which represent its 16-bit samples exactly. The provider is part of the
+    key, so that the provenance of a result names the provider that computed its features.
     """
     if isinstance(material, str):
         return cache_key(CACHE_VERSION, fingerprint.encode(), provider.encode(), b"text", material.encode("utf-8"))
@@ -49,7 +49,7 @@ def segment_cache_key(fingerprint: str, provider: str, material: np.ndarray | st
 
 
 class CachedEncoder(Generic[Material]):
-    """Looks each segment up, encodes the missing ones in one call, keeps them."""
+    """Looks up each segment, encodes the missing segments in one call, and stores their vectors."""
 
     def __init__(self, encoder: Encoder[Material], cache: SegmentCache) -> None:
         self._encoder = encoder
@@ -59,7 +59,7 @@ class CachedEncoder(Generic[Material]):
 
     @property
     def description(self) -> EncoderDescription:
-        """What was exported."""
+        """The description of the exported encoder."""
         return self._encoder.description
 
     @property
@@ -74,13 +74,13 @@ class CachedEncoder(Generic[Material]):
 
     @property
     def counts(self) -> CacheCounts:
-        """So far."""
+        """Hits and misses since the encoder was made."""
         return self._counts
 
     def encode(
         self, material: Sequence[Material], *, cancellation: Cancellation | None = None
     ) -> Float32[np.ndarray, "segment dim"]:
-        """Encode segments, in order; equal ones once. Raises EncodingCancelled as soon as the cancellation fires."""
+        """Encode segments, in order; equal segments are encoded once. Raises EncodingCancelled on cancellation."""
         keys = [segment_cache_key(self.fingerprint, self.provider, segment) for segment in material]
         known = {key: vector for key, kept in self._cache.get(keys).items() if (vector := self._read(kept)) is not None}
         missing = {key: segment for key, segment in zip(keys, material, strict=True) if key not in known}
@@ -95,7 +95,7 @@ class CachedEncoder(Generic[Material]):
         return np.stack([known[key] for key in keys]) if keys else np.zeros((0, dim), dtype=np.float32)
 
     def close(self) -> None:
-        """Close the encoder; may be called again. What is kept stays."""
+        """Close the encoder but not the cache; may be called again."""
         self._encoder.close()
 
     def _read(self, kept: bytes) -> np.ndarray | None:

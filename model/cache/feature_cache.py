@@ -1,7 +1,7 @@
-"""A folder of results that are named by all that decides them: what is there need not be made again.
+"""A content-addressed cache in a folder: one file per key, where the key is a digest of all inputs.
 
-Several processes may fill one folder at once. A file appears whole or not at all, and is read only when it still has
-the digest it was written with, so that neither a killed process nor a failing disk leaves anything wrong behind.
+Several processes may write to one folder at once. Files are written atomically and contain a digest of their content,
+so that neither a killed process nor a failing disk yields a wrong result.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from uuid import uuid4
 
 _DIGEST_BYTES = 32
 _PARTIAL = ".partial"
-_ABANDONED_SECONDS = 3600.0  # writing takes milliseconds: what is older belongs to a process that was killed
+_ABANDONED_SECONDS = 3600.0  # writing takes milliseconds, so an older partial file belongs to a killed process
 
 
 def cache_key(*parts: bytes) -> str:
-    """The name of what these parts decide, in this order; hexadecimal sha256."""
+    """The cache key of the parts, in this order: a hexadecimal sha256."""
     digest = hashlib.sha256()
     for part in parts:
         digest.update(len(part).to_bytes(8, "big") + part)
@@ -26,7 +26,7 @@ def cache_key(*parts: bytes) -> str:
 
 
 class FeatureCache:
-    """Bytes by key; one file a key, which begins with the sha256 of the rest."""
+    """Bytes by key, one file per key. A file starts with the sha256 of its content."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -34,7 +34,7 @@ class FeatureCache:
         self._remove_abandoned()
 
     def get(self, key: str) -> bytes | None:
-        """What is kept under a key; None when there is nothing, or when it is damaged."""
+        """The content of a key; None when it is missing or damaged."""
         try:
             kept = self._path(key).read_bytes()
         except FileNotFoundError:
@@ -43,7 +43,7 @@ class FeatureCache:
         return content if digest == hashlib.sha256(content).digest() else None
 
     def put(self, key: str, content: bytes) -> None:
-        """Keep the content under a key, in place of whatever is there."""
+        """Store the content of a key, replacing an older one."""
         partial = self.folder / f"{uuid4().hex}{_PARTIAL}"
         try:
             partial.write_bytes(hashlib.sha256(content).digest() + content)

@@ -1,8 +1,8 @@
-"""Which waiting entries make the next batch. No thread and no clock: the moment is given, so it can be tested at will.
+"""The choice of the next batch among queued units. It has no thread and no clock, so that tests can pass any time.
 
-Entries of one bucket are taken in the order they came, as many as the budget allows. Between buckets the order is by
-what runs best, never by arrival, until an entry has waited too long: then its bucket is next, the oldest entry first.
-So nobody starves: from then on an entry waits for the entries that are older than itself, and for no other.
+Units of one bucket are taken in order of arrival, as many as the budget allows. The next bucket is the one with the
+fullest batch, until a unit has waited longer than `max_wait`: then the bucket of the oldest unit is next. From then on
+a unit waits only for older units, so no unit starves.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ Owner = TypeVar("Owner")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchRules:
-    """How batches are formed. Costs are in the unit of the encoder's cost function."""
+    """Rules for batches. Costs are in the unit of the encoder: padded samples or padded tokens."""
 
-    budget: float  # of a batch; an entry that costs more makes a batch of its own
-    max_wait: float = 10.0  # seconds: whoever has waited longer is next
-    linger: float = 0.0  # seconds that a batch with room to spare is held back for others to join
-    max_waiting_cost: float = float("inf")  # cost of all that waits; beyond it whoever submits has to wait
-    submit_timeout: float = 600.0  # seconds that one who submits waits for room
+    budget: float  # maximum cost of a batch; a unit that costs more is a batch of its own
+    max_wait: float = 10.0  # seconds after which the oldest unit comes first
+    linger: float = 0.0  # seconds that a batch with free budget waits for more units
+    max_waiting_cost: float = float("inf")  # maximum cost of all queued units; above it, submitting blocks
+    submit_timeout: float = 600.0  # seconds that submitting blocks before EncoderBusy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -33,28 +33,28 @@ class Unit(Generic[Material]):
     """One row of a batch: a window of a waveform, or of a text."""
 
     material: Material
-    used: int  # its own samples, or tokens
-    bucket: int  # the samples, or tokens, it is padded to: those of all its batch mates too
+    used: int  # samples or tokens without padding
+    bucket: int  # samples or tokens with padding; the same for all units of a batch
     cost: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class QueuedUnit(Generic[Material, Owner]):
-    """A unit that waits, and whom its features belong to."""
+    """A queued unit, and the owner of its features."""
 
     unit: Unit[Material]
     owner: Owner
-    row: int  # of the owner's features
+    row: int  # row in the features of the owner
     arrived: float  # seconds on the batcher's clock
 
 
 def cost_of(entries: Iterable[QueuedUnit[Material, Owner]]) -> float:
-    """Of all of them together."""
+    """The total cost of units."""
     return sum((entry.unit.cost for entry in entries), 0.0)
 
 
 class BatchQueue(Generic[Material, Owner]):
-    """Entries by bucket. Used under the lock of whoever owns it."""
+    """Queued units by bucket. The caller holds the lock."""
 
     def __init__(self, rules: BatchRules) -> None:
         self._rules = rules
@@ -71,25 +71,25 @@ class BatchQueue(Generic[Material, Owner]):
 
     @property
     def cost(self) -> float:
-        """Of all that waits."""
+        """The total cost of all queued units."""
         return self._cost
 
     def age(self, now: float) -> float:
-        """Seconds that the oldest entry has waited; 0 when there is none."""
+        """Seconds that the oldest unit has waited; 0 when the queue is empty."""
         return now - min((line[0].arrived for line in self._lines.values()), default=now)
 
     def has_room(self, cost: float) -> bool:
-        """Whether so much more may wait; always when nothing does, or it could never come in."""
+        """Whether units of this cost may be queued. An empty queue accepts every cost."""
         return self._count == 0 or self._cost + cost <= self._rules.max_waiting_cost
 
     def add(self, entries: Sequence[QueuedUnit[Material, Owner]]) -> None:
-        """Let entries wait, each behind those of its bucket."""
+        """Queue units, each at the end of its bucket."""
         for entry in entries:
             self._lines.setdefault(entry.unit.bucket, deque()).append(entry)
         self._changed(len(entries), cost_of(entries))
 
     def drop(self, owner: Owner) -> int:
-        """Remove what belongs to an owner; returns how many entries that were."""
+        """Remove all units of an owner; returns their number."""
         dropped = [entry for entry in self if entry.owner is owner]
         for bucket in {entry.unit.bucket for entry in dropped}:
             kept = deque(entry for entry in self._lines.pop(bucket) if entry.owner is not owner)
@@ -99,7 +99,7 @@ class BatchQueue(Generic[Material, Owner]):
         return len(dropped)
 
     def take(self, now: float) -> tuple[QueuedUnit[Material, Owner], ...]:
-        """Remove and return the next batch, all of one bucket; empty when it is better to wait, or nothing waits."""
+        """Remove and return the next batch, all of one bucket; empty when it should wait for more units."""
         bucket = self._next_bucket(now)
         if bucket is None:
             return ()
@@ -111,7 +111,7 @@ class BatchQueue(Generic[Material, Owner]):
         return batch
 
     def ready_in(self, now: float) -> float | None:
-        """Seconds until `take` gives a batch that it holds back at this moment; None when nothing waits."""
+        """Seconds until `take` returns the batch that now waits for more units; None when the queue is empty."""
         if not self._count:
             return None
         return max(0.0, min(self._rules.linger, self._rules.max_wait) - self.age(now))
@@ -130,7 +130,7 @@ class BatchQueue(Generic[Material, Owner]):
         return max(self._lines, key=lambda bucket: (self._cost_of_batch(self._lines[bucket]), bucket))
 
     def _fitting(self, line: deque[QueuedUnit[Material, Owner]]) -> int:
-        """How many entries of a line the next batch takes: as many as the budget allows, and at least one."""
+        """Number of units of a bucket in the next batch: as many as the budget allows, at least one."""
         cost = 0.0
         for position, entry in enumerate(line):
             cost += entry.unit.cost
@@ -139,7 +139,7 @@ class BatchQueue(Generic[Material, Owner]):
         return len(line)
 
     def _is_full(self, line: deque[QueuedUnit[Material, Owner]]) -> bool:
-        """Whether one more like the last would not fit."""
+        """Whether another unit like the last one would exceed the budget."""
         return self._fitting(line) < len(line) or self._cost_of_batch(line) + line[-1].unit.cost > self._rules.budget
 
     def _cost_of_batch(self, line: deque[QueuedUnit[Material, Owner]]) -> float:
@@ -147,5 +147,5 @@ class BatchQueue(Generic[Material, Owner]):
 
     def _changed(self, count: int, cost: float) -> None:
         self._count += count
-        # Sums of floats drift; whenever nothing waits they begin anew.
+        # Rounding errors accumulate in a float sum, so it is reset whenever the queue is empty.
         self._cost = self._cost + cost if self._count else 0.0

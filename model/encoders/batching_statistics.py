@@ -1,4 +1,4 @@
-"""What a batcher has done so far, in numbers; nothing of the material is in them."""
+"""Statistics of a batcher: counts and times, without any of the material."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ REMEMBERED_WAITS = 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchingStatistics:
-    """Counts since the batcher was made, and how it stands at this moment."""
+    """Counts since the batcher was made, and the current state of its queue."""
 
-    batches: int  # encoded, those of an entry tried again alone included
-    entries: int  # rows encoded
-    cancelled: int  # entries dropped before they ran
-    failed: int  # entries whose last run failed
-    used: int  # samples or tokens of the entries themselves
-    padded: int  # the same with their padding
-    fill: float  # mean cost of a batch over the budget
-    waiting: int  # entries
+    batches: int  # encoded batches, including retries of single units
+    entries: int  # encoded units
+    cancelled: int  # units removed before they ran
+    failed: int  # units that failed
+    used: int  # samples or tokens without padding
+    padded: int  # samples or tokens with padding
+    fill: float  # mean cost of a batch divided by the budget
+    waiting: int  # queued units
     waiting_cost: float
-    oldest_age: float  # seconds that the oldest waiting entry has waited
-    busy_seconds: float  # in which these batches ran
-    wait_p50: float  # seconds from an entry's arrival to its batch, of the last 1024
+    oldest_age: float  # seconds that the oldest queued unit has waited
+    busy_seconds: float  # total run time of the batches
+    wait_p50: float  # seconds from arrival to batch, over the last 1024 units
     wait_p95: float
 
     @property
     def padding(self) -> float:
-        """Padded over used; 1 is no padding."""
+        """Padded divided by used; 1 means no padding."""
         return self.padded / self.used if self.used else 1.0
 
 
 class BatchingRecord:
-    """Counts for one batcher, under its lock."""
+    """The counters of one batcher; the caller holds its lock."""
 
     def __init__(self, budget: float) -> None:
         self._budget = budget
@@ -45,11 +45,11 @@ class BatchingRecord:
         self._waits: deque[float] = deque(maxlen=REMEMBERED_WAITS)
 
     def waited(self, seconds: Sequence[float]) -> None:
-        """So long did the entries of a batch wait."""
+        """Record the waiting times of the units of a batch, in seconds."""
         self._waits.extend(seconds)
 
     def ran(self, *, entries: int, used: int, padded: int, cost: float, seconds: float) -> None:
-        """A batch was encoded."""
+        """Record an encoded batch."""
         self._batches += 1
         self._entries += entries
         self._used += used
@@ -58,15 +58,15 @@ class BatchingRecord:
         self._busy += seconds
 
     def dropped(self, entries: int) -> None:
-        """So many entries left before they ran."""
+        """Record units that were removed before they ran."""
         self._cancelled += entries
 
     def failed(self) -> None:
-        """An entry is given up."""
+        """Record a failed unit."""
         self._failed += 1
 
     def snapshot(self, *, waiting: int, waiting_cost: float, oldest_age: float) -> BatchingStatistics:
-        """The numbers at this moment."""
+        """The current statistics."""
         p50, p95 = np.percentile(self._waits, [50, 95]).tolist() if self._waits else (0.0, 0.0)
         return BatchingStatistics(
             batches=self._batches,

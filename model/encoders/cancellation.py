@@ -1,4 +1,4 @@
-"""A word from one thread to those that work for it: what you are doing is no longer needed."""
+"""Cancellation of work in other threads."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 
 class Cancellation:
-    """Fires at most once, from any thread, and stays fired."""
+    """A cancellation that fires at most once, from any thread, and stays fired."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -21,7 +21,7 @@ class Cancellation:
         return self._cancelled
 
     def cancel(self) -> None:
-        """Fire: everybody who listens is told, in this thread."""
+        """Fire, and call all listeners in this thread."""
         with self._lock:
             listeners, self._listeners, self._cancelled = self._listeners, [], True
         for listener in listeners:
@@ -29,7 +29,7 @@ class Cancellation:
 
     @contextmanager
     def listening(self, listener: Callable[[], None]) -> Iterator[None]:
-        """Call the listener when it fires while the block runs; at once when it has fired before."""
+        """Call the listener when the cancellation fires during the block, or at once if it has fired."""
         with self._lock:
             fired = self._cancelled
             if not fired:

@@ -1,4 +1,4 @@
-"""The name of the processor that a graph runs on, for the trace of an answer."""
+"""The name of the processor that a graph runs on, for the provenance of a result."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _NAME_BYTES = 256
 
 @cache
 def device_name(provider: str, device_id: int) -> str:
-    """Such as "AMD EPYC 9B14" or "cuda:0 NVIDIA H100"; without the model where the system does not tell."""
+    """The processor, such as "AMD EPYC 9B14" or "cuda:0 NVIDIA H100"; less specific where the model is unknown."""
     return _processor() if provider == CPU else f"cuda:{device_id} {_card(device_id)}".rstrip()
 
 
@@ -30,7 +30,7 @@ def _processor() -> str:
 
 
 def _card(device_id: int) -> str:
-    """The driver counts the cards as the runtime does, CUDA_VISIBLE_DEVICES included."""
+    """The model of a GPU. The driver numbers GPUs like the runtime, including CUDA_VISIBLE_DEVICES."""
     try:
         driver = ctypes.CDLL(_DRIVER)
     except OSError:

@@ -1,4 +1,4 @@
-"""The one protocol of all encoders."""
+"""The protocol of all encoders."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ Waveform = Float32[np.ndarray, "_"]
 
 @runtime_checkable
 class Encoder(Protocol[Material_contra]):
-    """Turns the material of segments (waveforms, or texts) into one feature vector each.
+    """Encodes segments (waveforms or texts) into one feature vector each.
 
-    A vector depends on its own segment alone: not on batch mates, nor on their number or order
-    beyond the noise of floating point.
+    A vector depends on its segment alone, up to floating-point noise: not on the other segments of a batch, nor on
+    their number or order.
     """
 
     @property
     def description(self) -> EncoderDescription:
-        """What was exported."""
+        """The description of the exported encoder."""
         ...
 
     @property
@@ -43,12 +43,9 @@ class Encoder(Protocol[Material_contra]):
     def encode(
         self, material: Sequence[Material_contra], *, cancellation: Cancellation | None = None
     ) -> Float32[np.ndarray, "segment dim"]:
-        """Encode segments, in order; may be called by many threads at once.
-
-        Raises EncodingCancelled as soon as the cancellation fires.
-        """
+        """Encode segments, in order; thread-safe. Raises EncodingCancelled when the cancellation fires."""
         ...
 
     def close(self) -> None:
-        """End its thread; may be called again."""
+        """End the thread of the encoder; may be called again."""
         ...

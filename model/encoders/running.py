@@ -1,4 +1,4 @@
-"""Runs one graph: plainly on the CPU; on a GPU with inputs and outputs that stay there until they are fetched once."""
+"""Run a graph: directly on the CPU, with I/O binding on a GPU."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Inputs = Mapping[str, Array]
 
 
 class GraphRunner:
-    """One opened graph. `bind` says whether to go the way of a device; by default everywhere but on the CPU."""
+    """An opened graph. `bind` selects I/O binding; the default is binding everywhere but on the CPU."""
 
     def __init__(
         self, graph: Path, options: RuntimeOptions, feed: GraphFeed | None = None, *, bind: bool | None = None
@@ -43,7 +43,7 @@ class GraphRunner:
             self._bound = BoundSession(self._session, place, capture=captures(options, feed), shapes=shapes)
 
     def run(self, inputs: Inputs, outputs: Sequence[str] | None = None) -> list[Array]:
-        """The named outputs (all, by default) for these inputs, by name; all arrays are in the host's memory."""
+        """Run the graph on inputs by name and return the named outputs (default: all) in host memory."""
         names = [output.name for output in self._session.get_outputs()] if outputs is None else list(outputs)
         if self._bound is None:
             plain: list[Array] = self._session.run(names, dict(inputs))
@@ -51,10 +51,10 @@ class GraphRunner:
         return self._bound.run(inputs, names)
 
     def warm_up(self) -> None:
-        """Run each full batch of the feed, so that no request pays for the first meeting with its shape.
+        """Run a full batch of each bucket, so that no request pays for the first run of a shape.
 
-        On the CPU there is nothing to keep: with lengths as they come, no shape costs more at
-        its first time than at its tenth.
+        On the CPU there is no warm-up: lengths are not padded, and the first run of a shape costs no more than later
+        ones.
         """
         if self._bound is None or self._feed is None:
             return
@@ -67,7 +67,7 @@ class GraphRunner:
 
 
 class BoundSession:
-    """Runs a session through bindings; full batches keep their own memory and are replayed as CUDA graphs if wanted."""
+    """Runs a session with I/O binding; full batches have fixed memory and can be replayed as CUDA graphs."""
 
     def __init__(
         self,
@@ -82,11 +82,11 @@ class BoundSession:
         self._capture = capture
         self._shapes = frozenset(shapes)
         self._recorded: dict[tuple[object, ...], RecordedBatch] = {}
-        self._lock = Lock()  # a recorded batch's memory belongs to one run at a time
+        self._lock = Lock()  # the memory of a recorded batch is used by one run at a time
 
     @property
     def first_runs(self) -> int:
-        """How often a full batch has to run until nothing about it is new: once plainly, once to be recorded."""
+        """Number of warm-up runs of a full batch: one plain run and, with CUDA graphs, one for the recording."""
         return 2 if self._capture else 1
 
     def run(self, inputs: Inputs, names: Sequence[str]) -> list[Array]:
@@ -129,7 +129,7 @@ class BoundSession:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordedBatch:
-    """A full batch with memory of its own: a CUDA graph replays addresses, so they must never change."""
+    """A full batch with fixed memory, because a CUDA graph replays fixed addresses."""
 
     binding: Binding
     inputs: Mapping[str, DeviceValue]
@@ -137,7 +137,7 @@ class RecordedBatch:
     options: RunOptions
 
     def run(self, session: Session, inputs: Inputs) -> list[Array]:
-        """Put the inputs where the recording expects them, replay, fetch the outputs."""
+        """Copy the inputs into the fixed memory, replay, and copy the outputs."""
         for name, value in inputs.items():
             self.inputs[name].update_inplace(value)
         session.run_with_iobinding(self.binding, self.options)
@@ -145,7 +145,7 @@ class RecordedBatch:
 
 
 def _run_options(graph: int) -> RunOptions:
-    """Options that name a CUDA graph; -1 records nothing."""
+    """Run options with the id of a CUDA graph; -1 disables recording."""
     options = RunOptions()
     options.add_run_config_entry("gpu_graph_id", str(graph))
     return options

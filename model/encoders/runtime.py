@@ -1,7 +1,7 @@
-"""ONNX Runtime sessions, set up alike for encoders and network: the one place that opens them.
+"""ONNX Runtime sessions for encoders and network.
 
-Whoever names a device gets that device or a refusal; only `auto` may fall back (decision 0020). Which provider it is
-and with which options are pure functions, so that no GPU is needed to check them.
+A named device is used or refused; only `auto` falls back to the CPU (decision 0020). The choice of providers and
+options is made by pure functions, so that tests need no GPU.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-# Official builds report usage to their maker from the first import on, unless told beforehand (decision 0006).
-os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # noqa: TID251 - written for the library, not read as a setting
+# Official builds send telemetry from the first import on, unless it is disabled before (decision 0006).
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # noqa: TID251 - set for the library, not read as a setting
 
 import onnxruntime
 
 from model.errors import DeviceUnavailable
 
 RUNTIME_VERSION: str = onnxruntime.__version__
-CUDA_VERSION: str = getattr(onnxruntime, "cuda_version", "") or ""  # the runtime was built for; empty without CUDA
+CUDA_VERSION: str = getattr(onnxruntime, "cuda_version", "") or ""  # CUDA version of the build; empty without CUDA
 
-# This module alone imports the runtime (decision 0006); what others use of it they get here.
+# Only this module imports the runtime (decision 0006); other modules use these aliases.
 Session: TypeAlias = onnxruntime.InferenceSession
 Binding: TypeAlias = onnxruntime.IOBinding
 DeviceValue: TypeAlias = onnxruntime.OrtValue
@@ -35,38 +35,38 @@ CPU = "CPUExecutionProvider"
 CUDA = "CUDAExecutionProvider"
 TENSORRT = "TensorrtExecutionProvider"
 NAMES: dict[Device, str] = {"cpu": CPU, "cuda": CUDA, "tensorrt": TENSORRT}
-# Fused, a sum and its layer norm take 48 ms in HuBERT-base's layers on CPU; apart 13.
+# On the CPU the fused sum and layer norm take 48 ms in the layers of HuBERT-base, the separate operators 13 ms.
 SLOW_FUSIONS = ("SkipLayerNormFusion",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuntimeOptions:
-    """Where and with how many threads graphs run."""
+    """Device, threads and memory of graphs."""
 
     threads: int = 2
-    linger: float = 0.0  # seconds that an encoder's batch with room to spare is held back for others to join
+    linger: float = 0.0  # seconds that an encoder's batch with free budget waits for more units
     device: Device = "cpu"
-    device_id: int = 0  # which GPU, as the driver counts them
-    device_memory: int | None = None  # bytes one graph's arena may take of the GPU; None: what there is
-    engines: Path | None = None  # folder in which TensorRT keeps what it has built
-    cuda_graphs: bool = False  # record and replay full batches of the graphs that allow it
+    device_id: int = 0  # number of the GPU in the driver
+    device_memory: int | None = None  # maximum GPU memory of the arena of a graph, in bytes; None: no limit
+    engines: Path | None = None  # folder of the engine cache of TensorRT
+    cuda_graphs: bool = False  # replay full batches as CUDA graphs where the graph allows it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GraphFeed:
-    """What a graph will be fed: the names of its inputs, and (rows, length) of the full batch of each bucket."""
+    """The inputs of an encoder graph: their names, and (rows, length) of the full batch of each bucket."""
 
     material: str  # (rows, length)
     lengths: str  # (rows,)
     shapes: tuple[tuple[int, int], ...]
-    half: bool = False  # its own weights are float16
-    capturable: bool = False  # no control flow, nothing that has to run on the CPU
+    half: bool = False  # whether the weights are float16
+    capturable: bool = False  # no control flow, and all operators run on a GPU
 
 
 def candidates(device: Device, available: Collection[str]) -> tuple[Device, ...]:
-    """The devices to try, best first; raises DeviceUnavailable when the named one is not in this installation.
+    """The devices to try, in order; raises DeviceUnavailable when the named one is not in this installation.
 
-    `auto` never takes TensorRT, which builds engines for minutes and computes them its own way: name it to have it.
+    `auto` never selects TensorRT, which takes minutes to build engines and computes differently.
     """
     if device == "auto":
         return ("cuda", "cpu") if CUDA in available else ("cpu",)
@@ -76,7 +76,7 @@ def candidates(device: Device, available: Collection[str]) -> tuple[Device, ...]
 
 
 def providers(device: Device, options: RuntimeOptions, feed: GraphFeed | None = None) -> list[Provider]:
-    """ONNX Runtime's provider list with options for a device that was decided on; the CPU is always the last one."""
+    """The list of execution providers with options for a device; the CPU is always the last one."""
     chosen: list[Provider] = []
     if device == "tensorrt":
         chosen.append((TENSORRT, _tensorrt(options, feed)))
@@ -86,19 +86,19 @@ def providers(device: Device, options: RuntimeOptions, feed: GraphFeed | None = 
 
 
 def captures(options: RuntimeOptions, feed: GraphFeed | None) -> bool:
-    """Whether full batches are to be recorded as CUDA graphs."""
+    """Whether full batches are recorded as CUDA graphs."""
     return options.cuda_graphs and feed is not None and feed.capturable
 
 
 def refuse_missing(options: RuntimeOptions) -> None:
-    """Raise DeviceUnavailable when this installation lacks the wanted device; that it works, opening a graph shows."""
+    """Raise DeviceUnavailable if this installation lacks the configured device. It may still fail in `open_session`."""
     candidates(options.device, onnxruntime.get_available_providers())
 
 
 def open_session(graph: Path, options: RuntimeOptions, feed: GraphFeed | None = None) -> Session:
-    """Open a graph on the wanted device; raises DeviceUnavailable where it cannot run there.
+    """Open a graph on the configured device; raises DeviceUnavailable when it cannot run there.
 
-    ONNX Runtime itself goes on with the CPU when a GPU fails it, and says so in its log alone; here only `auto` does.
+    ONNX Runtime itself falls back to the CPU when a GPU fails, with a log line only. Here only `auto` falls back.
     """
     devices = candidates(options.device, onnxruntime.get_available_providers())
     for device in devices[:-1]:
@@ -110,12 +110,12 @@ def open_session(graph: Path, options: RuntimeOptions, feed: GraphFeed | None = 
 
 
 def session_options(options: RuntimeOptions) -> onnxruntime.SessionOptions:
-    """What all sessions have in common.
+    """The options of all sessions (decision 0023).
 
-    Left alone, every session takes all cores and idle threads spin on them: so threads are given, graphs run one
-    operator at a time, and nobody spins. The arena stays on: without it the system hands out, and clears, every
-    large result anew (1.8 against 2.4 s for 20 s of speech in HuBERT-base), and its size is bounded by that of the
-    largest batch; patterns of memory by shape are off, for lengths differ without end (decision 0023).
+    By default every session uses all cores, and idle threads spin. Here the number of threads is fixed, operators run
+    sequentially, and threads do not spin. The arena stays on: without it the system allocates and clears every large
+    result again (2.4 instead of 1.8 s for 20 s of speech in HuBERT-base). Its size is bounded by the largest batch.
+    Memory patterns are off, because every length would need its own pattern.
     """
     settings = onnxruntime.SessionOptions()
     settings.intra_op_num_threads = options.threads
@@ -124,13 +124,13 @@ def session_options(options: RuntimeOptions) -> onnxruntime.SessionOptions:
     settings.enable_cpu_mem_arena = True
     settings.enable_mem_pattern = False
     settings.log_severity_level = 3
-    # Idle threads that spin take the cores from the other stages of a small machine.
+    # Spinning threads would take the cores from other stages on a small machine.
     settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return settings
 
 
 def checked(session: Session, device: Device) -> Session:
-    """The session, if it runs on the device it was opened for; raises DeviceUnavailable otherwise."""
+    """Return the session if it runs on the device it was opened for; raises DeviceUnavailable otherwise."""
     provider = session.get_providers()[0]
     if provider != NAMES[device]:
         raise DeviceUnavailable(
@@ -146,9 +146,9 @@ def _open(graph: Path, device: Device, options: RuntimeOptions, feed: GraphFeed 
     if device == "tensorrt" and options.engines is not None:
         options.engines.mkdir(parents=True, exist_ok=True)
     try:
-        onnxruntime.preload_dlls()  # finds CUDA and cuDNN where they were installed as packages
+        onnxruntime.preload_dlls()  # finds CUDA and cuDNN that were installed as Python packages
         session = Session(str(graph), settings, providers=wanted, enable_fallback=0)
-    except Exception as error:  # the runtime's own exceptions have no common base
+    except Exception as error:  # the exceptions of the runtime have no common base
         raise DeviceUnavailable(f"the graph {graph.parent.name}/{graph.name} cannot be opened on {device}") from error
     return checked(session, device)
 
@@ -156,7 +156,7 @@ def _open(graph: Path, device: Device, options: RuntimeOptions, feed: GraphFeed 
 def _cuda(options: RuntimeOptions, feed: GraphFeed | None) -> dict[str, str]:
     chosen = {
         "device_id": str(options.device_id),
-        # An exhaustive search would be paid again for every batch that is not full: its key is the whole shape.
+        # An exhaustive search is keyed by shape and would run again for every batch that is not full.
         "cudnn_conv_algo_search": "HEURISTIC",
         "arena_extend_strategy": "kSameAsRequested",
         "do_copy_in_default_stream": "1",
@@ -171,7 +171,7 @@ def _cuda(options: RuntimeOptions, feed: GraphFeed | None) -> dict[str, str]:
 def _tensorrt(options: RuntimeOptions, feed: GraphFeed | None) -> dict[str, str]:
     chosen = {
         "device_id": str(options.device_id),
-        # Only where the graph itself is float16: the trace must not claim more precision than there was.
+        # Only for float16 graphs: the provenance must not claim a higher precision than was used.
         "trt_fp16_enable": str(int(feed is not None and feed.half)),
         "trt_cuda_graph_enable": str(int(captures(options, feed))),
     }
@@ -188,7 +188,7 @@ def _tensorrt(options: RuntimeOptions, feed: GraphFeed | None) -> dict[str, str]
 
 
 def _profile(feed: GraphFeed | None) -> dict[str, str]:
-    """One optimisation profile over all full batches, best at the middle one."""
+    """One optimisation profile for all full batches, optimal at the middle one."""
     if feed is None or not feed.shapes:
         return {}
     rows, lengths = zip(*feed.shapes, strict=True)

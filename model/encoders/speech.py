@@ -1,4 +1,4 @@
-"""A speech encoder on ONNX Runtime: waveform in, one vector a segment out."""
+"""A speech encoder on ONNX Runtime: one feature vector per waveform."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SAMPLE_RATE = 16_000
 
 
 class SpeechEncoder:
-    """Normalisation, front end, layer choice and masked mean are in the graph; here is only the padding."""
+    """Pads waveforms and runs the graph, which contains normalisation, front end, layer choice and masked mean."""
 
     def __init__(self, folder: Path, options: RuntimeOptions) -> None:
         self.description: EncoderDescription = read_description(folder)
@@ -35,7 +35,7 @@ class SpeechEncoder:
         self._batcher: Batcher[Waveform] = Batcher(self._run, rules, dim=self.description.dim)
 
     def feed(self) -> GraphFeed:
-        """The full batches that the graph is fed on a GPU, one for each bucket."""
+        """The full batches of the graph on a GPU, one per bucket."""
         step, window = ON_GPU.speech_step or 1, self.description.window
         lengths = range(step, (window or LONGEST_SPEECH) + step, step)
         buckets = [speech_bucket(min(length, window or length), step, window) for length in lengths]
@@ -48,15 +48,15 @@ class SpeechEncoder:
         )
 
     def warm_up(self) -> None:
-        """Meet every full batch once, where that spares requests anything."""
+        """Run every full batch once, where the first run of a shape is slow."""
         self._runner.warm_up()
 
     def encode(
         self, material: Sequence[Waveform], *, cancellation: Cancellation | None = None
     ) -> Float32[np.ndarray, "segment dim"]:
-        """Encode waveforms of 16 kHz in [-1, 1]; one too short for a frame is padded with silence.
+        """Encode waveforms at 16 kHz in [-1, 1]; a waveform shorter than a frame is padded with silence.
 
-        Raises EncodingError when they are not encoded: cancelled, closed, or too much waits.
+        Raises EncodingError: the request was cancelled, the encoder is closed, or its queue is full.
 
         See docs/method.md (F8).
         """
@@ -70,11 +70,11 @@ class SpeechEncoder:
         return average_windows(features, owners, lengths, count=len(material))
 
     def statistics(self) -> BatchingStatistics:
-        """What its batcher has done so far, in samples."""
+        """The statistics of the batcher, in samples."""
         return self._batcher.statistics()
 
     def close(self) -> None:
-        """End the thread that runs the graph; what waits for it fails with EncoderClosed."""
+        """End the thread that runs the graph; queued requests fail with EncoderClosed."""
         self._batcher.close()
 
     def _unit(self, waveform: Waveform) -> Unit[Waveform]:
@@ -91,16 +91,15 @@ class SpeechEncoder:
         return features
 
     def _windows(self, waveform: Waveform) -> Iterator[Waveform]:
-        """Stretches of equal length, at most a window: no rest too short to say anything."""
+        """Parts of about equal length, each at most a window, so that no part is very short."""
         pieces = -(-len(waveform) // (self.description.window or len(waveform)))
         yield from np.array_split(waveform, pieces)
 
     def _dithered(self, waveforms: list[Waveform]) -> list[Waveform]:
-        """Put the same faint noise under every waveform, as far as the description asks for any.
+        """Add the same low noise to every waveform, if the description has dither (decision 0007).
 
-        An encoder that normalises every frame makes as much of silence as of speech, and silence is where codecs
-        differ; a floor of noise makes their silences alike. It is the same for all, so that features stay a
-        function of the segment alone.
+        An encoder that normalises every frame amplifies silence, in which codecs differ. A noise floor makes silence
+        equal across codecs. The noise is fixed, so that features stay a function of the segment alone.
         """
         if not self.description.dither or not waveforms:
             return waveforms

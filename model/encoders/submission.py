@@ -1,4 +1,4 @@
-"""What one thread waits for: the features of the units it submitted together."""
+"""A request of one thread: the features of the units that it submitted together."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from jaxtyping import Float32
 
 
 class EncodingRequest:
-    """Filled row by row by the batcher's thread under its lock; ends once, whole or with an error."""
+    """Filled row by row by the thread of the batcher, under its lock; ends once, complete or with an error."""
 
     def __init__(self, rows: int, dim: int, cost: float) -> None:
         self.cost = cost
@@ -20,11 +20,11 @@ class EncodingRequest:
 
     @property
     def ended(self) -> bool:
-        """Whether nobody waits for it any more."""
+        """Whether the request is complete or failed."""
         return self._ended.is_set()
 
     def fill(self, row: int, features: Float32[np.ndarray, " dim"]) -> None:
-        """One row is there; without effect once it has ended."""
+        """Set the features of a row; without effect after the end."""
         if self.ended:
             return
         self._features[row] = features
@@ -33,13 +33,13 @@ class EncodingRequest:
             self._ended.set()
 
     def fail(self, error: Exception) -> None:
-        """There will be no features, and this is why; without effect once it has ended."""
+        """End the request with an error; without effect after the end."""
         if not self.ended:
             self._error = error
             self._ended.set()
 
     def result(self) -> Float32[np.ndarray, "unit dim"]:
-        """Wait for the end. Raises the error it ended with."""
+        """Wait for the end; raises the error of a failed request."""
         self._ended.wait()
         if self._error is not None:
             raise self._error

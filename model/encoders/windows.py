@@ -1,4 +1,4 @@
-"""Material beyond an encoder's window: the features of its windows, averaged."""
+"""Average the features of the windows of a long segment."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from jaxtyping import Float32
 def average_windows(
     features: Float32[np.ndarray, "window dim"], owners: Sequence[int], lengths: Sequence[int], *, count: int
 ) -> Float32[np.ndarray, "segment dim"]:
-    """Mean of each segment's windows, weighted by their lengths (in tokens, or in samples).
+    """The mean over the windows of each segment, weighted by their lengths (in tokens, or in samples).
 
-    `owners` names the segment, of `count`, that each window belongs to; a segment without a window gets zeros.
+    `owners` holds the segment index of each window, below `count`. A segment without windows gets zeros.
 
     See docs/method.md (F7).
     """

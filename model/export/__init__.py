@@ -1,1 +1,1 @@
-"""From torch to ONNX, for encoders and network, each with a parity check."""
+"""Export of encoders and network from torch to ONNX, with parity checks."""

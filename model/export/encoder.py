@@ -1,6 +1,6 @@
-"""Export a Hugging Face checkpoint as an encoder folder: graph, description, tokenizer, parity report.
+"""Export of a Hugging Face checkpoint as an encoder folder: graph, description, tokenizer, parity report.
 
-`source` is a hub name or a local folder; both take the ordinary `from_pretrained` path.
+`source` is a hub name or a local folder; `from_pretrained` reads both.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from model.export.probe_material import ProbeMaterial
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportOptions:
-    """What may be chosen of an export."""
+    """Options of an export."""
 
     precision: Precision = "float32"
-    layers: tuple[int, ...] | None = None  # counted from 1; the last third where none are named
-    material: ProbeMaterial | None = None  # real speech and words, for the parity check
+    layers: tuple[int, ...] | None = None  # counted from 1; None: the last third
+    material: ProbeMaterial | None = None  # real speech and text for the parity check
 
 
 def export_encoder(
@@ -39,12 +39,12 @@ def export_encoder(
     dither: float = 0.0,
     options: ExportOptions | None = None,
 ) -> EncoderDescription:
-    """Write the encoder folder `target` from the checkpoint `source`; nothing is left behind on failure.
+    """Write the encoder folder `target` from the checkpoint `source`; a failed export leaves no files.
 
-    `dither` is the noise that a speech encoder is to add to every waveform (decision 0007).
+    `dither` is the standard deviation of the noise that a speech encoder adds to every waveform (decision 0007).
 
-    Raises UnsupportedEncoder for an architecture without an exporter, CheckpointUnreadable for one that lacks a part,
-    ParityError when the graph disagrees with torch by more than its precision may.
+    Raises UnsupportedEncoder for an architecture without an exporter, CheckpointUnreadable for an incomplete
+    checkpoint, ParityError if the graph differs from torch by more than the tolerance of its precision.
     """
     checkpoint = open_checkpoint(source, revision, _EXPORTERS)
     options = options or ExportOptions()
@@ -72,7 +72,7 @@ def export_encoder(
 
 
 def write_encoder(loaded: LoadedEncoder, folder: Path, precision: Precision) -> ParityReport:
-    """Write graph and parity report. Raises ParityError beyond the tolerance of the precision."""
+    """Write graph and parity report; raises ParityError beyond the tolerance of the precision."""
     write_graph(loaded.module, loaded.probes[0].inputs, loaded.signature, folder / GRAPH)
     change_precision(folder / GRAPH, precision, wide=loaded.wide)
     with TemporaryDirectory(dir=folder.parent) as scratch:

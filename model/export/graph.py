@@ -1,4 +1,4 @@
-"""Write a torch module as an ONNX graph, and hold the graph against the module."""
+"""Export of a torch module as an ONNX graph, and the parity check of the two."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from model.encoders.runtime import RuntimeOptions, open_session
 from model.errors import ParityError
 
 OPSET = 20
-# A protocol buffer, and so a graph in one file, holds less than 2 GiB.
+# A protocol buffer, and therefore a graph in one file, holds less than 2 GiB.
 LARGEST_FILE = 2_000_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GraphSignature:
-    """Names of a graph's inputs and outputs, and which of the inputs' axes vary."""
+    """Names of a graph's inputs and outputs, and the dynamic axes of its inputs."""
 
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
@@ -41,7 +41,7 @@ def write_graph(
 ) -> None:
     """Trace `module` on `example` and write one self-contained ONNX file.
 
-    Weights of more than `largest` bytes go into a second file beside it, named like it with `.data` after.
+    Weights of more than `largest` bytes go into a second file: the name of the graph with the suffix `.data`.
     """
     axes = {name: torch.export.Dim(name) for dims in signature.dynamic.values() for name in dims.values()}
     shapes = tuple(
@@ -66,7 +66,7 @@ def write_graph(
 
 
 def _forget_origin(program: torch.onnx.ONNXProgram) -> None:
-    """Take out the exporter's notes: stack traces with paths of the machine that exported."""
+    """Remove the exporter's metadata: stack traces contain paths of the exporting machine."""
     for node in program.model.graph.all_nodes():
         node.metadata_props.clear()
         node.doc_string = None
@@ -79,9 +79,9 @@ def check_parity(
     file: Path,
     tolerance: float,
 ) -> float:
-    """Run graph and module on cases of several shapes; return the largest absolute difference.
+    """Run graph and module on inputs of several shapes; return the largest absolute difference.
 
-    Raises ParityError when it exceeds `tolerance`.
+    Raises ParityError if it exceeds `tolerance`.
     """
     session = open_session(file, RuntimeOptions())
     worst = 0.0
@@ -100,7 +100,7 @@ def check_parity(
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep the exporter's running commentary off the terminal; its errors still raise."""
+    """Silence the log messages and warnings of the exporter; its errors still raise."""
     logger = logging.getLogger("torch.onnx")
     level = logger.level
     logger.setLevel(logging.ERROR)

@@ -1,4 +1,4 @@
-"""Real speech and its words for the parity check, cut as a service cuts them."""
+"""Real speech and text for the parity check, segmented as in the pipeline."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ SEGMENTS = 4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProbeMaterial:
-    """Segments of a recording: waveforms of 16 kHz in [-1, 1], and texts; either may be empty."""
+    """Segments of a recording: waveforms at 16 kHz in [-1, 1], and texts; either may be empty."""
 
     waveforms: tuple[Waveform, ...]
     texts: tuple[str, ...]
 
 
 def read_material(audio: Path | None, transcript: Path | None, *, segments: int = SEGMENTS) -> ProbeMaterial:
-    """The first segments of a recording; speech, text or both.
+    """The first segments of a recording: speech, text or both.
 
-    Raises RecordingError where a file cannot be read.
+    Raises RecordingError if a file cannot be read.
     """
     words = None if transcript is None else transcript.read_bytes()
     with TemporaryDirectory() as scratch:

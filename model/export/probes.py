@@ -1,4 +1,4 @@
-"""What exported encoders are held against torch with: noise, and material shaped like speech and text."""
+"""Probes of the parity check: noise, synthetic speech, sentences, and real material."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ TEXTS = (
     "Not much, really.",
     "Mostly I lie awake and listen to the street - and then, around five, the birds begin!",
 )
-_SYLLABLES = 4.0  # a second
-_SPOKEN = 1.4  # seconds of every two, before digital silence
+_SYLLABLES = 4.0  # per second
+_SPOKEN = 1.4  # seconds of speech in every two; the rest is digital silence
 _ROOM = 1e-3  # SD of the noise at full scale 1: -60 dBFS
 _HARMONICS = 40
 _FORMANTS = ((500.0, 120.0), (1500.0, 200.0), (2500.0, 300.0))  # hertz: centre and width
@@ -28,7 +28,7 @@ _FORMANTS = ((500.0, 120.0), (1500.0, 200.0), (2500.0, 300.0))  # hertz: centre 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Probe:
-    """One batch of inputs, in the order of the graph's; `real` if it was spoken by somebody."""
+    """One batch of inputs in the order of the graph; `real` for recorded speech or text."""
 
     name: str
     inputs: tuple[Tensor, Tensor]
@@ -36,10 +36,10 @@ class Probe:
 
 
 def speech_probes(real: Sequence[Waveform] = ()) -> list[Probe]:
-    """Waveforms and lengths: noise in batches whose last row is shorter, a voice in a quiet room, and real speech.
+    """Waveforms and lengths: batches of noise with a shorter last row, a synthetic voice in a quiet room, real speech.
 
-    The room is not digitally silent, as none is: on exact zeros HuBERT-base normalises what is nothing but rounding,
-    and no two runtimes agree there (2.7e-4 apart where they are 1e-6 apart at -80 dBFS).
+    The room has noise, because HuBERT-base normalises rounding errors on exact zeros, where runtimes differ by 2.7e-4;
+    at -80 dBFS they differ by 1e-6.
     """
     torch.manual_seed(0)
     voiced = synthetic_voice(3.0)
@@ -60,7 +60,7 @@ def speech_probes(real: Sequence[Waveform] = ()) -> list[Probe]:
 def text_probes(
     tokenizer: PreTrainedTokenizerFast, *, pad: int, vocabulary: int, longest: int, real: Sequence[str] = ()
 ) -> list[Probe]:
-    """Token ids and valid counts: random tokens in batches whose last row is shorter, sentences, and real words."""
+    """Token ids and valid counts: batches of random tokens with a shorter last row, sentences, real text."""
     torch.manual_seed(0)
     probes = [
         Probe(name="24 random tokens", inputs=_tokens((2, 24), 9, pad, vocabulary)),
@@ -74,7 +74,7 @@ def text_probes(
 
 
 def synthetic_voice(seconds: float) -> Float[Tensor, " sample"]:
-    """Harmonics of a gliding pitch under three formants, in syllables, with digital silence now and then."""
+    """A synthetic voice: harmonics of a gliding pitch under three formants, in syllables, with digital silence."""
     time = torch.arange(int(seconds * SAMPLE_RATE), dtype=torch.float64) / SAMPLE_RATE
     pitch = 120 + 30 * torch.sin(2 * math.pi * 0.5 * time)
     phase = 2 * math.pi * torch.cumsum(pitch, dim=0) / SAMPLE_RATE
@@ -88,14 +88,14 @@ def synthetic_voice(seconds: float) -> Float[Tensor, " sample"]:
 
 
 def _waveforms(segments: int, samples: int, shorter: int) -> tuple[Tensor, Tensor]:
-    """Noise whose last row is `shorter` samples short of the padded length."""
+    """Noise; the last row is `shorter` samples shorter than the padded length."""
     lengths = torch.full((segments,), samples, dtype=torch.int64)
     lengths[-1] -= shorter
     return torch.randn(segments, samples) * 0.1, lengths
 
 
 def _tokens(shape: tuple[int, int], shorter: int, pad: int, vocabulary: int) -> tuple[Tensor, Tensor]:
-    """Random tokens whose last row ends in `shorter` padding tokens."""
+    """Random tokens; the last row ends with `shorter` padding tokens."""
     ids = torch.randint(pad + 2, vocabulary, shape)
     return _padded([*ids[:-1], ids[-1, : shape[1] - shorter]], pad)
 

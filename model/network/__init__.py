@@ -1,1 +1,1 @@
-"""HILBERT itself, in torch: projection, cross-modal attention, pooling, experts (docs/method.md, Network)."""
+"""The HILBERT network in torch: projection, cross-modal attention, pooling, experts (docs/method.md, Network)."""

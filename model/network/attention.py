@@ -13,8 +13,8 @@ from model.network.dropout import Dropout, DropoutNoise
 class CrossAttention(nn.Module):
     """One direction, pre-norm: C = U + MHA(LN U, [n; LN V], keys [1; M]), then a feed-forward layer.
 
-    `null_key` is the other modality's learned token. It is always valid, so a softmax over a
-    missing modality stays finite and a segment may attend to nothing.
+    `null_key` is the learned token of the other modality. It is always valid, so the softmax over a missing modality
+    stays finite, and a segment need not attend to any segment.
     """
 
     def __init__(self, *, width: int, heads: int, dropout: float) -> None:
@@ -37,7 +37,7 @@ class CrossAttention(nn.Module):
         null_key: Float[Tensor, " width"],
         noise: DropoutNoise | None = None,
     ) -> Float[Tensor, "document segment width"]:
-        """Let every segment of `stream` look at the valid segments of `other`. See docs/method.md (N4)."""
+        """Attend from every segment of `stream` to the valid segments of `other`. See docs/method.md (N4)."""
         null = null_key.expand(other.shape[0], 1, -1)
         keys = torch.cat([null, self.key_norm(other)], dim=1)
         valid = torch.cat([torch.ones_like(other_mask[:, :1]), other_mask], dim=1)
@@ -68,7 +68,7 @@ class FeedForward(nn.Module):
     def forward(
         self, stream: Float[Tensor, "document segment width"], noise: DropoutNoise | None = None
     ) -> Float[Tensor, "document segment width"]:
-        """What is added to every position. See docs/method.md (N5)."""
+        """The update that the caller adds to every position. See docs/method.md (N5)."""
         hidden = self.dropout(functional.gelu(self.widen(self.norm(stream))), noise)
         out: Tensor = self.narrow(hidden)
         return out
@@ -77,7 +77,7 @@ class FeedForward(nn.Module):
 class GatedPooling(nn.Module):
     """Self-attentive pooling: e_s = w'(tanh(V c_s) * sigmoid(G c_s)); alpha = softmax(e + log M); sum alpha_s c_s.
 
-    At least one position a row must be valid.
+    Every row needs at least one valid position.
     """
 
     def __init__(self, *, width: int) -> None:
@@ -92,6 +92,6 @@ class GatedPooling(nn.Module):
         """Pool the valid segments of every document into one vector. See docs/method.md (N6)."""
         energy = self.score(torch.tanh(self.content(stream)) * torch.sigmoid(self.gate(stream))).squeeze(-1)
         weight = torch.softmax(energy.masked_fill(~mask, float("-inf")), dim=-1)
-        # A weight of zero times a stray inf or NaN in the padding would still be NaN.
+        # 0 * inf and 0 * NaN are NaN: a zero weight alone does not remove such values of the padding.
         valid_stream = stream.masked_fill(~mask.unsqueeze(-1), 0.0)
         return torch.einsum("bs,bsd->bd", weight, valid_stream)

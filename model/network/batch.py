@@ -1,4 +1,4 @@
-"""What the network reads: a batch of documents, each a row of segments per modality."""
+"""Network input: a batch of documents, one row of segments per document and modality."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from torch import Tensor
 class DocumentBatch:
     """Segment features of several documents, padded to the longest.
 
-    Values at positions whose mask is false are never read. A modality that is not present
-    counts as missing, whatever its mask says.
+    Values at positions whose mask is false are not read. A modality that is not present is missing, whatever its mask
+    contains.
     """
 
     audio_features: Float[Tensor, "document audio_segment audio_dim"]

@@ -1,4 +1,4 @@
-"""A HILBERT checkpoint on disk: weights as safetensors, shape and settings as JSON beside them."""
+"""A HILBERT checkpoint on disk: weights as safetensors, dimensions and settings as JSON."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DESCRIPTION = "network.json"
 
 
 class NetworkDescription(FrozenSettings):
-    """All that is needed to build the network again."""
+    """The dimensions and settings from which the network is built."""
 
     audio_dim: int = Field(gt=0, description="width of the speech encoder's features")
     text_dim: int = Field(gt=0, description="width of the language encoder's features")
@@ -24,7 +24,7 @@ class NetworkDescription(FrozenSettings):
 
 
 def build(description: NetworkDescription) -> Hilbert:
-    """Build an untrained network; the one place that unpacks the settings."""
+    """Build an untrained network from its description."""
     network = description.network
     return Hilbert(
         audio_dim=description.audio_dim,
@@ -39,14 +39,14 @@ def build(description: NetworkDescription) -> Hilbert:
 
 
 def save(folder: Path, network: Hilbert, description: NetworkDescription) -> None:
-    """Write the checkpoint into `folder`, which is made when absent."""
+    """Write the checkpoint into `folder`; creates the folder if it does not exist."""
     folder.mkdir(parents=True, exist_ok=True)
     save_file({name: tensor.contiguous() for name, tensor in network.state_dict().items()}, folder / WEIGHTS)
     (folder / DESCRIPTION).write_text(description.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
 
 def load(folder: Path) -> tuple[Hilbert, NetworkDescription]:
-    """Read a checkpoint; the network comes back in evaluation mode."""
+    """Read a checkpoint; returns the network in evaluation mode."""
     description = NetworkDescription.model_validate_json((folder / DESCRIPTION).read_text(encoding="utf-8"))
     network = build(description)
     network.load_state_dict(load_file(folder / WEIGHTS))

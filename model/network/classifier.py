@@ -13,7 +13,7 @@ from model.network.dropout import Dropout, DropoutNoise
 
 
 class Expert(nn.Module):
-    """A feed-forward layer with an opinion of its own."""
+    """One expert: a feed-forward layer."""
 
     def __init__(self, *, dim: int, width: int, dropout: float) -> None:
         super().__init__()
@@ -24,13 +24,13 @@ class Expert(nn.Module):
     def forward(
         self, x: Float[Tensor, "document dim"], noise: DropoutNoise | None = None
     ) -> Float[Tensor, "document width"]:
-        """One hidden vector a document. See docs/method.md (N9)."""
+        """One hidden vector per document. See docs/method.md (N9)."""
         out: Tensor = self.out(self.dropout(functional.gelu(self.hidden(x)), noise))
         return out
 
 
 class MixtureOfExperts(nn.Module):
-    """g = softmax(W_g LN x); h = sum_e g_e f_e(x). Soft: with one token a document, top-k would save nothing."""
+    """g = softmax(W_g LN x); h = sum_e g_e f_e(x). Soft gates: with one token per document, top-k saves nothing."""
 
     def __init__(self, *, dim: int, width: int, experts: int, dropout: float) -> None:
         super().__init__()

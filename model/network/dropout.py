@@ -1,8 +1,7 @@
-"""Dropout whose chance comes from outside, document by document.
+"""Dropout with random bytes that the caller draws per document.
 
-`nn.Dropout` draws from a global stream, so what a document meets depends on its batch mates and on the order of
-the calls: a stack of folds could not repeat what each fold meets alone, nor a resumed run what an uninterrupted
-one meets. Here every document brings its own random bytes.
+`nn.Dropout` draws from a global generator, so the noise of a document depends on its batch and on the order of calls.
+A stack of folds could then not repeat the noise of a single fold, nor a resumed run that of an uninterrupted one.
 """
 
 from __future__ import annotations
@@ -17,9 +16,9 @@ LEVELS = 256
 
 
 class DropoutNoise:
-    """The random bytes of one forward pass, used up in the order in which the layers ask.
+    """The random bytes of one forward pass, consumed in the order of the layers.
 
-    One row a document; made anew for each pass. Padding a batch with documents changes nothing for the others.
+    One row per document, and a new object for each pass. Documents that pad a batch do not change the noise of others.
     """
 
     def __init__(self, drawn: UInt8[Tensor, "document byte"]) -> None:
@@ -27,7 +26,7 @@ class DropoutNoise:
         self._used = 0
 
     def take(self, shape: torch.Size) -> UInt8[Tensor, document * rest]:
-        """Bytes for a tensor of documents; raises ValueError when too few are left."""
+        """The next bytes, in the given shape; raises ValueError if too few are left."""
         wanted = math.prod(shape[1:])
         if self._used + wanted > self._drawn.shape[1]:
             raise ValueError("too few random bytes for this network: draw as many as it counts")
@@ -37,14 +36,14 @@ class DropoutNoise:
 
     @property
     def left(self) -> int:
-        """Bytes a document that nobody has asked for."""
+        """Bytes per document that are not used yet."""
         return self._drawn.shape[1] - self._used
 
 
 class Dropout(nn.Module):
-    """Zeroes a share of the values and scales the rest to keep the mean; does nothing without noise.
+    """Sets a share of the values to zero and scales the rest to keep the mean; the identity without noise.
 
-    The share is a multiple of 1/256, the nearest to the one asked for.
+    The share is rounded to a multiple of 1/256.
     """
 
     def __init__(self, share: float) -> None:
@@ -52,7 +51,7 @@ class Dropout(nn.Module):
         self.dropped = round(share * LEVELS)
 
     def forward(self, x: Float[Tensor, document * rest], noise: DropoutNoise | None) -> Float[Tensor, document * rest]:
-        """Drop values of a training pass; `noise` is None when nothing shall be dropped. See docs/method.md (N12)."""
+        """Drop values in a training pass; in evaluation `noise` is None. See docs/method.md (N12)."""
         if noise is None:
             return x
         kept = noise.take(x.shape) >= self.dropped

@@ -1,6 +1,6 @@
 """The HILBERT fusion network: from segment features to document embeddings and logits.
 
-Equations in docs/method.md, "Network"; what the paper leaves silent is marked there as ours.
+The equations are in docs/method.md, "Network", which marks the choices that the paper leaves open.
 """
 
 from __future__ import annotations
@@ -25,7 +25,10 @@ DocumentSource = Literal["own", "crossed"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Architecture:
-    """What two networks share whose weights alone differ; `outcomes` counts those of each task."""
+    """Dimensions of a network; networks of equal architecture differ in their weights only.
+
+    `outcomes` maps each task to its number of outcomes.
+    """
 
     audio_dim: int
     text_dim: int
@@ -36,7 +39,7 @@ class Architecture:
     doc_source: DocumentSource
 
     def build(self) -> Hilbert:
-        """An untrained network, to be evaluated: it drops nothing out."""
+        """An untrained network in evaluation mode, without dropout."""
         return Hilbert(
             audio_dim=self.audio_dim,
             text_dim=self.text_dim,
@@ -63,8 +66,8 @@ class HilbertOutput:
 class Hilbert(nn.Module):
     """Projection, cross-modal attention both ways, own-stream documents, joint document, experts.
 
-    A missing modality is a stream whose only valid position is its learned null token: it is the
-    same path in training (modality dropout), in explanation and for a truly missing recording.
+    A missing modality is a stream whose only valid position is its learned null token. Modality dropout in training,
+    the coalitions of an explanation and a modality that was not sent all take this path.
     """
 
     def __init__(  # noqa: PLR0913 - a network is described by its sizes
@@ -109,9 +112,10 @@ class Hilbert(nn.Module):
         )
 
     def count_noise(self, audio_segments: int, text_segments: int) -> int:
-        """Random bytes a document's dropout takes in one pass over so many (padded) segments."""
+        """Random bytes that dropout needs per document in one pass, for these numbers of padded segments."""
         projected = audio_segments + text_segments
-        crossed = 4 * (projected + 2)  # attention out, twice as wide within the feed-forward layer, and its out
+        # The attention output, the feed-forward layer's hidden units (twice the width) and its output.
+        crossed = 4 * (projected + 2)
         return self.width * (projected + crossed + self.experts)
 
     def standardise_by(
@@ -122,12 +126,12 @@ class Hilbert(nn.Module):
         text_mean: Float[Tensor, " text_dim"],
         text_std: Float[Tensor, " text_dim"],
     ) -> None:
-        """Fix the feature statistics; they must come from the training fold alone."""
+        """Set the feature statistics, which must come from the training fold only."""
         self.project_audio.standardise_by(audio_mean, audio_std)
         self.project_text.standardise_by(text_mean, text_std)
 
     def forward(self, batch: DocumentBatch, noise: DropoutNoise | None = None) -> HilbertOutput:
-        """Run the whole network on a batch of documents; a training pass brings its noise.
+        """Run the network on a batch of documents; `noise` is given in training only.
 
         See docs/method.md (N7, N8).
         """

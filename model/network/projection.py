@@ -10,14 +10,14 @@ from torch import Tensor, nn
 
 from model.network.dropout import Dropout, DropoutNoise
 
-# Interviews last minutes to hours: wavelengths from one segment to a long session.
+# Wavelengths from the length of a segment to that of a long interview, in seconds.
 SHORTEST_WAVE_SECONDS = 20.0
 LONGEST_WAVE_SECONDS = 4 * 3600.0
 SMALLEST_STD = 1e-6
 
 
 class TimeEncoding(nn.Module):
-    """Sinusoids of the time in seconds, so that order comes from the clock and never from the row."""
+    """Sinusoids of the time in seconds, so that order depends on time and not on the row."""
 
     angular_frequency: Tensor
 
@@ -38,7 +38,7 @@ class TimeEncoding(nn.Module):
 
 
 class Projection(nn.Module):
-    """One modality's way into the model; keeps the training fold's feature statistics as buffers."""
+    """The projection of one modality; its buffers hold the feature statistics of the training fold."""
 
     mean: Tensor
     scale: Tensor
@@ -65,7 +65,7 @@ class Projection(nn.Module):
         times: Float[Tensor, "document segment"],
         noise: DropoutNoise | None = None,
     ) -> Float[Tensor, "document segment width"]:
-        """Standardise, project, add modality and time, normalise. See docs/method.md (N1)."""
+        """Standardise, project, add modality and time embeddings, normalise. See docs/method.md (N1)."""
         standard = (features - self.mean) / self.scale
         projected: Tensor = self.linear(standard) + self.modality + self.time(times)
         out: Tensor = self.dropout(self.norm(projected), noise)

@@ -1,4 +1,4 @@
-"""The heads p_a, p_t and p_j in front of the contrastive loss; serving never runs them."""
+"""The projection heads p_a, p_t and p_j of the contrastive loss; serving does not run them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch.nn import functional
 class ProjectionHead(nn.Module):
     """Unit vectors z = norm(W2 gelu(W1 x)), d - d - `out`.
 
-    The loss shapes z, so the embedding itself may keep what the loss has no use for (Chen et al. 2020).
+    The loss is applied to z, so the embedding can keep information that the loss would discard (Chen et al. 2020).
     """
 
     def __init__(self, *, width: int, out: int) -> None:
@@ -21,7 +21,7 @@ class ProjectionHead(nn.Module):
     def forward(
         self, embedding: Float[Tensor, "document width"], *, frozen: bool = False
     ) -> Float[Tensor, "document out"]:
-        """Project and normalise; `frozen` lets the gradient through to the embedding, not to the weights.
+        """Project and normalise; with `frozen` the gradient reaches the embedding but not the weights.
 
         See docs/method.md (N11).
         """
@@ -30,7 +30,7 @@ class ProjectionHead(nn.Module):
 
 
 class ProjectionHeads(nn.Module):
-    """One head for each document embedding; both modalities meet the same joint head."""
+    """One head for each document embedding; both modalities are compared with the same joint head."""
 
     def __init__(self, *, width: int, out: int) -> None:
         super().__init__()

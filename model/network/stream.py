@@ -1,4 +1,4 @@
-"""One modality on its way through a network: its segments behind a null token that stands in when there are none."""
+"""One modality in the network: its segments after a null token, which is valid only without segments."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stream:
-    """One modality after projection: position 0 is its null token, valid only when nothing else is."""
+    """One modality after projection: position 0 is its null token, valid only if no segment is."""
 
     values: Float[Tensor, "document segment width"]
     pool_mask: Bool[Tensor, "document segment"]
@@ -23,7 +23,7 @@ def stream_of(
     mask: Bool[Tensor, "document segment"],
     null: Float[Tensor, " width"],
 ) -> Stream:
-    """Put the null token in front; clear padding, whose values must never reach anything. See docs/method.md (N3)."""
+    """Prepend the null token, and set padding to zero. See docs/method.md (N3)."""
     clean = projected.masked_fill(~mask.unsqueeze(-1), 0.0)
     nothing = ~mask.any(dim=1, keepdim=True)
     return Stream(

@@ -1,4 +1,4 @@
-"""Decoded audio: mono 16 kHz PCM in a scratch file, so that an hour of it costs no memory."""
+"""Decoded audio: mono 16 kHz PCM in a scratch file, so that long recordings need no memory."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ FULL_SCALE = 32_768.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Audio:
-    """Mono 16 kHz little-endian int16 PCM in `path`, with what was counted in the source while decoding.
+    """Mono 16 kHz little-endian int16 PCM in `path`, with statistics of the source.
 
-    `samples` counts the PCM at 16 kHz; `clipped` (at full scale) and `not_finite` (NaN or infinite, replaced by
-    zero) count the `source_samples` of all channels at the source's own rate.
+    `samples` counts the PCM at 16 kHz. `source_samples` counts all channels at the source's own rate; of them,
+    `clipped` are at full scale and `not_finite` are NaN or infinite (replaced by zero).
     """
 
     path: Path
@@ -46,7 +46,7 @@ class Audio:
     def read(self, start: int, stop: int) -> Float32[np.ndarray, " sample"]:
         """Samples `start` to `stop` (exclusive, clamped to the audio) in [-1, 1].
 
-        An ordinary read, not a memory map: mapped pages would count as the worker's memory.
+        It reads the file instead of mapping it: mapped pages would count as memory of the worker.
         """
         start = min(max(start, 0), self.samples)
         stop = min(max(stop, start), self.samples)

@@ -1,4 +1,4 @@
-"""WebVTT and SubRip (SRT): blocks of a timing line and the words spoken in that time."""
+"""WebVTT and SubRip (SRT): cues of a timing line and the words spoken in that time."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ Block = list[tuple[int, str]]
 
 
 def parse_captions(text: str, *, header: bool) -> list[Utterance]:
-    """Timed utterances; `header` says that the text opens with WebVTT's header block.
+    """Timed utterances; `header` is true for a text that begins with the header block of WebVTT.
 
-    Speakers come from `<v Speaker>` voices, else from consistent `Speaker: ` prefixes. Raises
-    TranscriptUnreadable with the number of the malformed line.
+    Speakers come from `<v Speaker>` voices, else from consistent `Speaker: ` prefixes. Raises TranscriptUnreadable
+    with the number of the malformed line.
     """
     utterances: list[Utterance] = []
     for position, block in enumerate(_blocks(text)):
@@ -74,7 +74,7 @@ def _seconds(clock: tuple[str | None, ...], number: int) -> float:
 
 
 def _voices(payload: str, start: float, end: float) -> list[Utterance]:
-    """The utterances of one cue; its time is shared between several voices by the length of their words."""
+    """The utterances of one cue; several voices share its time in proportion to their letters."""
     opening, *voices = _VOICE.split(payload)
     parts = [(None, _words(opening)), *((who.strip(), _words(what)) for who, what in _pairs(voices))]
     spoken = [(who, what) for who, what in parts if what]

@@ -1,14 +1,14 @@
-"""What a file says about its own length, so that half an upload is not scored as if it were the whole.
+"""The length that an audio file declares, so that a truncated upload is refused and not scored.
 
-Found out per container, because libav reports a truncated file's length differently in each:
+Every container has its own check, because libav reports the length of a truncated file differently in each:
 
 - WAV: libav silently shortens the duration to the bytes present, so the data chunk's size is read here.
-- Ogg: the duration comes from the last page present, so a cut shows only as a last page that is not whole.
-- MP4/M4A: boxes name their size; a cut file with its index at the end cannot be opened at all.
-- FLAC (total samples), MP3 with a Xing, Info or VBRI header, Matroska/WebM with a duration: libav passes it on.
+- Ogg: the duration comes from the last page present, so a truncation shows only as an incomplete last page.
+- MP4/M4A: boxes declare their size; a truncated file with its index at the end cannot be opened at all.
+- FLAC (total samples), MP3 with a Xing, Info or VBRI header, Matroska/WebM with a duration: libav reports it.
 
 Not detectable: a raw AAC stream, an MP3 without such a header, a live WebM without a duration, a FLAC or WAV
-written to a pipe (length unknown), and an Ogg stream that was cut exactly between two pages.
+written to a pipe (length unknown), and an Ogg stream truncated exactly between two pages.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from model.errors import AudioTruncated
 
 TOLERATED_SECONDS = 1.0
 TOLERATED_SHARE = 0.02
-# Writers to pipes put 0 or a number near 2^31 or 2^32 where they do not know the size.
+# Programs that write to a pipe do not know the size: they write 0 or a number near 2^31 or 2^32.
 UNKNOWN_SIZE_FROM = 0x7FFF_F000
 IN_DS64 = 0xFFFF_FFFF
 CHUNK_HEAD = 16
 SHORTEST_BOX = 8
-# A file made of empty chunks alone would keep us walking.
+# Bounds the loop for a file of empty chunks.
 MOST_CHUNKS = 100_000
 ID3_HEADER = 10
 LARGEST_OGG_PAGE = 65_307
@@ -37,12 +37,12 @@ MP4_BOXES = frozenset(b"ftyp moov mdat free skip wide udta moof mfra sidx uuid m
 
 
 def is_truncated(declared: float, present: float) -> bool:
-    """Whether `present` seconds are clearly fewer than the `declared` ones."""
+    """Whether the `present` seconds are clearly fewer than the `declared` ones."""
     return declared - present > max(TOLERATED_SECONDS, TOLERATED_SHARE * declared)
 
 
 def refuse_truncated(file: BinaryIO, size: int) -> None:
-    """Raise AudioTruncated when the bytes of a WAV, Ogg or MP4 file end before its structure does."""
+    """Raise AudioTruncated if a WAV, Ogg or MP4 file is shorter than its structure declares."""
     file.seek(0)
     head = file.read(12)
     if head[:4] in {b"RIFF", b"RF64"} and head[8:] == b"WAVE":
@@ -59,7 +59,7 @@ def refuse_truncated(file: BinaryIO, size: int) -> None:
 
 
 def declared_seconds(container: av.container.InputContainer, stream: av.AudioStream, file: BinaryIO) -> float | None:
-    """The length the header declares, in seconds; None where there is none or it is an estimate."""
+    """The length that the header declares, in seconds; None if it declares none or an estimate."""
     name = container.format.name
     if name.startswith("matroska"):
         alone = len(container.streams) == 1
@@ -85,13 +85,13 @@ def _wav_is_cut(file: BinaryIO, size: int) -> bool:
             if known and is_truncated(declared / byte_rate, (size - position) / byte_rate):
                 return True
         elif name == b"LIST" and position + length > size:
-            # libav would reserve as much memory as the list of tags claims to need.
+            # libav would allocate as much memory as the list of tags declares.
             return True
     return False
 
 
 def _riff_chunks(file: BinaryIO, size: int) -> Iterator[tuple[bytes, int, int]]:
-    """Name, position and length of each chunk, with the file standing at its position."""
+    """Name, position and length of each chunk; the file is positioned at the start of its data."""
     position = 12
     for _ in range(MOST_CHUNKS):
         if position + SHORTEST_BOX > size:

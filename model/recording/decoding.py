@@ -1,8 +1,8 @@
-"""Decodes a client's audio file as a stream into the scratch file, trusting nothing it says about itself.
+"""Streaming decoder of untrusted audio files into the scratch file.
 
-Sample times agree with the clock of the container, which transcripts refer to: encoder delay of MP3, AAC in MP4
-and Opus is trimmed as the file asks, and gaps between timestamps become silence. A raw AAC stream and an MP3
-without a header for it carry no delay to trim; they run 25 to 50 ms late.
+Sample times follow the clock of the container, which transcripts refer to: the encoder delay of MP3, AAC in MP4 and
+Opus is trimmed as the file declares it, and gaps between timestamps become silence. A raw AAC stream, and an MP3
+without the header for it, declare no delay; they run 25 to 50 ms late.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ MOST_DAMAGED = 0.05
 def decode(source: Path, scratch: Path, limits: AudioLimits) -> Audio:
     """Decode `source`, whatever its name, to mono 16 kHz PCM in the new file `scratch`.
 
-    Memory is bounded whatever the length. Raises AudioUnreadable (not accepted audio, damaged, empty),
-    AudioTruncated (see `declared` for what can be detected) and AudioTooLong; `scratch` is then removed.
+    Memory is bounded for any length. Raises AudioUnreadable (format not accepted, damaged, empty), AudioTruncated
+    (`model/recording/declared.py` lists the detectable cases) and AudioTooLong; `scratch` is then removed.
     """
     try:
         with source.open("rb") as file, scratch.open("wb") as output:
@@ -52,7 +52,7 @@ def decode(source: Path, scratch: Path, limits: AudioLimits) -> Audio:
 
 
 class _AnonymousFile:
-    """A file as libav may see it: bytes alone, so that neither name nor suffix can take part in probing."""
+    """A file without a name for libav, so that probing depends on the content and not on the suffix."""
 
     def __init__(self, file: BinaryIO) -> None:
         self.read = file.read
@@ -62,7 +62,7 @@ class _AnonymousFile:
 
 @dataclass(slots=True, kw_only=True)
 class _Progress:
-    """How a stream has decoded so far; `origin` is the timestamp, in seconds, of the recording's start."""
+    """State of the decoding of a stream; `origin` is the timestamp, in seconds, of the recording's start."""
 
     origin: float
     packets: int = 0
@@ -100,7 +100,7 @@ def _audio_stream(container: av.container.InputContainer) -> av.AudioStream:
 
 
 def _decode_stream(container: av.container.InputContainer, stream: av.AudioStream, writer: ScratchWriter) -> _Progress:
-    """Decode packet by packet; a damaged packet is skipped and counted, as players do."""
+    """Decode packet by packet; skip and count damaged packets, as players do."""
     progress = _Progress(origin=(container.start_time or 0) / av.time_base)
     packets = container.demux(stream)
     while True:
@@ -120,7 +120,7 @@ def _decode_stream(container: av.container.InputContainer, stream: av.AudioStrea
 
 
 def _append_at_timestamp(frame: av.AudioFrame, writer: ScratchWriter, progress: _Progress) -> None:
-    """Append a frame where its timestamp says; a clock that runs backwards starts a new origin."""
+    """Append a frame at its timestamp; a timestamp that goes backwards starts a new origin."""
     if frame.pts is not None and frame.time_base:
         gap = float(frame.pts * frame.time_base) - progress.origin - writer.seconds
         if gap > GAP:

@@ -1,4 +1,4 @@
-"""Plain text: one utterance a line, or a paragraph where lines are wrapped."""
+"""Plain text: one utterance per line, or per paragraph where lines are wrapped."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from model.recording.utterance import Utterance
 
 
 def parse_plain_text(text: str) -> list[Utterance]:
-    """Utterances without times; speakers where lines start with `Speaker: ` consistently."""
+    """Utterances without times; with speakers if lines consistently start with `Speaker: `."""
     lines = [" ".join(line.split()) for line in text.split("\n")]
     utterance = [Utterance(start=None, end=None, text=line, speaker=None) for line in lines if line]
     named = name_speakers(utterance)

@@ -1,4 +1,4 @@
-"""From files as a client sends them to a recording."""
+"""Reads the files of a client as a recording."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SAMPLES = "samples.pcm"
 def read_recording(*, audio: Path | None, transcript: bytes | None, scratch: Path, limits: AudioLimits) -> Recording:
     """Decode and parse; the samples stay in the folder `scratch`, which must outlive the recording.
 
-    Raises RecordingError for material that cannot be used.
+    Raises RecordingError for files that cannot be used.
     """
     return Recording(
         audio=None if audio is None else decode(audio, scratch / SAMPLES, limits),

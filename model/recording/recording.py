@@ -1,4 +1,4 @@
-"""A recording: what the client sent, decoded and parsed."""
+"""A recording: decoded audio, parsed transcript, or both."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from model.recording.transcript import Transcript
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recording:
-    """Audio, transcript or both; times of both count from the start of the recording."""
+    """Audio, transcript or both; their times are seconds from the start of the recording."""
 
     audio: Audio | None
     transcript: Transcript | None

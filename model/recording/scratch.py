@@ -1,4 +1,4 @@
-"""Turns decoded frames of any shape into the scratch file's mono 16 kHz PCM, in bounded memory."""
+"""Conversion of decoded frames of any shape to the mono 16 kHz PCM of the scratch file, in bounded memory."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from model.recording.audio import SAMPLE_BYTES, SAMPLE_RATE
 
 SLOWEST, FASTEST = 4_000, 384_000
 MOST_CHANNELS = 32
-# PyAV 18.1 looks for a null pointer behind the last plane of a frame, and libav keeps room for eight: reading the
-# samples of eight or more planes runs into foreign memory and kills the process.
+# PyAV 18.1 searches for a null pointer after the last plane of a frame, and libav has room for eight planes: reading a
+# frame of eight or more planes reads out of bounds and kills the process.
 MOST_PLANES = 7
 CLIPPED_FROM = 0.999
 BLOCK = 1 << 15
-# Twice the rate, channels and width of ordinary stereo: a header may claim 655 350 Hz on eight channels.
+# Twice the rate, channels and sample width of ordinary stereo: a header may declare 655 350 Hz on eight channels.
 DECODED_BYTES_PER_SECOND = 2 * 48_000 * 2 * 4
 
 
 class ScratchWriter:
-    """Receives frames, writes PCM and counts what the quality report needs.
+    """Writes frames as PCM and counts the statistics of the quality report.
 
-    Frames are gathered into blocks, because a call into the resampler costs as much for 20 ms as for a second.
-    All channels weigh the same in the downmix.
+    Frames are collected into blocks, because a call of the resampler takes as long for 20 ms as for a second. The
+    downmix is the mean of all channels.
     """
 
     def __init__(self, file: BinaryIO, limits: AudioLimits) -> None:
@@ -45,7 +45,7 @@ class ScratchWriter:
         self.source_samples = 0
 
     def add(self, frame: av.AudioFrame) -> None:
-        """Append a decoded frame; raises AudioTooLong at the limit, AudioUnreadable for absurd shapes."""
+        """Append a decoded frame; raises AudioTooLong at the limit, AudioUnreadable for an unsupported shape."""
         rate, channels = frame.sample_rate, frame.layout.nb_channels
         most = MOST_PLANES if frame.format.is_planar else MOST_CHANNELS
         if not SLOWEST <= rate <= FASTEST or not 0 < channels <= most:
@@ -65,7 +65,7 @@ class ScratchWriter:
         self._gather(self._mono(values))
 
     def silence(self, seconds: float) -> None:
-        """Append silence where the source's timestamps leave a gap."""
+        """Append silence for a gap in the timestamps of the source."""
         if self.seconds + seconds > self._most_samples / SAMPLE_RATE:
             raise AudioTooLong("The audio's timestamps reach beyond the longest accepted recording.")
         rate = self._rate or SAMPLE_RATE
@@ -77,7 +77,7 @@ class ScratchWriter:
             left -= BLOCK
 
     def finish(self) -> None:
-        """Write what is still gathered or held back by the resampler."""
+        """Write the samples that are still in the block or in the resampler."""
         self._drain()
         if self._rate:
             self._write(self._resampler.resample(None))

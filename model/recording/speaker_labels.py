@@ -1,4 +1,4 @@
-"""Speakers written before the words, as in `Interviewer: How have you been?`."""
+"""Speaker labels before the words, as in `Interviewer: How have you been?`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from model.recording.utterance import Utterance
 
-# A label is short and starts with a letter: neither a clause before a colon nor a clock time.
+# A label is short and starts with a letter, so that a clause before a colon and a clock time are no labels.
 _LABEL = re.compile(r"([^\W\d_][^:.!?,;\n]{0,39}):(?:\s+|$)")
 MOST_LABEL_WORDS = 4
 ONE_TO_ONE = 2
@@ -17,10 +17,10 @@ LEAST_USES = 2
 
 
 def name_speakers(utterances: Sequence[Utterance]) -> list[Utterance]:
-    """Move labels from the text into `speaker` where they are used consistently, else change nothing.
+    """Move labels from the text into `speaker` if they are used consistently; otherwise change nothing.
 
-    Consistent: the first utterance has one, and either all have or the labels recur (a colon now and then does
-    not make a speaker). An utterance without a label continues the speaker before it.
+    Labels are consistent if the first utterance has one, and either all utterances have one or the labels recur: an
+    occasional colon is not a label. An utterance without a label belongs to the speaker before it.
     """
     labels = [_label(utterance.text) for utterance in utterances]
     if not _consistent(labels):

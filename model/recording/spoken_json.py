@@ -14,7 +14,7 @@ Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class _Item(BaseModel):
-    """One entry; what other tools add (ids, scores, words) is left unread."""
+    """One utterance; further fields of other tools (ids, scores, words) are ignored."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -28,7 +28,7 @@ _ITEMS = TypeAdapter(list[_Item])
 
 
 def parse_json(text: str) -> list[Utterance]:
-    """Utterances, timed where each has start and end; raises TranscriptUnreadable naming item and field."""
+    """Utterances, with times if each has start and end; raises TranscriptUnreadable with item and field."""
     try:
         document = json.loads(text)
     except (ValueError, RecursionError) as error:

@@ -1,4 +1,4 @@
-"""Transcripts of every accepted format, told apart by their content, as one sequence of utterances."""
+"""Transcripts of all accepted formats, as one sequence of utterances; the content decides the format."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from model.recording.utterance import Utterance
 __all__ = ["Transcript", "Utterance", "parse_transcript"]
 
 LONGEST_SECONDS = 7 * 24 * 3600.0
-# NUL and its like: a binary file, not a transcript.
+# NUL and other control characters mark a binary file.
 _BINARY = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
 _JSON = re.compile(r'\s*(\{\s*["}]|\[\s*[\[{\]])')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transcript:
-    """What was said, in order of time where there are times, else in order of writing."""
+    """The utterances in order of time; without times in the order of the file."""
 
     utterances: tuple[Utterance, ...]
 
@@ -33,15 +33,15 @@ class Transcript:
 
     @property
     def words(self) -> int:
-        """Words of all speakers, counted at white space."""
+        """Number of words of all speakers, separated by white space."""
         return sum(len(utterance.text.split()) for utterance in self.utterances)
 
 
 def parse_transcript(content: bytes) -> Transcript:
-    """Parse plain text, WebVTT, SubRip or JSON (utterances, or Whisper's output), decided by content.
+    """Parse plain text, WebVTT, SubRip or JSON (utterances, or the output of Whisper); the content decides.
 
-    Times are kept only where every utterance has them. Raises TranscriptUnreadable with the line or item at
-    fault, never with words of it.
+    Times are kept only if every utterance has them. Raises TranscriptUnreadable with the number of the malformed line
+    or item; the message contains no words of the transcript.
     """
     text = _decoded(content)
     utterances = [utterance for utterance in _parse(text) if utterance.text]

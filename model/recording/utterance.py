@@ -1,4 +1,4 @@
-"""One thing somebody said."""
+"""Utterances: the unit of a transcript."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which words count, and into which segment each of them goes."""
+"""Alignment of the words of a transcript to segments."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from model.recording.utterance import Utterance
 from model.segments.timeline import SampleRange, SpeechTimeline, make_timeline
 
 WORDS_PER_SECOND = 2.5
-# An estimated sentence up to this long is not divided: the estimate is no better than that.
+# A sentence with estimated times up to this long is not divided: the estimate is less precise than that.
 LONGEST_WHOLE = 10 * SAMPLE_RATE
 _SENTENCE_END = re.compile(r"(?:(?<=[.!?\u2026\u3002\uff01\uff1f])|(?<=[.!?\u2026][\"'\u201d\u2019)\]]))\s+")
 _NUMBERING = re.compile(r"[\s\d_#:.\-]+$")
@@ -23,7 +23,7 @@ _NUMBERING = re.compile(r"[\s\d_#:.\-]+$")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Phrase:
-    """Words of one breath with the part of the speech they are spoken in, in ticks of speech (see `Speech`)."""
+    """Words and the range of speech that they are spoken in, in samples of speech (see `SpeechTimeline`)."""
 
     text: str
     start: int
@@ -32,10 +32,10 @@ class Phrase:
 
 
 def participant_utterances(transcript: Transcript, settings: SegmentSettings) -> tuple[Utterance, ...]:
-    """The utterances that count: without the interviewer's where speakers are labelled, if so configured.
+    """The utterances to use: without those of the interviewer, if speakers are labelled and the settings say so.
 
-    Labels are compared without case, outer space and numbering (`Interviewer 1`); an utterance without a label
-    stays, and so does everything where no label is an interviewer's.
+    Labels are compared without case, surrounding space and numbering (`Interviewer 1`). Utterances without a label
+    stay; so do all utterances if no label is that of an interviewer.
 
     See docs/method.md (F2).
     """
@@ -46,7 +46,7 @@ def participant_utterances(transcript: Transcript, settings: SegmentSettings) ->
 
 
 def utterance_ranges(utterances: Sequence[Utterance]) -> list[SampleRange]:
-    """Start and end of timed utterances in samples."""
+    """Start and end of timed utterances, in samples."""
     return [(to_samples(utterance.start), to_samples(utterance.end)) for utterance in utterances]
 
 
@@ -56,7 +56,7 @@ def to_samples(seconds: float | None) -> int:
 
 
 def phrases_at_utterance_times(utterances: Sequence[Utterance], speech: SpeechTimeline) -> list[Phrase]:
-    """Each utterance over the speech heard during it. See docs/method.md (F4)."""
+    """Each utterance, at the speech between its start and its end. See docs/method.md (F4)."""
     return [
         Phrase(text=utterance.text, start=speech.before(start), end=speech.before(stop), divisible=True)
         for utterance, (start, stop) in zip(utterances, utterance_ranges(utterances), strict=True)
@@ -64,7 +64,7 @@ def phrases_at_utterance_times(utterances: Sequence[Utterance], speech: SpeechTi
 
 
 def phrases_spread_evenly(transcript: Transcript, kept: Sequence[Utterance], speech: SpeechTimeline) -> list[Phrase]:
-    """The sentences of all speakers spread over all speech by their letters; those of `kept` utterances remain.
+    """Sentences of all speakers, spread over all speech by their letters; returns those of the `kept` utterances.
 
     See docs/method.md (F4).
     """
@@ -85,7 +85,7 @@ def phrases_spread_evenly(transcript: Transcript, kept: Sequence[Utterance], spe
 
 
 def phrases_at_typical_rate(utterances: Sequence[Utterance]) -> tuple[list[Phrase], SpeechTimeline]:
-    """Sentences at an ordinary 2.5 words a second, one after the other, and the speech they would make.
+    """Sentences one after the other at 2.5 words per second, and the length of speech that this gives.
 
     See docs/method.md (F4).
     """
@@ -99,14 +99,14 @@ def phrases_at_typical_rate(utterances: Sequence[Utterance]) -> tuple[list[Phras
 
 
 def split_sentences(text: str) -> list[str]:
-    """Sentences by their final punctuation; the whole text where there is none."""
+    """Sentences, by their final punctuation; the whole text if it has none."""
     return [sentence for sentence in _SENTENCE_END.split(text) if sentence]
 
 
 def assign_text(phrases: Sequence[Phrase], cuts: Sequence[int]) -> list[str]:
-    """The text of each segment: `cuts` are the ends of all segments but the last, in ticks of speech.
+    """The text of each segment; `cuts` are the ends of all segments but the last, in samples of speech.
 
-    A phrase that spans a cut is divided between words, each placed by its share of the letters.
+    A phrase across a cut is divided between words; the share of the letters before a word gives its time.
 
     See docs/method.md (F4).
     """

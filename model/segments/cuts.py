@@ -1,4 +1,4 @@
-"""Where to cut: at the longest pauses that keep every segment between its shortest and its longest."""
+"""Choice of cuts: at the longest pauses that keep every segment within its shortest and longest length."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from model.config import SegmentSettings
 from model.recording.audio import SAMPLE_RATE
 from model.segments.timeline import SampleRange, SpeechTimeline
 
-# Utterances on one another's heels overlap a little in most transcripts.
+# Consecutive utterances overlap slightly in most transcripts.
 OVERLAP = SAMPLE_RATE // 10
-# A second nearer to the middle of the admissible range counts as this many seconds of pause: it settles near ties
-# the same way whatever codec the audio came through, and a pause longer by 0.2 s always wins.
+# Seconds of pause that a cut gains for each second nearer to the middle of the admissible range. It resolves near ties
+# identically for all codecs; a pause that is longer by 0.2 s always wins.
 CENTRALITY = 0.02
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cut:
-    """A place to cut, in ticks of speech; `clean` when no utterance is divided, `pause` in ticks of the clock."""
+    """A cut in samples of speech; `clean` if it divides no utterance, `pause` in samples of the recording."""
 
     at: int
     pause: int
@@ -29,7 +29,7 @@ class Cut:
 def possible_cuts(speech: SpeechTimeline, utterances: Sequence[SampleRange]) -> list[Cut]:
     """The pauses of the speech and the boundaries between utterances, in order.
 
-    `utterances` are timed on the clock, in order of their start; none where the transcript has no times.
+    `utterances` are ranges of the recording, in order of their start; empty if the transcript has no times.
 
     See docs/method.md (F3).
     """
@@ -48,10 +48,10 @@ def possible_cuts(speech: SpeechTimeline, utterances: Sequence[SampleRange]) -> 
 def choose_cuts(
     speech: SpeechTimeline, possible: Sequence[Cut], settings: SegmentSettings, quietest: Callable[[int, int], int]
 ) -> list[int]:
-    """The ends of all segments but the last, in ticks of speech.
+    """The ends of all segments but the last, in samples of speech.
 
-    Each segment takes the best cut between `shortest` and `longest`, and never leaves less than `shortest` behind;
-    where none is possible, `quietest` finds a place between two ticks of speech.
+    Each segment takes the best cut between `shortest` and `longest` that leaves at least `shortest` behind it. If
+    there is none, `quietest` chooses a sample in the given range of speech.
 
     See docs/method.md (F3).
     """
@@ -76,7 +76,7 @@ def _best(admissible: Sequence[Cut], middle: float) -> int:
 
 
 def _breaks(utterances: Sequence[SampleRange]) -> list[SampleRange]:
-    """The times between two utterances that hardly overlap, also before the first and after the last."""
+    """The gaps between utterances that overlap little or not at all, before the first and after the last included."""
     if not utterances:
         return []
     breaks, until = [(-1, utterances[0][0])], utterances[0][1]

@@ -1,4 +1,4 @@
-"""Where the words of a recording lie in its speech: the four ways in which audio, times and words can be there."""
+"""Alignment of a recording's text to its speech, for the four combinations of audio and timed transcript."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from model.segments.timeline import SampleRange, SpeechTimeline, join, make_time
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlignedText:
-    """Speech to be cut, the phrases in it, the utterances on the clock that cuts had better not divide."""
+    """Speech to cut, its phrases, and the timed utterances that cuts should not divide."""
 
     speech: SpeechTimeline
     phrases: tuple[Phrase, ...] = ()
@@ -32,7 +32,7 @@ class AlignedText:
 def align_to_speech(
     transcript: Transcript | None, kept: Sequence[Utterance], heard: SpeechTimeline, settings: SegmentSettings
 ) -> AlignedText:
-    """With audio: `heard` speech is narrowed to the `kept` utterances where times and speakers allow it.
+    """With audio: restrict the detected speech to the `kept` utterances, if the transcript has times and speakers.
 
     See docs/method.md (F2).
     """
@@ -49,7 +49,7 @@ def align_to_speech(
 
 
 def align_without_audio(transcript: Transcript, kept: Sequence[Utterance]) -> AlignedText:
-    """Without audio: the utterances' own times stand for speech, or imagined ones where there are none."""
+    """Without audio: the times of the utterances are the speech, or estimated times if there are none."""
     if transcript.timed:
         spoken = utterance_ranges(kept)
         speech = make_timeline(join(spoken, 1))

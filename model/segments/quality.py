@@ -1,4 +1,4 @@
-"""What is known about a recording before any model sees it, and when that is a reason not to score it."""
+"""Quality of a recording before scoring: measures, warnings, and the flags that forbid a score."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SLOWEST_SPEECH, FASTEST_SPEECH = 0.3, 6.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordingFlag:
-    """Something the reader should know; a hard flag means that there is no score."""
+    """A finding about the quality of a recording; with a hard flag the recording gets no score."""
 
     code: str
     hard: bool
@@ -22,7 +22,7 @@ class RecordingFlag:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordingQuality:
-    """Figures of a recording: seconds, words, dB; None where there is nothing to measure."""
+    """Measures of a recording in seconds, words and dB; None if there is nothing to measure."""
 
     duration_seconds: float
     speech_seconds: float
@@ -35,7 +35,7 @@ class RecordingQuality:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AudioStatistics:
-    """What was heard: seconds of audio, of speech by anybody, of speech that is used; shares and dB."""
+    """Audio measures: seconds of audio, of all speech and of the speech that is used; shares; signal to noise in dB."""
 
     duration: float
     heard: float
@@ -47,7 +47,7 @@ class AudioStatistics:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TranscriptStatistics:
-    """What was read: was a transcript sent, how many words it has, how many are used, and how they are timed."""
+    """Transcript measures: whether one was sent, its words, the words that are used, and its end in seconds."""
 
     sent: bool
     words: int
@@ -62,7 +62,7 @@ def assess_quality(
     segments: int,
     settings: QualitySettings,
 ) -> RecordingQuality:
-    """The quality of a recording; `sound` is None where no audio was sent. See docs/method.md (K7)."""
+    """The quality of a recording; the audio statistics are None if no audio was sent. See docs/method.md (K7)."""
     if audio is None:
         flags = _without_audio(transcript, settings)
     else:
@@ -182,7 +182,7 @@ def _of_wording(
 
 def _mismatch(audio: AudioStatistics, transcript: TranscriptStatistics) -> bool:
     overhang = (transcript.end or 0.0) - audio.duration
-    # Untimed words cannot be told apart by speaker on the clock: all words are compared with all speech.
+    # Without times, speech cannot be assigned to speakers: all words are compared with all speech.
     words = transcript.words if transcript.end is None else transcript.words_used
     return overhang > TOLERATED_OVERHANG or not SLOWEST_SPEECH <= words / audio.used <= FASTEST_SPEECH
 

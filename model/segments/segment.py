@@ -1,4 +1,4 @@
-"""Segments: 10-30 s of speech with the words spoken in them."""
+"""Segments: 10-30 s of speech with the words spoken in it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from model.segments.quality import RecordingQuality
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Span:
-    """A stretch of the recording, in seconds."""
+    """A range of the recording, in seconds."""
 
     start: float
     end: float
@@ -17,10 +17,10 @@ class Span:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Segment:
-    """One segment; its audio is its spans one after the other, none where the recording has no audio.
+    """One segment; its audio is the concatenation of its spans, which are empty without audio.
 
-    `start` and `end`, in seconds of the recording, reach from the first span to the last and so hold pauses and
-    other speakers too. `text` may be empty.
+    `start` and `end`, in seconds of the recording, reach from the first span to the last, across pauses and other
+    speakers. `text` may be empty.
     """
 
     index: int
@@ -32,7 +32,7 @@ class Segment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Segmentation:
-    """A recording cut into segments, and what was found on the way."""
+    """The segments of a recording, and its quality."""
 
     segments: tuple[Segment, ...]
     quality: RecordingQuality
@@ -41,5 +41,5 @@ class Segmentation:
 
     @property
     def abstains(self) -> bool:
-        """Whether the recording is too poor to score: a hard flag says why. See docs/method.md (K7)."""
+        """Whether a hard quality flag forbids a score. See docs/method.md (K7)."""
         return any(flag.hard for flag in self.quality.flags)

@@ -145,7 +145,7 @@ def test_a_closed_pipeline_encodes_nothing_and_leaves_no_thread(small_bundle: Pa
         pipeline.encode(read_golden(small_bundle).material)
 
 
-def test_the_trace_says_of_each_graph_what_it_was_and_where_it_ran(pipeline: Pipeline) -> None:
+def test_the_provenance_names_each_graph_its_provider_and_its_device(pipeline: Pipeline) -> None:
     graphs, manifest = pipeline.provenance.graphs, pipeline.manifest
     assert {name: graph.digest for name, graph in graphs.items()} == {
         **{str(stream): digest for stream, digest in manifest.encoders.items()},
@@ -176,7 +176,7 @@ def test_what_was_encoded_before_is_not_encoded_again_by_another_pipeline(
         assert second.cache_counts == CacheCounts(hits=4, misses=0)
 
 
-def test_the_golden_recording_is_computed_whatever_is_kept(small_bundle: Path, cache: SegmentCache) -> None:
+def test_the_golden_recording_is_computed_also_with_a_cache(small_bundle: Path, cache: SegmentCache) -> None:
     bundle, options = open_bundle(small_bundle), RuntimeOptions(threads=1)
     chunk = read_golden(small_bundle).material
     with Pipeline(bundle, options, cache) as pipeline:

@@ -118,5 +118,5 @@ def test_a_malformed_golden_recording_is_refused(small_bundle: Path, tmp_path: P
         read_golden(copy)
 
 
-def test_checking_returns_what_it_found(small_bundle: Path, golden: Golden) -> None:
+def test_a_check_returns_its_problems(small_bundle: Path, golden: Golden) -> None:
     assert run_self_test(open_graphs(open_bundle(small_bundle), OPTIONS), golden).tolerable

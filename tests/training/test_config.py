@@ -44,7 +44,7 @@ def test_an_unknown_name_is_refused(tmp_path):
         load_settings(tmp_path / "typo.yaml")
 
 
-def test_late_fusion_without_its_halves_is_refused():
+def test_late_fusion_without_its_single_modality_arms_is_refused():
     with pytest.raises(ValidationError, match="audio_only and text_only"):
         RunSettings(lineup=("late_fusion", "audio_only"))
 

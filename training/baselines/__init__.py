@@ -1,1 +1,1 @@
-"""Models that HILBERT is compared with, on the same folds and budget; none is released."""
+"""Baselines: models on the same folds and with the same budget as HILBERT; none is released."""

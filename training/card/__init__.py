@@ -1,1 +1,1 @@
-"""The model card of a bundle: one authored source, the evaluation's numbers, two forms."""
+"""The model card of a bundle: one authored source and the numbers of the evaluation, as Markdown and JSON."""

@@ -1,1 +1,1 @@
-"""`hilbert-train`: one file for each group of verbs."""
+"""The command line `hilbert-train`: one file for each group of verbs."""

@@ -1,1 +1,1 @@
-"""Labelled recordings described by a manifest, and all that can be wrong with one."""
+"""Cohorts: labelled recordings described by a manifest, and the checks of a manifest."""

@@ -1,1 +1,1 @@
-"""The evaluation of each pair of a speech and a language encoder."""
+"""Evaluation of pairs of a speech and a language encoder."""

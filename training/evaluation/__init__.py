@@ -1,1 +1,1 @@
-"""What a run's out-of-fold predictions are worth: intervals, conformal sets, subgroups, decision curves, baseline."""
+"""Evaluation of out-of-fold predictions: intervals, conformal sets, subgroups, decision curves, baselines."""

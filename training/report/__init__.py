@@ -1,1 +1,1 @@
-"""A run told to its readers: one self-contained page, its numbers as JSON, and the TRIPOD+AI checklist."""
+"""The report of a run: one self-contained page, its numbers as JSON, and the TRIPOD+AI checklist."""

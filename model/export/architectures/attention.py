@@ -1,9 +1,8 @@
-"""Attention over the valid positions: one fused operator in the graph, torch's own product elsewhere.
+"""Attention over the valid positions: one fused operator in the graph, torch's attention elsewhere.
 
-The encoders' layers are those of transformers; only the product of queries, keys and values is put in their place,
-by the library's own registry of attention implementations. Where transformers hands a mask through, the layers are
-given the number of valid positions of each segment instead, which is all that a mask of segments padded at their end
-can say.
+The layers of the encoders are those of transformers. Only the attention function is replaced, through the library's
+registry of attention implementations. In place of a mask the layers pass on the number of valid positions of each
+segment, which carries the same information because segments are padded at their end.
 """
 
 from __future__ import annotations
@@ -17,12 +16,12 @@ from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 IMPLEMENTATION = "hilbert_valid_positions"
 OPERATOR = "MultiHeadAttention"
 RUNTIME_DOMAIN = "com.microsoft"
-# Added to the scores of keys beyond the valid ones: it has a half, and its exponential is zero.
+# Added to the scores of invalid keys: float16 can represent it, and its exponential is zero.
 MASKED = -30_000.0
 
 
 def attend_to_valid_positions(model: PreTrainedModel) -> None:
-    """Make the layers of `model` take valid counts (int64, one a segment) where they took an attention mask."""
+    """Make the layers of `model` take valid counts (int64, one per segment) in place of the attention mask."""
     ALL_ATTENTION_FUNCTIONS.register(IMPLEMENTATION, _attention)
     model.set_attn_implementation(IMPLEMENTATION)
 
@@ -35,9 +34,9 @@ def _attention(
     valid: Int[Tensor, " segment"],
     scaling: float = 1.0,
     position_bias: Float[Tensor, "1 head position position"] | None = None,
-    **unused: object,  # noqa: ARG001 - what transformers passes besides
+    **unused: object,  # noqa: ARG001 - further arguments of transformers
 ) -> tuple[Float[Tensor, "segment position head depth"], None]:
-    """softmax(q k' * scaling + bias) v, with no weight on keys beyond the valid ones."""
+    """softmax(q k' * scaling + bias) v, with zero weight on invalid keys."""
     if torch.onnx.is_in_onnx_export():
         return _fused(query, key, value, valid, scaling=scaling, position_bias=position_bias), None
     beyond = torch.arange(key.shape[2], device=valid.device)[None, :] >= valid[:, None]

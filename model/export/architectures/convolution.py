@@ -1,4 +1,4 @@
-"""Convolutions over time, written so that the runtime's fastest kernels take them."""
+"""Convolutions over time, in the form that the fastest kernels of the runtime need."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from model.export.architectures.pooling import valid_positions
 
 
 def convolve(rows: Float[Tensor, "segment channel position"], conv: nn.Conv1d) -> Float[Tensor, "segment out place"]:
-    """What `conv` makes of the rows, written as a picture one pixel high.
+    """Apply `conv` as a 2D convolution of height 1.
 
-    ONNX Runtime keeps its blocked convolutions for pictures: 210 against 175 GFLOP/s on two cores.
+    ONNX Runtime has its blocked kernels for 2D convolutions only: 210 against 175 GFLOP/s on two cores.
     """
     picture = nn.functional.conv2d(
         rows.unsqueeze(2),
@@ -28,11 +28,11 @@ def convolve(rows: Float[Tensor, "segment channel position"], conv: nn.Conv1d) -
 def normalised_convolution(
     waveform: Float[Tensor, "segment 1 sample"], conv: nn.Conv1d, norm: nn.GroupNorm, valid: Int[Tensor, " segment"]
 ) -> Float[Tensor, "segment channel frame"]:
-    """Convolution and the group norm over time after it, as one product; frames beyond `valid` count for nothing.
+    """Convolution and the group norm over time after it, as one convolution; frames beyond `valid` are ignored.
 
-    A channel is a weighted sum of the few samples under its kernel, so its mean and variance over time follow from
-    the mean and the covariance of these samples, and the norm is a change of the weights: nothing of the size of the
-    output, 131 MB for 20 s, is read again.
+    A channel is a weighted sum of the samples under its kernel, so its mean and variance over time follow from the mean
+    and the covariance of these samples. The norm then only changes the weights, and the output (131 MB for 20 s) is not
+    read a second time.
     """
     kernel, stride = conv.kernel_size[0], conv.stride[0]
     each = torch.eye(kernel, dtype=waveform.dtype, device=waveform.device).unsqueeze(1)

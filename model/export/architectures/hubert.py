@@ -11,17 +11,16 @@ from model.export.architectures.attention import attend_to_valid_positions
 from model.export.architectures.convolution import convolve, normalised_convolution
 from model.export.architectures.pooling import last_third, masked_mean, valid_positions
 
-# Of the checkpoint's own feature extractor, which normalises before the network sees the waveform.
+# From the feature extractor of the checkpoint, which normalises waveforms.
 NORMALISATION_EPSILON = 1e-7
 
 
 class HubertFeatures(nn.Module):
-    """Waveforms padded at the end and their lengths in samples to one vector a segment.
+    """From waveforms padded at the end and their lengths in samples to one vector per segment.
 
-    Every statistic is taken over valid samples or frames only. The first convolution of HuBERT-base
-    normalises over time, which a mask given to the checkpoint's own forward pass cannot mend
-    (fairseq #3227); here its mean and variance skip the padding, so that a padded segment has the
-    features of the same segment alone.
+    Statistics are computed over valid samples and frames only, so that a padded segment has the features of the same
+    segment alone. The forward pass of the checkpoint cannot do this with a mask: the first convolution of HuBERT-base
+    normalises over time, padding included (fairseq #3227).
     """
 
     def __init__(self, model: HubertModel, *, normalise: bool, layers: tuple[int, ...] | None = None) -> None:
@@ -37,7 +36,7 @@ class HubertFeatures(nn.Module):
     def forward(
         self, waveform: Float[Tensor, "segment sample"], samples: Int[Tensor, " segment"]
     ) -> Float[Tensor, "segment dim"]:
-        """Encode segments; each needs at least one frame's worth of samples."""
+        """Encode segments; each needs the samples of at least one frame."""
         frames, valid = self._convolve(self._standardise(waveform, samples), samples)
         mask = valid_positions(frames.shape[1], valid)
         encoder = self.model.encoder
@@ -89,7 +88,7 @@ class HubertFeatures(nn.Module):
 
 
 def _standard(x: Tensor, mask: Tensor, epsilon: float) -> Tensor:
-    """Zero mean, unit variance along the last axis, over positions where `mask` is one."""
+    """Normalise to zero mean and unit variance along the last axis, over positions where `mask` is one."""
     count = mask.sum(dim=-1, keepdim=True)
     mean = (x * mask).sum(dim=-1, keepdim=True) / count
     variance = ((x - mean).square() * mask).sum(dim=-1, keepdim=True) / count

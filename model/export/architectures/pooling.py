@@ -1,4 +1,4 @@
-"""Masked means shared by the exported encoders."""
+"""Masked means of the exported encoders."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor
 
 
 def last_third(layers: int) -> tuple[int, ...]:
-    """The layers averaged, counted from 1: the last third, at least one [ours: the paper is silent].
+    """The averaged layers, counted from 1: the last third, at least one [ours: the paper does not specify it].
 
     See docs/method.md (F6).
     """
@@ -18,8 +18,8 @@ def last_third(layers: int) -> tuple[int, ...]:
 
 
 def valid_positions(length: int | torch.SymInt, valid: Int[Tensor, " segment"]) -> Bool[Tensor, "segment position"]:
-    """True where a position lies inside its row's valid length; `length` is symbolic while a graph is traced."""
-    # torch's stubs do not know that arange takes a symbolic length.
+    """True for positions within the valid length of their row; `length` is symbolic during tracing."""
+    # The stubs of torch do not allow a symbolic length in arange.
     return torch.arange(length, device=valid.device)[None, :] < valid[:, None]  # type: ignore[arg-type]
 
 

@@ -11,7 +11,7 @@ from model.export.architectures.pooling import last_third, masked_mean, valid_po
 
 
 class RobertaFeatures(nn.Module):
-    """Token ids padded at the end and their valid counts to one vector a segment."""
+    """From token ids padded at the end and their valid counts to one vector per segment."""
 
     def __init__(self, model: RobertaModel, *, layers: tuple[int, ...] | None = None) -> None:
         super().__init__()
@@ -22,7 +22,7 @@ class RobertaFeatures(nn.Module):
     def forward(
         self, tokens: Int[Tensor, "segment token"], valid: Int[Tensor, " segment"]
     ) -> Float[Tensor, "segment dim"]:
-        """Encode texts, special tokens included in the mean."""
+        """Encode texts; the mean includes the special tokens."""
         mask = valid_positions(tokens.shape[1], valid)
         outputs = []
         hidden = self.model.embeddings(input_ids=tokens)

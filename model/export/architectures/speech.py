@@ -1,4 +1,4 @@
-"""Checkpoints of speech encoders, made ready to be written as graphs."""
+"""Exporters of speech encoders: HuBERT and Whisper."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SPEECH_SIGNATURE = GraphSignature(
 
 
 def load_hubert(checkpoint: HubCheckpoint, request: ExportRequest) -> LoadedEncoder:
-    """HuBERT of any size and language, whatever normalises its convolutions and positions."""
+    """Load a HuBERT of any size and language, with either normalisation of its convolutions."""
     config = checkpoint.config
     normalise = bool(checkpoint.feature_extractor().do_normalize)
     layers = request.layers_of(config.num_hidden_layers)
@@ -49,7 +49,7 @@ def load_hubert(checkpoint: HubCheckpoint, request: ExportRequest) -> LoadedEnco
 
 
 def load_whisper(checkpoint: HubCheckpoint, request: ExportRequest) -> LoadedEncoder:
-    """The encoder of a Whisper of any size, of 80 or 128 mel bands."""
+    """Load the encoder of a Whisper of any size, with 80 or 128 mel bands."""
     config, extractor = checkpoint.config, checkpoint.feature_extractor()
     layers = request.layers_of(config.encoder_layers)
     module = WhisperFeatures(checkpoint.load(WhisperModel).encoder, extractor, layers=layers)

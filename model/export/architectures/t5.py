@@ -12,10 +12,10 @@ from model.export.architectures.pooling import last_third, masked_mean, valid_po
 
 
 class T5Features(nn.Module):
-    """Token ids padded at the end and their valid counts to one vector a segment.
+    """From token ids padded at the end and their valid counts to one vector per segment.
 
-    Every chosen layer passes the encoder's last normalisation, as the last one does in T5 itself: without it the
-    few tokens of largest norm would make the mean (decision 0015).
+    The final normalisation of the encoder is applied to every chosen layer, as T5 applies it to the last. Without it,
+    the few tokens of largest norm dominate the mean (decision 0015).
     """
 
     distances: Tensor
@@ -31,7 +31,7 @@ class T5Features(nn.Module):
     def forward(
         self, tokens: Int[Tensor, "segment token"], valid: Int[Tensor, " segment"]
     ) -> Float[Tensor, "segment dim"]:
-        """Encode texts, the end token included in the mean."""
+        """Encode texts; the mean includes the end token."""
         mask = valid_positions(tokens.shape[1], valid)
         outputs = []
         positions = self._positions(tokens)
@@ -43,10 +43,10 @@ class T5Features(nn.Module):
 
     @torch.no_grad()
     def _distances(self) -> Float[Tensor, "distance head"]:
-        """The learned bias of every distance from -farthest to farthest; beyond these it changes no more.
+        """The learned bias of every distance from -farthest to farthest; beyond these it is constant.
 
-        A logarithm puts distances into buckets, and two runtimes may round one that falls on a bucket's edge to
-        different sides. Looked up, the bias is torch's everywhere.
+        The buckets of distances depend on a logarithm, which two runtimes may round to different sides of a bucket's
+        edge. With a table of torch's values, all runtimes have the same bias.
         """
         attention = self.encoder.block[0].layer[0].SelfAttention
         (bias,) = attention.compute_bias(self.farthest + 1, self.farthest + 1)

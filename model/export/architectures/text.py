@@ -1,4 +1,4 @@
-"""Checkpoints of language encoders, made ready to be written as graphs."""
+"""Exporters of language encoders: RoBERTa and T5."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from model.export.checkpoint import HubCheckpoint
 from model.export.graph import GraphSignature
 from model.export.probes import text_probes
 
-# T5 counts distances, not positions: nothing in a checkpoint bounds its texts. This is what it was trained with.
+# The length of T5's training texts. Its positions are relative, so the checkpoint has no bound on the length.
 T5_LONGEST = 512
 
 TEXT_SIGNATURE = GraphSignature(
@@ -23,13 +23,13 @@ TEXT_SIGNATURE = GraphSignature(
 
 
 def load_roberta(checkpoint: HubCheckpoint, request: ExportRequest) -> LoadedEncoder:
-    """RoBERTa, and what shares its code and the names of its weights: XLM-RoBERTa and CamemBERT."""
+    """Load RoBERTa, XLM-RoBERTa or CamemBERT, which share code and names of weights."""
     config = checkpoint.config
     tokenizer, layers = _keep_tokenizer(checkpoint, request), request.layers_of(config.num_hidden_layers)
     as_roberta = RobertaConfig.from_dict({**config.to_dict(), "model_type": "roberta"})
     module = RobertaFeatures(checkpoint.load(RobertaModel, config=as_roberta, add_pooling_layer=False), layers=layers)
     pad = int(config.pad_token_id)
-    # RoBERTa's positions start after the padding token's.
+    # Positions of RoBERTa start after that of the padding token.
     longest = int(config.max_position_embeddings) - pad - 1
     return LoadedEncoder(
         module=module.eval(),
@@ -42,7 +42,7 @@ def load_roberta(checkpoint: HubCheckpoint, request: ExportRequest) -> LoadedEnc
 
 
 def load_t5(checkpoint: HubCheckpoint, request: ExportRequest) -> LoadedEncoder:
-    """The encoder of a T5, of version 1.0 or from 1.1 on, or of an mT5."""
+    """Load the encoder of T5 (1.0, 1.1 and later) or mT5."""
     config = checkpoint.config
     tokenizer, layers = _keep_tokenizer(checkpoint, request), request.layers_of(config.num_layers)
     module = T5Features(checkpoint.load(AutoModelForTextEncoding), layers=layers)

@@ -14,16 +14,16 @@ from model.export.architectures.attention import attend_to_valid_positions
 from model.export.architectures.convolution import convolve
 from model.export.architectures.pooling import last_third, masked_mean, valid_positions
 
-# Of WhisperFeatureExtractor: the least energy, and the decades kept below the loudest band of a window.
+# From WhisperFeatureExtractor: the smallest energy, and the decades kept below the loudest band of a window.
 LEAST_ENERGY = 1e-10
 DECADES = 8.0
 
 
 class LogMel(nn.Module):
-    """What `WhisperFeatureExtractor` makes of a window, with products in place of the Fourier transform.
+    """The log-mel spectrogram of `WhisperFeatureExtractor`, with convolutions in place of the Fourier transform.
 
-    ONNX Runtime has no complex numbers on every device; a convolution with the windowed waves of the discrete
-    Fourier transform gives the same spectrum. The loudest band is that of the row alone.
+    ONNX Runtime lacks complex numbers on some devices. A convolution with the windowed basis of the discrete Fourier
+    transform gives the same spectrum. The loudest band is taken per row.
     """
 
     basis: Tensor
@@ -39,9 +39,9 @@ class LogMel(nn.Module):
         self.register_buffer("filters", filters, persistent=False)
 
     def forward(self, waveform: Float[Tensor, "segment window"]) -> Float[Tensor, "segment band melframe"]:
-        """The spectrogram of whole windows, silence included."""
+        """The log-mel spectrogram of whole windows."""
         edged = nn.functional.pad(waveform.unsqueeze(1), (self.margin, self.margin), mode="reflect")
-        # The frame centred on the window's very end is dropped, as there.
+        # WhisperFeatureExtractor drops the frame that is centred on the window's end.
         waves = nn.functional.conv1d(edged, self.basis, stride=self.hop)[:, :, :-1]
         real, imaginary = waves.chunk(2, dim=1)
         energy = self.filters @ (real.square() + imaginary.square())
@@ -51,11 +51,11 @@ class LogMel(nn.Module):
 
 
 class WhisperFeatures(nn.Module):
-    """Waveforms padded at the end and their lengths in samples to one vector a segment.
+    """From waveforms padded at the end and their lengths in samples to one vector per segment.
 
-    Whisper was trained on windows of 30 s filled up with silence. Here that silence is masked out: frames that begin
-    within the segment attend to each other alone, so the rest of the window need not be computed (decision 0015).
-    Every chosen layer passes the encoder's last normalisation, as the last one does in Whisper itself.
+    Whisper was trained on windows of 30 s padded with silence. Here that silence is masked: frames that begin within
+    the segment attend to each other only, so the rest of the window is not computed (decision 0015). The final
+    normalisation of the encoder is applied to every chosen layer, as Whisper applies it to the last.
     """
 
     def __init__(
@@ -71,12 +71,12 @@ class WhisperFeatures(nn.Module):
     def forward(
         self, waveform: Float[Tensor, "segment sample"], samples: Int[Tensor, " segment"]
     ) -> Float[Tensor, "segment dim"]:
-        """Encode segments; what lies beyond the window is not heard."""
+        """Encode segments; samples beyond the window are ignored."""
         encoder, window = self.encoder, self.log_mel.window // self.stride
         longest = least((waveform.shape[1] + self.stride - 1) // self.stride, window)
         valid = torch.div(samples + self.stride - 1, self.stride, rounding_mode="floor").clamp(max=window)
         mel = self.log_mel(self._fill(waveform, samples))
-        # One frame more of the spectrum is heard than of the segment: the convolutions look ahead.
+        # The spectrogram has one frame more than the segment, because the convolutions look ahead.
         hidden = nn.functional.gelu(convolve(mel, encoder.conv1))
         hidden = nn.functional.gelu(convolve(hidden, encoder.conv2)).transpose(1, 2)[:, :longest]
         hidden = hidden + encoder.embed_positions.weight[:longest]
@@ -89,7 +89,7 @@ class WhisperFeatures(nn.Module):
     def _fill(
         self, waveform: Float[Tensor, "segment sample"], samples: Int[Tensor, " segment"]
     ) -> Float[Tensor, "segment filled"]:
-        """Silence after the end of each segment, up to a whole frame and one more, but not beyond the window."""
+        """Pad each segment with silence to a whole frame and one more, but not beyond the window."""
         heard = waveform * valid_positions(waveform.shape[1], samples).to(waveform.dtype)
         frames = (waveform.shape[1] + self.stride - 1) // self.stride
         wanted = least((frames + 1) * self.stride, self.log_mel.window)
@@ -97,13 +97,13 @@ class WhisperFeatures(nn.Module):
 
 
 def least(left: int | torch.SymInt, right: int | torch.SymInt) -> int | torch.SymInt:
-    """The smaller of two lengths, which may be symbolic while a graph is traced."""
+    """The smaller of two lengths, which may be symbolic during tracing."""
     smaller: int | torch.SymInt = torch.sym_min(left, right)  # type: ignore[no-untyped-call]
     return smaller
 
 
 def _fourier_basis(length: int) -> Float[Tensor, "wave 1 sample"]:
-    """Cosines, then sines, of the real Fourier transform under a Hann window; made in double precision."""
+    """Cosines, then negative sines, of the real Fourier transform with a Hann window; computed in float64."""
     time = torch.arange(length, dtype=torch.float64)
     angle = 2 * math.pi * torch.arange(length // 2 + 1, dtype=torch.float64)[:, None] * time / length
     window = torch.hann_window(length, dtype=torch.float64)

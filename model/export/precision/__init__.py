@@ -1,1 +1,1 @@
-"""Encoder graphs in float16 and int8."""
+"""Conversion of encoder graphs to float16 and int8."""

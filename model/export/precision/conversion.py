@@ -1,4 +1,4 @@
-"""The same graph in another precision (decision 0022)."""
+"""Conversion of a graph to another precision (decision 0022)."""
 
 from __future__ import annotations
 
@@ -16,34 +16,33 @@ from model.export.precision.regions import find_regions
 
 
 def change_precision(graph: Path, precision: Precision, *, wide: bool = False, largest: int = LARGEST_FILE) -> None:
-    """Rewrite the float32 graph `graph` in place; inputs and outputs keep their types.
+    """Convert the float32 graph `graph` in place; its inputs and outputs keep their types.
 
-    Graphs for CPUs also learn to leave needless masks out (decision 0023).
+    Graphs for CPUs also get attention branches without masks (decision 0023). `wide` is for architectures that were not
+    trained in float16: activations beyond its range stay float32. Weights of more than `largest` bytes are in a second
+    file, as in `write_graph`.
 
-    `wide` keeps what half precision cannot hold of an architecture that was not trained in it. Weights of more than
-    `largest` bytes lie in a second file, as `write_graph` leaves them.
-
-    Raises UnsupportedEncoder where there is no transformer in the graph.
+    Raises UnsupportedEncoder if the graph has no transformer.
     """
     model = ir.load(graph)
     remove_unmasked_branches(model)
     if precision != "float32":
         change = {"float16": convert_to_float16, "int8": convert_to_int8}[precision]
         change(model, find_regions(model.graph), wide=wide)
-    if precision != "float16":  # a GPU's graph has no choices: it could not be recorded
+    if precision != "float16":  # no branches in graphs for GPUs: CUDA graphs cannot capture them
         add_unmasked_branches(model)
     with TemporaryDirectory(dir=graph.parent, prefix=".precision-") as scratch:
         _save(model, Path(scratch) / graph.name, largest)
-        del model  # it reads the old file of weights, which goes now
+        del model  # it maps the old file of weights, which is deleted next
         graph.with_name(graph.name + ".data").unlink(missing_ok=True)
         for file in sorted(Path(scratch).iterdir()):
             file.replace(graph.with_name(file.name))
 
 
 def graph_for_parity(graph: Path, precision: Precision, scratch: Path, *, largest: int = LARGEST_FILE) -> Path:
-    """The graph that shows on a CPU what this one computes where it is meant to run; written to `scratch` if another.
+    """The graph with which a CPU reproduces the results of `graph` on its device; a new one is written to `scratch`.
 
-    A CPU leaves out the roundings of half precision, and would hide an overflow.
+    A CPU computes float16 nodes in float32, which would hide an overflow.
     """
     if precision != "float16":
         return graph

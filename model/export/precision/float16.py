@@ -1,4 +1,4 @@
-"""An encoder's graph in half precision: weights and transformer; what needs the range or the digits stays as it was."""
+"""Conversion of an encoder's transformer and its weights to float16; nodes that need more range stay float32."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import onnx_ir as ir
 
 from model.export.precision.regions import GraphRegions
 
-# Added to the scores of masked positions in place of the lowest float32: it has a half, and its exponential is zero.
+# Added to the scores of masked positions in place of the lowest float32: float16 can represent it; exp of it is 0.
 MASKED = -30_000.0
 _FIXED = frozenset({"Cast", "Constant", "ConstantOfShape"})
 
 
 def convert_to_float16(model: ir.Model, regions: GraphRegions, *, wide: bool) -> None:
-    """Turn the transformer of a float32 graph to float16 in place; inputs, outputs, front end and mean stay float32.
+    """Convert the transformer of a float32 graph to float16, in place.
 
-    With `wide`, also the stream that the blocks add to, its normalisations and the last product of every feed-forward
-    block stay float32: T5 was trained in bfloat16, and its states outgrow a half (65504).
+    Inputs, outputs, front end and mean stay float32. With `wide`, so do the residual stream, its normalisations and the
+    last product of every feed-forward block: T5 was trained in bfloat16, and its states exceed float16 (65504).
     """
     chosen = set(regions.branch_nodes | set(regions.products) if wide else regions.transformer)
     if wide:
@@ -29,10 +29,10 @@ def convert_to_float16(model: ir.Model, regions: GraphRegions, *, wide: bool) ->
 
 
 def insert_rounding_casts(model: ir.Model) -> None:
-    """Rewrite a graph made by `halve` in place, so that a CPU rounds wherever a GPU does.
+    """Rewrite a graph of `convert_to_float16` in place, so that a CPU rounds where a GPU does.
 
-    ONNX Runtime computes half-precision nodes in float32 on a CPU and drops the roundings between them: an overflow
-    would go unseen. Here each such node is a float32 node between casts that it has to keep.
+    On a CPU, ONNX Runtime computes float16 nodes in float32 and removes the casts between them, which would hide an
+    overflow. Here each such node is a float32 node between casts that the runtime must keep.
     """
     graph = model.graph
     for node in [candidate for candidate in graph if candidate.op_type not in _FIXED]:
@@ -68,7 +68,7 @@ def _bound_masks(graph: ir.Graph) -> None:
 
 
 def _retype(graph: ir.Graph, chosen: Collection[ir.Node]) -> None:
-    """Give the chosen nodes float16 to read and to write, with casts where the two kinds meet."""
+    """Change inputs and outputs of the chosen nodes to float16, with casts at the boundaries."""
     halves = {value for node in chosen for value in node.outputs if value.dtype == ir.DataType.FLOAT}
     made: dict[tuple[ir.Value, ir.DataType], ir.Value] = {}
     for node in list(graph):
@@ -88,10 +88,10 @@ def _retype(graph: ir.Graph, chosen: Collection[ir.Node]) -> None:
 
 
 def _converted(graph: ir.Graph, value: ir.Value, kind: ir.DataType) -> ir.Value:
-    """The same numbers in another precision: weights as weights, everything else by a cast beside its maker."""
+    """A value in another precision: weights are converted, other values are cast after the node that computes them."""
     name = f"{value.name}.{kind.name.lower()}"
     if value.const_value is not None:
-        # A weight beyond what a half holds makes features that the parity check refuses.
+        # A weight beyond the range of float16 becomes infinite, and the parity check fails.
         with np.errstate(over="ignore"):
             tensor = ir.tensor(value.const_value.numpy().astype(kind.numpy()), name=name)
         weights = ir.Value(name=name, shape=value.shape, type=ir.TensorType(kind), const_value=tensor)

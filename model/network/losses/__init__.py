@@ -1,1 +1,1 @@
-"""What the network is trained for: named losses, each a pure function of tensors (docs/method.md, Losses)."""
+"""Losses of the network: named terms, each a pure function of tensors (docs/method.md, Losses)."""

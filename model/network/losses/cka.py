@@ -1,4 +1,4 @@
-"""Centred kernel alignment with linear kernels: how alike two sets of embeddings lie to each other."""
+"""Centred kernel alignment (CKA) with linear kernels: similarity of the geometry of two sets of embeddings."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from model.network.losses.rows import zero_absent_rows
 CkaEstimator = Literal["unbiased", "biased"]
 Gram = Float[Tensor, "document document"]
 
-LEAST_ROWS = 8  # below, the estimate is noise; its own denominators vanish at 2 and 3
+LEAST_ROWS = 8  # with fewer rows the estimate is noise, and its denominators vanish at 2 and 3
 # Rows are scaled to a mean square norm of 1, so this is the HSIC of embeddings that differ by about 1 in 10,000.
 EPS = 1e-16
 
@@ -25,11 +25,11 @@ def cka(
     *,
     estimator: CkaEstimator = "unbiased",
 ) -> Float[Tensor, ""]:
-    """Alignment of the present rows: 1 for equal geometry; 0 below 8 rows, and for collapsed embeddings.
+    """CKA of the present rows: 1 for equal geometry; 0 for fewer than 8 rows and for collapsed embeddings.
 
     HSIC(K, L) / sqrt(HSIC(K, K) HSIC(L, L)) with K = XX' and L = YY' (Kornblith et al. 2019). The unbiased
-    estimator, within [-1, 1], is about 0 for independent embeddings whatever the batch (Song et al. 2012;
-    Nguyen et al. 2021). The biased one reads about width / (width + n) there: for the ablation only.
+    estimator, within [-1, 1], is about 0 for independent embeddings at any batch size (Song et al. 2012; Nguyen et al.
+    2021). The biased estimator is about width / (width + n) there and is for the ablation only.
 
     See docs/method.md (L5, L6, L8).
     """
@@ -37,7 +37,7 @@ def cka(
     first, second = _gram(left, present), _gram(right, present)
     measure = _hsic_unbiased if estimator == "unbiased" else _hsic_biased
     cross = measure(first, second, rows)
-    # Roots taken one by one: the product of two tiny values would leave float32.
+    # Two roots, because the product of two tiny values underflows in float32.
     spread = measure(first, first, rows).clamp(min=EPS).sqrt() * measure(second, second, rows).clamp(min=EPS).sqrt()
     return torch.where(rows >= LEAST_ROWS, cross / spread, 0.0)
 
@@ -49,7 +49,7 @@ def cka_loss(
     *,
     estimator: CkaEstimator = "unbiased",
 ) -> Float[Tensor, ""]:
-    """1 - CKA: how much of a modality's geometry the joint space lost. 0 below 8 present rows.
+    """1 - CKA: the loss of a modality's geometry in the joint space. 0 for fewer than 8 present rows.
 
     See docs/method.md (L7).
     """
@@ -58,10 +58,10 @@ def cka_loss(
 
 
 def _gram(x: Float[Tensor, "document width"], present: Bool[Tensor, " document"]) -> Gram:
-    """Inner products of the present rows about their mean, zeros elsewhere.
+    """Inner products of the present rows after centring and scaling; zero elsewhere.
 
-    Neither the centring nor the scale changes an alignment; both keep float32 from cancelling. The scale
-    is that of the rows before centring, so embeddings that collapsed to one point stay near 0.
+    Neither changes the alignment; both avoid cancellation in float32. The scale is that of the rows before centring, so
+    embeddings that collapsed to one point stay near 0.
     """
     rows = present.sum().clamp(min=1).to(x.dtype)
     cleared = zero_absent_rows(x, present)
@@ -72,7 +72,7 @@ def _gram(x: Float[Tensor, "document width"], present: Bool[Tensor, " document"]
 
 
 def _hsic_unbiased(first: Gram, second: Gram, rows: Float[Tensor, ""]) -> Float[Tensor, ""]:
-    """HSIC1 = [tr(KL) + (1'K1)(1'L1) / ((n-1)(n-2)) - 2/(n-2) 1'KL1] / (n(n-3)), diagonals zeroed."""
+    """HSIC1 = [tr(KL) + (1'K1)(1'L1) / ((n-1)(n-2)) - 2/(n-2) 1'KL1] / (n(n-3)), with zero diagonals."""
     n = rows.clamp(min=LEAST_ROWS)
     k, l_ = _hollow(first), _hollow(second)
     k_sums, l_sums = k.sum(dim=1), l_.sum(dim=1)
@@ -82,7 +82,7 @@ def _hsic_unbiased(first: Gram, second: Gram, rows: Float[Tensor, ""]) -> Float[
 
 
 def _hsic_biased(first: Gram, second: Gram, rows: Float[Tensor, ""]) -> Float[Tensor, ""]:
-    """HSIC0 = tr(KHLH) / (n-1)^2; the Gram matrices are centred already."""
+    """HSIC0 = tr(KHLH) / (n-1)^2; the Gram matrices are already centred."""
     return (first * second).sum() / (rows.clamp(min=LEAST_ROWS) - 1).square()
 
 

@@ -1,4 +1,4 @@
-"""Reciprocal contrast between a modality and the joint embedding, and how well it retrieves held-out documents."""
+"""Symmetric contrastive loss between a modality and the joint embedding, and the recall of held-out documents."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ def contrastive_loss(
     candidates: Candidates,
     scale: Float[Tensor, ""] | float,
 ) -> Float[Tensor, ""]:
-    """Half the cross-entropy of finding each anchor's target, half that of finding each target's anchor, in nats.
+    """Mean of two cross-entropies in nats: of each anchor's target, and of each target's anchor.
 
     s_ik = scale <anchor_i, target_k> over unit vectors; docs/method.md's L_{m<->j}, after CLIP (Radford et al. 2021).
-    A row chooses among its candidates (`candidate_mask`). Rows that take no part are left out of the mean;
-    a row without a rival adds 0 to it. 0 when no row takes part.
+    A row is matched among its candidates (`candidate_mask`). The mean is over rows that are present; a row without
+    negatives has a loss of 0. The loss is 0 if no row is present.
 
     See docs/method.md (L4).
     """
@@ -33,9 +33,9 @@ def contrastive_loss(
 
 
 def log_candidate_count(candidates: Candidates) -> Float[Tensor, ""]:
-    """Mean log of how many candidates a row chooses among, in nats: log B where nobody occurs twice.
+    """Mean log of the number of candidates of a row, in nats: log B if every person has one document.
 
-    It is the contrastive loss of embeddings that tell nothing.
+    It is the contrastive loss of uninformative embeddings.
 
     See docs/method.md (L9).
     """
@@ -44,9 +44,9 @@ def log_candidate_count(candidates: Candidates) -> Float[Tensor, ""]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recall:
-    """Share of documents whose own target is nearer than any rival's, and the share that guessing finds.
+    """Share of documents whose own target is nearer than all negatives, and the share by chance.
 
-    Both are NaN when no document has a rival: nothing was measured.
+    Both are NaN if no document has a negative.
     """
 
     at_1: Float[Tensor, ""]
@@ -57,7 +57,7 @@ class Recall:
 def recall_at_1(
     anchor: Float[Tensor, "document out"], target: Float[Tensor, "document out"], candidates: Candidates
 ) -> Recall:
-    """Recall at 1 from anchor to target among the candidates; a tie is a miss, so collapse never scores.
+    """Recall at 1 from anchor to target among the candidates; a tie is a miss, so that collapse scores 0.
 
     See docs/method.md (E17).
     """
@@ -73,6 +73,6 @@ def recall_at_1(
 
 
 def _cross_entropy(similarity: Float[Tensor, "document document"], candidates: Candidates) -> Float[Tensor, ""]:
-    """Mean of -log softmax(s_i)_i over the rows that take part."""
+    """Mean of -log softmax(s_i)_i over the present rows."""
     offered = torch.where(candidates, similarity, -torch.inf)
     return masked_mean(offered.logsumexp(dim=1) - similarity.diagonal(), candidates.diagonal())

@@ -1,6 +1,6 @@
-"""Keeps one modality from dominating: the joint embedding shall know about as much of either.
+"""Information-balance loss: penalises a joint embedding that one modality dominates.
 
-What is compared are lower bounds on mutual information, or alignments; neither is a measured information.
+It compares lower bounds on mutual information, or CKA values; neither is a measurement of information.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from model.network.losses.contrastive import Candidates, contrastive_loss, log_candidate_count
 
-TEMPERATURE = 0.5  # fixed: a learned one would let the bound move without the embeddings
+TEMPERATURE = 0.5  # fixed: with a learned temperature the bound could change without the embeddings
 
 
 def infonce_bound(
@@ -19,8 +19,8 @@ def infonce_bound(
 ) -> Float[Tensor, ""]:
     """I_m = clip(log B - L_{m<->j}(tau = 0.5), 0, log B) nats, a lower bound on I(m; j) (InfoNCE, van den Oord 2018).
 
-    B is the number of candidates a row chooses among, so the bound is 0 for embeddings that tell nothing also where a
-    person's other documents are left out. Pass unit vectors from frozen heads: the heads must not earn the bound.
+    B is the number of candidates of a row, so the bound of uninformative embeddings is 0 also where other documents of
+    a person are left out. Pass unit vectors of frozen heads, so that the bound cannot grow by the heads alone.
 
     See docs/method.md (L9).
     """
@@ -29,14 +29,14 @@ def infonce_bound(
 
 
 def information_share(information: Float[Tensor, ""], most: Float[Tensor, ""]) -> Float[Tensor, ""]:
-    """I / log B, within [0, 1]; 0 when there was nothing to choose from. See docs/method.md (L10)."""
+    """I / log B, within [0, 1]; 0 if B is 1. See docs/method.md (L10)."""
     return information / torch.where(most > 0, most, 1.0)
 
 
 def stop_gradient_gap_loss(audio: Float[Tensor, ""], text: Float[Tensor, ""], *, margin: float) -> Float[Tensor, ""]:
     """[relu(stopgrad(max) - min - margin)]^2 over the shares of both modalities.
 
-    The stop-gradient matters: without it the gap closes as well by destroying the stronger modality.
+    Without the stop-gradient, the loss could also close the gap by weakening the stronger modality.
 
     See docs/method.md (L11).
     """
@@ -44,7 +44,7 @@ def stop_gradient_gap_loss(audio: Float[Tensor, ""], text: Float[Tensor, ""], *,
 
 
 def absolute_gap_loss(audio: Float[Tensor, ""], text: Float[Tensor, ""]) -> Float[Tensor, ""]:
-    """|audio - text|, gradients on both: the ablation that shows what the stop-gradient is for.
+    """|audio - text| with gradients on both shares: the ablation of the stop-gradient.
 
     See docs/method.md (L12).
     """

@@ -1,4 +1,4 @@
-"""The objective: a network's output and what is known of its documents become named terms and their weighted total."""
+"""The training objective: named loss terms of a network's output, and their weighted total."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ Term = Float[Tensor, ""]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Supervision:
-    """What is known of a batch's documents beside their features.
+    """Labels, relations and present modalities of the documents of a batch.
 
-    Documents without a modality are padding. Ids are any integers; a negative one is nobody's relation.
+    Documents without any modality are padding. Ids are any integers; documents with a negative id are unrelated.
     """
 
     audio_present: Bool[Tensor, " document"]
@@ -50,7 +50,7 @@ def supervise(
     family: Int[Tensor, " document"],
     labels: Mapping[str, Int[Tensor, " document"]],
 ) -> Supervision:
-    """The supervision of a batch. A modality without a single valid segment is missing, as it is for the network."""
+    """The supervision of a batch. A modality without a valid segment is missing, as in the network."""
     return Supervision(
         audio_present=batch.audio_present & batch.audio_mask.any(dim=1),
         text_present=batch.text_present & batch.text_mask.any(dim=1),
@@ -62,7 +62,7 @@ def supervise(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """The terms that are switched on, by name, unweighted; and their weighted total."""
+    """The active terms by name, unweighted, and their weighted total."""
 
     values: Mapping[str, Term]
     total: Term
@@ -70,9 +70,10 @@ class Terms:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retrieval:
-    """Held-out recall at 1: the joint embedding is made of both modalities, so a low training loss can be copying.
+    """Recall at 1 on held-out documents.
 
-    Nothing ever optimises audio to text: it rises only when the modalities truly share something.
+    The joint embedding is computed from both modalities, so a low contrastive loss may come from copying. No term
+    optimises audio to text: this recall rises only if the modalities share information.
     """
 
     audio_to_joint: Recall
@@ -82,7 +83,7 @@ class Retrieval:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Documents:
-    """A batch's embeddings, cleared where absent, and who may be matched with whom."""
+    """Embeddings of a batch, zero where absent, and the candidate masks."""
 
     audio: Float[Tensor, "document width"]
     text: Float[Tensor, "document width"]
@@ -95,15 +96,15 @@ class _Documents:
 class Objective(nn.Module):
     """L = L_task + 0.5 L_con + 0.1 L_CKA + 0.05 L_bal + 0.01 L_load + 0.001 L_z, each term switchable.
 
-    Holds what the losses learn (heads, temperature) and the outcome shares of the training fold. It neither
-    branches on values nor selects rows, so `torch.func.stack_module_state` and `vmap` stack the objectives
-    of many folds; build the dataclasses inside the mapped function.
+    Holds the parameters of the losses (heads, temperature) and the outcome shares of the training fold. It neither
+    branches on values nor selects rows, so `torch.func.stack_module_state` and `vmap` can stack the objectives of many
+    folds; create the dataclasses inside the mapped function.
     """
 
     def __init__(self, *, width: int, priors: Mapping[str, Sequence[float]], settings: ObjectiveSettings) -> None:
         """`priors`: outcome shares of the training fold by task, in logit order.
 
-        Raises ValueError for a share of 0, a task that is called like a term, or none at all.
+        Raises ValueError for a share of 0, for a task with the name of a term, and without any task.
         """
         super().__init__()
         if settings.terms.task and not priors:
@@ -118,7 +119,7 @@ class Objective(nn.Module):
         )
 
     def forward(self, output: HilbertOutput, supervision: Supervision, progress: float | Term) -> Terms:
-        """The terms of one batch in training; `progress` is the share of the steps already taken, 0 to 1.
+        """The terms of one training batch; `progress` is the share of the completed steps, 0 to 1.
 
         See docs/method.md (L1, L7, L11, L12).
         """
@@ -133,7 +134,7 @@ class Objective(nn.Module):
         return Terms(values=values, total=total)
 
     def weight(self, term: str) -> float:
-        """What a named term is multiplied by in the total; both contrasts share their weight, a task weighs 1.
+        """The weight of a term in the total; each contrastive term has half their weight, each task weight 1.
 
         See docs/method.md (L1).
         """
@@ -149,7 +150,7 @@ class Objective(nn.Module):
 
     @torch.no_grad()
     def retrieve(self, output: HilbertOutput, supervision: Supervision) -> Retrieval:
-        """Recall at 1 over documents that were not trained on; call it on the network in evaluation mode.
+        """Recall at 1 over held-out documents; call it with the output of a network in evaluation mode.
 
         See docs/method.md (E17).
         """
@@ -206,7 +207,7 @@ class Objective(nn.Module):
             text = cka_loss(documents.text, joint, documents.with_text.diagonal(), estimator=estimator)
             values["cka"] = 0.5 * (audio + text)
         if settings.terms.information_balance:
-            # Computed from the first step on, so that a run has one graph; early bounds are noise and count 0.
+            # Computed from the first step on, so that the graph is constant; early bounds are noise and weigh 0.
             values["information_balance"] = self._imbalance(documents) * (progress >= settings.balance_start)
         return values
 

@@ -1,4 +1,4 @@
-"""Losses on the router of the experts: nobody idle, no logit without bounds."""
+"""Losses of the router: they balance the load of the experts and bound the logits."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def load_balancing_loss(
 ) -> Float[Tensor, ""]:
     """Squared coefficient of variation of the experts' summed gates (Shazeer et al. 2017), population variance.
 
-    0 when all experts carry the same, E - 1 when one carries all; 0 for a batch without documents.
+    0 if all E experts have the same load, E - 1 if one expert has all of it; 0 for a batch without documents.
 
     See docs/method.md (L14).
     """

@@ -1,7 +1,7 @@
-"""Which documents of a batch count: masks instead of selections, so that every shape stays fixed.
+"""Masks of the documents of a batch, instead of selections, so that all shapes are fixed.
 
-Fixed shapes and no branching on values let `torch.func.vmap` train many folds as one stacked
-model. A document with neither modality is padding and counts nowhere.
+With fixed shapes and no branches on values, `torch.func.vmap` can train many folds as one stacked model. A document
+without any modality is padding and enters no loss.
 """
 
 from __future__ import annotations
@@ -16,23 +16,23 @@ from torch import Tensor
 def zero_absent_rows(
     values: Float[Tensor, "document width"], present: Bool[Tensor, " document"]
 ) -> Float[Tensor, "document width"]:
-    """Zeros in the rows that are not present, which then get no gradient either, whatever they held."""
+    """Set the rows that are not present to zero; they then get no gradient."""
     return torch.where(present.unsqueeze(-1), values, 0.0)
 
 
 def masked_mean(values: Float[Tensor, " document"], counted: Bool[Tensor, " document"]) -> Float[Tensor, ""]:
-    """Mean of the counted values; 0, still part of the graph, when none is."""
+    """Mean of the counted values; without any, a 0 that is still part of the graph."""
     return torch.where(counted, values, 0.0).sum() / counted.sum().clamp(min=1)
 
 
 def candidate_mask(
     present: Bool[Tensor, " document"], groups: Sequence[Int[Tensor, " document"]]
 ) -> Bool[Tensor, "document document"]:
-    """Whom a document may be matched with: [i, k] is true for itself and for documents of other groups.
+    """Candidates of each document in the contrastive loss: [i, k] is true for i = k and for documents of other groups.
 
-    Two documents that share a group (a person, a family) are no negatives of each other. A negative
-    id is nobody's relation. Rows and columns of documents that are not present are false throughout,
-    so the diagonal says who takes part. The relation is symmetric.
+    Documents that share a group (a person, a family) are not negatives of each other; a negative id is in no group.
+    Rows and columns of absent documents are false, so the diagonal is the mask of present documents. The mask is
+    symmetric.
 
     See docs/method.md (L2).
     """

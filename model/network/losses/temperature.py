@@ -1,4 +1,4 @@
-"""The learned sharpness exp(theta) of the contrastive similarities, kept below a cap."""
+"""The learned scale exp(theta) of the contrastive similarities, bounded by a cap."""
 
 from __future__ import annotations
 
@@ -15,10 +15,9 @@ INITIAL = 1 / 0.07  # Wu et al. 2018; CLIP (Radford et al. 2021) starts there to
 class LearnedTemperature(nn.Module):
     """min(exp(theta), cap), with theta learned and starting at log(1/0.07).
 
-    A plain clamp has no gradient above the cap, so a theta that once stepped over it could never
-    come back; clamping theta after every step would have to be repeated in every training loop.
-    Here the gradient above the cap passes only when it leads back below.
-    Leave theta out of weight decay: decay pulls the sharpness towards 1.
+    A plain clamp has no gradient above the cap, so theta could never return once it is above. Clamping theta after
+    every step would have to be repeated in every training loop. Here the gradient above the cap passes only if it
+    lowers the scale. Exclude theta from weight decay, which would pull the scale towards 1.
     """
 
     def __init__(self, *, cap: float) -> None:
@@ -33,7 +32,7 @@ class LearnedTemperature(nn.Module):
 
 
 class _Capped(torch.autograd.Function):
-    """min(scale, cap) whose gradient at and above the cap survives descent that lowers the scale."""
+    """min(scale, cap), with a gradient at and above the cap only where descent lowers the scale."""
 
     generate_vmap_rule = True
 

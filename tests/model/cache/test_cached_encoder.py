@@ -31,7 +31,7 @@ def test_only_what_is_missing_is_encoded_and_in_one_call(cache):
     assert cached.counts == CacheCounts(hits=3, misses=3)
 
 
-def test_it_is_an_encoder_and_tells_of_the_one_below(cache):
+def test_it_is_an_encoder_with_the_description_of_the_wrapped_one(cache):
     below = CountingEncoder("text")
     cached = CachedEncoder(below, cache)
     assert isinstance(cached, Encoder)
@@ -47,7 +47,7 @@ def test_a_real_encoder_s_vectors_come_back_to_the_last_bit(cache, encoders):
     assert kept.counts == CacheCounts(hits=3, misses=0)
 
 
-def test_another_encoder_meets_nothing_of_this_one(cache):
+def test_another_encoder_does_not_share_cache_entries(cache):
     CachedEncoder(CountingEncoder("text"), cache).encode(TEXTS)
     other = CountingEncoder("text", "second")
     CachedEncoder(other, cache).encode(TEXTS)

@@ -33,7 +33,7 @@ def test_what_was_put_is_got(cache):
     assert (cache.get("key"), cache.get("other"), cache.get("nothing")) == (b"features", b"", None)
 
 
-def test_what_is_put_again_takes_the_place_of_the_first(cache):
+def test_a_second_value_replaces_the_first(cache):
     cache.put("key", b"features")
     cache.put("key", b"others")
     assert cache.get("key") == b"others"

@@ -52,7 +52,7 @@ def test_what_was_put_is_got_by_any_process_of_the_machine(open_cache):
     assert one.get(["a"]) == {"a": b"newer"}
 
 
-def test_nobody_else_on_the_machine_can_read_it(open_cache, file):
+def test_other_users_cannot_read_it(open_cache, file):
     open_cache()
     assert file.stat().st_mode & 0o077 == 0
 
@@ -69,7 +69,7 @@ def test_what_is_too_old_is_not_answered_and_leaves_nothing_in_the_file(open_cac
     assert b"remember me" not in b"".join(one.read_bytes() for one in file.parent.iterdir())
 
 
-def test_being_asked_for_gives_nothing_a_longer_life(open_cache, clock):
+def test_reading_an_entry_does_not_extend_its_age(open_cache, clock):
     cache = open_cache(age=60.0)
     cache.put({"a": b"features"})
     for _ in range(3):
@@ -78,7 +78,7 @@ def test_being_asked_for_gives_nothing_a_longer_life(open_cache, clock):
     assert cache.get(["a"]) == {}
 
 
-def test_what_a_stopped_worker_left_is_judged_when_the_next_one_starts(open_cache, clock, file):
+def test_expired_entries_of_a_stopped_worker_are_deleted_at_the_next_start(open_cache, clock, file):
     open_cache(age=60.0).put({"old": b"remember me" * 100})
     clock.now += 61
     open_cache(age=60.0)

@@ -26,7 +26,7 @@ def buckets(batch):
     return [one.unit.bucket for one in batch]
 
 
-def test_a_batch_is_of_one_bucket_and_within_the_budget():
+def test_a_batch_has_one_bucket_and_stays_within_the_budget():
     line = waiting(*(entry(30) for _ in range(5)), entry(40))
     assert buckets(line.take(0.0)) == [30, 30, 30]
     assert buckets(line.take(0.0)) == [30, 30]
@@ -51,7 +51,7 @@ def test_whoever_has_waited_too_long_is_next():
     assert buckets(line.take(10.0)) == [10]
 
 
-def test_a_batch_with_room_is_held_back_as_long_as_told_and_a_full_one_is_not():
+def test_an_incomplete_batch_waits_for_the_configured_time_and_a_full_batch_does_not():
     line = waiting(entry(30, arrived=1.0), rules=BatchRules(budget=100.0, linger=0.5))
     assert line.take(1.4) == ()
     assert line.ready_in(1.25) == 0.25
@@ -119,7 +119,7 @@ class Simulation:
 
 @settings(max_examples=60)
 @given(arrivals, st.floats(0.5, 20.0))
-def test_every_entry_is_taken_once_and_no_overdue_one_waits_for_a_younger(found, seconds):
+def test_every_unit_is_taken_once_and_no_overdue_unit_waits_for_a_later_one(found, seconds):
     moments, at = [], 0.0
     for _, pause, _ in found:
         at += pause

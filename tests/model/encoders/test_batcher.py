@@ -165,7 +165,7 @@ def test_a_poisonous_unit_takes_no_mates_down(graph, open_batcher, pool):
     assert batcher.encode(units(4))[0, 0] == 4
 
 
-def test_a_batch_that_is_too_much_is_encoded_one_by_one(graph, open_batcher):
+def test_a_batch_that_does_not_fit_is_encoded_unit_by_unit(graph, open_batcher):
     graph.most = 1
     batcher = open_batcher()
     assert batcher.encode(units(1, 2, 3))[:, 0].tolist() == [1, 2, 3]
@@ -272,7 +272,7 @@ def test_a_batcher_with_nothing_to_do_gives_its_thread_back_and_takes_another(gr
     assert batcher.encode(units(2))[0, 0] == 2
 
 
-def test_a_batch_with_room_waits_for_mates_when_it_is_told_to(graph, open_batcher, pool):
+def test_an_incomplete_batch_waits_for_further_units_if_configured(graph, open_batcher, pool):
     batcher = open_batcher(budget=30.0, linger=30.0)
     waiting = [pool.submit(batcher.encode, units(number)) for number in (1, 2, 3)]
     assert [one.result(20)[0, 0] for one in waiting] == [1, 2, 3]

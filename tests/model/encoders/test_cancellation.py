@@ -1,7 +1,7 @@
 from model.encoders.cancellation import Cancellation
 
 
-def test_whoever_listens_is_told_once_and_only_while_it_listens() -> None:
+def test_a_callback_is_called_once_and_only_while_it_is_registered() -> None:
     cancellation, told = Cancellation(), []
     with cancellation.listening(lambda: told.append("gone before")):
         pass
@@ -13,7 +13,7 @@ def test_whoever_listens_is_told_once_and_only_while_it_listens() -> None:
     assert told == ["listens"]
 
 
-def test_whoever_comes_too_late_is_told_at_once() -> None:
+def test_a_callback_after_the_cancellation_is_called_immediately() -> None:
     cancellation, told = Cancellation(), []
     cancellation.cancel()
     with cancellation.listening(lambda: told.append("late")):

@@ -60,7 +60,7 @@ def test_features_never_depend_on_batch_mates_or_their_order(encoder: Encoder[An
 
 @settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
-def test_a_segment_keeps_its_features_in_any_company(encoder: Encoder[Any], data: st.DataObject) -> None:
+def test_the_features_of_a_segment_do_not_depend_on_its_batch(encoder: Encoder[Any], data: st.DataObject) -> None:
     chance = np.random.default_rng(data.draw(st.integers(0, 1_000_000)))
     sizes = data.draw(st.lists(st.integers(1, 40), min_size=2, max_size=8))
     if encoder.description.modality == "speech":
@@ -87,7 +87,7 @@ def test_threads_share_an_encoder_and_each_gets_its_own_features(
             np.testing.assert_allclose(features, alone[order], rtol=1e-5, atol=1e-6)
 
 
-def test_what_nobody_waits_for_any_more_is_not_encoded(encoder: Any, material: Sequence[Any]) -> None:
+def test_cancelled_units_are_not_encoded(encoder: Any, material: Sequence[Any]) -> None:
     cancellation = Cancellation()
     cancellation.cancel()
     with pytest.raises(EncodingCancelled):
@@ -106,7 +106,7 @@ def test_no_segments_give_no_features(encoder: Encoder[Any]) -> None:
     assert encoder.encode([]).shape == (0, encoder.description.dim)
 
 
-def test_it_runs_where_the_trace_says(encoder: Encoder[Any]) -> None:
+def test_it_runs_on_the_provider_of_its_provenance(encoder: Encoder[Any]) -> None:
     assert encoder.provider == "CPUExecutionProvider"
 
 

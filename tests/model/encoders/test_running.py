@@ -25,7 +25,7 @@ def waves(rows, length):
 
 @pytest.mark.parametrize(("modality", "feed", "made"), [("text", TOKENS, texts), ("speech", SAMPLES, waves)])
 @pytest.mark.parametrize("capturable", [True, False])
-def test_a_bound_run_gives_what_a_plain_one_gives(encoders, modality, feed, made, capturable):
+def test_a_run_with_bound_inputs_gives_the_same_result_as_a_plain_run(encoders, modality, feed, made, capturable):
     graph = encoders / modality / "encoder.onnx"
     plain = GraphRunner(graph, OPTIONS, feed)
     bound = GraphRunner(graph, OPTIONS, replace(feed, capturable=capturable), bind=True)
@@ -37,7 +37,7 @@ def test_a_bound_run_gives_what_a_plain_one_gives(encoders, modality, feed, made
         np.testing.assert_array_equal(bound.run(inputs)[0], plain.run(inputs)[0])
 
 
-def test_an_answer_is_not_changed_by_the_next_one(encoders):
+def test_the_output_of_a_run_is_not_changed_by_the_next_run(encoders):
     runner = GraphRunner(encoders / "text" / "encoder.onnx", OPTIONS, TOKENS, bind=True)
     runner.warm_up()
     assert len(runner._bound._recorded) == len(TOKENS.shapes)

@@ -40,11 +40,11 @@ def test_a_named_device_that_the_installation_lacks_is_refused(device):
     assert "worker-gpu" in refusal.value.advice
 
 
-def test_on_the_cpu_nothing_else_is_asked_for():
+def test_the_cpu_provider_has_no_options():
     assert providers("cpu", RuntimeOptions(device_id=3, device_memory=7)) == [(CPU, {})]
 
 
-def test_cuda_computes_float32_as_float32_on_the_wanted_card_within_its_memory():
+def test_cuda_computes_float32_without_tf32_on_the_selected_device_within_its_memory():
     (name, options), last = providers("cuda", RuntimeOptions(device_id=1, device_memory=2_000), FEED)
     assert (name, last) == (CUDA, (CPU, {}))
     assert options == {
@@ -60,7 +60,7 @@ def test_cuda_computes_float32_as_float32_on_the_wanted_card_within_its_memory()
 
 
 @pytest.mark.parametrize(("wanted", "capturable"), [(True, True), (True, False), (False, True)])
-def test_cuda_graphs_are_recorded_only_where_wanted_and_possible(wanted, capturable):
+def test_cuda_graphs_are_captured_only_where_configured_and_possible(wanted, capturable):
     feed = GraphFeed(material="tokens", lengths="valid", shapes=(), capturable=capturable)
     options = RuntimeOptions(cuda_graphs=wanted)
     expected = str(int(wanted and capturable))
@@ -68,7 +68,7 @@ def test_cuda_graphs_are_recorded_only_where_wanted_and_possible(wanted, captura
     assert providers("tensorrt", options, feed)[0][1]["trt_cuda_graph_enable"] == expected
 
 
-def test_tensorrt_keeps_its_engines_and_is_built_for_the_shapes_that_come(tmp_path):
+def test_tensorrt_caches_its_engines_and_is_built_for_the_expected_shapes(tmp_path):
     (name, options), (second, _), _ = providers("tensorrt", RuntimeOptions(engines=tmp_path), FEED)
     assert (name, second) == (TENSORRT, CUDA)
     assert options["trt_engine_cache_path"] == options["trt_timing_cache_path"] == str(tmp_path)

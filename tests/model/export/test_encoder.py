@@ -71,7 +71,7 @@ def test_a_graph_that_differs_from_torch_is_refused(tmp_path: Path) -> None:
         check_parity(other, [[torch.randn(5, 3)]], signature, tmp_path / "graph.onnx", 1e-5)
 
 
-def test_weights_that_outgrow_one_file_lie_beside_the_graph(tmp_path: Path) -> None:
+def test_weights_beyond_the_size_of_one_file_are_in_a_second_file(tmp_path: Path) -> None:
     signature = GraphSignature(inputs=("x",), outputs=("y",), dynamic={"x": {0: "row"}})
     network = torch.nn.Linear(300, 200)
     write_graph(network, [torch.zeros(4, 300)], signature, tmp_path / GRAPH, largest=100_000)

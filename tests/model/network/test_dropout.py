@@ -16,20 +16,20 @@ def test_without_noise_nothing_is_dropped():
     assert Dropout(0.5)(x, None) is x
 
 
-def test_the_share_asked_for_is_dropped_and_the_mean_kept():
+def test_the_configured_share_is_dropped_and_the_mean_preserved():
     dropped = Dropout(0.3)(torch.ones(4, 20_000), DropoutNoise(noise(4, 20_000)))
     assert (dropped == 0).float().mean() == pytest.approx(77 / 256, abs=0.01)
     assert dropped.mean() == pytest.approx(1.0, abs=0.01)
     assert dropped[dropped > 0].unique().tolist() == pytest.approx([256 / (256 - 77)])
 
 
-def test_a_document_meets_the_same_chance_with_other_batch_mates():
+def test_the_dropout_noise_of_a_document_does_not_depend_on_its_batch():
     x, drawn = torch.ones(3, 50), noise(3, 50)
     together = Dropout(0.5)(x, DropoutNoise(drawn))
     assert torch.equal(together[1:2], Dropout(0.5)(x[1:2], DropoutNoise(drawn[1:2])))
 
 
-def test_layers_use_up_the_bytes_one_after_another():
+def test_layers_consume_the_bytes_in_order():
     given = DropoutNoise(noise(1, 10))
     first, second = given.take(torch.Size([1, 4])), given.take(torch.Size([1, 2, 3]))
     assert not torch.equal(first[0, :4], second.flatten()[:4])

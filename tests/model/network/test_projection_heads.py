@@ -9,7 +9,7 @@ def test_a_head_gives_unit_vectors_of_its_own_width() -> None:
     torch.testing.assert_close(projected.norm(dim=1), torch.ones(5))
 
 
-def test_a_frozen_head_says_the_same_and_learns_nothing() -> None:
+def test_a_frozen_head_has_equal_output_and_no_gradient() -> None:
     torch.manual_seed(0)
     head, embedding = ProjectionHead(width=6, out=4), torch.randn(5, 6, requires_grad=True)
     torch.testing.assert_close(head(embedding, frozen=True), head(embedding))

@@ -158,7 +158,7 @@ def test_a_codec_outside_the_list_is_refused(decoded):
         decoded(bytes(content))
 
 
-def test_a_film_without_sound_is_refused(tmp_path, decoded):
+def test_a_video_without_an_audio_track_is_refused(tmp_path, decoded):
     path = tmp_path / "film.mp4"
     with av.open(str(path), "w", format="mp4") as container:
         stream = container.add_stream("mpeg4", rate=25)

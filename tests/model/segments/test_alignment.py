@@ -34,7 +34,7 @@ def test_the_interviewer_is_left_out_however_the_label_is_written(label):
     assert [heard.text for heard in participant_utterances(transcript, SegmentSettings())] == ["Tired.", "Hm."]
 
 
-def test_everybody_stays_where_nobody_is_an_interviewer_or_all_are_wanted():
+def test_all_utterances_stay_without_an_interviewer_or_if_all_speakers_are_used():
     strangers = talk(said("One.", speaker="A"), said("Two.", speaker="B"))
     assert participant_utterances(strangers, SegmentSettings()) == strangers.utterances
 
@@ -67,7 +67,7 @@ def test_no_word_is_lost_or_doubled():
     assert " ".join(assign_text(phrases, [401, 1111, 1112, 3000])).split() == words
 
 
-def test_timed_words_lie_on_the_speech_heard_during_them():
+def test_timed_words_are_aligned_to_the_speech_at_their_times():
     speech = make_timeline([(SAMPLE_RATE, 3 * SAMPLE_RATE), (10 * SAMPLE_RATE, 12 * SAMPLE_RATE)])
 
     (found,) = phrases_at_utterance_times([said("any words", 2.0, 11.0)], speech)
@@ -105,7 +105,7 @@ def test_sentences_end_at_their_punctuation():
     ]
 
 
-def test_imagined_speech_runs_at_two_and_a_half_words_a_second():
+def test_estimated_speech_has_two_and_a_half_words_per_second():
     phrases, speech = phrases_at_typical_rate([said("One two three four five. Six."), said("Seven eight nine ten.")])
 
     assert [found.end / SAMPLE_RATE for found in phrases] == pytest.approx([2.0, 2.4, 4.0])

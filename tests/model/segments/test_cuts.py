@@ -53,7 +53,7 @@ def test_utterances_without_a_pause_between_them_are_cut_at_their_boundary():
     assert cuts_of([(0, 40)], [(0, 17.5), (17.45, 40)]) == pytest.approx([17.475], abs=1e-4)
 
 
-def test_utterances_that_overlap_for_long_are_no_place_to_cut():
+def test_overlapping_utterances_have_no_cut_between_them():
     assert cuts_of([(0, 40)], [(0, 20), (15, 40)], lambda low, _: low) == [10]
 
 
@@ -79,7 +79,7 @@ def test_every_segment_keeps_its_bounds_and_none_but_an_only_one_is_short(parts,
     assert len(sizes) == 1 or min(sizes) >= 10 - 1e-3
 
 
-def test_settings_whose_shortest_is_beyond_half_the_longest_still_keep_the_longest():
+def test_the_longest_length_holds_also_if_the_shortest_exceeds_half_of_it():
     speech = make_timeline(at_seconds([(0, 31)]))
     settings = SegmentSettings(shortest=25, longest=20)
 

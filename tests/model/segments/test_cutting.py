@@ -115,7 +115,7 @@ def test_text_without_times_is_spread_over_the_speech_and_flagged(spoken, spoken
     assert np.mean(shared) > 0.8
 
 
-def test_no_transcript_means_segments_of_sound_alone(spoken_audio, cut):
+def test_without_a_transcript_segments_have_audio_only(spoken_audio, cut):
     found = cut(spoken_audio)
 
     assert codes(found) == {"transcript_missing"}

@@ -25,7 +25,7 @@ def windows(found):
     return [(start / WINDOW, stop / WINDOW) for start, stop in found]
 
 
-def test_speech_is_heard_where_it_was_spoken(spoken, spoken_audio):
+def test_speech_is_detected_where_it_was_spoken(spoken, spoken_audio):
     found = speech_ranges(detect_voice(spoken_audio), SegmentSettings())
 
     heard = np.zeros(spoken_audio.samples // 160 + 1, dtype=bool)
@@ -101,7 +101,7 @@ def test_a_louder_background_lowers_the_snr(audio_of, spoken_audio):
     assert snr(0.001) > snr(0.01) + 10 > snr(0.03) + 15
 
 
-def test_the_quietest_place_has_the_lowest_probability_and_then_the_lowest_power():
+def test_the_quietest_sample_has_the_lowest_probability_and_then_the_lowest_power():
     probability = [0.99] * 30 + [0.6] * 2 + [0.99] * 30
     assert quietest_sample(activity(probability), [(10 * WINDOW, 60 * WINDOW)]) == 31 * WINDOW
 

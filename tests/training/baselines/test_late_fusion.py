@@ -16,12 +16,12 @@ def voices(audio, text, *, has_audio=True, has_text=True):
     return ensemble_members(audio, text, present)
 
 
-def test_the_voice_that_knows_nothing_gets_next_to_no_weight():
+def test_an_uninformative_member_gets_almost_no_weight():
     assert fit_fusion(voices(TELLING, NOISE), LABELS).weight >= 0.8
     assert fit_fusion(voices(NOISE, TELLING), LABELS).weight <= 0.2
 
 
-def test_equal_voices_fused_are_either_voice():
+def test_the_fusion_of_equal_members_equals_each_member():
     both = voices(TELLING, TELLING)
     assert np.allclose(softmax(fuse(both, 0.35)), softmax(TELLING))
 

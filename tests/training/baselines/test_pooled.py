@@ -19,7 +19,7 @@ def spectrum(network, given: DocumentBatch):
 
 
 @pytest.mark.parametrize(("reads", "other"), [("audio", "text"), ("text", "audio")])
-def test_a_network_of_one_modality_never_reads_the_other(reads, other):
+def test_a_single_modality_network_ignores_the_other_modality(reads, other):
     network, given = build(reads), batch()
     strange = changed(given, **{f"{other}_features": getattr(given, f"{other}_features") * 100})
     assert torch.equal(spectrum(network, given), spectrum(network, strange))

@@ -104,7 +104,7 @@ def test_a_card_agrees_with_the_evaluation_it_was_made_from(folder):
     ],
     ids=["table", "model-index", "card.json", "evaluation"],
 )
-def test_a_number_that_somebody_edited_fails_the_build(folder, name, old, new):
+def test_an_edited_number_fails_the_build(folder, name, old, new):
     edit(folder / name, old, new)
     with pytest.raises(CardError, match=r"/arms/0/macro_auroc/value: the card says .*, the evaluation ") as refusal:
         check_bundle_card(folder)
@@ -139,7 +139,7 @@ def test_a_model_index_without_pointers_is_refused(folder):
         check_card(read_card(folder), METRICS)
 
 
-def test_without_an_evaluation_the_card_says_that_there_was_none(folder):
+def test_without_an_evaluation_the_card_says_so(folder):
     (folder / "evaluation.json").unlink()
     write_card(folder, render_card(folder, Manifest.model_validate_json((folder / "manifest.json").read_bytes())))
     readme = (folder / "README.md").read_text()
@@ -173,5 +173,5 @@ def test_an_evaluation_that_is_no_json_is_refused(tmp_path):
         read_metrics(tmp_path / "metrics.json")
 
 
-def test_the_shipped_bundle_s_card_is_the_one_that_its_source_gives():
+def test_the_card_of_the_shipped_bundle_equals_the_rendered_source():
     check_bundle_card(ROOT / "examples" / "bundle")

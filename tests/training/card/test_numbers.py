@@ -38,7 +38,7 @@ def test_a_pointer_that_leads_to_no_number_is_refused(pointer):
         ("/absent", ".3f", "undefined"),
     ],
 )
-def test_numbers_are_written_as_asked(pointer, form, shown):
+def test_numbers_are_written_in_the_requested_format(pointer, form, shown):
     assert show(METRICS, pointer, form) == shown
     assert check_marked(marked(pointer, shown), METRICS) == 1
 

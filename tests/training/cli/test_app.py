@@ -29,13 +29,13 @@ def write_small_config(folder: Path) -> Path:
     return folder / "small.yaml"
 
 
-def test_synthetic_writes_as_many_interviews_as_asked(tmp_path):
+def test_synthetic_writes_the_requested_number_of_interviews(tmp_path):
     run("synthetic", "--out", tmp_path / "cohort", "--config", write_small_config(tmp_path), "--speakers", 1)
     assert len(read_cohort(tmp_path / "cohort" / "manifest.csv")) == 1
     assert len(list((tmp_path / "cohort" / "audio").glob("*.flac"))) == 1
 
 
-def test_standins_writes_two_checkpoints_and_says_how_they_learnt(tmp_path):
+def test_standins_writes_two_checkpoints_and_their_losses(tmp_path):
     said = run("standins", "--out", tmp_path / "encoders", "--config", write_small_config(tmp_path))
     assert said.count(" -> ") == 2
     assert (tmp_path / "encoders" / "speech" / "model.safetensors").exists()
@@ -70,7 +70,7 @@ def write_transcripts(folder, **transcripts):
     return folder / "manifest.csv"
 
 
-def test_precompute_keeps_features_and_says_how_much_there_is(encoders, tmp_path):
+def test_precompute_stores_features_and_reports_their_number(encoders, tmp_path):
     manifest = write_transcripts(tmp_path, long=b"I slept badly this week, and then I went for a walk.", short=b"No.")
     said = run("precompute", manifest, "--encoders", encoders, "--store", tmp_path / "store", "--threads", 1)
     assert "2 recordings" in said
@@ -97,7 +97,7 @@ def test_precompute_encodes_nothing_of_a_cohort_with_an_error(encoders, tmp_path
     assert not (tmp_path / "store").exists()
 
 
-def test_precompute_says_where_encoders_come_from(tmp_path):
+def test_precompute_reports_the_source_of_its_encoders(tmp_path):
     manifest = write_transcripts(tmp_path, one=b"We went for a walk.")
     arguments = ["precompute", str(manifest), "--encoders", str(tmp_path), "--store", str(tmp_path / "store")]
     outcome = CliRunner().invoke(app, arguments)

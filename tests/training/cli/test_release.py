@@ -135,7 +135,7 @@ def test_what_cannot_be_signed_is_not(released, swapped_bundle, work, tmp_path):
         ({"--golden-transcript": "no words"}, "no segment with both speech and words"),
     ],
 )
-def test_a_refused_release_says_why_and_leaves_nothing(arguments, tmp_path, changes, said):
+def test_a_refused_release_gives_a_reason_and_leaves_no_files(arguments, tmp_path, changes, said):
     (tmp_path / "empty").mkdir()
     (tmp_path / "no metrics").write_text("{}")
     (tmp_path / "no words").write_text("Well.")

@@ -80,7 +80,7 @@ def test_the_matrix_has_a_row_for_each_pair(words_alone, encoders):
     assert found["pairs"][0]["macro_auroc"] == found["pairs"][1]["macro_auroc"]
 
 
-def test_encoders_of_one_kind_alone_make_no_matrix(words_alone):
+def test_encoders_of_a_single_modality_make_no_matrix(words_alone):
     outcome = invoke("matrix", words_alone / "manifest.csv", "--out", words_alone, "--speech", "one=nowhere")
     assert outcome.exit_code == 2
     assert "both kinds" in outcome.output
@@ -102,7 +102,7 @@ def test_folds_that_would_lack_an_outcome_are_refused_with_advice(words_alone, e
     assert not (words_alone / "run" / "report").exists()
 
 
-def test_a_role_nobody_has_is_refused(words_alone, encoders):
+def test_a_role_without_documents_is_refused(words_alone, encoders):
     manifest = words_alone / "manifest.csv"
     manifest.write_text(manifest.read_text().replace("offspring", "parent"))
     options = ["--encoders", encoders, "--out", words_alone / "run", "--config", words_alone / "tiny.yaml"]

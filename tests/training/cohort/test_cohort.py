@@ -46,7 +46,7 @@ def test_parents_and_offspring_are_taken_apart():
     assert COHORT.with_role(None) == COHORT
 
 
-def test_rows_are_taken_in_the_order_asked_for():
+def test_rows_are_selected_in_the_requested_order():
     assert COHORT.take([2, 0]).persons == ("p2", "p0")
     assert COHORT.take([2, 0]).tasks == ("spectrum",)
 

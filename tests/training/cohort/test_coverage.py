@@ -22,7 +22,7 @@ def test_outcomes_in_fewer_than_five_families_are_worth_a_warning(warnings_of):
     assert found == [("label_spectrum", "the outcome mild is in 1 family")]
 
 
-def test_an_outcome_that_nobody_has_is_worth_one_too(warnings_of):
+def test_an_outcome_without_documents_is_worth_a_warning(warnings_of):
     found = warnings_of(*(family(name, "none") for name in "abcde"), wanted=SPECTRUM)
     assert found == [("label_spectrum", "the outcome mild is in 0 families")]
 

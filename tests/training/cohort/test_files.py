@@ -50,5 +50,5 @@ def test_a_recording_that_stands_twice_is_refused(folder, errors_of):
     ]
 
 
-def test_files_of_one_size_are_not_taken_for_equal(errors_of):
+def test_files_of_equal_size_and_different_content_are_different(errors_of):
     assert errors_of(row(1, recording="a.flac"), row(2, family="f2", recording="b.flac")) == []

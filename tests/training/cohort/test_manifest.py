@@ -34,7 +34,7 @@ def test_a_label_that_the_manifest_has_no_column_for_is_not_written(folder):
         write_manifest(folder.path / "manifest.csv", ROWS, tasks=[], notes=["carrier"])
 
 
-def test_all_problems_are_found_at_once_errors_first_and_from_the_top(folder):
+def test_all_problems_are_reported_together_with_errors_first_in_file_order(folder):
     inspection = folder.inspect(
         "p1,f1,a.flac,a.vtt,none,parent,200,female",
         "p2,,missing.flac,,none,parnt,34,male",
@@ -88,13 +88,13 @@ def test_a_manifest_that_is_not_there_is_a_problem_not_a_crash(folder):
     assert inspection.cohort.rows == ()
 
 
-def test_a_workbook_is_told_from_a_table(folder):
+def test_a_workbook_is_distinguished_from_a_table(folder):
     inspection = inspect_manifest(folder.write(b"PK\x03\x04workbook"), CohortRequirements())
     assert [error.detail for error in inspection.errors] == ["this is an Excel workbook"]
     assert "CSV UTF-8" in inspection.errors[0].advice
 
 
-def test_only_the_role_asked_for_is_counted_but_every_row_is_checked(folder):
+def test_only_the_requested_role_is_counted_but_every_row_is_checked(folder):
     inspection = folder.inspect(
         "p1,f1,a.flac,,none,parent,50,female",
         "p2,f1,b.flac,,mild,offspring,200,male",
@@ -105,7 +105,7 @@ def test_only_the_role_asked_for_is_counted_but_every_row_is_checked(folder):
     assert {one.detail for one in inspection.problems if one.warning} == {"the outcome none is in 1 family"}
 
 
-def test_a_role_that_nobody_has_is_refused(errors_of):
+def test_a_role_without_documents_is_refused(errors_of):
     assert errors_of("p1,f1,a.flac,,none,parent,50,", wanted=CohortRequirements(role="offspring")) == [
         (None, "role", "no row has the role offspring")
     ]

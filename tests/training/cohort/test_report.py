@@ -42,12 +42,12 @@ def test_a_problem_has_its_line_its_column_and_what_to_do(folder):
     assert "1 error, 1 warning" in text
 
 
-def test_what_looks_like_markup_is_printed_as_it_stands(folder):
+def test_markup_in_values_is_escaped(folder):
     header = "person,family,recording,transcript,label_spectrum,[red]x[/]"
     assert "[red]x[/]" in said(folder.inspect("p1,f1,a.flac,,none,1", header=header))
 
 
-def test_outcomes_asked_for_come_in_their_order_and_with_nobody_too(folder):
+def test_requested_outcomes_keep_their_order_also_without_documents(folder):
     wanted = CohortRequirements(task="spectrum", outcomes=("none", "mild", "severe"), role="parent")
     text = said(folder.inspect("p1,f1,a.flac,,mild,parent,50,male", wanted=wanted), wanted)
     assert [text.index(f"│ {outcome} ") for outcome in wanted.outcomes] == sorted(

@@ -7,7 +7,7 @@ def test_an_age_in_years_is_read(folder, age):
 
 
 @pytest.mark.parametrize("age", ["120.5", "999"])
-def test_an_age_that_nobody_has_is_refused(errors_of, age):
+def test_an_impossible_age_is_refused(errors_of, age):
     assert errors_of(f"p1,f1,a.flac,,none,,{age},") == [(2, "age", "this is not between 0 and 120")]
 
 

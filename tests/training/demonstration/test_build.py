@@ -79,7 +79,7 @@ def test_the_evaluation_names_every_arm_and_travels_in_the_bundle(report: Demons
     assert check_bundle_card(work / "bundle") > 0
 
 
-def test_a_second_run_takes_up_what_the_first_one_made(report: DemonstrationReport, work: Path) -> None:
+def test_a_second_run_reuses_the_results_of_the_first(report: DemonstrationReport, work: Path) -> None:
     def made() -> dict[str, int]:
         parts = [*(work / "features").rglob("*.features"), *(work / "work").rglob("*.safetensors")]
         return {str(file): file.stat().st_mtime_ns for file in parts}

@@ -38,7 +38,7 @@ def test_a_document_without_segments_still_has_a_position():
     assert not batch.audio_mask.any()
 
 
-def test_a_label_nobody_gave_is_missing():
+def test_a_label_without_a_value_is_missing():
     known = plant_document(1, label=1)
     assert read_labels([known, replace(known, labels={})], "spectrum").tolist() == [1, MISSING]
 
@@ -59,7 +59,7 @@ def test_statistics_read_valid_segments_only():
     assert np.allclose(statistics.audio_std, present.features.audio.std(axis=0), atol=1e-6)
 
 
-def test_statistics_of_a_modality_nobody_has_change_nothing():
+def test_an_absent_modality_has_mean_zero_and_deviation_one():
     statistics = measure_features([plant_document(1, text=False)])
     assert statistics.text_mean.tolist() == [0.0] * 4
     assert statistics.text_std.tolist() == [1.0] * 4

@@ -14,7 +14,7 @@ def test_equal_lengths_need_one_bound():
     assert choose_padded_lengths([5, 5, 5]) == (5,)
 
 
-def test_a_document_without_segments_still_takes_a_place():
+def test_a_document_without_segments_keeps_its_row():
     assert choose_padded_lengths([0, 0]) == (1,)
 
 

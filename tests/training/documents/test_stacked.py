@@ -13,7 +13,7 @@ def generators(count, seed=1):
     return [torch.Generator().manual_seed(seed + fold) for fold in range(count)]
 
 
-def test_every_document_has_one_place_and_absent_ones_are_marked():
+def test_every_document_has_one_row_and_absent_documents_are_marked():
     folds = [fold.train for fold in plant_folds()]
     found = stacked(folds)
     for positions, documents in zip(found.positions, folds, strict=True):
@@ -39,7 +39,7 @@ def test_documents_are_padded_to_their_own_bound():
         assert group[0].shape[2] == length
 
 
-def test_a_bound_nobody_needs_makes_no_group():
+def test_an_unused_padded_length_makes_no_group():
     assert stacked([plant_cohort(0, 10, segments=2)]).lengths == (3,)
 
 
@@ -57,7 +57,7 @@ def test_modality_dropout_spares_the_only_modality():
     assert sum(int(audio.sum()) for audio, _ in presences) == 50
 
 
-def test_a_fold_meets_the_same_chance_alone_and_in_a_stack():
+def test_the_dropout_noise_of_a_fold_is_the_same_alone_and_in_a_stack():
     folds = [fold.train for fold in plant_folds()]
     together, alone = stacked(folds), stacked([folds[2]])
     dropped = drop_modalities(together, share=0.3, generators=generators(3))

@@ -126,7 +126,7 @@ def test_another_encoder_another_cut_or_another_transcript_is_encoded_anew(cohor
     assert encode(one, pair())[1][1] == 0
 
 
-def test_beside_another_encoder_the_same_one_is_not_asked_again(cohort, encode):
+def test_an_encoder_is_reused_in_a_pair_with_another_encoder(cohort, encode):
     (first, _), (spoken, written) = encode(cohort, pair())
     (again, _), asked = encode(cohort, pair("second"))
     assert asked == (spoken, 0)
@@ -153,7 +153,7 @@ def test_a_recording_under_another_name_and_at_another_place_is_known(cohort, en
     assert (found.row, asked) == (0, (0, 0))
 
 
-def test_a_recording_too_poor_to_score_has_no_features_and_says_why(cohort, encode):
+def test_a_recording_that_abstains_has_no_features_and_a_reason(cohort, encode):
     (cohort.root / "short.txt").write_text("Hardly a word.")
     row = replace(cohort.rows[1], transcript="short.txt")
     for _ in range(2):

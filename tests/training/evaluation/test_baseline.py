@@ -60,7 +60,7 @@ def test_that_a_covariate_is_missing_may_tell_too():
     assert macro_auroc_of(run(replace(BLANK, noise_ratio=gaps)))(np.arange(N)) > 0.65
 
 
-def test_a_covariate_nobody_knows_does_no_harm():
+def test_a_covariate_without_values_is_accepted():
     found = run(replace(BLANK, age=np.full(N, np.nan), sex=("",) * N))
     assert np.isfinite(found.probabilities).all()
 

@@ -42,7 +42,7 @@ def test_a_mean_of_independent_documents_has_its_textbook_interval():
     assert found.high == pytest.approx(values.mean() + 1.96 * error, abs=0.1 * error)
 
 
-def test_four_copies_of_each_person_tell_no_more_than_one():
+def test_four_copies_of_each_person_add_no_information():
     values = np.random.default_rng(0).normal(size=100)
     copied, families = np.repeat(values, 4), np.repeat(np.arange(100), 4).astype(str).tolist()
     once = family_interval(mean_of(values), alone(100), SETTINGS)
@@ -62,7 +62,7 @@ def test_an_auroc_s_interval_is_wider_when_relatives_are_ill_together():
     assert width(with_families) > 1.6 * width(without)
 
 
-def test_the_interval_covers_the_truth_about_as_often_as_it_says():
+def test_the_interval_covers_the_true_value_at_its_nominal_rate():
     chance = np.random.default_rng(2)
     covered = 0
     for world in range(120):
@@ -156,7 +156,7 @@ def test_what_none_of_eight_families_shows_is_not_excluded():
     assert (always.low, always.high) == (pytest.approx(1 - 3.8415 / 11.8415, abs=1e-4), 1.0)
 
 
-def test_a_share_between_keeps_its_resampled_interval():
+def test_a_share_between_0_and_1_keeps_its_bootstrap_interval():
     hits = (np.arange(40) < 10).astype(float)[:, None]
     (found,) = family_shares(hits, np.ones((40, 1)), alone(40), SETTINGS)
     assert found == family_ratios(hits, np.ones((40, 1)), alone(40), SETTINGS)[0]

@@ -45,7 +45,7 @@ def test_the_likeliest_outcome_by_hand():
     assert FOUND.argmax.balanced_accuracy.value == 0.5
 
 
-def test_a_document_meets_the_threshold_of_the_fold_that_tested_it():
+def test_a_document_is_decided_by_the_threshold_of_its_test_fold():
     # Repeat 1: .1 < .4, .4 >= .4, .7 >= .65, .6 < .65. Repeat 2: .2 < .25, .8 >= .5, .3 >= .25, .6 >= .5.
     ill = FOUND.at_thresholds[1]
     assert (ill.sensitivity.value, ill.specificity.value) == (1.0, 0.75)
@@ -62,7 +62,7 @@ def test_net_benefit_is_the_mean_over_repeats():
     assert curve.points[19].treat_all == pytest.approx(0.5 - 0.5 * 0.25)
 
 
-def test_thresholds_are_useful_where_the_model_beats_everybody_and_nobody():
+def test_thresholds_are_useful_where_the_model_beats_treating_all_and_treating_none():
     curve = FOUND.curves[1]
     beats = [point.threshold for point in curve.points if point.model.value > max(point.treat_all, 0)]
     assert curve.useful == tuple(beats)

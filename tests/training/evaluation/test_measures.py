@@ -82,7 +82,7 @@ def test_a_difference_is_paired_on_the_same_families(measures):
     assert found.macro_auroc.value == pytest.approx(alone)
 
 
-def test_the_worse_one_is_called_worse():
+def test_the_worse_model_is_reported_as_worse():
     turned = (EVIDENCE.arms[1], replace(EVIDENCE.arms[0], predictions=_oracle()))
     comparison = measure_evidence(replace(EVIDENCE, arms=turned), QUICK).line_up.comparisons[0]
     assert comparison.shown == "worse"
@@ -93,7 +93,7 @@ def _oracle():
     return replace(FOUND, probabilities=np.stack([certain, certain]))
 
 
-def test_the_verdict_says_what_the_numbers_say(measures):
+def test_the_verdict_agrees_with_the_numbers(measures):
     auroc, comparison, risks, rarest = measures.verdict
     value = measures.discrimination.macro_auroc
     assert f"macro AUROC is {value.value:.2f}".replace("0.", ".") in auroc

@@ -24,7 +24,7 @@ def test_an_outcome_without_cases_is_counted_not_skipped_in_silence():
     assert measured.value == 1.0
 
 
-def test_nothing_can_be_measured_on_one_outcome_alone():
+def test_a_single_outcome_has_no_auroc():
     measured = macro_auroc(np.full((3, 2), 0.5), np.array([1, 1, 1]), NAMES)
     assert measured.value is None
     assert measured.undefined == 2
@@ -85,6 +85,6 @@ def test_always_saying_the_prevalence_has_no_skill():
     assert brier(probabilities, labels, ("none", "ill", "rare")).skill == pytest.approx(0)
 
 
-def test_a_brier_score_of_nobody_is_undefined():
+def test_the_brier_score_of_no_documents_is_undefined():
     found = brier(np.full((2, 2), 0.5), np.array([-1, -1]), NAMES)
     assert (found.value, found.skill, found.by_outcome[0].cases) == (None, None, 0)

@@ -97,7 +97,7 @@ def test_documents_without_the_modality_are_left_out():
     assert reference.mean == pytest.approx(features.mean(axis=0))
 
 
-def test_nobody_to_compare_with_is_refused():
+def test_a_reference_distribution_without_documents_is_refused():
     known, unknown = np.random.default_rng(6).normal(size=(5, 3)), np.full((5, 3), np.nan)
     with pytest.raises(ValueError, match="calibration document"):
         fit_reference_distribution(known, unknown)

@@ -52,7 +52,7 @@ def test_predictions_find_their_places():
     assert FOUND.fold_of.tolist() == [[0, 0, 1, 1], [1, 0, 0, 1]]
 
 
-def test_folds_are_measured_one_by_one_and_the_undefined_ones_counted():
+def test_folds_are_measured_separately_and_undefined_folds_are_counted():
     measured = measure_folds(FOUND)
     assert [one.measured.value for one in measured.by_fold] == [1.0, None, None, 0.0]
     assert [(one.repeat, one.number) for one in measured.by_fold] == [(0, 0), (0, 1), (1, 0), (1, 1)]

@@ -33,6 +33,6 @@ def test_no_other_threshold_has_a_better_balanced_accuracy():
 
 
 @pytest.mark.parametrize("is_case", [np.zeros(5, dtype=bool), np.ones(5, dtype=bool)])
-def test_a_threshold_cannot_be_chosen_by_one_side_alone(is_case):
+def test_a_threshold_needs_both_cases_and_controls(is_case):
     with pytest.raises(ValueError, match="cases and others"):
         choose_threshold(RISKS, is_case)

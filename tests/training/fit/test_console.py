@@ -41,7 +41,7 @@ def test_a_line_for_each_group_of_runs_remains():
     assert "25 fits, 5 of them already trained" in said
 
 
-def test_a_look_survives_its_way_through_a_file():
+def test_an_epoch_report_survives_serialisation():
     again = EpochReport.from_json(REPORT.to_json())
     assert again.to_json() == REPORT.to_json()
     assert again.terms.keys() == REPORT.terms.keys()

@@ -29,7 +29,7 @@ def test_the_first_term_that_is_not_finite_is_named():
         refuse_divergence(["first", "second"], 7, torch.tensor([1.0, float("nan")]), terms)
 
 
-def test_a_total_that_overflows_by_itself_is_said_to():
+def test_an_infinite_total_is_refused():
     with pytest.raises(DivergedError, match="the weighted total"):
         refuse_divergence(["one"], 1, torch.tensor([float("inf")]), {"cka": torch.tensor([1.0])})
 

@@ -174,7 +174,7 @@ def test_documents_of_the_test_part_are_refused_whatever_is_trained():
 
 def test_a_family_that_trains_and_validates_is_refused():
     fold = plant_folds(1)[0]
-    with pytest.raises(FamilyLeakError, match="both train and stop"):
+    with pytest.raises(FamilyLeakError, match="both the training and the validation part"):
         train_stack(SPEC, [replace(fold, validation=[*fold.validation, fold.train[0]])], RUN)
 
 

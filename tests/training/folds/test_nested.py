@@ -60,7 +60,7 @@ def test_each_part_is_counted():
     assert all(min(one.by_outcome) >= 1 for one in counted)
 
 
-def test_another_seed_deals_otherwise_and_the_same_one_alike():
+def test_another_seed_gives_other_folds_and_the_same_seed_equal_folds():
     one, same, other = (
         draw_folds(FAMILIES, LABELS, OUTCOMES, FoldSettings(seed=seed, repeats=1)) for seed in (1, 1, 2)
     )

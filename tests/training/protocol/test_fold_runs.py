@@ -38,7 +38,7 @@ def kept(tmp_path_factory):
     return folder, fit_all(CANDIDATE, FITS, context(folder), title="test")
 
 
-def test_runs_are_stacked_as_far_as_asked(kept):
+def test_runs_are_stacked_up_to_the_configured_number(kept):
     assert [len(stack.fits) for stack in kept[1]] == [2, 1]
 
 
@@ -68,7 +68,7 @@ def test_other_documents_are_other_fits(kept, tmp_path):
     assert len(stack.fits[0].logits["spectrum"]) == 5
 
 
-def test_a_rebuilt_learner_answers_as_the_fitted_one(kept):
+def test_a_rebuilt_learner_has_the_predictions_of_the_fitted_one(kept):
     fit, fitted = FITS[2], kept[1][1].fits[0]
     learner = rebuild(SPEC, fit, fitted)
     assert np.allclose(predict_logits(learner, FRESH)["spectrum"], fitted.logits["spectrum"], atol=1e-6)
@@ -86,7 +86,7 @@ def test_a_stack_takes_no_more_folds_than_there_is_room_for(tmp_path):
     assert [len(stack.fits) for stack in stacks] == [1, 1, 1]
 
 
-def test_several_workers_make_what_one_makes_and_report_every_look(kept, tmp_path):
+def test_several_workers_give_the_results_of_one_and_report_every_epoch(kept, tmp_path):
     reports = []
     apart = replace(CANDIDATE, trainer=CANDIDATE.trainer.model_copy(update={"workers": 2}))
     watched = replace(context(tmp_path), report_epoch=lambda title, report: reports.append((title, report.step)))

@@ -9,7 +9,7 @@ def paint(axes):
     axes.text(0.5, 0.5, "$not mathematics$", color=INK)
 
 
-def test_a_drawing_is_one_element_that_says_what_it_shows():
+def test_a_drawing_is_one_element_with_a_description():
     element = ET.fromstring(draw(paint, name="one", alt='a "line" & more'))
     assert (element.tag, element.get("role")) == ("svg", "img")
     assert element.get("aria-label") == 'a "line" & more'

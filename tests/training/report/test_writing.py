@@ -111,7 +111,7 @@ def test_all_figures_are_there_with_a_caption_that_says_how_to_read_them(page):
         assert figure.findall(".//svg")
 
 
-def test_every_plot_says_what_is_seen(page):
+def test_every_plot_has_a_description(page):
     plots = list(page.iter("svg"))
     assert len(plots) > 25
     assert all(plot.get("role") == "img" and len(plot.get("aria-label")) > 15 for plot in plots)
@@ -159,7 +159,7 @@ def test_tables_have_headers_for_columns_and_rows(page):
             assert sum(int(cell.get("colspan", "1")) for cell in row) == len(columns)
 
 
-def test_it_says_first_that_it_is_no_diagnosis(page):
+def test_the_first_sentence_says_that_it_is_not_a_diagnosis(page):
     assert "Research use, never a diagnosis" in words(page.find(".//header"))
 
 
@@ -177,7 +177,7 @@ def test_names_from_a_cohort_cannot_write_the_page(bare):
     assert "a&b" in words(tree(text))
 
 
-def test_a_run_that_measured_less_is_told_with_less(bare):
+def test_a_run_with_fewer_measures_has_a_shorter_report(bare):
     shown = {
         figure.get("id").removeprefix("figure-") for figure in tree((bare / "report.html").read_text()).iter("figure")
     }

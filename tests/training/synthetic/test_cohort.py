@@ -41,7 +41,7 @@ def test_a_written_transcript_names_its_speakers(tmp_path):
     assert captions[1].start_in_seconds == int(interview.utterances[1].start)
 
 
-def test_interviews_are_spoken_when_asked_for():
+def test_interviews_have_audio_if_requested():
     interviews = cohort(5, CohortSettings(speakers=100_000, seconds=4.0).model_copy(update={"speakers": 40}))
     assert next(interviews).speaker.index == 0
 

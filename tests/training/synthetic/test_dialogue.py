@@ -21,7 +21,7 @@ def test_the_same_speaker_and_seed_give_the_same_samples(interview):
     assert again.utterances == interview.utterances
 
 
-def test_the_participant_speaks_at_least_as_long_as_asked(interview):
+def test_the_participant_speaks_at_least_for_the_requested_time(interview):
     spoken = sum(one.end - one.start for one in interview.utterances if one.speaker == PARTICIPANT)
     assert 8.0 <= spoken < 40.0
 
@@ -33,7 +33,7 @@ def test_the_interviewer_begins_and_utterances_follow_each_other(interview):
     assert interview.utterances[-1].end <= len(interview.audio) / SAMPLE_RATE
 
 
-def test_speech_is_where_the_transcript_says(interview):
+def test_speech_is_at_the_times_of_the_transcript(interview):
     spoken = np.zeros(len(interview.audio), dtype=bool)
     for one in interview.utterances:
         spoken[round(one.start * SAMPLE_RATE) : round(one.end * SAMPLE_RATE)] = True
@@ -47,7 +47,7 @@ def test_pauses_hold_room_noise_and_nothing_clips(interview):
     assert np.abs(interview.audio.astype(int)).max() <= 32767
 
 
-def test_a_hesitation_is_heard_and_not_written():
+def test_a_hesitation_is_in_the_audio_and_not_in_the_transcript():
     hesitant = next(one for one in SPEAKERS if one.outcome == "psychotic" or one.prosody.hesitation > 0.1)
     assert not any("…" in one.text for one in record(hesitant, seed=11, seconds=5.0).utterances)
 

@@ -58,7 +58,7 @@ def test_its_first_recording_is_what_its_command_makes(cohort, tmp_path, monkeyp
     assert made.transcript(0).read_text() == cohort.transcript(0).read_text()
 
 
-def test_even_who_says_least_is_scored(cohort, tmp_path):
+def test_the_shortest_interview_is_scored(cohort, tmp_path):
     least = min(range(len(cohort)), key=lambda at: spoken_seconds(cohort.transcript(at)))
     recording = read_recording(
         audio=cohort.audio(least),

@@ -36,7 +36,7 @@ def test_spans_mask_every_crop_and_leave_something_visible():
     assert 0.3 < masked.mean() < 0.7
 
 
-def test_masking_spares_special_tokens_and_asks_only_for_masked_ones():
+def test_masking_skips_special_tokens_and_only_masked_tokens_have_targets():
     torch.manual_seed(1)
     tokenizer = train_tokenizer(["the river and the hills"] * 20, vocabulary=300)
     batch = tokenizer(["the river and the hills", "the river"] * 40, padding=True, return_tensors="pt")

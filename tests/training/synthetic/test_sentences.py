@@ -17,7 +17,7 @@ def test_every_slot_has_words():
     assert slots == set(WORDS)
 
 
-def test_every_outcome_but_none_has_wording_planted():
+def test_every_outcome_except_none_has_planted_phrases():
     assert tuple(MARKED) == OUTCOMES[1:]
 
 
@@ -26,7 +26,7 @@ def test_a_filled_template_has_no_slot_left():
     assert not any("{" in fill(template, chance) for template in every_template())
 
 
-def test_the_grammar_says_hundreds_of_different_sentences():
+def test_the_grammar_makes_hundreds_of_different_sentences():
     chance = np.random.default_rng(2)
     said = {sentence for topic in TOPICS for _ in range(40) for sentence in answer(topic, {}, chance)}
     assert len(said) > 400
@@ -37,7 +37,7 @@ def test_an_answer_has_three_to_six_sentences():
     assert {len(answer(TOPICS[0], {}, chance)) for _ in range(60)} == {3, 4, 5, 6}
 
 
-def test_planted_wording_turns_up_as_often_as_asked():
+def test_planted_phrases_occur_at_the_requested_rate():
     chance = np.random.default_rng(4)
     said = [s for _ in range(300) for s in answer(TOPICS[1], {"depressive": 0.0, "psychotic": 0.4}, chance)]
     patterns = [

@@ -16,7 +16,7 @@ def speakers():
     return draw_speakers(3, SETTINGS)
 
 
-def test_outcomes_come_in_exactly_the_shares_asked_for(speakers):
+def test_outcomes_have_exactly_the_requested_shares(speakers):
     assert Counter(one.outcome for one in speakers) == {
         "none": 248,
         "depressive": 72,
@@ -104,12 +104,12 @@ def test_an_outcome_carried_by_audio_leaves_the_words_alone():
     assert min(share["text"], share["both"]) > 0.18
 
 
-def test_voices_without_an_outcome_overlap_with_planted_ones(speakers):
+def test_voices_without_an_outcome_overlap_with_planted_voices(speakers):
     planted = [s.prosody.rate for s in speakers if s.outcome == "depressive" and s.carrier != "text"]
     plain = [s.prosody.rate for s in speakers if s.outcome == "none"]
     assert np.percentile(plain, 10) < np.percentile(planted, 75)
 
 
-def test_a_cohort_of_nobody_is_refused():
+def test_an_empty_cohort_is_refused():
     with pytest.raises(ValidationError):
         CohortSettings(speakers=0)

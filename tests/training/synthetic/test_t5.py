@@ -6,7 +6,7 @@ from training.synthetic.t5 import MASK_TOKEN, train_t5_tokenizer
 WORDS = ["the river and the hills", "the river runs to the sea", "my sister lives near the sea"]
 
 
-def test_the_vocabulary_is_no_larger_than_asked_and_ends_in_the_sentinels():
+def test_the_vocabulary_has_at_most_the_requested_size_and_ends_with_the_sentinels():
     tokenizer = train_t5_tokenizer(WORDS * 20, vocabulary=140)
     assert len(tokenizer) <= 140
     assert {f"<extra_id_{number}>" for number in range(100)} <= set(tokenizer.get_vocab())

@@ -17,7 +17,7 @@ def test_a_frame_is_labelled_by_what_lies_around_its_middle():
     assert abs(loudness[52] - loudness[51]) < 1
 
 
-def test_only_frames_with_speech_are_asked_for_or_hidden():
+def test_only_frames_with_speech_are_masked_and_predicted():
     chance = np.random.default_rng(0)
     recordings = [np.ones(40 * 320, dtype=np.float32), np.ones(90 * 320, dtype=np.float32)]
     labels = [np.arange(40), np.arange(90)]

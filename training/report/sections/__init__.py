@@ -1,1 +1,1 @@
-"""The parts of the report, one a file: each says in words, a table and a figure what one kind of measure found."""
+"""The sections of the report, one per file: each shows one kind of measure as text, table and figure."""

@@ -28,9 +28,7 @@ def test_valid_counts_do_what_a_mask_of_ones_and_zeros_does() -> None:
 
 
 @pytest.mark.parametrize("modality", ["speech", "text"])
-def test_attention_is_one_operator_that_goes_without_a_mask_where_nothing_is_padded(
-    modality: str, encoders: Path
-) -> None:
+def test_attention_is_one_operator_without_a_mask_for_batches_without_padding(modality: str, encoders: Path) -> None:
     graph = onnx.load(encoders / modality / GRAPH).graph
     choices = [node for node in graph.node if node.op_type == "If"]
     branches = [{one.name: one.g.node for one in choice.attribute} for choice in choices]

@@ -6,7 +6,7 @@ from model.export.architectures.convolution import convolve, normalised_convolut
 
 
 @pytest.mark.parametrize(("kernel", "stride", "margin", "groups"), [(3, 2, 0, 1), (3, 1, 1, 1), (8, 1, 4, 2)])
-def test_a_picture_one_pixel_high_is_convolved_like_a_row(kernel: int, stride: int, margin: int, groups: int) -> None:
+def test_a_convolution_of_height_1_equals_one_over_time(kernel: int, stride: int, margin: int, groups: int) -> None:
     torch.manual_seed(0)
     conv = nn.Conv1d(4, 6, kernel, stride=stride, padding=margin, groups=groups)
     rows = torch.randn(2, 4, 31)

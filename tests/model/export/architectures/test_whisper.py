@@ -65,13 +65,13 @@ def test_a_whole_window_has_the_features_of_the_checkpoints_own_forward_pass(
     np.testing.assert_allclose(speech.encode([waveform])[0], expected, atol=2e-5)
 
 
-def test_a_loud_neighbour_does_not_raise_the_floor_of_a_quiet_segment() -> None:
+def test_a_loud_segment_does_not_change_the_noise_floor_of_a_quiet_one() -> None:
     log_mel = LogMel(WhisperFeatureExtractor(chunk_length=1))
     quiet, loud = torch.randn(2, 16_000) * torch.tensor([[1e-4], [1.0]])
     torch.testing.assert_close(log_mel(torch.stack([quiet, loud]))[0], log_mel(quiet[None])[0])
 
 
-def test_a_segment_beyond_the_window_is_heard_to_its_end(other_encoders: Path) -> None:
+def test_a_segment_beyond_the_window_is_encoded_to_its_end(other_encoders: Path) -> None:
     speech = SpeechEncoder(other_encoders / "speech", RuntimeOptions(threads=1))
     long = np.concatenate([VOICE, NOISE[:6_000], VOICE, NOISE])
     parts = np.array_split(long, -(-len(long) // 48_000))
@@ -81,7 +81,7 @@ def test_a_segment_beyond_the_window_is_heard_to_its_end(other_encoders: Path) -
     np.testing.assert_allclose(found[0], speech.encode([NOISE])[0], rtol=1e-5, atol=1e-6)
 
 
-def test_the_description_tells_what_any_segment_costs(other_encoders: Path) -> None:
+def test_the_description_gives_the_cost_of_a_segment(other_encoders: Path) -> None:
     description = read_description(other_encoders / "speech")
     assert (description.architecture, description.window, description.layers) == ("whisper", 48_000, (4, 5))
     assert description.parity <= 1e-4

@@ -126,7 +126,7 @@ def test_the_front_end_and_the_mean_stay_in_single_precision(architecture: str, 
     assert "ReduceSum" in singles
 
 
-def test_weights_take_half_or_a_quarter_of_the_room(folder_of: Any) -> None:
+def test_weights_take_half_or_a_quarter_of_the_bytes(folder_of: Any) -> None:
     products = regions_of(folder_of("roberta", "float32")).products
     shapes = {tuple(node.inputs[1].const_value.shape.numpy()) for node in products}
 
@@ -137,7 +137,7 @@ def test_weights_take_half_or_a_quarter_of_the_room(folder_of: Any) -> None:
     assert [weights("float32") / weights(precision) for precision in SMALLER] == [2.0, 4.0]
 
 
-def test_states_beyond_what_a_half_holds_do_not_overflow_in_t5(folder_of: Any, tmp_path: Path) -> None:
+def test_states_beyond_the_range_of_float16_do_not_overflow_in_t5(folder_of: Any, tmp_path: Path) -> None:
     whole = ir.load(folder_of("t5", "float32") / GRAPH)
     for node in find_regions(whole.graph).feed_forward_outputs:
         weights = node.inputs[1]
@@ -159,9 +159,7 @@ def test_states_beyond_what_a_half_holds_do_not_overflow_in_t5(folder_of: Any, t
 
 
 @pytest.mark.parametrize("architecture", FOUR)
-def test_rounding_wherever_a_gpu_rounds_keeps_the_features_too(
-    architecture: str, folder_of: Any, tmp_path: Path
-) -> None:
+def test_the_features_survive_the_rounding_of_a_gpu(architecture: str, folder_of: Any, tmp_path: Path) -> None:
     folder = folder_of(architecture, "float16")
     spelled = Path(shutil.copytree(folder, tmp_path / architecture))
     graph_for_parity(folder / GRAPH, "float16", spelled)
@@ -172,7 +170,7 @@ def test_rounding_wherever_a_gpu_rounds_keeps_the_features_too(
 
 
 @pytest.mark.parametrize("precision", SMALLER)
-def test_weights_that_outgrow_one_file_lie_beside_the_smaller_graph_too(
+def test_weights_beyond_the_size_of_one_file_are_in_a_second_file_after_conversion(
     precision: Precision, folder_of: Any, tmp_path: Path
 ) -> None:
     folder = Path(shutil.copytree(folder_of("roberta", "float32"), tmp_path / "text"))

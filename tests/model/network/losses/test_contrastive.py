@@ -107,7 +107,7 @@ def test_recall_counts_those_whose_own_target_is_nearest() -> None:
     assert recall.chance.item() == pytest.approx(1 / 3)
 
 
-def test_a_collapsed_space_recalls_nobody() -> None:
+def test_a_collapsed_space_has_no_recall() -> None:
     same = torch.ones(5, 2)
     assert recall_at_1(same, same, strangers(5)).at_1 == 0
 

@@ -30,7 +30,7 @@ def test_embeddings_that_tell_nothing_carry_nothing() -> None:
     assert infonce_bound(same, same, strangers(8)).item() == pytest.approx(0, abs=1e-6)
 
 
-def test_they_carry_nothing_also_where_one_person_has_many_documents() -> None:
+def test_uninformative_embeddings_have_no_bound_also_with_several_documents_per_person() -> None:
     same = torch.ones(8, 3, dtype=torch.float64) / math.sqrt(3)
     candidates = candidate_mask(torch.ones(8, dtype=torch.bool), [torch.tensor([1, 1, 1, 1, 2, 3, 4, 5])])
     assert infonce_bound(same, same, candidates).item() == pytest.approx(0, abs=1e-12)

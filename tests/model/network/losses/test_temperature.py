@@ -33,7 +33,7 @@ def test_above_the_cap_it_can_only_come_back(push: float, moves: bool) -> None:
     assert (temperature.theta.grad.item() > 0) is moves
 
 
-def test_descent_that_wants_it_sharper_never_leaves_the_cap_behind() -> None:
+def test_descent_towards_a_larger_scale_stays_at_the_cap() -> None:
     temperature = LearnedTemperature(cap=20.0)
     optimiser = torch.optim.SGD(temperature.parameters(), lr=0.01)
     for wanted in [-1.0] * 50 + [1.0] * 2:

@@ -56,7 +56,7 @@ def test_the_null_shrinks_with_documents_and_reveals_a_miscalibrated_model():
     assert found.p_value == pytest.approx(1 / 201)
 
 
-def test_the_calibration_error_of_nobody_is_refused():
+def test_the_calibration_error_of_no_documents_is_refused():
     with pytest.raises(ValueError, match="labelled documents"):
         calibration_error(np.empty(0), np.empty(0, dtype=bool))
 
