@@ -1,7 +1,7 @@
-"""Settings of the method that travel with a bundle: how recordings are read and cut, how large the network is.
+"""Settings of the method that are stored in a bundle: decoding, segmentation, quality gate, network size.
 
-A bundle's numbers hold only for recordings prepared the way its training recordings were, so these
-settings live in its manifest and not in the operator's environment.
+The results of a bundle are valid only for recordings that are prepared like its training recordings. These settings are
+therefore part of its manifest and not of the environment of the service.
 """
 
 from __future__ import annotations
@@ -12,38 +12,42 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class FrozenSettings(BaseModel):
-    """Base of all method settings: immutable, unknown names refused."""
+    """Base of immutable settings; unknown names are an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class AudioLimits(FrozenSettings):
-    """How much a recording may decode to (a 6 kbit/s Opus file of 25 MB holds 8.7 h)."""
+    """Limit on the decoded length of a recording (a 6 kbit/s Opus file of 25 MB holds 8.7 h)."""
 
     seconds: float = Field(default=4 * 3600.0, gt=0, description="longest accepted recording, in seconds")
 
 
 class SegmentSettings(FrozenSettings):
-    """How speech is cut into segments; seconds throughout."""
+    """Segmentation of speech; all lengths in seconds."""
 
-    shortest: float = Field(default=10.0, gt=0, description="aim: no segment has less speech, but the last")
-    longest: float = Field(default=30.0, gt=0, description="hard bound on a segment's audio")
-    speech_threshold: float = Field(default=0.5, gt=0, lt=1, description="voice activity probability of speech")
-    shortest_pause: float = Field(default=0.3, gt=0, description="a gap shorter than this does not end an island")
-    participant_only: bool = Field(default=True, description="leave the interviewer out when speakers are labelled")
+    shortest: float = Field(default=10.0, gt=0, description="minimum speech of a segment, except the last")
+    longest: float = Field(default=30.0, gt=0, description="maximum audio of a segment")
+    speech_threshold: float = Field(
+        default=0.5, gt=0, lt=1, description="voice activity probability from which on a window is speech"
+    )
+    shortest_pause: float = Field(default=0.3, gt=0, description="shorter gaps do not end a range of speech")
+    participant_only: bool = Field(default=True, description="leave out the interviewer when speakers are labelled")
     interviewer_labels: tuple[str, ...] = Field(
         default=("interviewer", "ellie", "clinician", "therapist", "doctor", "examiner"),
-        description="speaker labels, lower case, that are not the participant",
+        description="speaker labels of the interviewer, in lower case",
     )
 
 
 class QualitySettings(FrozenSettings):
-    """When a recording is too poor to score (hard) or worth a warning (soft)."""
+    """Thresholds of the quality gate: below a hard one there is no score, below a soft one there is a warning."""
 
-    least_speech: float = Field(default=10.0, description="seconds of speech below which we abstain")
+    least_speech: float = Field(default=10.0, description="seconds of speech below which there is no score")
     least_words: int = Field(default=10, description="words below which a transcript counts as missing")
-    lowest_snr: float = Field(default=5.0, description="dB of speech over pauses below which we warn")
-    most_clipping: float = Field(default=0.01, description="share of samples at full scale above which we warn")
+    lowest_snr: float = Field(default=5.0, description="signal-to-noise ratio in dB below which there is a warning")
+    most_clipping: float = Field(
+        default=0.01, description="share of samples at full scale above which there is a warning"
+    )
 
 
 class NetworkSettings(FrozenSettings):
@@ -54,6 +58,8 @@ class NetworkSettings(FrozenSettings):
     experts: int = Field(default=4, description="E, soft gated")
     dropout: float = Field(default=0.2, ge=0, lt=1)
     doc_source: Literal["own", "crossed"] = Field(
-        default="own", description="what audio and text documents are pooled from; crossed is for the ablation"
+        default="own", description="stream that audio and text embeddings are pooled from; crossed is for the ablation"
     )
-    modality_dropout: float = Field(default=0.15, ge=0, lt=0.5, description="per modality, never both")
+    modality_dropout: float = Field(
+        default=0.15, ge=0, lt=0.5, description="share of documents that lose a modality, per modality, never both"
+    )

@@ -1,4 +1,4 @@
-"""Open a bundle, with signature and digests verified before anything in it is used; and seal a new one."""
+"""Open a bundle after verifying its signature and digests, and seal a new bundle."""
 
 from __future__ import annotations
 
@@ -60,11 +60,12 @@ class Bundle:
 
 
 def open_bundle(folder: Path, trust: Trust | None = None) -> Bundle:
-    """Read and verify a bundle; without `trust` it may be signed by anyone or by no one.
+    """Read and verify a bundle; without `trust` any signature, or none, is accepted.
 
-    Raises BundleInvalid when it cannot be understood, BundleTampered when a file is missing, was
-    added, or differs from its digest, or the manifest from what was signed, BundleUntrusted when the
-    signature is not good enough.
+    Raises:
+        BundleInvalid: the manifest or the calibration is missing, malformed or of another format.
+        BundleTampered: a file is missing, added or differs from its digest, or the signature does not match.
+        BundleUntrusted: the signature is not by a trusted key, and trust is required.
     """
     try:
         content = (folder / MANIFEST).read_bytes()
@@ -89,7 +90,7 @@ def open_bundle(folder: Path, trust: Trust | None = None) -> Bundle:
 
 
 def seal(folder: Path, manifest: Manifest) -> Bundle:
-    """Write the manifest of a folder whose other files are complete, with their digests; then open it."""
+    """Write the manifest with the digests of all other files of a complete folder, and open the bundle."""
     encoders = {SPEECH: fingerprint(folder / SPEECH), TEXT: fingerprint(folder / TEXT)}
     digests = {path: _sha256(folder / path) for path in _files(folder)}
     sealed = Manifest.model_validate(manifest.model_dump() | {"files": digests, "encoders": encoders})
@@ -99,7 +100,7 @@ def seal(folder: Path, manifest: Manifest) -> Bundle:
 
 def _verify(folder: Path, manifest: Manifest) -> None:
     if set(_files(folder)) != set(manifest.files):
-        raise BundleTampered("the bundle's files are not those its manifest lists")
+        raise BundleTampered("the files of the bundle are not those that its manifest lists")
     for path, digest in manifest.files.items():
         if _sha256(folder / path) != digest:
             raise BundleTampered(f"{path} differs from its digest")

@@ -1,4 +1,4 @@
-"""A bundle's golden recording: some segments of speech, and how this bundle answered them when it was released."""
+"""The golden recording of a bundle: segments of speech, and the output of the bundle for them at its release."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ANSWERS = "answers.json"
 
 
 class GoldenContributions(FrozenSettings):
-    """Contributions to the log-odds of one outcome."""
+    """Modality contributions to the log-odds of an outcome."""
 
     audio: float
     text: float
@@ -29,7 +29,7 @@ class GoldenContributions(FrozenSettings):
 
 
 class GoldenAnswer(FrozenSettings):
-    """Calibrated probabilities of a task by outcome, with both modalities and with each alone."""
+    """Calibrated probabilities of a task, with both modalities and with each alone, and the contributions."""
 
     both: tuple[float, ...]
     audio: tuple[float, ...]
@@ -39,7 +39,7 @@ class GoldenAnswer(FrozenSettings):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GoldenOutput:
-    """What a bundle makes of some segments: the features of each encoder, and the answer of each task."""
+    """The output of a bundle for some segments: the features of both encoders, and the answer for each task."""
 
     features: SegmentFeatures
     answers: dict[str, GoldenAnswer]
@@ -47,7 +47,7 @@ class GoldenOutput:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Golden:
-    """Material, and the behaviour that is expected on it."""
+    """The segments, and the expected output for them."""
 
     material: SegmentChunk
     expected: GoldenOutput
@@ -57,7 +57,7 @@ _ANSWERS = TypeAdapter(dict[str, GoldenAnswer])
 
 
 def write_golden(bundle: Path, golden: Golden) -> None:
-    """Write it into the folder of a bundle that is being made."""
+    """Write a golden recording into the folder of an unfinished bundle."""
     folder = bundle / FOLDER
     folder.mkdir()
     (folder / MATERIAL).write_bytes(golden.material.to_bytes())
@@ -66,7 +66,7 @@ def write_golden(bundle: Path, golden: Golden) -> None:
 
 
 def read_golden(bundle: Path) -> Golden:
-    """Read it from the folder of a verified bundle; raises BundleInvalid."""
+    """Read the golden recording of a verified bundle; raises BundleInvalid."""
     folder = bundle / FOLDER
     try:
         return Golden(
@@ -77,6 +77,6 @@ def read_golden(bundle: Path) -> Golden:
             ),
         )
     except OSError as error:
-        raise BundleInvalid("the bundle has no golden recording to be checked with") from error
+        raise BundleInvalid("the bundle has no golden recording for the self-test") from error
     except (SafetensorError, ValidationError, KeyError, TypeError, ValueError) as error:
         raise BundleInvalid("the bundle's golden recording is malformed") from error

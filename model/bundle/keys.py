@@ -1,4 +1,4 @@
-"""The public keys that bundles are signed with, and how they are named."""
+"""Public keys of bundle signatures, and their ids."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ KEY_ID_DIGITS = 16
 
 
 def key_id(key: Ed25519PublicKey) -> str:
-    """The first digits of the sha256 of the key's DER form: `openssl pkey -pubin -outform DER | sha256sum`."""
+    """The first 16 hexadecimal digits of the sha256 of the key in DER form.
+
+    The same as `openssl pkey -pubin -outform DER | sha256sum`.
+    """
     der = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     return hashlib.sha256(der).hexdigest()[:KEY_ID_DIGITS]
 
@@ -24,7 +27,7 @@ def read_public_key(pem: bytes) -> Ed25519PublicKey:
     try:
         key = load_pem_public_key(pem)
     except (ValueError, UnsupportedAlgorithm) as error:
-        raise SigningKeyUnusable("this is no public key in PEM form") from error
+        raise SigningKeyUnusable("this is not a public key in PEM form") from error
     if not isinstance(key, Ed25519PublicKey):
         raise SigningKeyUnusable("the public key is not an Ed25519 key")
     return key

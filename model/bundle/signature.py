@@ -1,7 +1,7 @@
-"""Who vouches for a bundle: an Ed25519 signature over its manifest's digest, and the keys that are trusted.
+"""The Ed25519 signature of a bundle over the digest of its manifest, and the trusted keys.
 
-The signature carries its public key, so that any change to it is noticed whatever is trusted; that key is believed
-only when it is among the trusted ones (decision 0013).
+The signature contains its public key, so that a change is detected whichever keys are trusted. The signature counts as
+trusted only when that key is among the trusted keys (decision 0013).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from model.errors import BundleTampered, BundleUntrusted
 
 
 class Signature(FrozenSettings):
-    """What `signature.json` says. Hexadecimal and fixed forms throughout: no two spellings of one signature."""
+    """The content of `signature.json`. All values have one canonical form, so a signature has one representation."""
 
     format: Literal[1] = 1
     algorithm: Literal["ed25519"] = "ed25519"
@@ -34,19 +34,19 @@ class Signature(FrozenSettings):
 
     @property
     def public(self) -> Ed25519PublicKey:
-        """The key it says it was made with."""
+        """The public key in the signature."""
         return Ed25519PublicKey.from_public_bytes(bytes.fromhex(self.public_key))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trust:
-    """The public keys whose bundles are believed; `required` refuses all others."""
+    """The trusted public keys; with `required`, bundles without a trusted signature are refused."""
 
     keys: tuple[Ed25519PublicKey, ...] = ()
     required: bool = False
 
     def judge(self, signature: Signature | None) -> str | None:
-        """Id of the trusted key behind a verified signature, None without one; raises BundleUntrusted if required."""
+        """The id of the trusted key of a verified signature, or None; raises BundleUntrusted if trust is required."""
         if signature is not None and signature.public in self.keys:
             return signature.key
         if self.required:
@@ -56,7 +56,7 @@ class Trust:
 
 
 def write_signature(folder: Path, key: Ed25519PrivateKey, moment: datetime) -> Signature:
-    """Sign the manifest in a sealed bundle's folder."""
+    """Sign the manifest of a sealed bundle."""
     public = key.public_key()
     unsigned = Signature(
         key=key_id(public),
@@ -71,9 +71,9 @@ def write_signature(folder: Path, key: Ed25519PrivateKey, moment: datetime) -> S
 
 
 def read_signature(folder: Path, digest: str) -> Signature | None:
-    """The signature of the manifest with this digest, None for an unsigned bundle.
+    """Read and verify the signature of the manifest with this digest; None for an unsigned bundle.
 
-    Raises BundleTampered when there is one that does not fit. What it is worth is for `Trust` to say.
+    Raises BundleTampered when the signature does not match. `Trust` decides whether its key is trusted.
     """
     try:
         signature = Signature.model_validate_json((folder / SIGNATURE).read_bytes())
@@ -82,16 +82,16 @@ def read_signature(folder: Path, digest: str) -> Signature | None:
     except FileNotFoundError:
         return None
     except ValidationError as error:
-        raise BundleTampered(f"{SIGNATURE} is no signature") from error
+        raise BundleTampered(f"{SIGNATURE} is not a signature") from error
     except (InvalidSignature, ValueError) as error:
-        raise BundleTampered("the signature does not fit the manifest") from error
+        raise BundleTampered("the signature does not match the manifest") from error
     if named != signature.key:
         raise BundleTampered("the signature does not name the key it was made with")
     return signature
 
 
 def _message(signature: Signature, digest: str) -> bytes:
-    """The bytes that are signed: everything the signature says, so that its time and key cannot be exchanged."""
+    """The signed bytes. They include time and key, so that neither can be replaced."""
     lines = (
         f"hilbert bundle signature {signature.format}",
         f"algorithm {signature.algorithm}",

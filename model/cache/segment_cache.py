@@ -1,8 +1,8 @@
-"""One file of vectors, named by all that decides them: thousands of small entries, of a bounded size and age.
+"""A cache of feature vectors by segment in one SQLite file, with bounded size and age.
 
-`feature_cache` keeps a file a recording; a file a segment would be a hundred times as many. So this is one SQLite file,
-which several processes and threads use at once. What it answers still has the digest it was written with, and whatever
-goes wrong with it is a miss: a cache never fails the work that it is to spare.
+`feature_cache` stores one file per recording; one file per segment would be a hundred times as many. Several processes
+and threads may use the SQLite file at once. Entries contain a digest of their content. Every error of the cache counts
+as a miss, because a cache must not fail the work that it saves.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from typing import TypeVar
 _DIGEST_BYTES = 32
 _WAIT_SECONDS = 10.0
 _EVICTED_AT_ONCE = 64
-# What is deleted is overwritten, and no second file holds it: features of a person must not outlive their time.
-# Nothing is waited for until it is on the disk: what a power cut spoils is begun anew.
+# Deleted entries are overwritten and not copied to a second file, because features are personal data.
+# Writes are not synchronised to disk: after a power cut a damaged cache is discarded.
 _SETUP = """
 PRAGMA journal_mode = TRUNCATE;
 PRAGMA synchronous = OFF;
@@ -37,7 +37,7 @@ Found = TypeVar("Found")
 
 
 class SegmentCache:
-    """Bytes by key, in one file; the oldest go when it outgrows `most_bytes`, and all that are older than `age`."""
+    """Bytes by key in one file. Entries older than `age` seconds, and the oldest above `most_bytes`, are removed."""
 
     def __init__(
         self,
@@ -56,17 +56,17 @@ class SegmentCache:
         self.prune()
 
     def get(self, keys: Sequence[str]) -> dict[str, bytes]:
-        """What is kept under these keys; without those of which there is nothing, or nothing sound."""
+        """The contents of the keys; missing and damaged entries are left out."""
 
         def look_up(connection: sqlite3.Connection) -> dict[str, bytes]:
             oldest = self._oldest()
             rows = [connection.execute(_LOOK_UP, (key, oldest)).fetchone() for key in keys]
             return {key: content for key, row in zip(keys, rows, strict=True) if row and (content := _sound(row[0]))}
 
-        return self._attempt(look_up) or {}
+        return self._run(look_up) or {}
 
     def put(self, contents: Mapping[str, bytes]) -> None:
-        """Keep these contents by key, in place of what is there; none of them is empty."""
+        """Store contents by key, replacing older ones. A content must not be empty."""
         made = self._clock()
         rows = [(key, made, hashlib.sha256(content).digest() + content) for key, content in contents.items()]
 
@@ -74,14 +74,14 @@ class SegmentCache:
             connection.executemany(_KEEP, rows)
             self._prune(connection)
 
-        self._attempt(keep)
+        self._run(keep)
 
     def prune(self) -> None:
-        """Drop what is too old or too much; `put` does it too, but nothing is put while nothing is encoded."""
-        self._attempt(self._prune)
+        """Remove old and surplus entries. `put` does it too, but an idle encoder puts nothing."""
+        self._run(self._prune)
 
     def close(self) -> None:
-        """Close the file; the next use opens it again."""
+        """Close the file; the next use reopens it."""
         with self._lock:
             self._disconnect()
 
@@ -94,15 +94,15 @@ class SegmentCache:
     def _oldest(self) -> float:
         return float("-inf") if self.age is None else self._clock() - self.age
 
-    def _attempt(self, work: Callable[[sqlite3.Connection], Found]) -> Found | None:
-        """Do the work as one transaction of one thread; None when the file fails it."""
+    def _run(self, work: Callable[[sqlite3.Connection], Found]) -> Found | None:
+        """Run `work` in a transaction; None when the file fails."""
         with self._lock:
             try:
                 with self._connect() as connection:
                     return work(connection)
-            except sqlite3.OperationalError:  # locked for too long, or the disk is full: perhaps not the next time
+            except sqlite3.OperationalError:  # locked for too long, or the disk is full: may succeed later
                 self._disconnect()
-            except (sqlite3.Error, OSError):  # no database, or a damaged one
+            except (sqlite3.Error, OSError):  # not a database, or a damaged one
                 self._disconnect()
                 with suppress(OSError):
                     self.file.unlink()
@@ -123,13 +123,13 @@ class SegmentCache:
 
 
 def _sound(kept: bytes) -> bytes | None:
-    """The content, if it still has its digest."""
+    """The content, if its digest matches."""
     digest, content = kept[:_DIGEST_BYTES], kept[_DIGEST_BYTES:]
     return content if digest == hashlib.sha256(content).digest() else None
 
 
 def _used(connection: sqlite3.Connection) -> int:
-    """Bytes of the file that hold something."""
+    """Size of the used pages, in bytes."""
     pages, free, size = (
         int(connection.execute(f"PRAGMA {name}").fetchone()[0])
         for name in ("page_count", "freelist_count", "page_size")

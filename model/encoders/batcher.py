@@ -1,7 +1,7 @@
-"""One thread that runs an encoder's graph, and any number of threads that feed it (decision 0019).
+"""Dynamic batching: one thread runs the graph of an encoder for any number of caller threads (decision 0019).
 
-A thread submits the units of its segments and waits for their features; units of all that wait are batched by
-bucket. What becomes of a unit never depends on its batch mates: neither its features, nor whether it fails.
+A caller submits the units of its segments and waits for their features. Queued units of all callers are batched by
+bucket. Neither the features of a unit nor its failure depend on the other units of its batch.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from model.encoders.submission import EncodingRequest
 from model.errors import EncoderBusy, EncoderClosed, EncodingCancelled
 
 Material = TypeVar("Material")
-# A bucket and the material of a batch's units in it, to one row of features a unit.
+# Maps a bucket and the material of a batch to one row of features per unit.
 Run = Callable[[int, Sequence[Material]], Float32[np.ndarray, "unit dim"]]
 IDLE_SECONDS = 5.0
 
 
 class Batcher(Generic[Material]):
-    """Batches of units from all threads.
+    """Batches the units of all caller threads.
 
-    The thread starts with the first unit and ends when it has had nothing to do for some seconds, so an encoder
-    that is forgotten rather than closed leaves none behind.
+    The thread starts with the first unit and ends after some idle seconds, so that an encoder that was not closed
+    leaves no thread behind.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class Batcher(Generic[Material]):
         self._clock = clock
         self._changed = threading.Condition()
         self._waiting: BatchQueue[Material, EncodingRequest] = BatchQueue(rules)
-        self._queueing: deque[EncodingRequest] = deque()  # for room to wait in, in order
+        self._queueing: deque[EncodingRequest] = deque()  # requests waiting for room, in order
         self._record = BatchingRecord(rules.budget)
         self._thread: threading.Thread | None = None
         self._closed = False
@@ -51,10 +51,13 @@ class Batcher(Generic[Material]):
     def encode(
         self, units: Sequence[Unit[Material]], cancellation: Cancellation | None = None
     ) -> Float32[np.ndarray, "unit dim"]:
-        """Features of the units, in order; waits for them.
+        """Encode units and return their features, in order; blocks.
 
-        Raises what the graph raised for one of them, EncodingCancelled as soon as the cancellation fires,
-        EncoderBusy when there was no room for the units in time, and EncoderClosed.
+        Raises:
+            EncodingCancelled: the cancellation fired.
+            EncoderBusy: the queue stayed full for `submit_timeout`.
+            EncoderClosed: the batcher was closed.
+            Exception: the error of the graph for one of the units.
         """
         if not units:
             return np.zeros((0, self._dim), dtype=np.float32)
@@ -64,7 +67,7 @@ class Batcher(Generic[Material]):
             return submission.result()
 
     def statistics(self) -> BatchingStatistics:
-        """What it has done so far."""
+        """Counts since the batcher was made, and the state of its queue."""
         with self._changed:
             return self._record.snapshot(
                 waiting=len(self._waiting),
@@ -73,7 +76,7 @@ class Batcher(Generic[Material]):
             )
 
     def close(self) -> None:
-        """Fail whatever waits, let the batch in flight end, and end the thread; may be called again."""
+        """Fail all queued units, finish the running batch, and end the thread; may be called again."""
         with self._changed:
             self._closed = True
             for owner in {entry.owner for entry in self._waiting}:
@@ -84,7 +87,7 @@ class Batcher(Generic[Material]):
             thread.join()
 
     def _submit(self, submission: EncodingRequest, units: Sequence[Unit[Material]]) -> None:
-        """Wait for room, in order of coming, then let the units wait for their batches."""
+        """Wait for room in order of arrival, then queue the units."""
         with self._changed:
             self._queueing.append(submission)
             try:
@@ -115,11 +118,11 @@ class Batcher(Generic[Material]):
 
     def _cancel(self, submission: EncodingRequest) -> None:
         with self._changed:
-            self._end(submission, EncodingCancelled("nobody waits for the features any more"))
+            self._end(submission, EncodingCancelled("the features are no longer needed"))
             self._changed.notify_all()
 
     def _end(self, submission: EncodingRequest, error: Exception) -> None:
-        """Fail a submission and drop what it has waiting: its features are of no use to anybody."""
+        """Fail a request and remove its queued units."""
         submission.fail(error)
         self._record.dropped(self._waiting.drop(submission))
 
@@ -128,13 +131,13 @@ class Batcher(Generic[Material]):
             self._serve(batch)
 
     def _next_batch(self) -> tuple[QueuedUnit[Material, EncodingRequest], ...]:
-        """Wait for a batch; empty when the thread is to end."""
+        """Wait for a batch; empty when the thread should end."""
         with self._changed:
             while not self._closed:
                 now = self._clock()
                 if batch := self._waiting.take(now):
                     self._record.waited([now - entry.arrived for entry in batch])
-                    self._changed.notify_all()  # there is room again
+                    self._changed.notify_all()  # the queue has room again
                     return batch
                 pause = self._waiting.ready_in(now)
                 notified = self._changed.wait(IDLE_SECONDS if pause is None else pause)
@@ -146,7 +149,7 @@ class Batcher(Generic[Material]):
     def _serve(self, batch: tuple[QueuedUnit[Material, EncodingRequest], ...]) -> None:
         try:
             self._encode(batch)
-        except Exception as error:  # whatever it was, it is told to those it concerns, and the others are served
+        except Exception as error:  # retry the units one by one, so that only the failing unit fails
             if len(batch) == 1:
                 self._give_up(batch[0], error)
                 return

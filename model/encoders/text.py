@@ -1,4 +1,4 @@
-"""A language encoder on ONNX Runtime: text in, one vector a segment out."""
+"""A text encoder on ONNX Runtime: one feature vector per text."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from model.errors import BundleInvalid
 
 
 class TextEncoder:
-    """Tokenises with `tokenizer.json` alone; a text beyond the window is read in windows and averaged by tokens."""
+    """Tokenises with `tokenizer.json`. A text longer than the window is encoded in windows and averaged by tokens."""
 
     def __init__(self, folder: Path, options: RuntimeOptions) -> None:
         self.description: EncoderDescription = read_description(folder)
         self.fingerprint = fingerprint(folder)
         if self.description.longest is None or self.description.pad_id is None:
-            raise BundleInvalid("the text encoder's description lacks its window or padding token")
+            raise BundleInvalid("the description of the text encoder lacks the window or the padding token")
         self._longest = self.description.longest
         self._pad_id = self.description.pad_id
         self._tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
@@ -40,7 +40,7 @@ class TextEncoder:
         self._batcher: Batcher[list[int]] = Batcher(self._run, rules, dim=self.description.dim)
 
     def feed(self) -> GraphFeed:
-        """The full batches that the graph is fed on a GPU, one for each bucket."""
+        """The full batches of the graph on a GPU, one per bucket."""
         buckets = [text_bucket(length, self._longest) for length in range(1, self._longest + 1)]
         return GraphFeed(
             material="tokens",
@@ -51,15 +51,15 @@ class TextEncoder:
         )
 
     def warm_up(self) -> None:
-        """Meet every full batch once, where that spares requests anything."""
+        """Run every full batch once, where the first run of a shape is slow."""
         self._runner.warm_up()
 
     def encode(
         self, material: Sequence[str], *, cancellation: Cancellation | None = None
     ) -> Float32[np.ndarray, "segment dim"]:
-        """Encode texts; an empty one gives the features of the special tokens alone.
+        """Encode texts; an empty text has the features of the special tokens alone.
 
-        Raises EncodingError when they are not encoded: cancelled, closed, or too much waits.
+        Raises EncodingError: the request was cancelled, the encoder is closed, or its queue is full.
         """
         owners: list[int] = []
         windows: list[list[int]] = []
@@ -71,11 +71,11 @@ class TextEncoder:
         return average_windows(features, owners, [len(window) for window in windows], count=len(material))
 
     def statistics(self) -> BatchingStatistics:
-        """What its batcher has done so far, in tokens."""
+        """The statistics of the batcher, in tokens."""
         return self._batcher.statistics()
 
     def close(self) -> None:
-        """End the thread that runs the graph; what waits for it fails with EncoderClosed."""
+        """End the thread that runs the graph; queued requests fail with EncoderClosed."""
         self._batcher.close()
 
     def _unit(self, window: list[int]) -> Unit[list[int]]:

@@ -1,4 +1,4 @@
-"""A Hugging Face checkpoint, from the hub or a local folder, and what is said when a part of it is missing."""
+"""Hugging Face checkpoints, from the hub or a local folder, with error messages for missing parts."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from model.encoders.speech import SAMPLE_RATE
 from model.errors import CheckpointUnreadable, UnsupportedEncoder
 from model.export.probes import TEXTS
 
-# Weights that no exported graph holds; a checkpoint may lack them.
+# Weights that no exported graph contains; a checkpoint may lack them.
 UNUSED = ("masked_spec_embed", "decoder.", "pooler.")
-# What transformers and the hub's client raise for absent files, refused access, no network, broken JSON.
+# Raised by transformers and the hub's client for missing files, refused access, no network and malformed JSON.
 _UNREADABLE = (OSError, ValueError, ImportError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HubCheckpoint:
-    """Where a checkpoint is, and its configuration."""
+    """The source of a checkpoint, and its configuration."""
 
     source: str
     revision: str | None
@@ -30,19 +30,19 @@ class HubCheckpoint:
 
     @property
     def name(self) -> str:
-        """Hub name, or the name of a local folder: where it lay is nobody's business."""
+        """Hub name, or the name of a local folder without its path, which does not belong in a bundle."""
         return Path(self.source).name if Path(self.source).is_dir() else self.source
 
     @property
     def commit(self) -> str | None:
-        """The commit on the hub; None for a local folder."""
+        """The commit of the checkpoint on the hub; None for a local folder."""
         commit: str | None = getattr(self.config, "_commit_hash", None)
         return commit
 
     def load(self, architecture: Any, *, config: Any = None, **options: Any) -> Any:
-        """The network in float32, ready to be traced; `config` in place of the checkpoint's own.
+        """The network in float32, ready for tracing; `config` replaces that of the checkpoint.
 
-        Raises CheckpointUnreadable where weights are missing that transformers would make up at random.
+        Raises CheckpointUnreadable for missing weights, which transformers would initialise at random.
         """
         model, report = self._read(
             lambda: architecture.from_pretrained(
@@ -54,31 +54,31 @@ class HubCheckpoint:
                 **options,
             ),
             "its weights cannot be read",
-            "It has to hold model.safetensors, or the parts that model.safetensors.index.json names.",
+            "It must contain model.safetensors, or the parts that model.safetensors.index.json names.",
         )
         missing = sorted(key for key in report["missing_keys"] if not any(part in key for part in UNUSED))
         if missing or report["mismatched_keys"]:
             raise CheckpointUnreadable(
-                f"the checkpoint lacks weights of its own architecture, or has them in other sizes: "
+                f"the checkpoint lacks weights of its architecture, or has them in other sizes: "
                 f"{', '.join(missing[:3]) or 'sizes differ'}"
             )
         return model.eval()
 
     def feature_extractor(self) -> Any:
-        """What prepares waveforms for it; its sampling rate has to be ours."""
+        """Its feature extractor for waveforms; raises UnsupportedEncoder unless it expects 16 kHz."""
         extractor = self._read(
             lambda: AutoFeatureExtractor.from_pretrained(self.source, revision=self.revision),
-            "it says nowhere how waveforms are prepared",
-            "Put the preprocessor_config.json of the checkpoint it was made from beside its weights.",
+            "it has no configuration of the preparation of waveforms",
+            "Copy the preprocessor_config.json of the original checkpoint next to its weights.",
         )
         if extractor.sampling_rate != SAMPLE_RATE:
-            raise UnsupportedEncoder(f"the checkpoint wants {extractor.sampling_rate} Hz, not {SAMPLE_RATE}")
+            raise UnsupportedEncoder(f"the checkpoint expects {extractor.sampling_rate} Hz, not {SAMPLE_RATE}")
         return extractor
 
     def tokenizer(self) -> PreTrainedTokenizerFast:
-        """Its tokenizer, converted where it comes as a SentencePiece model, in the form of `tokenizer.json`."""
+        """Its tokenizer in the form of `tokenizer.json`; a SentencePiece model is converted."""
         advice = (
-            "Put the tokenizer.json of the checkpoint it was made from beside its weights "
+            "Copy the tokenizer.json of the original checkpoint next to its weights "
             "(`AutoTokenizer.from_pretrained(...).save_pretrained(folder)` writes one)."
         )
         tokenizer = self._read(
@@ -88,10 +88,10 @@ class HubCheckpoint:
         )
         if not isinstance(tokenizer, PreTrainedTokenizerFast):
             raise CheckpointUnreadable("it has no fast tokenizer", advice=advice)
-        # Without any file, transformers makes a tokenizer that knows no word, and says nothing.
+        # Without any tokenizer file, transformers silently makes one with an empty vocabulary.
         read = {token for row in tokenizer(list(TEXTS))["input_ids"] for token in row}
         if not read - set(tokenizer.all_special_ids):
-            raise CheckpointUnreadable("its tokenizer knows no word", advice=advice)
+            raise CheckpointUnreadable("its tokenizer has an empty vocabulary", advice=advice)
         if len(tokenizer) > self.config.vocab_size:
             raise CheckpointUnreadable("its tokenizer has more tokens than the network", advice=advice)
         return tokenizer
@@ -106,17 +106,17 @@ class HubCheckpoint:
 def open_checkpoint(source: str, revision: str | None, supported: Collection[str]) -> HubCheckpoint:
     """Read the configuration of a hub name or a local folder.
 
-    Raises CheckpointUnreadable where there is none, or the hub does not answer; UnsupportedEncoder for an architecture
-    (`model_type`) that is not among the supported.
+    Raises CheckpointUnreadable if it does not exist or the hub does not answer, UnsupportedEncoder if its architecture
+    (`model_type`) is not in `supported`.
     """
     advice = f"Supported are: {', '.join(sorted(supported))}."
     try:
         config = AutoConfig.from_pretrained(source, revision=revision)
     except ValueError as error:
-        raise UnsupportedEncoder(f"no known architecture: {_first_line(error)}", advice=advice) from error
+        raise UnsupportedEncoder(f"the architecture is unknown: {_first_line(error)}", advice=advice) from error
     except OSError as error:
         raise CheckpointUnreadable(
-            f"no checkpoint there: {_first_line(error)}",
+            f"the checkpoint cannot be opened: {_first_line(error)}",
             advice="Give a folder that exists, with its config.json, or a name on the hub (`owner/name`); a hub that "
             "cannot be reached is not asked for what its cache holds.",
         ) from error

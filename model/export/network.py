@@ -1,4 +1,4 @@
-"""Export the HILBERT network as one graph with free document and segment axes."""
+"""Export of the HILBERT network as one graph with dynamic document and segment axes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MATRIX = 2
 
 
 class NetworkGraph(nn.Module):
-    """The network with tensors for arguments and results, as a graph has them."""
+    """The network with tensors as arguments and results, as ONNX graphs need."""
 
     def __init__(self, network: Hilbert, tasks: Sequence[str]) -> None:
         super().__init__()
@@ -42,7 +42,7 @@ class NetworkGraph(nn.Module):
         audio_present: Tensor,
         text_present: Tensor,
     ) -> tuple[Tensor, ...]:
-        """Return the embeddings, then the logits of each task."""
+        """Return the three embeddings, then the logits of each task."""
         output = self.network(
             DocumentBatch(
                 audio_features=audio_features,
@@ -59,18 +59,19 @@ class NetworkGraph(nn.Module):
 
 
 def export_network(network: Hilbert, *, tasks: Sequence[str], file: Path) -> float:
-    """Write the graph and return its largest difference from torch over cases of several shapes.
+    """Write the graph and return its largest difference from torch over inputs of several shapes.
 
-    Raises ParityError when that exceeds 1e-5.
+    Raises ParityError if it exceeds 1e-5.
     """
     return template_of(network.architecture, tuple(tasks)).write(network, file)
 
 
 class NetworkTemplate:
-    """An exported graph to put the weights of networks into that are built alike: cheap, where an export is slow.
+    """An exported graph whose weights are replaced by those of networks of the same architecture.
 
-    The exporter keeps some weights by name and others transposed under names of its own; which is which is found by
-    comparing the graph with the network it was exported from, in which no two weights may be equal.
+    This is much faster than an export. The exporter keeps some weights under their names and others
+    transposed under new names. The mapping comes from a comparison of the graph with the network it was exported from,
+    in which no two weights may be equal.
     """
 
     def __init__(self, exported: Path, network: Hilbert, *, tasks: Sequence[str]) -> None:
@@ -87,9 +88,9 @@ class NetworkTemplate:
                 self._sources[initializer.name] = (matrices[value.tobytes()], True)
 
     def write(self, network: Hilbert, file: Path) -> float:
-        """Write the graph of `network`; returns its largest difference from torch, as `export_network` does.
+        """Write the graph of `network`; return its largest difference from torch, like `export_network`.
 
-        Raises ParityError when that exceeds 1e-5, as it would if a weight of the graph had not been found.
+        Raises ParityError if it exceeds 1e-5, which a missing weight in the mapping would cause.
         """
         weights = _weights(network, self.tasks)
         filled = onnx.ModelProto()
@@ -99,7 +100,7 @@ class NetworkTemplate:
                 source, transposed = self._sources[initializer.name]
                 value = np.ascontiguousarray(weights[source].T) if transposed else weights[source]
                 if tuple(initializer.dims) != value.shape:
-                    raise ParityError("the network is of another size than the graph its weights are put into")
+                    raise ParityError("the dimensions of the network differ from those of the template graph")
                 initializer.CopyFrom(onnx.numpy_helper.from_array(value, initializer.name))
         onnx.save(filled, file)
         graph = NetworkGraph(network, self.tasks).eval()
@@ -108,7 +109,7 @@ class NetworkTemplate:
 
 @functools.lru_cache(maxsize=2)
 def template_of(architecture: Architecture, tasks: tuple[str, ...]) -> NetworkTemplate:
-    """Kept, for the folds of an evaluation and the release after it are built alike."""
+    """The template of an architecture; cached, because all folds and the release have the same architecture."""
     network = _any_network(architecture)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "any.onnx"
@@ -117,7 +118,7 @@ def template_of(architecture: Architecture, tasks: tuple[str, ...]) -> NetworkTe
 
 
 def _any_network(architecture: Architecture) -> Hilbert:
-    """A network in which no two weights are equal; leaves torch's own generator as it was."""
+    """A network in which no two weights are equal; the state of torch's global generator is unchanged."""
     with torch.random.fork_rng(devices=[]):
         network = architecture.build()
     generator = torch.Generator().manual_seed(0)
@@ -149,7 +150,7 @@ def _cases(network: Hilbert) -> list[tuple[Tensor, ...]]:
 def _case(
     generator: torch.Generator, documents: int, segments: Sequence[int], dims: tuple[int, int]
 ) -> tuple[Tensor, ...]:
-    """Random documents, the last one shorter; the first one without text where there are several."""
+    """Random documents: the last is shorter, and the first of several has no text."""
     (audio, text), (audio_dim, text_dim) = segments, dims
     audio_mask = torch.ones(documents, audio, dtype=torch.bool)
     text_mask = torch.ones(documents, text, dtype=torch.bool)

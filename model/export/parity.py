@@ -1,4 +1,4 @@
-"""How near to torch an exported encoder is, probe by probe, and what is refused (decision 0022)."""
+"""Parity of an exported encoder with torch, by probe, and its tolerances (decision 0022)."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Rows = Float32[np.ndarray, "segment dim"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tolerance:
-    """What a precision may cost; `absolute` counts in the largest feature, if that is beyond 1."""
+    """Largest differences of a precision; `absolute` is in units of the largest feature if that exceeds 1."""
 
     cosine: float
     relative: float
@@ -32,7 +32,7 @@ class Tolerance:
     absolute: float = float("inf")
 
 
-# What was measured and why these bounds: decision 0022.
+# Decision 0022 gives the measurements behind these bounds.
 TOLERANCES: dict[Precision, Tolerance] = {
     "float32": Tolerance(cosine=0.999999, relative=1e-4, of_spread=0.01, absolute=1e-4),
     "float16": Tolerance(cosine=0.999, relative=1e-2, of_spread=0.05),
@@ -41,38 +41,38 @@ TOLERANCES: dict[Precision, Tolerance] = {
 
 
 class ProbeParity(FrozenSettings):
-    """The worst of one probe's segments."""
+    """The largest differences among the segments of a probe."""
 
     probe: str
     segments: int
-    cosine: float = Field(description="smallest cosine of graph's and torch's features")
-    absolute: float = Field(description="largest difference of one number")
-    relative: float = Field(description="largest length of a difference, by the length of torch's features")
+    cosine: float = Field(description="smallest cosine between the features of graph and torch")
+    absolute: float = Field(description="largest absolute difference of a feature")
+    relative: float = Field(description="largest norm of a difference, divided by the norm of torch's features")
 
 
 class ParityReport(FrozenSettings):
-    """What an export was held against, and how it did."""
+    """Result of the parity check of an export."""
 
     precision: Precision
-    torch: str = Field(description="version of what the graph was compared with")
-    runtime: str = Field(description="version of the ONNX Runtime that ran the graph, on the CPU")
+    torch: str = Field(description="version of torch")
+    runtime: str = Field(description="version of the ONNX Runtime that ran the graph on the CPU")
     probes: tuple[ProbeParity, ...]
     of_spread: float | None = Field(
         description="largest difference on real material, by what tells its segments apart: the root mean square "
         "distance of torch's features from their mean; null without real material"
     )
-    largest: float = Field(description="torch's largest feature on any probe")
+    largest: float = Field(description="largest feature of torch on any probe")
 
     @property
     def absolute(self) -> float:
-        """The largest difference of one number on any probe."""
+        """The largest absolute difference of a feature on any probe."""
         return max(probe.absolute for probe in self.probes)
 
 
 def measure_parity(
     module: nn.Module, probes: Sequence[Probe], signature: GraphSignature, graph: Path, precision: Precision
 ) -> ParityReport:
-    """Run graph and float32 module on every probe, graphs in batches as they come."""
+    """Run the graph and the float32 module on every probe, and compare their features."""
     session = open_session(graph, RuntimeOptions())
     compared: list[ProbeParity] = []
     spoken: list[tuple[Rows, Rows]] = []
@@ -97,7 +97,7 @@ def measure_parity(
 
 
 def refuse_excess(report: ParityReport, tolerance: Tolerance) -> None:
-    """Raise ParityError with all that exceeds the tolerance; a number that is none exceeds it too."""
+    """Raise ParityError with all differences that exceed the tolerance, NaN included."""
     wrong = []
     for probe in report.probes:
         bound = tolerance.absolute * max(1.0, report.largest)
@@ -105,28 +105,28 @@ def refuse_excess(report: ParityReport, tolerance: Tolerance) -> None:
             wrong.append(f"{probe.probe}: differs from torch by {probe.absolute:.2e}, more than {bound:.0e}")
         if not probe.relative <= tolerance.relative:
             wrong.append(
-                f"{probe.probe}: differs from torch by {probe.relative:.2e} of its length, more than "
+                f"{probe.probe}: differs from torch by {probe.relative:.2e} of its norm, more than "
                 f"{tolerance.relative:.0e}"
             )
         if not probe.cosine >= tolerance.cosine:
             wrong.append(f"{probe.probe}: cosine {probe.cosine:.6f} with torch, less than {tolerance.cosine}")
     if report.of_spread is not None and not report.of_spread <= tolerance.of_spread:
         wrong.append(
-            f"differs from torch by {report.of_spread:.2e} of what tells real segments apart, more than "
+            f"differs from torch by {report.of_spread:.2e} of the spread of real segments, more than "
             f"{tolerance.of_spread:.0e}"
         )
     if wrong:
-        advice = "Export it in float32, or report this." if report.precision != "float32" else None
+        advice = "Export it in float32, or report the difference." if report.precision != "float32" else None
         raise ParityError(f"{report.precision}: {'; '.join(wrong)}", advice=advice)
 
 
 def write_report(folder: Path, report: ParityReport) -> None:
-    """Write the report beside the graph."""
+    """Write the report into the folder of the graph."""
     (folder / PARITY).write_text(report.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
 
 def read_report(folder: Path) -> ParityReport:
-    """Read the report in an encoder's folder."""
+    """Read the report of an encoder folder."""
     return ParityReport.model_validate_json((folder / PARITY).read_text(encoding="utf-8"))
 
 

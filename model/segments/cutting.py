@@ -1,4 +1,4 @@
-"""Cuts a recording into segments of 10-30 s of speech, at pauses and between utterances."""
+"""Segmentation of a recording: segments of 10-30 s of speech, cut at pauses and between utterances."""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ from model.segments.voice_activity import VoiceActivity, detect_voice, quietest_
 
 
 def segment(recording: Recording, settings: SegmentSettings, quality: QualitySettings) -> Segmentation:
-    """Cut a recording into segments and judge its quality; deterministic, O(n log n) in its length.
+    """Cut a recording into segments and assess its quality; deterministic, O(n log n) in its length.
 
-    With audio, segments are cut from the speech that voice activity finds (the participant's only, where a timed
-    transcript labels speakers); without, from the transcript's times, or imagined ones at 2.5 words a second.
+    With audio, segments are cut from the detected speech: of the participant only, if a timed transcript labels
+    speakers. Without audio they are cut from the times of the transcript, or from estimated times at 2.5 words per
+    second.
     """
     if recording.audio is not None:
         return _segment_audio(recording.audio, recording.transcript, settings, quality)
@@ -32,7 +33,7 @@ def segment(recording: Recording, settings: SegmentSettings, quality: QualitySet
 
 
 def segment_audio(audio: Audio, segment: Segment) -> Float32[np.ndarray, " sample"]:
-    """The audio of a segment: its spans, one after the other, at 16 kHz in [-1, 1]."""
+    """The audio of a segment: the samples of its spans, concatenated, at 16 kHz in [-1, 1]."""
     parts = [audio.read(to_samples(span.start), to_samples(span.end)) for span in segment.spans]
     return np.concatenate(parts) if parts else np.zeros(0, dtype=np.float32)
 
@@ -92,7 +93,7 @@ def _audio_statistics(
         duration=audio.seconds,
         heard=heard.length / SAMPLE_RATE,
         used=used.length / SAMPLE_RATE,
-        snr_db=speech_over_noise(activity, heard.stretches(), settings),
+        snr_db=speech_over_noise(activity, heard.ranges(), settings),
         clipping=audio.clipping,
         not_finite=audio.not_finite_share,
     )

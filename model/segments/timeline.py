@@ -1,7 +1,7 @@
-"""The speech of a recording, laid end to end.
+"""The timeline of a recording's speech: its ranges of speech, concatenated.
 
-Segments are counted in seconds of speech, not of the clock: a segment skips pauses and other speakers. `Speech`
-translates between the two. Everything here counts in samples at 16 kHz ("ticks"), so cuts are exact.
+The length of a segment counts speech only, without pauses and other speakers. `SpeechTimeline` converts between time of
+speech and time of the recording. All times are samples at 16 kHz, so cuts are exact.
 """
 
 from __future__ import annotations
@@ -17,30 +17,30 @@ SampleRange = tuple[int, int]
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class SpeechTimeline:
-    """Stretches of speech in order, apart from each other; `offsets` is the speech before each of them."""
+    """Disjoint ranges of speech, in order; `offsets` is the length of speech before each of them."""
 
-    starts: Int64[np.ndarray, " stretch"]
-    stops: Int64[np.ndarray, " stretch"]
-    offsets: Int64[np.ndarray, " stretch"]
+    starts: Int64[np.ndarray, " range"]
+    stops: Int64[np.ndarray, " range"]
+    offsets: Int64[np.ndarray, " range"]
 
     @property
     def length(self) -> int:
-        """All speech, in ticks."""
+        """Length of all speech, in samples."""
         return int(self.offsets[-1] + self.stops[-1] - self.starts[-1]) if self.starts.size else 0
 
-    def stretches(self) -> list[SampleRange]:
-        """Start and stop of each stretch, on the clock."""
+    def ranges(self) -> list[SampleRange]:
+        """Start and stop of each range, in samples of the recording."""
         return list(zip(self.starts.tolist(), self.stops.tolist(), strict=True))
 
     def before(self, instant: int) -> int:
-        """How much speech there is before an instant of the clock."""
+        """Length of the speech before a sample of the recording."""
         at = int(np.searchsorted(self.starts, instant, side="right")) - 1
         if at < 0:
             return 0
         return int(self.offsets[at] + min(instant, int(self.stops[at])) - self.starts[at])
 
     def between(self, begin: int, end: int) -> list[SampleRange]:
-        """The stretches that hold the speech from `begin` to `end`, both counted in speech."""
+        """The ranges of the recording that hold the speech from `begin` to `end`, both in samples of speech."""
         first = max(int(np.searchsorted(self.offsets, begin, side="right")) - 1, 0)
         last = int(np.searchsorted(self.offsets, end, side="left"))
         cut = []
@@ -52,8 +52,8 @@ class SpeechTimeline:
         return cut
 
     def within(self, others: Iterable[SampleRange]) -> SpeechTimeline:
-        """The part of this speech that lies in the other stretches, which are in order and apart."""
-        mine, parts, at = self.stretches(), [], 0
+        """The speech that lies in the other ranges, which are disjoint and in order."""
+        mine, parts, at = self.ranges(), [], 0
         for start, stop in others:
             while at < len(mine) and mine[at][1] <= start:
                 at += 1
@@ -64,18 +64,18 @@ class SpeechTimeline:
         return make_timeline(parts)
 
 
-def make_timeline(stretches: Iterable[SampleRange]) -> SpeechTimeline:
-    """Speech of stretches that are in order and apart; empty ones are dropped."""
-    filled = [(start, stop) for start, stop in stretches if start < stop]
+def make_timeline(ranges: Iterable[SampleRange]) -> SpeechTimeline:
+    """The timeline of disjoint ranges in order; drops empty ranges."""
+    filled = [(start, stop) for start, stop in ranges if start < stop]
     table = np.array(filled, dtype=np.int64).reshape(-1, 2)
     lengths = table[:, 1] - table[:, 0]
     return SpeechTimeline(starts=table[:, 0], stops=table[:, 1], offsets=np.cumsum(lengths) - lengths)
 
 
-def join(stretches: Iterable[SampleRange], gap: int) -> list[SampleRange]:
-    """Stretches in order of their start, made one where they overlap or less than `gap` lies between."""
+def join(ranges: Iterable[SampleRange], gap: int) -> list[SampleRange]:
+    """Ranges in order of their start; merges those that overlap or are less than `gap` apart."""
     joined: list[SampleRange] = []
-    for start, stop in sorted(stretches):
+    for start, stop in sorted(ranges):
         if joined and start - joined[-1][1] < gap:
             joined[-1] = joined[-1][0], max(joined[-1][1], stop)
         else:

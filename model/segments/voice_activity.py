@@ -1,4 +1,4 @@
-"""Where somebody speaks: the Silero network over every 32 ms, then islands by hysteresis."""
+"""Voice activity detection: the Silero network on windows of 32 ms, then ranges of speech by hysteresis."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from model.segments.timeline import SampleRange, join
 
 WINDOW = 512
 BLOCK_WINDOWS = 256
-# An island ends where the probability falls this far below the threshold: one doubtful window is no pause.
+# A range ends where the probability is this far below the threshold, so that one uncertain window is not a pause.
 HYSTERESIS = 0.15
 SHORTEST_ISLAND = SAMPLE_RATE // 10
 PADDING = SAMPLE_RATE * 64 // 1000
@@ -33,7 +33,7 @@ class VoiceActivity:
 
 
 def detect_voice(audio: Audio) -> VoiceActivity:
-    """One pass over the audio in blocks of 8 s; an hour of it leaves 0.9 MB of windows. See docs/method.md (F1)."""
+    """Voice activity, in one pass over blocks of 8 s; an hour of audio needs 0.9 MB. See docs/method.md (F1)."""
     detector = SileroVAD(SAMPLE_RATE)
     windows = math.ceil(audio.samples / WINDOW)
     probability = np.zeros(windows, dtype=np.float32)
@@ -50,10 +50,10 @@ def detect_voice(audio: Audio) -> VoiceActivity:
 
 
 def speech_ranges(activity: VoiceActivity, settings: SegmentSettings) -> list[SampleRange]:
-    """Stretches of speech in samples, in order and apart, padded by 64 ms; shorter gaps than a pause are bridged.
+    """Disjoint ranges of speech in samples, in order, padded by 64 ms; gaps shorter than a pause are closed.
 
-    Edges lie where the probability, drawn as a line between the middles of windows, crosses the threshold: finer
-    than a window, so that another codec's noise moves them by milliseconds.
+    A range begins and ends where the probability, interpolated between the middles of windows, crosses the threshold.
+    This is finer than a window: the noise of another codec moves the edges by milliseconds only.
 
     See docs/method.md (F1).
     """
@@ -71,9 +71,9 @@ def speech_ranges(activity: VoiceActivity, settings: SegmentSettings) -> list[Sa
 
 
 def speech_over_noise(activity: VoiceActivity, speech: list[SampleRange], settings: SegmentSettings) -> float | None:
-    """Mean power of speech over the median power outside of it, in dB; None where either is (almost) missing.
+    """Mean power of speech over the median power outside of it, in dB; None if either is missing or too short.
 
-    The median, because one cough, or a word that voice activity missed, would pass for the background.
+    The median is robust to a cough, and to words that voice activity detection missed.
 
     See docs/method.md (F10).
     """
@@ -88,17 +88,17 @@ def speech_over_noise(activity: VoiceActivity, speech: list[SampleRange], settin
     return 10 * math.log10(max(loud, POWER_FLOOR) / max(quiet, POWER_FLOOR))
 
 
-def quietest_sample(activity: VoiceActivity, stretches: list[SampleRange]) -> int:
-    """The best place to cut speech that has no pause: least probably speech, then softest; in samples.
+def quietest_sample(activity: VoiceActivity, ranges: list[SampleRange]) -> int:
+    """The sample at which to cut speech without a pause: least probable speech, then lowest power.
 
-    Looks at the boundaries of windows inside the stretches; the stretches' middle where none is inside.
+    The candidates are the boundaries of windows inside the ranges; without any, the middle of the ranges is returned.
     """
     edges = np.concatenate(
-        [np.arange(math.ceil(start / WINDOW), stop // WINDOW + 1) for start, stop in stretches], dtype=np.int64
+        [np.arange(math.ceil(start / WINDOW), stop // WINDOW + 1) for start, stop in ranges], dtype=np.int64
     )
     edges = edges[(edges > 0) & (edges < activity.power.size)]
     if not edges.size:
-        return (stretches[0][0] + stretches[-1][1]) // 2
+        return (ranges[0][0] + ranges[-1][1]) // 2
     probability = (activity.probability[edges - 1] + activity.probability[edges]) / 2
     power = activity.power[edges - 1] + activity.power[edges]
     best = np.lexsort((power, np.round(probability, 1)))[0]
@@ -111,7 +111,7 @@ def _runs(active: Bool[np.ndarray, " window"]) -> list[SampleRange]:
 
 
 def _crossing(activity: VoiceActivity, window: int, level: float) -> int:
-    """Where the probability crosses `level` between the window before and this one, in samples."""
+    """The sample at which the probability crosses `level` between the previous window and this one."""
     if window in {0, activity.probability.size}:
         return min(window * WINDOW, activity.samples)
     before, after = (float(activity.probability[at]) for at in (window - 1, window))

@@ -1,10 +1,10 @@
-"""An encoder's graph with its products in eight bits: weights by column, activations by row.
+"""Conversion of an encoder's matrix products to int8: weights have a scale per column, activations one per row.
 
-A row is one position of one segment and has a scale of its own, so that features stay a function of the segment
-alone. ONNX Runtime's dynamic quantisation takes one scale for a whole batch: its answer would depend on batch mates.
+A row is one position of one segment, so the features depend on the segment only. The dynamic quantisation of ONNX
+Runtime has one scale per batch: its features would depend on the other segments of the batch.
 
-Both sides of a product are unsigned, around 128. Where a processor has no instruction for such products (VNNI), ONNX
-Runtime adds pairs of unsigned times signed ones up in sixteen bits, which overflow; unsigned times unsigned is exact.
+Both factors are unsigned, with 128 as zero. On processors without VNNI, ONNX Runtime sums pairs of unsigned times
+signed products in 16 bits, which overflow; unsigned times unsigned is exact.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from model.export.precision.regions import GraphRegions
 RUNTIME_DOMAIN = "com.microsoft"
 _LARGEST = 127
 _MIDDLE = 128
-# The scale of a row of zeros; any would do.
+# Lower bound of a scale, for rows of zeros.
 _LEAST = 1e-12
 
 
 class Int8Rewriter:
-    """Rewrites one graph; every activation is rounded once, however many products read it."""
+    """Converts one graph; each activation is quantised once, however many products read it."""
 
     def __init__(self, graph: ir.Graph) -> None:
         self._graph = graph
@@ -34,10 +34,10 @@ class Int8Rewriter:
         self._middle = self._constant("middle", np.uint8(_MIDDLE))
 
     def product(self, node: ir.Node) -> None:
-        """Multiply whole numbers, exactly, then put both scales back."""
+        """Replace a matrix product by an exact integer product, followed by both scales."""
         activation, weights = node.inputs[0], node.inputs[1]
         if activation is None or weights is None or weights.const_value is None:
-            raise ValueError("a product has an activation and constant weights")
+            raise ValueError("a matrix product needs an activation and constant weights")
         row_scale, rounded = self._rounded_rows(activation, node)
         whole, column_scale = _whole_numbers(weights.const_value.numpy(), axis=0)
         name = f"{node.name}.int8"
@@ -53,10 +53,10 @@ class Int8Rewriter:
         self._replace(node, self._before(node, "Mul", [scaled, row_scale], name=f"{name}.scaled"))
 
     def table(self, node: ir.Node) -> None:
-        """Look rows of whole numbers up, and put their scale back."""
+        """Replace a look-up by one in an int8 table, followed by the scale of the row."""
         weights, index = node.inputs[0], node.inputs[1]
         if weights is None or index is None or weights.const_value is None:
-            raise ValueError("a look-up has a constant table and an index")
+            raise ValueError("a look-up needs a constant table and an index")
         whole, scale = _whole_numbers(weights.const_value.numpy(), axis=1)
         name = f"{node.name}.int8"
         rows = self._before(node, "Gather", [self._constant(f"{name}.table", whole), index], name=name)
@@ -68,7 +68,7 @@ class Int8Rewriter:
         self._replace(node, self._before(node, "Mul", [numbers, scales], name=f"{name}.scaled"))
 
     def _rounded_rows(self, value: ir.Value, reader: ir.Node) -> tuple[ir.Value, ir.Value]:
-        """The scale of every row, and the row in whole numbers around 128."""
+        """The scale of every row, and the quantised row with 128 as zero."""
         if value not in self._rounded:
             name = f"{value.name}.rows"
             size = self._before(reader, "Abs", [value], name=f"{name}.size")
@@ -105,9 +105,9 @@ class Int8Rewriter:
 
 
 def convert_to_int8(model: ir.Model, regions: GraphRegions, *, wide: bool) -> None:
-    """Turn the products and look-up tables of a float32 graph to eight bits in place; the rest stays float32.
+    """Convert the matrix products and look-up tables of a float32 graph to int8, in place; the rest stays float32.
 
-    With `wide`, the last product of every feed-forward block stays as it is: what it reads spans too many sizes.
+    With `wide`, the last product of every feed-forward block stays float32: the range of its input is too large.
     """
     work = Int8Rewriter(model.graph)
     for node in regions.products:
@@ -122,7 +122,7 @@ def convert_to_int8(model: ir.Model, regions: GraphRegions, *, wide: bool) -> No
 
 
 def _whole_numbers(weights: np.ndarray, *, axis: int) -> tuple[np.ndarray, np.ndarray]:
-    """Whole numbers from -127 to 127, and the scale that `axis` was reduced to."""
+    """Weights quantised to -127 ... 127, and their scale, reduced over `axis`."""
     scale = np.maximum(np.abs(weights).max(axis=axis), _LEAST) / _LARGEST
     whole = np.clip(np.round(weights / np.expand_dims(scale, axis)), -_LARGEST, _LARGEST)
     return whole.astype(np.int8), scale.astype(np.float32)

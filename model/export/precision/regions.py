@@ -1,6 +1,6 @@
-"""Which nodes of an encoder's graph are its transformer, as far as a precision has to know.
+"""Regions of an encoder's graph: the nodes of its transformer and of its front end.
 
-Read off the graph itself: a front end ends where the first attention's projections begin, whatever it is made of.
+They are derived from the graph: the front end, of any architecture, ends at the projections of the first attention.
 """
 
 from __future__ import annotations
@@ -14,27 +14,27 @@ import onnx_ir as ir
 from model.errors import UnsupportedEncoder
 
 ATTENTION = frozenset({"Softmax", "MultiHeadAttention", "Attention"})
-_MATRIX = 2  # axes of a product's weights
+_MATRIX = 2  # axes of the weights of a matrix product
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GraphRegions:
-    """The parts of a graph; what is in none of them is front end, or the mean after the last block."""
+    """The regions of a graph; all other nodes are front end, or the mean after the last block."""
 
-    transformer: frozenset[ir.Node]  # from the first projections up to the last product
-    products: tuple[ir.Node, ...]  # of the transformer, with constant weights
-    branch_nodes: frozenset[ir.Node]  # of the transformer, off the stream that the blocks add to
-    feed_forward_outputs: frozenset[ir.Node]  # the products that end a feed-forward block
-    tables: tuple[ir.Node, ...]  # look-ups of the graph's tokens
+    transformer: frozenset[ir.Node]  # from the first projections to the last matrix product
+    products: tuple[ir.Node, ...]  # matrix products of the transformer with constant weights
+    branch_nodes: frozenset[ir.Node]  # of the transformer, inside its blocks and not on the residual stream
+    feed_forward_outputs: frozenset[ir.Node]  # the last products of the feed-forward blocks
+    tables: tuple[ir.Node, ...]  # embedding look-ups of the graph's tokens
 
 
 def find_regions(graph: ir.Graph) -> GraphRegions:
-    """Find the parts of an encoder's graph.
+    """Find the regions of an encoder's graph.
 
-    Raises UnsupportedEncoder where there is no attention with projections before it.
+    Raises UnsupportedEncoder if the graph has no attention after projections.
     """
     attention = [node for node in graph if node.op_type in ATTENTION]
-    # Where attention is written out, its values join after the softmax.
+    # In an attention of elementary operators, the values enter after the softmax.
     joined = [
         node
         for attention_node in attention
@@ -45,7 +45,7 @@ def find_regions(graph: ir.Graph) -> GraphRegions:
         node for attention_node in (*attention, *joined) for node in _upstream(attention_node) if is_product(node)
     }
     if not projections:
-        raise UnsupportedEncoder("there is no transformer in the graph that could be made smaller")
+        raise UnsupportedEncoder("the graph has no transformer to convert")
     after = _reached(projections, _successors)
     before = _reached([*attention, *(node for node in after if is_product(node))], _predecessors)
     transformer = after & before
@@ -61,7 +61,7 @@ def find_regions(graph: ir.Graph) -> GraphRegions:
 
 
 def is_product(node: ir.Node) -> bool:
-    """Whether a node multiplies a value with a constant matrix."""
+    """Whether a node is a matrix product with constant weights."""
     if node.op_type != "MatMul":
         return False
     weights = node.inputs[1]
@@ -83,7 +83,7 @@ def _is_table(node: ir.Node) -> bool:
 
 
 def _adds_to_stream(node: ir.Node) -> bool:
-    """Whether what a product gives, its bias included, is added to a value that was not made of it."""
+    """Whether the output of a product, after its bias, is added to a value that does not depend on it."""
     for follower in node.successors():
         if follower.op_type == "Add":
             others = [value for value in follower.inputs if value is not None and value.producer() is not node]
@@ -94,12 +94,12 @@ def _adds_to_stream(node: ir.Node) -> bool:
 
 
 def _ends_feed_forward(node: ir.Node) -> bool:
-    """A product that adds to the stream and does not come from an attention."""
+    """Whether a product adds to the residual stream and has no attention in its inputs."""
     return _adds_to_stream(node) and not any(ancestor.op_type in ATTENTION for ancestor in _upstream(node))
 
 
 def _upstream(node: ir.Node) -> set[ir.Node]:
-    """All that a node is made of, up to the nearest products."""
+    """The ancestors of a node, up to the nearest products."""
 
     def step(ancestor: ir.Node) -> Iterable[ir.Node]:
         return () if is_product(ancestor) and ancestor is not node else ancestor.predecessors()
@@ -120,7 +120,7 @@ def _successors_up_to_products(node: ir.Node) -> Iterator[ir.Node]:
 
 
 def _reached(start: Iterable[ir.Node], step: Callable[[ir.Node], Iterable[ir.Node]]) -> set[ir.Node]:
-    """All nodes that can be reached by steps from some, these included."""
+    """All nodes reachable by steps from the start nodes, which are included."""
     reached = set(start)
     waiting = deque(reached)
     while waiting:

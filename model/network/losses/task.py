@@ -1,4 +1,4 @@
-"""Cross-entropy of one task with missing labels and logit adjustment, and the risk that belongs to it."""
+"""Cross-entropy of one task with missing labels and logit adjustment."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ def task_loss(
 ) -> Float[Tensor, ""]:
     """Mean cross-entropy in nats of softmax(o + tau_la log pi_train) over the labelled documents.
 
-    tau_la = 0 is plain cross-entropy; with 1 the logits themselves rank outcomes as if all were equally
-    frequent (logit adjustment, Menon et al. 2021). A missing label (-1) is masked, never imputed; without
-    any label the loss is a 0 that still belongs to the graph.
+    tau_la = 0 is plain cross-entropy; with tau_la = 1 the logits rank the outcomes as if all were equally frequent
+    (logit adjustment, Menon et al. 2021). Missing labels (-1) are masked, not imputed; without any label the loss is a
+    0 that is still part of the graph.
 
     See docs/method.md (L13).
     """
@@ -36,7 +36,7 @@ def task_loss(
 
 
 class TaskLoss(nn.Module):
-    """The loss of one task with the outcome shares of its training fold, which are a buffer and so stack over folds."""
+    """The loss of one task; the outcome shares of the training fold are a buffer, so that folds can be stacked."""
 
     log_prior: Tensor
 
@@ -44,10 +44,10 @@ class TaskLoss(nn.Module):
         """Raises ValueError unless every outcome has a share above 0 and the shares sum to 1."""
         super().__init__()
         if min(prior) <= 0 or abs(sum(prior) - 1) > SUM_TOLERANCE:
-            raise ValueError("give every outcome its share in the training fold: above 0, together 1")
+            raise ValueError("the outcome shares of the training fold must be above 0 and sum to 1")
         self.adjustment = adjustment
         self.register_buffer("log_prior", torch.tensor([math.log(share) for share in prior]))
 
     def forward(self, logits: Float[Tensor, "document outcome"], labels: Int[Tensor, " document"]) -> Float[Tensor, ""]:
-        """The task's loss in nats; see `task_loss`."""
+        """The loss of the task in nats; see `task_loss`."""
         return task_loss(logits, labels, self.log_prior, self.adjustment)

@@ -40,7 +40,7 @@ def test_one_flipped_byte_in_any_file_is_noticed(signed_bundle: Path, tmp_path: 
 def test_an_added_file_is_noticed_in_any_folder(copy: Path, where: str) -> None:
     (copy / where).mkdir(exist_ok=True)
     (copy / where / "extra.txt").write_text("?")
-    with pytest.raises(BundleTampered, match="not those its manifest lists"):
+    with pytest.raises(BundleTampered, match="not those that its manifest lists"):
         open_bundle(copy)
 
 
@@ -49,7 +49,7 @@ def test_an_added_file_is_noticed_in_any_folder(copy: Path, where: str) -> None:
 )
 def test_a_missing_file_is_noticed(copy: Path, name: str) -> None:
     (copy / name).unlink()
-    with pytest.raises(BundleTampered, match="not those its manifest lists"):
+    with pytest.raises(BundleTampered, match="not those that its manifest lists"):
         open_bundle(copy)
 
 
@@ -66,7 +66,7 @@ def test_a_manifest_that_cannot_be_understood_is_refused(copy: Path, content: st
         open_bundle(copy)
 
 
-def test_no_bundle_at_all_is_said_plainly(tmp_path: Path) -> None:
+def test_a_missing_bundle_is_reported(tmp_path: Path) -> None:
     with pytest.raises(BundleInvalid, match="no readable bundle"):
         open_bundle(tmp_path)
 

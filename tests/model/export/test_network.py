@@ -65,7 +65,7 @@ def test_the_graph_agrees_with_torch_and_has_free_axes(tmp_path: Path) -> None:
             np.testing.assert_allclose(value, reference.numpy(), atol=TOLERANCE)
 
 
-def test_weights_that_equal_each_other_are_told_apart(tmp_path: Path) -> None:
+def test_equal_weights_are_distinguished(tmp_path: Path) -> None:
     network = build(1)
     for value in network.parameters():
         value.data.fill_(0.1)
@@ -74,7 +74,7 @@ def test_weights_that_equal_each_other_are_told_apart(tmp_path: Path) -> None:
 
 def test_a_network_of_another_size_does_not_fit_an_exported_graph(tmp_path: Path) -> None:
     template = template_of(build(1).architecture, TASKS)
-    with pytest.raises(ParityError, match="another size"):
+    with pytest.raises(ParityError, match="dimensions of the network differ"):
         template.write(build(1, width=8), tmp_path / "large.onnx")
 
 

@@ -85,10 +85,10 @@ def test_the_measures_are_those_worked_by_hand(encoders: Path, roberta: Path) ->
     ("precision", "worst", "said"),
     [
         ("float32", {"absolute": 2e-4}, "voice: differs from torch by 2.00e-04"),
-        ("float32", {"relative": 2e-4}, "of its length"),
+        ("float32", {"relative": 2e-4}, "of its norm"),
         ("float16", {"cosine": 0.998}, "cosine 0.998000"),
-        ("float16", {"relative": 0.02}, "of its length"),
-        ("int8", {"of_spread": 0.4}, "tells real segments apart"),
+        ("float16", {"relative": 0.02}, "of its norm"),
+        ("int8", {"of_spread": 0.4}, "of the spread of real segments"),
         ("int8", {"cosine": math.nan}, "cosine nan"),
     ],
 )

@@ -23,7 +23,7 @@ def ticks_of(stretches):
 @given(gaps_and_lengths, st.data())
 def test_speech_between_two_cuts_is_that_slice_of_all_speech(gaps, data):
     speech = make_timeline(stretches_from(gaps))
-    everything = ticks_of(speech.stretches())
+    everything = ticks_of(speech.ranges())
     assert speech.length == len(everything)
     begin = data.draw(st.integers(0, speech.length))
     end = data.draw(st.integers(begin, speech.length))
@@ -35,7 +35,7 @@ def test_speech_between_two_cuts_is_that_slice_of_all_speech(gaps, data):
 def test_speech_before_an_instant_is_counted(gaps, instant):
     speech = make_timeline(stretches_from(gaps))
 
-    assert speech.before(instant) == sum(tick < instant for tick in ticks_of(speech.stretches()))
+    assert speech.before(instant) == sum(tick < instant for tick in ticks_of(speech.ranges()))
 
 
 @given(gaps_and_lengths, gaps_and_lengths)
@@ -44,7 +44,7 @@ def test_speech_within_others_is_what_both_hold(gaps, others):
 
     common = speech.within(other)
 
-    assert ticks_of(common.stretches()) == sorted(set(ticks_of(speech.stretches())) & set(ticks_of(other)))
+    assert ticks_of(common.ranges()) == sorted(set(ticks_of(speech.ranges())) & set(ticks_of(other)))
     assert np.all(common.stops > common.starts)
 
 

@@ -75,7 +75,7 @@ def test_what_cannot_be_exported_is_refused_without_a_traceback(tmp_path):
     arguments = ["export-encoder", str(tmp_path / "nothing"), "--out", str(tmp_path / "out"), "--layers", "1"]
     outcome = CliRunner().invoke(app, [*arguments, "--probe-transcript", str(EXAMPLES / "interview.vtt")])
     assert outcome.exit_code == 1
-    assert "no checkpoint there" in outcome.output
+    assert "the checkpoint cannot be opened" in outcome.output
     assert "Traceback" not in outcome.output
     assert not (tmp_path / "out").exists()
 

@@ -53,7 +53,7 @@ def assert_same_weights(one, other):
             assert torch.equal(value, right[name]), name
 
 
-def test_a_planted_outcome_is_found_in_fresh_documents(trained):
+def test_a_planted_outcome_is_predicted_in_new_documents(trained):
     for fold in trained.folds:
         risks = softmax(predict_logits(fold.learner, FRESH)["spectrum"])
         assert macro_auroc(risks, read_labels(FRESH, "spectrum"), OUTCOMES["spectrum"]).value > 0.9
@@ -81,7 +81,7 @@ def test_another_seed_gives_other_weights(trained):
     assert weights(other)[0]["network.null_audio"].tolist() != weights(trained)[0]["network.null_audio"].tolist()
 
 
-def test_the_weights_of_the_best_look_are_kept(trained):
+def test_the_weights_of_the_best_epoch_are_kept(trained):
     for number, fold in enumerate(trained.folds):
         scores = [report.scores[number] for report in trained.reports]
         assert fold.score == max(scores)
@@ -140,7 +140,7 @@ def test_a_killed_run_goes_on_to_the_same_weights(tmp_path, straight, reports):
     ]
 
 
-def test_the_state_of_another_run_is_not_gone_on_from(tmp_path):
+def test_the_state_of_another_run_is_not_resumed(tmp_path):
     run = replace(RUN, settings=TRAINER.model_copy(update={"save_seconds": 0.0}), state=tmp_path / "state.safetensors")
     train_stack(SPEC, plant_folds(1), run)
     with pytest.raises(RunMismatchError, match="another folder"):
@@ -178,7 +178,7 @@ def test_a_family_that_trains_and_validates_is_refused():
         train_stack(SPEC, [replace(fold, validation=[*fold.validation, fold.train[0]])], RUN)
 
 
-def test_an_outcome_that_nobody_has_is_refused():
+def test_an_outcome_without_documents_is_refused():
     fold = FoldData(name="fold", seed=1, train=[plant_document(number) for number in range(10)])
     with pytest.raises(OutcomeAbsentError, match="ill"):
         train_stack(SPEC, [fold], RUN)

@@ -11,7 +11,7 @@ def test_the_weights_are_those_of_the_method() -> None:
 
 
 def test_an_objective_with_every_term_off_is_refused() -> None:
-    with pytest.raises(ValidationError, match="switch on at least one"):
+    with pytest.raises(ValidationError, match="switch at least one on"):
         TermSwitches.model_validate(dict.fromkeys(TermSwitches.model_fields, False))
 
 

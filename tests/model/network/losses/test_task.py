@@ -130,7 +130,7 @@ def test_the_risk_is_the_one_that_is_served(tmp_path: Path, adjustment: float) -
 
 @pytest.mark.parametrize("prior", [(1.0, 0.0), (0.5, 0.4), (-0.5, 1.5)])
 def test_shares_that_cannot_be_are_refused(prior: tuple[float, ...]) -> None:
-    with pytest.raises(ValueError, match="above 0, together 1"):
+    with pytest.raises(ValueError, match="above 0 and sum to 1"):
         TaskLoss(prior, adjustment=1.0)
 
 
