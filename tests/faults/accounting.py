@@ -50,9 +50,11 @@ def wait_until_settled(site: Site) -> None:
             fences = session.scalar(select(func.sum(StageRow.fence))) or 0
             undelivered = session.scalar(select(func.count()).where(DeliveryRow.finished_at.is_(None)))
             attempts = session.scalar(select(func.sum(DeliveryRow.attempt))) or 0
-        if not open_ones and not undelivered:
+            # A worker that was killed after its last commit leaves the removal of material to the next sweep.
+            unremoved = session.scalar(select(func.count()).where(AssessmentRow.material_removed_at.is_(None)))
+        if not open_ones and not undelivered and not unremoved:
             return
-        if (moved := (open_ones, fences, undelivered, attempts)) != seen:
+        if (moved := (open_ones, fences, undelivered, attempts, unremoved)) != seen:
             seen, since = moved, time.monotonic()
         time.sleep(0.5)
 
