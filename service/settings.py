@@ -78,13 +78,14 @@ def read_renamed(values: Mapping[str, str]) -> dict[str, Any]:
         for name, value in values.items()
         if name.lower().startswith("hilbert_")
     }
-    for old in sorted(present.keys() & RENAMED):
+    renamed = sorted(present.keys() & RENAMED)
+    for old in renamed:
         message = (
             f"HILBERT_{old.upper()} is now HILBERT_{RENAMED[old].upper()}; release 0.3 no longer reads the old name"
         )
         # A place in the code would tell an operator nothing.
         warnings.warn_explicit(message, FutureWarning, "HILBERT settings", 0)
-    return {RENAMED[old]: present[old] for old in present.keys() & RENAMED}
+    return {RENAMED[old]: present[old] for old in renamed}
 
 
 class Settings(

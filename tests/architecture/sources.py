@@ -11,6 +11,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("model", "service", "training")
+SOURCES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
+"""Every Python file of the packages, migrations included."""
 READERS = (*PACKAGES, "bench", "examples", "deploy")
 """Folders whose code counts as a use of a public name; tests do not."""
 

@@ -1,6 +1,5 @@
 import importlib
 import re
-from pathlib import Path
 
 import pytest
 import typer
@@ -9,8 +8,8 @@ from model.errors import ModelError
 from service.errors import not_found, request, unavailable
 from service.errors.tree import ServiceError
 from service.settings import Settings
+from tests.architecture.sources import ROOT, SOURCES
 
-ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 PAGES = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
 VERBS = set(re.findall(r"^([a-z-]+):.*?## ", (ROOT / "Makefile").read_text(), re.MULTILINE))
@@ -113,7 +112,6 @@ def test_the_licence_is_the_one_that_the_project_names():
     assert "END OF TERMS AND CONDITIONS" in text
 
 
-SOURCES = sorted(path for package in ("model", "service", "training") for path in (ROOT / package).rglob("*.py"))
 EQUATIONS = set(re.findall(r"^### \(([A-Z]\d+)\) ", (DOCS / "method.md").read_text(), re.MULTILINE))
 
 

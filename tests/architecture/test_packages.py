@@ -6,20 +6,11 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = ("model", "service", "training")
-SOURCES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
+from tests.architecture.sources import PACKAGES, ROOT, SOURCES, name_of, tree
+
 VAGUE = {"utils", "util", "helpers", "helper", "manager", "base", "common", "misc"}
 # The second one is a verb's own module, imported when `hilbert bundle` is called and at no other time.
 MAY_IMPORT_MODEL = {"service/worker/model_adapter.py", "service/cli/bundle_report.py"}
-
-
-def name_of(path):
-    return str(path.relative_to(ROOT))
-
-
-def tree(path):
-    return ast.parse(path.read_text(encoding="utf-8"))
 
 
 def imported_packages(nodes):

@@ -2,12 +2,11 @@ import ast
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-SOURCES = sorted(path for package in ("model", "service", "training") for path in (ROOT / package).rglob("*.py"))
+from tests.architecture.sources import ROOT, SOURCES
+
 HOME = "model/encoders/runtime.py"
 
 
