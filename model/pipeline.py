@@ -30,6 +30,7 @@ from model.errors import BundleInvalid, EncoderClosed
 from model.explanation import ModalityContributions, SegmentEffects, contributions, segment_effects
 from model.features import SegmentChunk, SegmentFeatures, chunks, encode_segments, join
 from model.provenance import ModelProvenance, provenance_of
+from model.recording.options import NO_OPTIONS, RecordingOptions
 from model.recording.reading import read_recording
 from model.recording.recording import Recording
 from model.scoring import Probabilities, Scorer
@@ -151,16 +152,31 @@ class Pipeline:
         """Open a bundle for the CPU after verifying its signature and digests; raises BundleError."""
         return cls(open_bundle(folder, trust), RuntimeOptions(threads=threads))
 
-    def assess(self, *, audio: Path | None, transcript: bytes | None, scratch: Path, task: str) -> ScoringResult:
+    def assess(
+        self,
+        *,
+        audio: Path | None,
+        transcript: bytes | None,
+        scratch: Path,
+        task: str,
+        options: RecordingOptions = NO_OPTIONS,
+    ) -> ScoringResult:
         """Assess one recording; raises RecordingError for unusable input, TaskNotInBundle."""
-        prepared = self.prepare(audio=audio, transcript=transcript, scratch=scratch)
+        prepared = self.prepare(audio=audio, transcript=transcript, scratch=scratch, options=options)
         features = [self.encode(chunk) for chunk in prepared.chunks()]
         return self.score(prepared.document, features, task)
 
-    def prepare(self, *, audio: Path | None, transcript: bytes | None, scratch: Path) -> Prepared:
+    def prepare(
+        self,
+        *,
+        audio: Path | None,
+        transcript: bytes | None,
+        scratch: Path,
+        options: RecordingOptions = NO_OPTIONS,
+    ) -> Prepared:
         """Decode, parse and segment; the empty folder `scratch` must outlive the result. Raises RecordingError."""
         recording = read_recording(audio=audio, transcript=transcript, scratch=scratch, limits=self.manifest.audio)
-        segmentation = segment(recording, self.manifest.segments, self.manifest.quality)
+        segmentation = segment(recording, self.manifest.segments, self.manifest.quality, options)
         return Prepared(
             document=Document(bundle_digest=self.bundle.digest, segmentation=segmentation), recording=recording
         )

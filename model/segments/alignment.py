@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
-from model.config import SegmentSettings
 from model.recording.audio import SAMPLE_RATE
 from model.recording.transcript import Transcript
 from model.recording.utterance import Utterance
@@ -18,7 +17,6 @@ WORDS_PER_SECOND = 2.5
 # A sentence with estimated times up to this long is not divided: the estimate is less precise than that.
 LONGEST_WHOLE = 10 * SAMPLE_RATE
 _SENTENCE_END = re.compile(r"(?:(?<=[.!?\u2026\u3002\uff01\uff1f])|(?<=[.!?\u2026][\"'\u201d\u2019)\]]))\s+")
-_NUMBERING = re.compile(r"[\s\d_#:.\-]+$")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,20 +27,6 @@ class Phrase:
     start: int
     end: int
     divisible: bool
-
-
-def participant_utterances(transcript: Transcript, settings: SegmentSettings) -> tuple[Utterance, ...]:
-    """The utterances to use: without those of the interviewer, if speakers are labelled and the settings say so.
-
-    Labels are compared without case, surrounding space and numbering (`Interviewer 1`). Utterances without a label
-    stay; so do all utterances if no label is that of an interviewer.
-
-    See docs/method.md (F2).
-    """
-    if not settings.participant_only:
-        return transcript.utterances
-    interviewers = {label.strip().casefold() for label in settings.interviewer_labels}
-    return tuple(utterance for utterance in transcript.utterances if _role(utterance.speaker) not in interviewers)
 
 
 def utterance_ranges(utterances: Sequence[Utterance]) -> list[SampleRange]:
@@ -127,7 +111,3 @@ def _placed_words(phrase: Phrase) -> list[tuple[str, float]]:
     ends = list(accumulate(len(word) + 1 for word in words))
     share = (phrase.end - phrase.start) / ends[-1]
     return [(word, phrase.start + share * (end - (len(word) + 1) / 2)) for word, end in zip(words, ends, strict=True)]
-
-
-def _role(speaker: str | None) -> str | None:
-    return _NUMBERING.sub("", speaker).strip().casefold() if speaker else None

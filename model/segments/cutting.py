@@ -7,29 +7,38 @@ from jaxtyping import Float32
 
 from model.config import QualitySettings, SegmentSettings
 from model.recording.audio import SAMPLE_RATE, Audio
+from model.recording.options import NO_OPTIONS, RecordingOptions
 from model.recording.recording import Recording
 from model.recording.transcript import Transcript
-from model.segments.alignment import assign_text, participant_utterances, to_samples
+from model.segments.alignment import assign_text, to_samples
 from model.segments.cuts import choose_cuts, possible_cuts
 from model.segments.layout import AlignedText, align_to_speech, align_without_audio
 from model.segments.quality import AudioStatistics, TranscriptStatistics, assess_quality
 from model.segments.segment import Segment, Segmentation, Span
+from model.segments.speakers import NO_SPEAKERS, SpeakerChoice, choose_speakers
 from model.segments.timeline import SpeechTimeline, make_timeline
 from model.segments.voice_activity import VoiceActivity, detect_voice, quietest_sample, speech_over_noise, speech_ranges
 
 
-def segment(recording: Recording, settings: SegmentSettings, quality: QualitySettings) -> Segmentation:
+def segment(
+    recording: Recording,
+    settings: SegmentSettings,
+    quality: QualitySettings,
+    options: RecordingOptions = NO_OPTIONS,
+) -> Segmentation:
     """Cut a recording into segments and assess its quality; deterministic, O(n log n) in its length.
 
     With audio, segments are cut from the detected speech: of the participant only, if a timed transcript labels
     speakers. Without audio they are cut from the times of the transcript, or from estimated times at 2.5 words per
     second.
     """
+    transcript = recording.transcript
+    choice = NO_SPEAKERS if transcript is None else choose_speakers(transcript, options, settings)
     if recording.audio is not None:
-        return _segment_audio(recording.audio, recording.transcript, settings, quality)
-    if recording.transcript is None:
+        return _segment_audio(recording.audio, transcript, choice, settings, quality)
+    if transcript is None:
         raise ValueError("a recording has audio, a transcript or both")
-    return _segment_text(recording.transcript, settings, quality)
+    return _segment_text(transcript, choice, settings, quality)
 
 
 def segment_audio(audio: Audio, segment: Segment) -> Float32[np.ndarray, " sample"]:
@@ -39,14 +48,17 @@ def segment_audio(audio: Audio, segment: Segment) -> Float32[np.ndarray, " sampl
 
 
 def _segment_audio(
-    audio: Audio, transcript: Transcript | None, settings: SegmentSettings, quality: QualitySettings
+    audio: Audio,
+    transcript: Transcript | None,
+    choice: SpeakerChoice,
+    settings: SegmentSettings,
+    quality: QualitySettings,
 ) -> Segmentation:
     activity = detect_voice(audio)
     heard = make_timeline(speech_ranges(activity, settings))
-    kept = participant_utterances(transcript, settings) if transcript else ()
-    long_enough = transcript is not None and transcript.words >= quality.least_words
-    layout = align_to_speech(transcript if long_enough else None, kept, heard, settings)
-    transcript_statistics = _transcript_statistics(transcript, Transcript(utterances=kept), layout)
+    long_enough = transcript is not None and (transcript.words >= quality.least_words or choice.unknown)
+    layout = align_to_speech(transcript if long_enough else None, choice, heard, settings)
+    transcript_statistics = _transcript_statistics(transcript, choice, layout)
     has_text = transcript_statistics.words_used >= quality.least_words
 
     def quietest_between(low: int, high: int) -> int:
@@ -57,32 +69,39 @@ def _segment_audio(
     segments = tuple(_segments(layout.speech, cuts, texts, has_audio=True))
     audio_statistics = _audio_statistics(audio, activity, heard, layout.speech, settings)
     recording_quality = assess_quality(audio_statistics, transcript_statistics, len(segments), quality)
-    return Segmentation(segments=segments, quality=recording_quality, has_audio=True, has_text=has_text)
+    return Segmentation(
+        segments=segments, quality=recording_quality, speakers=choice.speakers, has_audio=True, has_text=has_text
+    )
 
 
-def _segment_text(transcript: Transcript, settings: SegmentSettings, quality: QualitySettings) -> Segmentation:
-    kept = participant_utterances(transcript, settings)
-    layout = align_without_audio(transcript, kept)
-    transcript_statistics = _transcript_statistics(transcript, Transcript(utterances=kept), layout)
+def _segment_text(
+    transcript: Transcript, choice: SpeakerChoice, settings: SegmentSettings, quality: QualitySettings
+) -> Segmentation:
+    layout = align_without_audio(transcript, choice.kept)
+    transcript_statistics = _transcript_statistics(transcript, choice, layout)
     possible = possible_cuts(layout.speech, layout.utterances)
     cuts = choose_cuts(layout.speech, possible, settings, lambda low, high: (low + high) // 2)
     segments = tuple(_segments(layout.speech, cuts, assign_text(layout.phrases, cuts), has_audio=False))
     return Segmentation(
         segments=segments,
         quality=assess_quality(None, transcript_statistics, len(segments), quality),
+        speakers=choice.speakers,
         has_audio=False,
         has_text=transcript_statistics.words_used >= quality.least_words,
     )
 
 
-def _transcript_statistics(sent: Transcript | None, kept: Transcript, layout: AlignedText) -> TranscriptStatistics:
+def _transcript_statistics(sent: Transcript | None, choice: SpeakerChoice, layout: AlignedText) -> TranscriptStatistics:
     everything = sent.utterances if sent else ()
     return TranscriptStatistics(
         sent=sent is not None,
         words=sent.words if sent else 0,
-        words_used=kept.words,
+        words_used=Transcript(utterances=choice.kept).words,
         end=max((utterance.end or 0.0 for utterance in everything), default=0.0) if layout.timed else None,
-        speakers_left_out=len(kept.utterances) < len(everything),
+        speakers_left_out=len(choice.kept) < len(everything),
+        unknown_speakers=choice.speakers if choice.unknown else (),
+        uncued_seconds=layout.uncued / SAMPLE_RATE,
+        shared_seconds=layout.shared / SAMPLE_RATE,
     )
 
 

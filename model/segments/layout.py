@@ -16,35 +16,54 @@ from model.segments.alignment import (
     to_samples,
     utterance_ranges,
 )
+from model.segments.speakers import SpeakerChoice
 from model.segments.timeline import SampleRange, SpeechTimeline, join, make_timeline
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlignedText:
-    """Speech to cut, its phrases, and the timed utterances that cuts should not divide."""
+    """Speech to cut, its phrases, and the timed utterances that cuts should not divide.
+
+    `uncued` counts the samples of speech outside every utterance, `shared` those of speech in utterances of both a
+    scored and another speaker; both are 0 without times.
+    """
 
     speech: SpeechTimeline
     phrases: tuple[Phrase, ...] = ()
     utterances: tuple[SampleRange, ...] = ()
     timed: bool = False
+    uncued: int = 0
+    shared: int = 0
 
 
 def align_to_speech(
-    transcript: Transcript | None, kept: Sequence[Utterance], heard: SpeechTimeline, settings: SegmentSettings
+    transcript: Transcript | None, choice: SpeakerChoice, heard: SpeechTimeline, settings: SegmentSettings
 ) -> AlignedText:
-    """With audio: restrict the detected speech to the `kept` utterances, if the transcript has times and speakers.
+    """With audio: restrict the detected speech to the scored speakers, if the transcript has times and labels.
 
-    See docs/method.md (F2).
+    Speech in the utterances of others is left out also where the scored speakers have an utterance at that time: the
+    times of captions are often padded, and both voices are heard where they are not. See docs/method.md (F2).
     """
     if transcript is None:
         return AlignedText(speech=heard)
+    kept = choice.kept
     if not transcript.timed:
         return AlignedText(speech=heard, phrases=tuple(phrases_spread_evenly(transcript, kept, heard)))
-    spoken = utterance_ranges(kept)
-    if len(kept) < len(transcript.utterances):
-        heard = heard.within(join(spoken, to_samples(settings.shortest_pause)))
+    gap = to_samples(settings.shortest_pause)
+    scored = utterance_ranges(kept)
+    cued = heard.within(join(utterance_ranges(transcript.utterances), gap))
+    speech, shared = heard, 0
+    if choice.labelled:
+        speech = heard.within(join(scored, gap))
+        alone = speech.without(join(utterance_ranges(choice.left_out(transcript)), 1))
+        speech, shared = alone, speech.length - alone.length
     return AlignedText(
-        speech=heard, phrases=tuple(phrases_at_utterance_times(kept, heard)), utterances=tuple(spoken), timed=True
+        speech=speech,
+        phrases=tuple(phrases_at_utterance_times(kept, speech)),
+        utterances=tuple(scored),
+        timed=True,
+        uncued=heard.length - cued.length,
+        shared=shared,
     )
 
 

@@ -5,9 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from model.config import QualitySettings
+from model.segments.speakers import HeardSpeaker
 
 MOST_NOT_FINITE = 0.001
 TOLERATED_OVERHANG = 5.0
+# Voice activity detection and transcription tools differ in where words begin and end.
+TOLERATED_UNCUED = 5.0
+TOLERATED_SHARED = 2.0
+MOST_SHOWN = 10
+LONGEST_LABEL = 40
 SLOWEST_SPEECH, FASTEST_SPEECH = 0.3, 6.0
 
 
@@ -47,13 +53,20 @@ class AudioStatistics:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TranscriptStatistics:
-    """Transcript measures: whether one was sent, its words, the words that are used, and its end in seconds."""
+    """Transcript measures: whether one was sent, its words, the words that are used, and its end in seconds.
+
+    `unknown_speakers` holds everybody if the participant could not be told from the others, else nobody. The seconds
+    are of detected speech: outside every utterance, and in utterances of a scored and another speaker at once.
+    """
 
     sent: bool
     words: int
     words_used: int
     end: float | None
     speakers_left_out: bool
+    unknown_speakers: tuple[HeardSpeaker, ...] = ()
+    uncued_seconds: float = 0.0
+    shared_seconds: float = 0.0
 
 
 def assess_quality(
@@ -69,6 +82,7 @@ def assess_quality(
         flags = (
             *_of_sound(audio, transcript, settings),
             *_of_wording(audio, transcript, settings),
+            *_of_speakers(transcript),
         )
     return RecordingQuality(
         duration_seconds=audio.duration if audio else transcript.end or 0.0,
@@ -82,11 +96,13 @@ def assess_quality(
 
 
 def _without_audio(transcript: TranscriptStatistics, settings: QualitySettings) -> tuple[RecordingFlag, ...]:
-    silent = transcript.words_used == 0 and transcript.speakers_left_out
+    unknown = bool(transcript.unknown_speakers)
+    silent = not unknown and transcript.words_used == 0 and transcript.speakers_left_out
     return (
+        *_participant_unknown(transcript),
         *_hard(silent, "no_participant_speech", _NO_PARTICIPANT),
         *_hard(
-            not silent and transcript.words_used < settings.least_words,
+            not (unknown or silent) and transcript.words_used < settings.least_words,
             "text_too_short",
             f"The transcript has {transcript.words_used} words to use; at least {settings.least_words} are needed. "
             "Send a longer transcript, or the audio.",
@@ -105,10 +121,12 @@ def _of_sound(
 ) -> tuple[RecordingFlag, ...]:
     unusable = audio.not_finite > MOST_NOT_FINITE
     silence = not unusable and audio.heard == 0
+    unknown = bool(transcript.unknown_speakers)
     nobody = transcript.speakers_left_out and (audio.used == 0 or transcript.words_used == 0)
-    left_out = not unusable and not silence and nobody
-    too_short = not (unusable or silence or left_out) and audio.used < settings.least_speech
+    left_out = not (unusable or silence or unknown) and nobody
+    too_short = not (unusable or silence or unknown or left_out) and audio.used < settings.least_speech
     return (
+        *_participant_unknown(transcript),
         *_hard(
             unusable,
             "audio_not_finite",
@@ -178,6 +196,51 @@ def _of_wording(
             "are far too many or too few for the speech. Check that both are of the same recording.",
         ),
     )
+
+
+def _of_speakers(transcript: TranscriptStatistics) -> tuple[RecordingFlag, ...]:
+    """Flags of speech that the times of the transcript assign to nobody, or to two speakers at once."""
+    if transcript.unknown_speakers:
+        return ()
+    return (
+        *_soft(
+            transcript.uncued_seconds > TOLERATED_UNCUED,
+            "speech_outside_transcript",
+            f"{transcript.uncued_seconds:.0f} s of speech are outside every utterance of the transcript. They were "
+            "left out if the transcript labels its speakers, and scored as the participant's if it does not. Send "
+            "the whole transcript with speaker labels.",
+        ),
+        *_soft(
+            transcript.shared_seconds > TOLERATED_SHARED,
+            "speakers_overlap",
+            f"{transcript.shared_seconds:.0f} s of speech are in utterances of the participant and of another speaker "
+            "at once. They were left out of the voice. Send a transcript whose times do not overlap.",
+        ),
+    )
+
+
+def _participant_unknown(transcript: TranscriptStatistics) -> tuple[RecordingFlag, ...]:
+    shown = transcript.unknown_speakers[:MOST_SHOWN]
+    more = len(transcript.unknown_speakers) - len(shown)
+    listed = "; ".join(map(_described, shown)) + (f"; and {more} more" if more else "")
+    return _hard(
+        bool(transcript.unknown_speakers),
+        "participant_unknown",
+        f"The transcript does not say which speaker is the participant, so nobody was scored. Speakers: {listed}. "
+        'Name the label in "participant" (or the others in "interviewer"), or send "participant": "everyone" to score '
+        "all of them together.",
+    )
+
+
+def _described(speaker: HeardSpeaker) -> str:
+    label = "without a label" if speaker.label is None else f'"{_printable(speaker.label)}"'
+    seconds = "" if speaker.seconds is None else f"{speaker.seconds:.1f} s, "
+    return f"{label} ({seconds}{speaker.words} words)"
+
+
+def _printable(label: str) -> str:
+    clean = "".join(letter if letter.isprintable() and letter != '"' else " " for letter in label)
+    return clean if len(clean) <= LONGEST_LABEL else clean[: LONGEST_LABEL - 1] + "…"
 
 
 def _mismatch(audio: AudioStatistics, transcript: TranscriptStatistics) -> bool:

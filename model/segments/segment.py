@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from model.segments.quality import RecordingQuality
+from model.segments.speakers import HeardSpeaker
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +39,7 @@ class Segmentation:
     quality: RecordingQuality
     has_audio: bool
     has_text: bool
+    speakers: tuple[HeardSpeaker, ...] = ()
 
     @property
     def abstains(self) -> bool:

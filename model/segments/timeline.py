@@ -63,6 +63,14 @@ class SpeechTimeline:
                 ahead += 1
         return make_timeline(parts)
 
+    def without(self, others: Iterable[SampleRange]) -> SpeechTimeline:
+        """The speech that lies in none of the other ranges, which are disjoint and in order."""
+        edges = [0]
+        for start, stop in others:
+            edges += [start, stop]
+        edges.append(int(self.stops[-1]) if self.stops.size else 0)
+        return self.within(zip(edges[::2], edges[1::2], strict=True))
+
 
 def make_timeline(ranges: Iterable[SampleRange]) -> SpeechTimeline:
     """The timeline of disjoint ranges in order; drops empty ranges."""

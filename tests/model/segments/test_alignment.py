@@ -1,12 +1,10 @@
 import pytest
 
-from model.config import SegmentSettings
 from model.recording.audio import SAMPLE_RATE
 from model.recording.transcript import Transcript, Utterance
 from model.segments.alignment import (
     Phrase,
     assign_text,
-    participant_utterances,
     phrases_at_typical_rate,
     phrases_at_utterance_times,
     phrases_spread_evenly,
@@ -25,21 +23,6 @@ def talk(*utterances):
 
 def phrase(text, start, end, divisible=True):
     return Phrase(text=text, start=start, end=end, divisible=divisible)
-
-
-@pytest.mark.parametrize("label", ["Interviewer", " INTERVIEWER ", "Ellie", "interviewer 2", "Doctor_1", "therapist:"])
-def test_the_interviewer_is_left_out_however_the_label_is_written(label):
-    transcript = talk(said("How are you?", speaker=label), said("Tired.", speaker="Ann"), said("Hm.", speaker=None))
-
-    assert [heard.text for heard in participant_utterances(transcript, SegmentSettings())] == ["Tired.", "Hm."]
-
-
-def test_all_utterances_stay_without_an_interviewer_or_if_all_speakers_are_used():
-    strangers = talk(said("One.", speaker="A"), said("Two.", speaker="B"))
-    assert participant_utterances(strangers, SegmentSettings()) == strangers.utterances
-
-    interview = talk(said("One.", speaker="interviewer"), said("Two.", speaker="B"))
-    assert participant_utterances(interview, SegmentSettings(participant_only=False)) == interview.utterances
 
 
 def test_text_goes_to_the_segment_that_holds_its_time():
