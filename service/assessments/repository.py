@@ -92,6 +92,7 @@ def assessment_columns(order: NewAssessment, tenant: str, moment: datetime) -> d
         "segments_done": 0,
         "version": 1,
         "audio_seconds": order.audio_seconds,
+        "recording": None if order.recording is None else dict(order.recording),
         "batch_id": None if order.batch_position is None else order.batch_position.batch_id,
         "batch_line": None if order.batch_position is None else order.batch_position.line,
         "custom_id": None if order.batch_position is None else order.batch_position.custom_id,

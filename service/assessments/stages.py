@@ -117,6 +117,7 @@ class StageRepository:
             claimed_at=moment,
             traceparent=stage.traceparent,
             of_batch=assessment.batch_id is not None,
+            recording=assessment.recording,
         )
 
     def renew(self, claim: StageClaim, lease: timedelta) -> bool:

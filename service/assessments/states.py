@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 
 class State(StrEnum):
@@ -119,7 +121,10 @@ class BatchPosition:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewAssessment:
-    """An assessment to insert, with its material in the object store; `audio_seconds` may be an estimate."""
+    """An assessment to insert, with its material in the object store; `audio_seconds` may be an estimate.
+
+    `recording` holds the given fields of `RecordingFields`.
+    """
 
     id: str
     task: str
@@ -131,6 +136,7 @@ class NewAssessment:
     transcript_key: str | None
     audio_seconds: float | None = None
     batch_position: BatchPosition | None = None
+    recording: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,6 +163,7 @@ class StageClaim:
     claimed_at: datetime
     traceparent: str | None
     of_batch: bool
+    recording: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

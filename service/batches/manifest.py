@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import ConfigDict, Field, StringConstraints, ValidationError
 
+from service.assessments.recording_fields import RecordingFields
 from service.assessments.states import PRINTABLE_PATTERN
 from service.assessments.submission import DEFAULT_TASK
 from service.batches.states import BatchLine
@@ -21,7 +22,7 @@ UploadId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f-]{36}$")]
 MemberName = Annotated[str, StringConstraints(min_length=1, max_length=1024, pattern=PRINTABLE_PATTERN)]
 
 
-class LineFields(BaseModel):
+class LineFields(RecordingFields):
     """Fields that every line of a batch may have."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -49,6 +50,7 @@ class UploadFields(LineFields):
             reference=self.reference,
             audio=self.audio_upload,
             transcript=self.transcript_upload,
+            recording=self.recording_options(),
         )
 
 
@@ -67,6 +69,7 @@ class MemberFields(LineFields):
             reference=self.reference,
             audio=None if self.audio is None else normalise_name(self.audio),
             transcript=None if self.transcript is None else normalise_name(self.transcript),
+            recording=self.recording_options(),
         )
 
 

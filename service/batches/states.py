@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 
 class BatchState(StrEnum):
@@ -62,6 +64,7 @@ class BatchLine:
     reference: str | None
     audio: str | None
     transcript: str | None
+    recording: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -85,6 +85,7 @@ class BatchSubmission:
             audio_key=stored.audio_key,
             transcript_key=stored.transcript_key,
             audio_seconds=stored.audio_seconds,
+            recording=line.recording,
             batch_position=BatchPosition(batch_id=self._batch_id, line=line.line, custom_id=line.custom_id),
         )
 

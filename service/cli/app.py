@@ -55,17 +55,34 @@ def main() -> None:
 
 
 @app.command()
-def assess(
+def assess(  # noqa: PLR0913, PLR0917 - the options of a command
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="The recording.")],
     transcript: Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="Its transcript.")] = None,
     task: Annotated[str, typer.Option(help="What to predict.")] = "spectrum",
+    participant: Annotated[
+        list[str] | None,
+        typer.Option(help="Speaker label of the participant; repeat it for several, or `everyone`."),
+    ] = None,
+    interviewer: Annotated[
+        list[str] | None, typer.Option(help="Speaker label to leave out; repeat it for several.")
+    ] = None,
+    audio_track: Annotated[int | None, typer.Option(min=1, help="Audio track to use, from 1.")] = None,
+    participant_channel: Annotated[
+        int | None, typer.Option(min=1, help="The participant's channel, from 1, if each speaker has one.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Assess one recording in this process, without a service."""
-    from service.cli.assess import assess_file
+    from service.cli.assess import assess_file, recording_options
 
     try:
-        result = assess_file(read_settings(), file, transcript, task)
+        options = recording_options(
+            participant=participant or (),
+            interviewer=interviewer or (),
+            audio_track=audio_track,
+            participant_channel=participant_channel,
+        )
+        result = assess_file(read_settings(), file, transcript, task, options)
     except (ConfigurationRefused, UnknownTask) as error:
         exit_with(error.detail)
     if as_json:

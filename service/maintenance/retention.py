@@ -120,6 +120,7 @@ def _record_removal(session: Session, assessment_id: str, *, audio: bool, words:
         row.transcript_key = None
     if row.audio_key is None and row.transcript_key is None:
         row.material_removed_at = row.material_removed_at or now()
+        row.recording = None
 
 
 def erase_expired_assessments(database: Database, objects: ObjectStore, kept: Retention) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 from sqlalchemy import (
     JSON,
@@ -58,7 +59,8 @@ class AssessmentRow(Table):
     """One recording to be scored. The final states (succeeded, abstained, failed, cancelled) never change.
 
     `version` rises with every change that a client can see. `audio_seconds` is estimated from the file size until the
-    recording is decoded. `model_digest` is the model of the prepare stage: only the same model may run later stages.
+    recording is decoded. `recording` is what the client said about it; it may hold names, so it is removed with the
+    material. `model_digest` is the model of the prepare stage: only the same model may run later stages.
     """
 
     __tablename__ = "assessment"
@@ -97,6 +99,7 @@ class AssessmentRow(Table):
     batch_line: Mapped[int | None]
     custom_id: Mapped[str | None] = mapped_column(String(128))
     model_digest: Mapped[str | None] = mapped_column(String(128))
+    recording: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
 
 
 class StageRow(Table):

@@ -20,12 +20,20 @@ from model.encoders.runtime import RuntimeOptions, refuse_missing
 from model.errors import BundleError, DeviceUnavailable, EncodingCancelled, RecordingError, SigningKeyUnusable
 from model.features import SegmentChunk, SegmentFeatures
 from model.pipeline import Document, Pipeline, Prepared
+from model.recording.options import RecordingOptions
 from service.assessments.result import ModelTrace, Result
 from service.errors.tree import ConfigurationRefused, FenceLost
 from service.periodic_thread import PeriodicThread
 from service.setting_groups import REPOSITORY
 from service.settings import PEM, Settings
-from service.worker.model_protocol import EncoderLoad, MaterialUnusable, OnLost, Preparation, PreparedChunk
+from service.worker.model_protocol import (
+    EncoderLoad,
+    MaterialUnusable,
+    OnLost,
+    Preparation,
+    PreparedChunk,
+    RecordingOptionFields,
+)
 from service.worker_registry import LoadedModel, TaskOutcomes
 
 log = structlog.stdlib.get_logger(__name__)
@@ -155,10 +163,14 @@ class PipelineModel:
             self._pruning.stop()
         self._pipeline.close()
 
-    def prepare(self, audio: Path | None, transcript: bytes | None, scratch: Path) -> Preparation:
+    def prepare(
+        self, audio: Path | None, transcript: bytes | None, scratch: Path, recording: RecordingOptionFields = None
+    ) -> Preparation:
         """Decode and cut; the folder `scratch` must outlive the chunks. Raises MaterialUnusable."""
         try:
-            prepared = self._pipeline.prepare(audio=audio, transcript=transcript, scratch=scratch)
+            prepared = self._pipeline.prepare(
+                audio=audio, transcript=transcript, scratch=scratch, options=_options(recording)
+            )
         except RecordingError as error:
             raise _unusable(error) from error
         seconds = 0.0 if audio is None else prepared.document.segmentation.quality.duration_seconds
@@ -186,6 +198,17 @@ class PipelineModel:
     def load(self) -> tuple[EncoderLoad, ...]:
         """The counters of each encoder."""
         return tuple(_load(str(name), statistics) for name, statistics in self._pipeline.statistics().items())
+
+
+def _options(recording: RecordingOptionFields) -> RecordingOptions:
+    """The options of the pipeline; a list of the database becomes a tuple."""
+    given = recording or {}
+    return RecordingOptions(
+        participant=tuple(given.get("participant", ())),
+        interviewer=tuple(given.get("interviewer", ())),
+        audio_track=given.get("audio_track"),
+        participant_channel=given.get("participant_channel"),
+    )
 
 
 def _load(name: str, statistics: BatchingStatistics) -> EncoderLoad:

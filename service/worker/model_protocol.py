@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from service.assessments.result import ModelTrace, Quality, QualityFlag, Result
 from service.worker_registry import LoadedModel
@@ -40,6 +40,9 @@ class Preparation:
     seconds: float
     chunks: Iterator[PreparedChunk]
 
+
+RecordingOptionFields = Mapping[str, Any] | None
+"""The stored fields of `RecordingFields`; None if the client gave none."""
 
 OnLost = Callable[[Callable[[], None]], None]
 """Registers a listener that is called once the claim of the stage is lost, or at once if it is lost already."""
@@ -79,8 +82,10 @@ class AssessmentModel(Protocol):
         """Do a real forward pass and compare its result with the expected one. Raises ConfigurationRefused."""
         ...
 
-    def prepare(self, audio: Path | None, transcript: bytes | None, scratch: Path) -> Preparation:
-        """Decode the recording and cut it into segments. Raises MaterialUnusable."""
+    def prepare(
+        self, audio: Path | None, transcript: bytes | None, scratch: Path, recording: RecordingOptionFields = None
+    ) -> Preparation:
+        """Decode and cut the recording, of which the client said `recording`. Raises MaterialUnusable."""
         ...
 
     def encode(self, chunk: bytes, on_lost: OnLost | None = None) -> bytes:

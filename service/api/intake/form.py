@@ -23,6 +23,7 @@ from service.uploads.audio_format import HEADER_BYTES, estimate_duration, requir
 
 METADATA_LIMIT = 16_384
 DEFAULT_METADATA = Metadata()
+KNOWN_METADATA = ", ".join(Metadata.model_fields)
 KNOWN_PARTS = ("audio", "transcript", "metadata")
 URLENCODED = "application/x-www-form-urlencoded"
 MAX_FIELDS = 10
@@ -180,7 +181,7 @@ def _parse_metadata(content: bytes) -> Metadata:
         return Metadata.model_validate_json(content)
     except ValidationError as error:
         fields = tuple(
-            FieldProblem(location="metadata", reason="has an unknown field; known: task, reference, priority")
+            FieldProblem(location="metadata", reason=f"has an unknown field; known: {KNOWN_METADATA}")
             if problem["type"] == "extra_forbidden"
             else FieldProblem(location=".".join(("metadata", *map(str, problem["loc"]))), reason=problem["type"])
             for problem in error.errors(include_url=False, include_context=False, include_input=False)

@@ -84,7 +84,7 @@ def _receive_json(content: bytes, assessment_id: str, caller: Caller, components
     transcript_key = None if text is None else _store_text(text, assessment_id, components)
     material = _upload_material(submission, caller, components)
     return ReceivedSubmission(
-        metadata=Metadata(task=submission.task, reference=submission.reference, priority=submission.priority),
+        metadata=Metadata.model_validate(submission.model_dump(include=set(Metadata.model_fields))),
         audio_key=None if material is None else material.audio_key,
         transcript_key=transcript_key if material is None else material.transcript_key or transcript_key,
         audio_seconds=None if material is None else material.audio_seconds,

@@ -228,6 +228,7 @@ def _new_assessment(
         audio_key=received.audio_key,
         transcript_key=received.transcript_key,
         audio_seconds=received.audio_seconds,
+        recording=received.metadata.recording_options(),
     )
 
 

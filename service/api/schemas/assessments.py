@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from service.admission.queue_position import QueuePosition
+from service.assessments.recording_fields import RecordingFields
 from service.assessments.result import Result
 from service.assessments.states import PRINTABLE_PATTERN, Assessment, Failure, Priority, StageKind, State
 from service.assessments.submission import DEFAULT_TASK
@@ -29,7 +30,7 @@ class Message(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Metadata(Message):
+class Metadata(RecordingFields, Message):
     """The part `metadata` of a submission."""
 
     task: Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=PRINTABLE_PATTERN)] = Field(

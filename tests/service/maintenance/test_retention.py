@@ -46,9 +46,11 @@ def ended(database, objects, submit):
 @pytest.mark.parametrize("state", [State.SUCCEEDED, State.ABSTAINED, State.FAILED, State.CANCELLED])
 def test_by_default_only_the_result_is_kept_after_the_end(database, objects, ended, state):
     assessment = ended(state=state)
+    assessment.set(recording={"participant": ["Ann"]})
     remove_material(database, objects, AT_THE_END)
     assert assessment.left() == {assessment.result}
-    assert (assessment.row().audio_key, assessment.row().transcript_key) == (None, None)
+    row = assessment.row()
+    assert (row.audio_key, row.transcript_key, row.recording) == (None, None, None)
     assert assessment.row().material_removed_at is not None
 
 

@@ -245,6 +245,16 @@ def test_objects_written_after_an_erasure_are_deleted(bench, model, caller):
     assert bench.objects.list("assessments") == []
 
 
+def test_what_the_client_said_about_the_recording_reaches_the_model(bench, model, monkeypatch):
+    given, prepare = [], model.prepare
+    monkeypatch.setattr(model, "prepare", lambda *material: given.append(material[3]) or prepare(*material))
+    bench.send(b"x")
+    with bench.database.writing() as session:
+        session.execute(update(AssessmentRow).values(recording={"participant": ["Ann"]}))
+    bench.step()
+    assert given == [{"participant": ["Ann"]}]
+
+
 def test_preparing_stops_soon_after_a_cancellation(bench, model, caller, fake_worker_module):
     from time import sleep
 
@@ -252,7 +262,7 @@ def test_preparing_stops_soon_after_a_cancellation(bench, model, caller, fake_wo
 
     yielded = []
 
-    def endless(audio, transcript, scratch):
+    def endless(audio, transcript, scratch, recording):
         def chunks():
             cancel(bench, caller)
             for number in range(1000):

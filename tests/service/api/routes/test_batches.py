@@ -77,6 +77,7 @@ def json_lines(response):
 
 def test_a_batch_of_uploads_becomes_assessments_of_its_lane(api, upload):
     first = {"custom_id": "a", "audio_upload": upload(), "transcript_upload": upload(b"hello"), "reference": "visit-1"}
+    first |= {"participant": "Ann", "participant_channel": 2}
     response = send(api, lines(first, {"custom_id": "b", "audio_upload": upload()}) + b"\n")
     assert response.status_code == 202, response.text
     body = response.json()
@@ -91,6 +92,7 @@ def test_a_batch_of_uploads_becomes_assessments_of_its_lane(api, upload):
             ("b", 2, "batch", None),
         ]
         assert rows[0].audio_key == f"uploads/{first['audio_upload']}/"
+        assert [row.recording for row in rows] == [{"participant": ["Ann"], "participant_channel": 2}, None]
         assert set(session.scalars(select(UploadRow.used_by))) == {body["id"]}
         assert count(api, StageRow) == 2
     assessment = api.get(f"/v1/assessments/{rows[0].id}").json()
@@ -108,7 +110,8 @@ WRONG_LINES = {
     "no upload's id": ({"custom_id": "a", "audio_upload": "\0"}, "audio_upload is not valid (string_pattern_mismatch)"),
     "an unknown field": (
         {"custom_id": "a", "Jane Doe": 1},
-        "has an unknown field; known fields: custom_id, task, reference, audio_upload, transcript_upload",
+        "has an unknown field; known fields: participant, interviewer, audio_track, participant_channel, custom_id, "
+        "task, reference, audio_upload, transcript_upload",
     ),
     "an unknown task": (
         {"custom_id": "a", "audio_upload": ABSENT, "task": "tarot"},

@@ -50,6 +50,22 @@ def test_a_recording_is_taken(api):
     assert body["links"] == {"self": f"/v1/assessments/{body['id']}"}
 
 
+RECORDING = {"participant": ["SPEAKER_01"], "interviewer": ["A"], "audio_track": 2, "participant_channel": 1}
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_what_is_said_about_the_recording_is_kept_for_the_worker(api, as_json):
+    said = RECORDING | {"participant": "SPEAKER_01"}
+    if as_json:
+        body = {"transcript": {"text": "hello there"}, **said}
+        response = api.client.post("/v1/assessments", json=body, headers=api.headers())
+    else:
+        response = api.post(transcript=b"hello there", metadata=said)
+    assert response.status_code == 202, response.text
+    with api.database.reading() as session:
+        assert session.scalars(select(AssessmentRow)).one().recording == RECORDING
+
+
 def test_what_is_stored_is_what_was_sent(api):
     api.post(audio=WAV, transcript=b"hello there")
     contents = sorted(path.read_bytes() for path in api.stored())
@@ -199,6 +215,9 @@ def test_an_unknown_task_is_refused_with_the_known_ones(api):
         {"reference": ""},
         {"priority": "Ada"},
         {"task": 7},
+        {"participant": ["Ada", "everyone"]},
+        {"participant": "Ada", "interviewer": "Ada"},
+        {"participant": "Ada\x00"},
         "Ada",
         "[]",
         "\x00Ada",
