@@ -136,7 +136,7 @@ class _Run:
     def _body(self, uploads: dict[FileKey, str]) -> str:
         lines = []
         for entry in self._entries:
-            line = {"custom_id": entry.custom_id, "task": entry.task, "reference": entry.reference}
+            line = {"custom_id": entry.custom_id, "task": entry.task, "reference": entry.reference, **entry.recording}
             line |= {f"{role}_upload": uploads.get((entry.line, role)) for role in ("audio", "transcript")}
             lines.append(json.dumps({name: value for name, value in line.items() if value is not None}) + "\n")
         return "".join(lines)

@@ -11,6 +11,7 @@ from typing import Literal, get_args
 import numpy as np
 from jaxtyping import Float64, Int64
 
+from model.recording.options import NO_OPTIONS, RecordingOptions
 from training.errors import CohortProblem, ManifestError
 
 MISSING = -1
@@ -101,6 +102,12 @@ PERSON, FAMILY, RECORDING, TRANSCRIPT = "person", "family", "recording", "transc
 REQUIRED = (PERSON, FAMILY, RECORDING, TRANSCRIPT)
 ROLE, AGE, SEX, SITE, DEVICE = "role", "age", "sex", "site", "device"
 OPTIONAL = (ROLE, AGE, SEX, SITE, DEVICE)
+PARTICIPANT, INTERVIEWER = "participant", "interviewer"
+AUDIO_TRACK, PARTICIPANT_CHANNEL = "audio_track", "participant_channel"
+HEARD = (PARTICIPANT, INTERVIEWER, AUDIO_TRACK, PARTICIPANT_CHANNEL)
+"""Columns that say whose words and voice in the recording are the person's."""
+SEPARATOR = "|"
+"""Between several speaker labels of one cell."""
 LABEL, NOTE = "label_", "note_"
 NAMED = re.compile(rf"({LABEL}|{NOTE})[a-z][a-z0-9_]*")
 """A label or note column. The name of a task is also used in bundles and URLs."""
@@ -111,7 +118,8 @@ class CohortRow:
     """One recording. Paths are relative to the manifest, None where the modality is missing (never both).
 
     `labels` holds the outcome by task; a task with a missing label is absent. `notes` are kept but not used. `age` is
-    in years. An empty sex, site or device is unknown. `line` is the line of the row in the manifest.
+    in years. An empty sex, site or device is unknown. `options` says who of the speakers is the person. `line` is the
+    line of the row in the manifest.
     """
 
     person: str
@@ -125,4 +133,5 @@ class CohortRow:
     site: str = ""
     device: str = ""
     notes: Mapping[str, str] = field(default_factory=dict)
+    options: RecordingOptions = NO_OPTIONS
     line: int = field(default=0, compare=False)

@@ -10,20 +10,27 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
+from model.recording.options import RecordingOptions
 from training.cohort.checks import check_contradictions, check_covariates, check_files, check_kinship, check_outcomes
 from training.cohort.cohort import (
     AGE,
+    AUDIO_TRACK,
     DEVICE,
     FAMILY,
+    HEARD,
+    INTERVIEWER,
     LABEL,
     NAMED,
     NOTE,
     OPTIONAL,
+    PARTICIPANT,
+    PARTICIPANT_CHANNEL,
     PERSON,
     RECORDING,
     REQUIRED,
     ROLE,
     ROLES,
+    SEPARATOR,
     SEX,
     SITE,
     TRANSCRIPT,
@@ -90,7 +97,10 @@ def inspect_manifest(manifest: Path, requirements: CohortRequirements) -> Manife
 
 
 def write_manifest(path: Path, rows: Iterable[CohortRow], *, tasks: Sequence[str], notes: Sequence[str] = ()) -> Path:
-    """Write rows as CSV, one by one as they are generated, with the labels and notes of the given names."""
+    """Write rows as CSV, one by one as they are generated, with the labels and notes of the given names.
+
+    Their recording options are not written: generated transcripts name their participant.
+    """
     columns = [*REQUIRED, *(LABEL + task for task in tasks), *OPTIONAL, *(NOTE + note for note in notes)]
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, fieldnames=columns, restval="", lineterminator="\n")
@@ -150,7 +160,7 @@ _USUAL_TASK = "spectrum"
 
 def check_columns(columns: Sequence[str], task: str | None) -> Iterator[CohortProblem]:
     """Missing and unknown columns. An unknown column is an error, because a typo must not drop labels silently."""
-    known = [*REQUIRED, *OPTIONAL, LABEL + (task or _USUAL_TASK)]
+    known = [*REQUIRED, *OPTIONAL, *HEARD, LABEL + (task or _USUAL_TASK)]
     for name in REQUIRED:
         if name not in columns:
             advice = "add it; its cells may be empty" if name in ("recording", "transcript") else "add it"
@@ -213,6 +223,7 @@ def _plain(name: str) -> str:
 
 
 OLDEST = 120.0
+_COUNT = re.compile(r"[0-9]{1,2}")
 _NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?")
 _PLACEHOLDERS = {"na", "n/a", "nan", "null", "#n/a", "?", "-", "--", "."}
 _ALONE = "every row needs a person and a family; a person without known relatives is a family of one"
@@ -235,6 +246,7 @@ def read_row(line: ManifestLine, columns: Sequence[str]) -> tuple[CohortRow, lis
         site=cells.known(SITE),
         device=cells.known(DEVICE),
         notes={note: line.cells[NOTE + note] for note in notes_of(columns)},
+        options=cells.options(),
     )
     if row.recording is None and row.transcript is None and {RECORDING, TRANSCRIPT} <= line.cells.keys():
         advice = "name the file of the recording, of the transcript, or both; remove the line if there is neither"
@@ -293,3 +305,21 @@ class _LineReader:
         else:
             return float(text)
         return None
+
+    def options(self) -> RecordingOptions:
+        return RecordingOptions(
+            participant=self._labels(PARTICIPANT),
+            interviewer=self._labels(INTERVIEWER),
+            audio_track=self._count(AUDIO_TRACK),
+            participant_channel=self._count(PARTICIPANT_CHANNEL),
+        )
+
+    def _labels(self, column: str) -> tuple[str, ...]:
+        return tuple(label.strip() for label in self.known(column).split(SEPARATOR) if label.strip())
+
+    def _count(self, column: str) -> int | None:
+        text = self.known(column)
+        if text and (not _COUNT.fullmatch(text) or int(text) == 0):
+            self.note(column, "this is not a number from 1 on", f"write 1 for the first, or {_UNKNOWN}")
+            return None
+        return int(text) if text else None

@@ -22,6 +22,7 @@ from model.encoders.speech import SpeechEncoder
 from model.encoders.text import TextEncoder
 from model.errors import BundleInvalid, RecordingError, TranscriptUnreadable
 from model.features import SegmentFeatures, chunks, encode_segments, join
+from model.recording.options import NO_OPTIONS, RecordingOptions
 from model.recording.reading import read_recording
 from model.recording.recording import Recording
 from model.segments.cutting import segment
@@ -102,11 +103,13 @@ class CohortEncoder:
     def encode(self, cohort: Cohort, position: int) -> EncodedRecording:
         """Encode the recording of a row; raises RecordingError or OSError when it is unusable."""
         audio, transcript = cohort.audio(position), cohort.transcript(position)
-        key = cache_key(*self.parts, _digest(audio), _digest(transcript))
+        options = cohort.rows[position].options
+        named = b"" if options == NO_OPTIONS else repr(options).encode()
+        key = cache_key(*self.parts, _digest(audio), _digest(transcript), named)
         cached = self.cache.get(key)
         if cached is not None:
             return EncodedRecording.from_bytes(cached, row=position)
-        recording = self._encode(audio, transcript, position)
+        recording = self._encode(audio, transcript, options, position)
         self.cache.put(key, recording.to_bytes())
         return recording
 
@@ -114,11 +117,13 @@ class CohortEncoder:
         """Close the cache of segments."""
         self.vectors.close()
 
-    def _encode(self, audio: Path | None, transcript: Path | None, position: int) -> EncodedRecording:
+    def _encode(
+        self, audio: Path | None, transcript: Path | None, options: RecordingOptions, position: int
+    ) -> EncodedRecording:
         words = None if transcript is None else transcript.read_bytes()
         with TemporaryDirectory() as scratch:
             recording = read_recording(audio=audio, transcript=words, scratch=Path(scratch), limits=AudioLimits())
-            segmentation = segment(recording, self.settings, self.quality)
+            segmentation = segment(recording, self.settings, self.quality, options)
             features = None if segmentation.abstains else self._features(recording, segmentation)
         return EncodedRecording(row=position, features=features, quality=segmentation.quality)
 

@@ -5,20 +5,27 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from pydantic import ValidationError
+
+from service.assessments.recording_fields import RecordingFields
 from service.cli.batch_client.errors import invalid_input
 
-COLUMNS = ("custom_id", "id", "audio", "transcript", "task", "reference")
+LABEL_COLUMNS = ("participant", "interviewer")
+NUMBER_COLUMNS = ("audio_track", "participant_channel")
+COLUMNS = ("custom_id", "id", "audio", "transcript", "task", "reference", *LABEL_COLUMNS, *NUMBER_COLUMNS)
+SEPARATOR = "|"
+"""Between several speaker labels of one cell."""
 MAX_LENGTHS = {"custom_id": 128, "task": 64, "reference": 64}
 MAX_REPORTED = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ManifestEntry:
-    """One recording; `line` is its line number in the manifest."""
+    """One recording; `line` is its line number in the manifest, `recording` what it says about the recording."""
 
     line: int
     custom_id: str
@@ -26,6 +33,7 @@ class ManifestEntry:
     transcript: Path | None
     task: str | None
     reference: str | None
+    recording: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def files(self) -> dict[str, Path]:
@@ -101,12 +109,31 @@ def _record_problems(record: dict[str, str], folder: Path, tasks: frozenset[str]
     reasons += [
         f"{name} is longer than {limit}" for name, limit in MAX_LENGTHS.items() if len(record.get(name, "")) > limit
     ]
+    reasons += _recording_problems(record)
     for role in ("audio", "transcript"):
         if path := record.get(role):
             reasons += [f"{role}: {reason}" for reason in _file_problems(folder / path)]
     if tasks is not None and record.get("task") and record["task"] not in tasks:
         reasons.append(f"unknown task; known: {', '.join(sorted(tasks))}")
     return reasons
+
+
+def _recording_fields(record: dict[str, str]) -> dict[str, object]:
+    """The given fields of `RecordingFields`, as a client sends them."""
+    labels = {name: [label.strip() for label in record.get(name, "").split(SEPARATOR)] for name in LABEL_COLUMNS}
+    numbers = {name: record[name].strip() for name in NUMBER_COLUMNS if record.get(name, "").strip()}
+    return {name: given for name, values in labels.items() if (given := [label for label in values if label])} | {
+        name: int(value) if value.isdecimal() else value for name, value in numbers.items()
+    }
+
+
+def _recording_problems(record: dict[str, str]) -> list[str]:
+    try:
+        RecordingFields.model_validate(_recording_fields(record))
+    except ValidationError as error:
+        problems = error.errors(include_url=False, include_context=False, include_input=False)
+        return [f"{problem['loc'][0] if problem['loc'] else 'participant'}: {problem['msg']}" for problem in problems]
+    return []
 
 
 def _file_problems(path: Path) -> list[str]:
@@ -126,4 +153,5 @@ def _manifest_entry(line: int, record: dict[str, str], folder: Path) -> Manifest
         transcript=folder / record["transcript"] if record.get("transcript") else None,
         task=record.get("task") or None,
         reference=record.get("reference") or None,
+        recording=_recording_fields(record),
     )

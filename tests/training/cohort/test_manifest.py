@@ -1,5 +1,6 @@
 import pytest
 
+from model.recording.options import NO_OPTIONS, RecordingOptions
 from training.cohort.cohort import MISSING, CohortRow
 from training.cohort.manifest import CohortRequirements, inspect_manifest, read_cohort, write_manifest
 from training.errors import ManifestError
@@ -32,6 +33,28 @@ def test_a_manifest_reads_back_as_written(folder):
 def test_a_label_that_the_manifest_has_no_column_for_is_not_written(folder):
     with pytest.raises(ValueError, match="label_spectrum"):
         write_manifest(folder.path / "manifest.csv", ROWS, tasks=[], notes=["carrier"])
+
+
+def test_a_row_says_who_of_the_speakers_is_the_person(folder):
+    columns = (
+        "person,family,recording,transcript,label_spectrum,participant,interviewer,audio_track,participant_channel"
+    )
+    (folder.path / "manifest.csv").write_text(
+        f"{columns}\np1,f1,a.flac,a.vtt,none,Ann|Ben,SPEAKER_00,2,1\np2,f2,,b.vtt,mild,,,,\n", encoding="utf-8"
+    )
+    first, second = read_cohort(folder.path / "manifest.csv").rows
+    assert first.options == RecordingOptions(
+        participant=("Ann", "Ben"), interviewer=("SPEAKER_00",), audio_track=2, participant_channel=1
+    )
+    assert second.options == NO_OPTIONS
+
+
+def test_a_track_or_channel_is_a_number_from_one_on(folder):
+    columns = "person,family,recording,transcript,label_spectrum,audio_track,participant_channel"
+    manifest = folder.path / "manifest.csv"
+    manifest.write_text(f"{columns}\np1,f1,a.flac,a.vtt,none,0,left\n", encoding="utf-8")
+    problems = inspect_manifest(manifest, CohortRequirements()).errors
+    assert [(problem.line, problem.column) for problem in problems] == [(2, "audio_track"), (2, "participant_channel")]
 
 
 def test_all_problems_are_reported_together_with_errors_first_in_file_order(folder):

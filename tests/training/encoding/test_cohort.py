@@ -10,6 +10,7 @@ from rich.console import Console
 
 from model.config import SegmentSettings
 from model.encoders.runtime import RuntimeOptions
+from model.recording.options import RecordingOptions
 from tests.training.counting import CountingEncoder
 from training.cohort.cohort import Cohort
 from training.cohort.manifest import read_cohort
@@ -53,6 +54,13 @@ def encode(tmp_path: Path, console: Console):
         return found, tuple(cast(CountingEncoder, encoder).encoded for encoder in (encoders.speech, encoders.text))
 
     return run
+
+
+def test_naming_another_participant_encodes_the_recording_anew(cohort: Cohort, encode) -> None:
+    as_labelled = encode(cohort, pair())[0][1]
+    other = replace(cohort.rows[1], options=RecordingOptions(participant=("Interviewer",)))
+    as_named = encode(replace(cohort, rows=(cohort.rows[0], other)), pair())[0][1]
+    assert as_named.quality.words != as_labelled.quality.words
 
 
 def recordings(store: Path) -> list[Path]:

@@ -79,3 +79,22 @@ def test_a_manifest_that_is_no_text_is_refused(tmp_path):
     (tmp_path / "m.csv").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(BatchCommandError, match="UTF-8"):
         read_manifest(tmp_path / "m.csv")
+
+
+def test_who_is_heard_is_sent_with_the_line(manifest):
+    columns = "custom_id,audio,participant,interviewer,audio_track,participant_channel\n"
+    first, second = read_manifest(manifest(columns + "v1,a.wav,Ann | Ben,Dr. Roe,2,1\nv2,b.wav,,,,\n"))
+    assert first.recording == {
+        "participant": ["Ann", "Ben"],
+        "interviewer": ["Dr. Roe"],
+        "audio_track": 2,
+        "participant_channel": 1,
+    }
+    assert second.recording == {}
+
+
+@pytest.mark.parametrize("cells", ["Ann,Ann,,", ",,0,", ",,,left", "everyone|Ann,,,"])
+def test_who_is_heard_is_checked_before_anything_is_sent(manifest, cells):
+    columns = "custom_id,audio,participant,interviewer,audio_track,participant_channel\n"
+    with pytest.raises(BatchCommandError, match="line 2: "):
+        read_manifest(manifest(f"{columns}v1,a.wav,{cells}\n"))
