@@ -60,16 +60,15 @@ def running(
 
 
 def stop_between_writes(process: subprocess.Popen, database: Database) -> None:
-    """SIGSTOP; one that sleeps with SQLite's only write lock would stop everybody, and is met again a moment later."""
-    while True:
+    """SIGSTOP a child while this process holds SQLite's only write lock, so that the child does not sleep with it.
+
+    The lock is held until the child has stopped: a busy machine delivers the signal late.
+    """
+    connection = sqlite3.connect(database.engine.url.database, timeout=60, isolation_level=None)
+    try:
+        connection.execute("BEGIN IMMEDIATE")
         process.send_signal(signal.SIGSTOP)
-        connection = sqlite3.connect(database.engine.url.database, timeout=0.2, isolation_level=None)
-        try:
-            connection.execute("BEGIN IMMEDIATE")
-            connection.execute("ROLLBACK")
-            return
-        except sqlite3.OperationalError:
-            process.send_signal(signal.SIGCONT)
-            time.sleep(0.01)
-        finally:
-            connection.close()
+        os.waitid(os.P_PID, process.pid, os.WSTOPPED)
+        connection.execute("ROLLBACK")
+    finally:
+        connection.close()
