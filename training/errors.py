@@ -19,6 +19,7 @@
     │   ├── CheckpointError                the checkpoint is incomplete or malformed
     │   ├── GoldenUnusableError            no golden recording can be cut from a recording
     │   ├── BundlePartsError               the parts of a bundle do not fit together
+    │   ├── RobustnessError                the robustness of a bundle cannot be measured or breaks a bound
     │   └── CardError                      the model card is malformed or disagrees with the evaluation
     └── SpeechUnavailableError         espeak-ng did not start or has no such voice
 
@@ -129,6 +130,10 @@ class GoldenUnusableError(ReleaseError):
 
 class BundlePartsError(ReleaseError):
     """The parts of a bundle do not fit together."""
+
+
+class RobustnessError(ReleaseError):
+    """The robustness of a bundle cannot be measured, breaks a bound, or is that of another bundle."""
 
 
 class CardError(ReleaseError):

@@ -36,7 +36,7 @@ def hasty(open_site):
 
 
 def test_a_worker_stopped_past_its_lease_cannot_write_when_it_wakes(hasty, tmp_path):
-    hasty.send("a1", audio=b"pace=1500 " + b"x" * 100)  # one chunk, in hand for long enough to be met
+    hasty.send("a1", audio=b"pace=6000 " + b"x" * 100)  # one chunk, in hand for long enough to be met
     with hasty.worker(FAKE_WORKER, lambda: held(hasty)) as stopped:
         stop_between_writes(stopped, hasty.database)
         with hasty.worker(FAKE_WORKER, lambda: hasty.ask(STATE) == [State.SUCCEEDED], log=tmp_path / "second.log"):

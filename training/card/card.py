@@ -17,6 +17,7 @@ from training.card.numbers import Metrics, check_marked, look_up, refuse_differe
 from training.card.readme import write_readme
 from training.card.source import read_source
 from training.errors import CardError
+from training.robustness.files import read_table
 
 DEMONSTRATION_CARD = Path(__file__).parent / "demonstration.yaml"
 
@@ -38,7 +39,7 @@ def render_card(folder: Path, manifest: Manifest) -> Card:
     about = _ABOUT.validate_json((folder / ABOUT).read_bytes()) if (folder / ABOUT).exists() else None
     encoders = {name: read_description(folder / name) for name in (SPEECH, TEXT)}
     card = Card(
-        readme=write_readme(source, manifest, encoders, metrics, about),
+        readme=write_readme(source, manifest, encoders, metrics, about, read_table(folder)),
         chai=json.dumps(write_chai(source, manifest, metrics), indent=2, ensure_ascii=False) + "\n",
     )
     if metrics is not None:

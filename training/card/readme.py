@@ -12,6 +12,8 @@ from model.bundle.manifest import Manifest
 from model.encoders.description import EncoderDescription
 from training.card.numbers import NOT_EVALUATED, Metrics, fill, look_up, mark
 from training.card.source import CardFields, CardSource, KeyMetric, MetricSource
+from training.robustness.page import render_card_section
+from training.robustness.table import RobustnessTable
 
 RESEARCH_ONLY = "Research use only: a statistical estimate from speech and wording, not a diagnosis."
 SYNTHETIC = "**A demonstration.** It was trained on synthetic speech only; its numbers say nothing about any person."
@@ -25,6 +27,7 @@ def write_readme(
     encoders: Mapping[str, EncoderDescription],
     metrics: Metrics | None,
     about: Mapping[str, JsonValue] | None,
+    robustness: RobustnessTable | None = None,
 ) -> str:
     """The whole card. Every number is inside a span that names its place in the evaluation."""
     parts = [
@@ -35,6 +38,7 @@ def write_readme(
         _facts(manifest, encoders, evaluated=metrics is not None),
         FIELDS,
         *_sections(source, metrics),
+        *(() if robustness is None else render_card_section(robustness)),
         *_about(about),
     ]
     return "\n\n".join(parts) + "\n"

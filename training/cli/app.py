@@ -12,6 +12,7 @@ from training.cli.encoder_pairs import add_verbs as add_matrix_verb
 from training.cli.errors import refuse
 from training.cli.export import add_verbs as add_export_verb
 from training.cli.release import add_verbs as add_release_verbs
+from training.cli.robustness import add_verbs as add_robustness_verb
 from training.cli.run import DEFAULT_SETTINGS
 from training.cli.run import add_verbs as add_run_verbs
 from training.cohort.cohort import Role
@@ -159,6 +160,7 @@ def demo(
 add_release_verbs(app)
 add_run_verbs(app)
 add_matrix_verb(app)
+add_robustness_verb(app)
 add_export_verb(app)
 
 
