@@ -5,7 +5,8 @@
     │   ├── AudioUnreadable           not audio in an accepted format, or damaged
     │   ├── AudioTruncated            shorter than its header declares
     │   ├── AudioTooLong              longer than the limit in seconds or bytes
-    │   └── TranscriptUnreadable      not text, or malformed for its format
+    │   ├── TranscriptUnreadable      not text, or malformed for its format
+    │   └── TranscriptTooLong         longer than the limit in seconds
     ├── BundleError               a bundle that cannot be loaded
     │   ├── BundleInvalid             manifest missing, malformed or of another version
     │   ├── BundleTampered            a file or the manifest differs from its digest or signature
@@ -69,10 +70,20 @@ class AudioTooLong(RecordingError):
 
 
 class TranscriptUnreadable(RecordingError):
-    """The transcript is not UTF-8 text, is empty, or is malformed for its format."""
+    """The transcript is not text, is empty, is malformed for its format, or has a format that is not read."""
 
     code = "transcript_unreadable"
-    advice = "Send UTF-8 plain text, WebVTT, SubRip (SRT) or JSON utterances with start, end, text and speaker."
+    advice = (
+        "Send UTF-8 plain text, WebVTT, SubRip (SRT), JSON utterances with start, end, text and speaker, or another "
+        "format of docs/transcripts.md."
+    )
+
+
+class TranscriptTooLong(RecordingError):
+    """The times or the words of the transcript exceed the configured limit in seconds."""
+
+    code = "transcript_too_long"
+    advice = "Check that its times are in the unit of its format, or split the recording into shorter ones."
 
 
 class BundleError(ModelError):

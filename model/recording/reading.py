@@ -19,5 +19,5 @@ def read_recording(*, audio: Path | None, transcript: bytes | None, scratch: Pat
     """
     return Recording(
         audio=None if audio is None else decode(audio, scratch / SAMPLES, limits),
-        transcript=None if transcript is None else parse_transcript(transcript),
+        transcript=None if transcript is None else parse_transcript(transcript, limits),
     )

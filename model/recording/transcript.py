@@ -2,29 +2,36 @@
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from dataclasses import dataclass, replace
 
-from model.errors import TranscriptUnreadable
-from model.recording.captions import TIMING, parse_captions
-from model.recording.plain_text import parse_plain_text
-from model.recording.spoken_json import parse_json
+from model.config import AudioLimits
+from model.errors import TranscriptTooLong, TranscriptUnreadable
+from model.recording.formats.detection import parse_text
+from model.recording.formats.text_encoding import decode_text
+from model.recording.notice import Notice
+from model.recording.speaker_labels import name_speakers
+from model.recording.transcript_times import settle_times
 from model.recording.utterance import Utterance
+from model.recording.words import count_words
 
 __all__ = ["Transcript", "Utterance", "parse_transcript"]
 
-LONGEST_SECONDS = 7 * 24 * 3600.0
-# NUL and other control characters mark a binary file.
-_BINARY = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
-_JSON = re.compile(r'\s*(\{\s*["}]|\[\s*[\[{\]])')
+# Words a second: typical speech for a text without times, and more than anybody speaks for a text with times.
+TYPICAL_RATE, FASTEST_RATE = 2.5, 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transcript:
-    """The utterances in order of time; without times in the order of the file."""
+    """The utterances in order of time; without times in the order of the file.
+
+    `format` is the stable name of the format that was found (docs/transcripts.md), `time_unit` the unit in which the
+    file counts time (None without times), `notices` what was skipped, repaired or assumed.
+    """
 
     utterances: tuple[Utterance, ...]
+    format: str = "json"
+    time_unit: str | None = None
+    notices: tuple[Notice, ...] = ()
 
     @property
     def timed(self) -> bool:
@@ -33,56 +40,42 @@ class Transcript:
 
     @property
     def words(self) -> int:
-        """Number of words of all speakers, separated by white space."""
-        return sum(len(utterance.text.split()) for utterance in self.utterances)
+        """Number of words of all speakers, counted as their script asks."""
+        return sum(count_words(utterance.text) for utterance in self.utterances)
 
 
-def parse_transcript(content: bytes) -> Transcript:
-    """Parse plain text, WebVTT, SubRip or JSON (utterances, or the output of Whisper); the content decides.
+def parse_transcript(content: bytes, limits: AudioLimits) -> Transcript:
+    """Parse a transcript of any format of docs/transcripts.md; the content decides.
 
-    Times are kept only if every utterance has them. Raises TranscriptUnreadable with the number of the malformed line
-    or item; the message contains no words of the transcript.
+    Raises TranscriptUnreadable with the number of the malformed line or item, and TranscriptTooLong if the speech or
+    the last end exceeds `limits.seconds`. Messages contain no words of the transcript.
     """
-    text = _decoded(content)
-    utterances = [utterance for utterance in _parse(text) if utterance.text]
-    if not any(character.isalnum() for utterance in utterances for character in utterance.text):
+    text, encoding_notices = decode_text(content)
+    parsed = parse_text(text)
+    labelled = any(utterance.speaker for utterance in parsed.utterances)
+    named = parsed.utterances if labelled else name_speakers(parsed.utterances)
+    spoken = [replace(utterance, text=" ".join(utterance.text.split())) for utterance in named]
+    spoken = [utterance for utterance in spoken if utterance.text]
+    if not any(character.isalnum() for utterance in spoken for character in utterance.text):
         raise TranscriptUnreadable("The transcript holds no words.")
-    return Transcript(utterances=_in_order(utterances))
+    utterances, time_notices = settle_times(spoken, format_name=parsed.format, longest=limits.seconds)
+    timed = utterances[0].start is not None
+    transcript = Transcript(
+        utterances=utterances,
+        format=parsed.format,
+        time_unit=parsed.time_unit if timed else None,
+        notices=(*encoding_notices, *parsed.notices, *time_notices),
+    )
+    _require_length(transcript, limits.seconds)
+    return transcript
 
 
-def _decoded(content: bytes) -> str:
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise TranscriptUnreadable("The transcript is not UTF-8 text.") from error
-    if _BINARY.search(text):
-        raise TranscriptUnreadable("The transcript holds control characters: it is not text.")
-    return unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n"))
-
-
-def _parse(text: str) -> list[Utterance]:
-    if re.match(r"WEBVTT(?!\S)", text):
-        return parse_captions(text, header=True)
-    if _JSON.match(text):
-        return parse_json(text)
-    opening = [line for line in text[:4096].split("\n") if line.strip()][:2]
-    if any(TIMING.match(line) for line in opening):
-        return parse_captions(text, header=False)
-    return parse_plain_text(text)
-
-
-def _in_order(utterances: list[Utterance]) -> tuple[Utterance, ...]:
-    times = [
-        (utterance.start, utterance.end)
-        for utterance in utterances
-        if utterance.start is not None and utterance.end is not None
-    ]
-    if len(times) < len(utterances):
-        return tuple(replace(utterance, start=None, end=None) for utterance in utterances)
-    for number, (start, end) in enumerate(times, start=1):
-        if not 0 <= start <= end <= LONGEST_SECONDS:
-            raise TranscriptUnreadable(
-                f"Utterance {number} has impossible times: 0 <= start <= end must hold, in seconds."
-            )
-    order = sorted(range(len(times)), key=lambda at: times[at])
-    return tuple(utterances[at] for at in order)
+def _require_length(transcript: Transcript, longest: float) -> None:
+    timed = transcript.timed
+    end = max(utterance.end or 0.0 for utterance in transcript.utterances)
+    speech = transcript.words / (FASTEST_RATE if timed else TYPICAL_RATE)
+    if max(end, speech) > longest:
+        claim = (
+            f"ends at {end:.0f} s" if end > longest else f"has {transcript.words} words, about {speech:.0f} s of speech"
+        )
+        raise TranscriptTooLong(f"The transcript {claim}; at most {longest:.0f} s are accepted.")

@@ -6,17 +6,24 @@ import re
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, groupby
+from operator import itemgetter
 
 from model.recording.audio import SAMPLE_RATE
 from model.recording.transcript import Transcript
 from model.recording.utterance import Utterance
+from model.recording.words import count_words, join_words, split_pieces
 from model.segments.timeline import SampleRange, SpeechTimeline, make_timeline
 
 WORDS_PER_SECOND = 2.5
 # A sentence with estimated times up to this long is not divided: the estimate is less precise than that.
 LONGEST_WHOLE = 10 * SAMPLE_RATE
-_SENTENCE_END = re.compile(r"(?:(?<=[.!?\u2026\u3002\uff01\uff1f])|(?<=[.!?\u2026][\"'\u201d\u2019)\]]))\s+")
+# After a full stop of Chinese, Japanese, Burmese or Khmer a sentence ends without a space.
+_SENTENCE_END = re.compile(
+    r"(?:(?<=[.!?\u2026\u0964\u0965\u06d4\u061f])|(?<=[.!?\u2026][\"'\u201d\u2019)\]]))\s+"
+    r"|(?<=[\u3002\uff01\uff1f\uff61\u104b\u17d4\u17d5])(?![\u3002\uff01\uff1f\uff61\u201d\u2019\u300d\u300f\uff09])\s*"
+    r"|(?<=[\u3002\uff01\uff1f][\u201d\u2019\u300d\u300f\uff09])\s*"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +83,7 @@ def phrases_at_typical_rate(utterances: Sequence[Utterance]) -> tuple[list[Phras
     phrases, start = [], 0
     for utterance in utterances:
         for text in split_sentences(utterance.text):
-            end = start + to_samples(len(text.split()) / WORDS_PER_SECOND)
+            end = start + to_samples(count_words(text) / WORDS_PER_SECOND)
             phrases.append(Phrase(text=text, start=start, end=end, divisible=True))
             start = end
     return phrases, make_timeline([(0, start)])
@@ -94,20 +101,23 @@ def assign_text(phrases: Sequence[Phrase], cuts: Sequence[int]) -> list[str]:
 
     See docs/method.md (F4).
     """
-    words: list[list[str]] = [[] for _ in range(len(cuts) + 1)]
+    spoken: list[list[str]] = [[] for _ in range(len(cuts) + 1)]
     for phrase in phrases:
         middle = (phrase.start + phrase.end) / 2
         first, last = bisect_right(cuts, phrase.start), bisect_right(cuts, phrase.end - 1)
         if first >= last or not phrase.divisible:
-            words[bisect_right(cuts, middle)].append(phrase.text)
+            spoken[bisect_right(cuts, middle)].append(phrase.text)
             continue
-        for word, at in _placed_words(phrase):
-            words[bisect_right(cuts, at)].append(word)
-    return [" ".join(spoken) for spoken in words]
+        placed = ((bisect_right(cuts, at), piece) for piece, at in _placed_pieces(phrase))
+        for segment, pieces in groupby(placed, key=itemgetter(0)):
+            spoken[segment].append("".join(piece for _, piece in pieces).strip())
+    return [join_words(texts) for texts in spoken]
 
 
-def _placed_words(phrase: Phrase) -> list[tuple[str, float]]:
-    words = phrase.text.split()
-    ends = list(accumulate(len(word) + 1 for word in words))
-    share = (phrase.end - phrase.start) / ends[-1]
-    return [(word, phrase.start + share * (end - (len(word) + 1) / 2)) for word, end in zip(words, ends, strict=True)]
+def _placed_pieces(phrase: Phrase) -> list[tuple[str, float]]:
+    """The words of a phrase with the white space after them, and the middle of each in samples of speech."""
+    pieces = split_pieces(phrase.text)
+    ends = list(accumulate(len(piece) for piece in pieces))
+    # The last word counts with a space after it, as the others do.
+    share = (phrase.end - phrase.start) / (ends[-1] + 1)
+    return [(piece, phrase.start + share * (end - len(piece) / 2)) for piece, end in zip(pieces, ends, strict=True)]

@@ -20,7 +20,7 @@ from model.encoders.encoder import Encoder, Waveform
 from model.encoders.runtime import RuntimeOptions
 from model.encoders.speech import SpeechEncoder
 from model.encoders.text import TextEncoder
-from model.errors import BundleInvalid, RecordingError, TranscriptUnreadable
+from model.errors import BundleInvalid, RecordingError, TranscriptTooLong, TranscriptUnreadable
 from model.features import SegmentFeatures, chunks, encode_segments, join
 from model.recording.options import NO_OPTIONS, RecordingOptions
 from model.recording.reading import read_recording
@@ -145,5 +145,5 @@ def _problem(cohort: Cohort, position: int, error: RecordingError | OSError) -> 
     if not isinstance(error, RecordingError):
         detail, advice = "a file cannot be opened", "check that it exists and that you may read it"
         return CohortProblem(line=row.line, column=None, detail=detail, advice=advice)
-    column = TRANSCRIPT if isinstance(error, TranscriptUnreadable) else RECORDING
+    column = TRANSCRIPT if isinstance(error, (TranscriptUnreadable, TranscriptTooLong)) else RECORDING
     return CohortProblem(line=row.line, column=column, detail=error.detail.rstrip("."), advice=error.advice)

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from model.recording.utterance import Utterance
+from model.recording.words import join_words, split_words
 
 SUBSTITUTED, DELETED = 0.6, 0.25
 """Shares of the errors; the rest are insertions. Our choice: recognisers substitute more than they delete or insert."""
@@ -17,9 +18,9 @@ def with_word_errors(
     utterances: Sequence[Utterance], rate: float, chance: np.random.Generator
 ) -> tuple[Utterance, ...]:
     """Utterances of which a share `rate` of the words is wrong; wrong words are drawn from the same transcript."""
-    vocabulary = [word for utterance in utterances for word in utterance.text.split()]
+    vocabulary = [word for utterance in utterances for word in split_words(utterance.text)]
     return tuple(
-        replace(utterance, text=" ".join(_heard(utterance.text.split(), vocabulary, rate, chance)) or "...")
+        replace(utterance, text=join_words(_heard(split_words(utterance.text), vocabulary, rate, chance)) or "...")
         for utterance in utterances
     )
 

@@ -22,11 +22,11 @@ def test_a_part_holds_the_samples_and_the_utterances_of_its_time():
     material = Material(
         samples=np.arange(64_000, dtype=np.float32), utterances=(said(0, 1), said(1.5, 2.2), said(2.5, 3.5))
     )
-    half = material.between(2, 4)
+    half = material.between(2.0, 4.0)
     assert half.samples[0] == 32_000
     assert len(half.samples) == 32_000
     assert [(each.start, each.end) for each in half.utterances] == [(0.5, 1.5)]
-    assert [(each.start, each.end) for each in material.between(0, 2).utterances] == [(0, 1), (1.5, 2)]
+    assert [(each.start, each.end) for each in material.between(0.0, 2.0).utterances] == [(0, 1), (1.5, 2)]
     assert material.seconds == 4
 
 

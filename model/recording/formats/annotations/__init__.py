@@ -1,0 +1,1 @@
+"""Formats of annotation programs: Praat TextGrid, ELAN and CHAT."""

@@ -1,0 +1,1 @@
+"""JSON of speech recognisers and our own JSON of utterances."""
