@@ -3,6 +3,10 @@
     ModelError
     ├── RecordingError            the recording or transcript cannot be used; `advice` says what to do
     │   ├── AudioUnreadable           not audio in an accepted format, or damaged
+    │   │   └── AudioUnsupported          a container, codec or sample format that is not read
+    │   ├── AudioTrackMissing         the file has no audio track of the number asked for
+    │   ├── AudioChannelMissing       the audio has no channel of the number asked for
+    │   ├── AudioTimesInvalid         timestamps that jump further than is filled with silence
     │   ├── AudioTruncated            shorter than its header declares
     │   ├── AudioTooLong              longer than the limit in seconds or bytes
     │   ├── TranscriptUnreadable      not text, or malformed for its format
@@ -52,7 +56,35 @@ class AudioUnreadable(RecordingError):
     """The file is not audio in an accepted container and codec, or is damaged."""
 
     code = "audio_unreadable"
-    advice = "Send WAV, FLAC, MP3, Ogg/Opus, M4A/AAC or WebM audio that plays to its end in an ordinary player."
+    advice = "Export the recording again from the program that made it, and check that it plays to its end."
+
+
+class AudioUnsupported(AudioUnreadable):
+    """The container, the codec or the shape of the samples is not read; the detail names it."""
+
+    code = "audio_unsupported"
+    advice = "Convert the recording to 16-bit PCM WAV or FLAC, and send that."
+
+
+class AudioTrackMissing(RecordingError):
+    """The file has fewer audio tracks than the number of the one asked for."""
+
+    code = "audio_track_missing"
+    advice = "Name an audio track that the file has, numbered from 1, or none to use the default one."
+
+
+class AudioChannelMissing(RecordingError):
+    """The audio has fewer channels than the number of the participant's."""
+
+    code = "audio_channel_missing"
+    advice = "Name a channel that the audio has, numbered from 1, or none to use all of them."
+
+
+class AudioTimesInvalid(RecordingError):
+    """The timestamps jump forward further than gaps are filled with silence."""
+
+    code = "audio_times_invalid"
+    advice = "Export the recording again with continuous timestamps, for instance as FLAC."
 
 
 class AudioTruncated(RecordingError):

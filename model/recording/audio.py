@@ -2,24 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float32
 
+from model.recording.notice import Notice
+from model.recording.source import AudioSource
+
 SAMPLE_RATE = 16_000
 SAMPLE_BYTES = 2
 FULL_SCALE = 32_768.0
+PCM_SOURCE = AudioSource(container="wav", codec="pcm_s16le", sample_rate=SAMPLE_RATE, channels=1, bits=16)
+"""The source of audio that is not decoded from a file."""
+
+
+def never_cancelled() -> None:
+    """A check for work that nothing cancels."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Audio:
-    """Mono 16 kHz little-endian int16 PCM in `path`, with statistics of the source.
+    """Mono 16 kHz little-endian int16 PCM in `path`, with statistics and a description of the source.
 
-    `samples` counts the PCM at 16 kHz. `source_samples` counts all channels at the source's own rate; of them,
-    `clipped` are at full scale and `not_finite` are NaN or infinite (replaced by zero).
+    `samples` counts the PCM at 16 kHz. `source_samples` counts the channels used at the source's own rate; of them,
+    `clipped` are estimated to lie on flat tops and `not_finite` are NaN or infinite (replaced by zero). `gain` is the
+    factor from the level of the source to that of the PCM; it is below 1 where the source exceeds full scale.
+    `notices` say what was left out, repaired or assumed. `check` is called for each block of `blocks` and raises when
+    the work is cancelled, so that every pass over the samples can be stopped.
     """
 
     path: Path
@@ -27,6 +39,10 @@ class Audio:
     clipped: int = 0
     not_finite: int = 0
     source_samples: int = 0
+    gain: float = 1.0
+    source: AudioSource = PCM_SOURCE
+    notices: tuple[Notice, ...] = ()
+    check: Callable[[], None] = field(default=never_cancelled, compare=False, repr=False)
 
     @property
     def seconds(self) -> float:
@@ -35,7 +51,7 @@ class Audio:
 
     @property
     def clipping(self) -> float:
-        """Share of the source's samples at full scale."""
+        """Share of the source's samples on flat tops, at any level (model/recording/decoder/flat_tops.py)."""
         return self.clipped / self.source_samples if self.source_samples else 0.0
 
     @property
@@ -58,4 +74,5 @@ class Audio:
     def blocks(self, size: int) -> Iterator[Float32[np.ndarray, " sample"]]:
         """The audio in order, `size` samples at a time; the last block may be shorter."""
         for start in range(0, self.samples, size):
+            self.check()
             yield self.read(start, start + size)

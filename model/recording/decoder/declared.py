@@ -14,22 +14,18 @@ written to a pipe (length unknown), and an Ogg stream truncated exactly between 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
 from typing import BinaryIO
 
 import av
 
 from model.errors import AudioTruncated
+from model.recording.decoder.byte_range import ByteRange
+from model.recording.decoder.wav import MOST_CHUNKS, is_wav, read_wav_header, riff_chunks
 
 TOLERATED_SECONDS = 1.0
 TOLERATED_SHARE = 0.02
-# Programs that write to a pipe do not know the size: they write 0 or a number near 2^31 or 2^32.
-UNKNOWN_SIZE_FROM = 0x7FFF_F000
-IN_DS64 = 0xFFFF_FFFF
 CHUNK_HEAD = 16
 SHORTEST_BOX = 8
-# Bounds the loop for a file of empty chunks.
-MOST_CHUNKS = 100_000
 ID3_HEADER = 10
 LARGEST_OGG_PAGE = 65_307
 OGG_HEADER = 27
@@ -45,7 +41,7 @@ def refuse_truncated(file: BinaryIO, size: int) -> None:
     """Raise AudioTruncated if a WAV, Ogg or MP4 file is shorter than its structure declares."""
     file.seek(0)
     head = file.read(12)
-    if head[:4] in {b"RIFF", b"RF64"} and head[8:] == b"WAVE":
+    if is_wav(head):
         cut = _wav_is_cut(file, size)
     elif head[:4] == b"OggS":
         cut = _ogg_is_cut(file, size)
@@ -58,7 +54,7 @@ def refuse_truncated(file: BinaryIO, size: int) -> None:
         raise AudioTruncated("The file ends before its own structure says it should.")
 
 
-def declared_seconds(container: av.container.InputContainer, stream: av.AudioStream, file: BinaryIO) -> float | None:
+def declared_seconds(container: av.container.InputContainer, stream: av.AudioStream, file: ByteRange) -> float | None:
     """The length that the header declares, in seconds; None if it declares none or an estimate."""
     name = container.format.name
     if name.startswith("matroska"):
@@ -72,34 +68,13 @@ def declared_seconds(container: av.container.InputContainer, stream: av.AudioStr
 
 
 def _wav_is_cut(file: BinaryIO, size: int) -> bool:
-    byte_rate, long_size = 0, 0
-    for name, position, length in _riff_chunks(file, size):
-        body = file.read(CHUNK_HEAD)
-        if name == b"fmt " and len(body) == CHUNK_HEAD:
-            byte_rate = struct.unpack_from("<I", body, 8)[0]
-        elif name == b"ds64" and len(body) == CHUNK_HEAD:
-            long_size = struct.unpack_from("<Q", body, 8)[0]
-        elif name == b"data":
-            declared = long_size if length == IN_DS64 and long_size else length
-            known = byte_rate > 0 and not declared == length >= UNKNOWN_SIZE_FROM
-            if known and is_truncated(declared / byte_rate, (size - position) / byte_rate):
-                return True
-        elif name == b"LIST" and position + length > size:
-            # libav would allocate as much memory as the list of tags declares.
+    header = read_wav_header(file, size)
+    if header is not None and header.byte_rate and header.declared is not None:
+        present = size - header.data_at
+        if is_truncated(header.declared / header.byte_rate, present / header.byte_rate):
             return True
-    return False
-
-
-def _riff_chunks(file: BinaryIO, size: int) -> Iterator[tuple[bytes, int, int]]:
-    """Name, position and length of each chunk; the file is positioned at the start of its data."""
-    position = 12
-    for _ in range(MOST_CHUNKS):
-        if position + SHORTEST_BOX > size:
-            return
-        file.seek(position)
-        name, length = struct.unpack("<4sI", file.read(SHORTEST_BOX))
-        yield name, position + SHORTEST_BOX, length
-        position += SHORTEST_BOX + length + length % 2
+    # libav would allocate as much memory as the list of tags declares.
+    return any(name == b"LIST" and position + length > size for name, position, length in riff_chunks(file, size))
 
 
 def _ogg_is_cut(file: BinaryIO, size: int) -> bool:
@@ -131,7 +106,7 @@ def _mp4_is_cut(file: BinaryIO, size: int) -> bool:
     return position > size
 
 
-def _has_mp3_length(file: BinaryIO) -> bool:
+def _has_mp3_length(file: ByteRange) -> bool:
     """Whether the first MPEG frame carries a Xing, Info or VBRI header."""
     file.seek(0)
     head = file.read(ID3_HEADER)
