@@ -6,7 +6,7 @@ recording's quality), `SegmentChunk` and `SegmentFeatures`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -30,9 +30,11 @@ from model.errors import BundleInvalid, EncoderClosed
 from model.explanation import ModalityContributions, SegmentEffects, contributions, segment_effects
 from model.features import SegmentChunk, SegmentFeatures, chunks, encode_segments, join
 from model.provenance import ModelProvenance, provenance_of
+from model.recording.audio import never_cancelled
 from model.recording.options import NO_OPTIONS, RecordingOptions
 from model.recording.reading import read_recording
 from model.recording.recording import Recording
+from model.recording_input import RecordingInput, describe_input
 from model.scoring import Probabilities, Scorer
 from model.segments.cutting import segment
 from model.segments.quality import RecordingQuality
@@ -48,6 +50,7 @@ class Document:
 
     bundle_digest: str
     segmentation: Segmentation
+    input: RecordingInput | None = None  # absent from documents that an earlier release has prepared
 
     @property
     def abstains(self) -> bool:
@@ -111,6 +114,7 @@ class ScoringResult:
     segments: tuple[RankedSegment, ...]
     quality: RecordingQuality
     model: ModelProvenance
+    input: RecordingInput | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,12 +177,28 @@ class Pipeline:
         transcript: bytes | None,
         scratch: Path,
         options: RecordingOptions = NO_OPTIONS,
+        check: Callable[[], None] = never_cancelled,
     ) -> Prepared:
-        """Decode, parse and segment; the empty folder `scratch` must outlive the result. Raises RecordingError."""
-        recording = read_recording(audio=audio, transcript=transcript, scratch=scratch, limits=self.manifest.audio)
+        """Decode, parse and segment; the empty folder `scratch` must outlive the result. Raises RecordingError.
+
+        `check` is called often, also while the chunks are read, and may raise to stop the work.
+        """
+        recording = read_recording(
+            audio=audio,
+            transcript=transcript,
+            scratch=scratch,
+            limits=self.manifest.audio,
+            options=options,
+            check=check,
+        )
         segmentation = segment(recording, self.manifest.segments, self.manifest.quality, options)
         return Prepared(
-            document=Document(bundle_digest=self.bundle.digest, segmentation=segmentation), recording=recording
+            document=Document(
+                bundle_digest=self.bundle.digest,
+                segmentation=segmentation,
+                input=describe_input(recording, segmentation, audio=audio, transcript=transcript),
+            ),
+            recording=recording,
         )
 
     def encode(self, chunk: SegmentChunk, cancellation: Cancellation | None = None) -> SegmentFeatures:
@@ -303,6 +323,7 @@ class Pipeline:
             segments=() if effects is None else _strongest(document.segmentation.segments, effects),
             quality=document.segmentation.quality,
             model=self.provenance,
+            input=document.input,
         )
 
 

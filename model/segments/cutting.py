@@ -68,7 +68,8 @@ def _segment_audio(
     texts = assign_text(layout.phrases if has_text else (), cuts)
     segments = tuple(_segments(layout.speech, cuts, texts, has_audio=True))
     audio_statistics = _audio_statistics(audio, activity, heard, layout.speech, settings)
-    recording_quality = assess_quality(audio_statistics, transcript_statistics, len(segments), quality)
+    notices = (*audio.notices, *(transcript.notices if transcript else ()))
+    recording_quality = assess_quality(audio_statistics, transcript_statistics, len(segments), quality, notices)
     return Segmentation(
         segments=segments, quality=recording_quality, speakers=choice.speakers, has_audio=True, has_text=has_text
     )
@@ -84,7 +85,7 @@ def _segment_text(
     segments = tuple(_segments(layout.speech, cuts, assign_text(layout.phrases, cuts), has_audio=False))
     return Segmentation(
         segments=segments,
-        quality=assess_quality(None, transcript_statistics, len(segments), quality),
+        quality=assess_quality(None, transcript_statistics, len(segments), quality, transcript.notices),
         speakers=choice.speakers,
         has_audio=False,
         has_text=transcript_statistics.words_used >= quality.least_words,

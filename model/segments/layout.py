@@ -24,7 +24,7 @@ from model.segments.timeline import SampleRange, SpeechTimeline, join, make_time
 class AlignedText:
     """Speech to cut, its phrases, and the timed utterances that cuts should not divide.
 
-    `uncued` counts the samples of speech outside every utterance, `shared` those of speech in utterances of both a
+    `uncued` counts the samples of speech that are further than a pause from every utterance, `shared` those of speech in utterances of both a
     scored and another speaker; both are 0 without times.
     """
 
@@ -51,7 +51,9 @@ def align_to_speech(
         return AlignedText(speech=heard, phrases=tuple(phrases_spread_evenly(transcript, kept, heard)))
     gap = to_samples(settings.shortest_pause)
     scored = utterance_ranges(kept)
-    cued = heard.within(join(utterance_ranges(transcript.utterances), gap))
+    # Detected speech is padded, and tools differ in where a word begins: speech close to an utterance is part of it.
+    around = [(start - gap, stop + gap) for start, stop in utterance_ranges(transcript.utterances)]
+    cued = heard.within(join(around, 1))
     speech, shared = heard, 0
     if choice.labelled:
         speech = heard.within(join(scored, gap))

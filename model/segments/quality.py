@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from model.config import QualitySettings
+from model.recording.notice import Notice
 from model.segments.speakers import HeardSpeaker
 
 MOST_NOT_FINITE = 0.001
@@ -74,8 +76,12 @@ def assess_quality(
     transcript: TranscriptStatistics,
     segments: int,
     settings: QualitySettings,
+    notices: Sequence[Notice] = (),
 ) -> RecordingQuality:
-    """The quality of a recording; the audio statistics are None if no audio was sent. See docs/method.md (K7)."""
+    """The quality of a recording; the audio statistics are None if no audio was sent. See docs/method.md (K7).
+
+    Each notice of the reading becomes a soft flag.
+    """
     if audio is None:
         flags = _without_audio(transcript, settings)
     else:
@@ -91,7 +97,7 @@ def assess_quality(
         words=transcript.words_used,
         snr_db=audio.snr_db if audio else None,
         clipping=audio.clipping if audio else None,
-        flags=flags,
+        flags=(*flags, *(RecordingFlag(code=each.code, hard=False, message=each.message) for each in notices)),
     )
 
 

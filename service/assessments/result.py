@@ -81,6 +81,49 @@ class Quality(ResultModel):
     flags: tuple[QualityFlag, ...]
 
 
+class AudioReport(ResultModel):
+    """The audio as found in its file, and what of it was used; tracks and channels are numbered from 1."""
+
+    sha256: str = Field(description="of the bytes as sent")
+    seconds: float
+    container: str = Field(examples=["flac"])
+    codec: str = Field(examples=["flac"])
+    sample_rate: int = Field(description="in Hz", examples=[48000])
+    channels: int
+    channels_used: tuple[int, ...]
+    bits: int | None = Field(description="of a sample; null for lossy codecs")
+    bit_rate: int | None = Field(description="in bit/s; null where the file does not say")
+    tracks: int
+    track: int
+
+
+class TranscriptReport(ResultModel):
+    """The transcript as found in its file."""
+
+    sha256: str = Field(description="of the bytes as sent")
+    format: str = Field(description="docs/transcripts.md lists the formats", examples=["webvtt"])
+    time_unit: str | None = Field(description="null without times", examples=["clock"])
+    utterances: int
+    words: int = Field(description="of all speakers")
+
+
+class SpeakerReport(ResultModel):
+    """One speaker of the transcript."""
+
+    label: str | None = Field(description="as in the transcript; null for utterances without a label")
+    seconds: float | None = Field(description="of the speaker's utterances; null without times")
+    words: int
+    scored: bool = Field(description="whether these words, and the voice at these times, were scored")
+
+
+class InputReport(ResultModel):
+    """What was heard: the files as found, and the speakers."""
+
+    audio: AudioReport | None = Field(description="null when no audio was sent")
+    transcript: TranscriptReport | None = Field(description="null when no transcript was sent")
+    speakers: tuple[SpeakerReport, ...] = Field(description="in the order of their first words")
+
+
 class GraphTrace(ResultModel):
     """One of the model's graphs, and where it was run."""
 
@@ -122,4 +165,7 @@ class Result(ResultModel):
     segments: tuple[SegmentEffect, ...] = Field(description="those that moved the score most, strongest first")
     quality: Quality
     model: ModelTrace
+    input: InputReport | None = Field(
+        default=None, description="null when the material could not be read, and in results of earlier versions"
+    )
     notice: str = NOTICE

@@ -12,6 +12,7 @@ from rich.text import Text
 from service.assessments.result import (
     Contributions,
     GraphTrace,
+    InputReport,
     ModelTrace,
     OutcomeProbability,
     Quality,
@@ -87,6 +88,7 @@ def _scored(result: Result, marks: Marks) -> Iterator[RenderableType]:
         )
     if result.segments:
         yield _section("The segments that moved the score most", _segments(result.segments, marks))
+    yield from _heard(result, marks)
     yield _section("Quality of the material", *_quality(result.quality, marks))
     yield _section("Model", *_model(result.model))
     yield _notice(result)
@@ -95,9 +97,41 @@ def _scored(result: Result, marks: Marks) -> Iterator[RenderableType]:
 def _abstained(result: Result, marks: Marks) -> Iterator[RenderableType]:
     yield Text(f"Task {result.task}: no score. The material cannot carry one.", style="bold")
     yield _section("Why, and what to do", *_flags(result.quality, marks, hard=True))
+    yield from _heard(result, marks)
     yield _section("Quality of the material", *_quality(result.quality, marks, hard=False))
     yield _section("Model", *_model(result.model))
     yield _notice(result)
+
+
+def _heard(result: Result, marks: Marks) -> Iterator[RenderableType]:
+    if result.input is not None:
+        yield _section("What was heard", *_files(result.input), _speakers(result.input, marks))
+
+
+def _files(heard: InputReport) -> Iterator[Text]:
+    if (audio := heard.audio) is not None:
+        used = f"track {audio.track} of {audio.tracks}, " if audio.tracks > 1 else ""
+        channels = "mono" if audio.channels == 1 else f"channels {', '.join(map(str, audio.channels_used))}"
+        if len(audio.channels_used) == audio.channels > 1:
+            channels = f"all {audio.channels} channels"
+        form = audio.codec if audio.codec == audio.container else f"{audio.codec} in {audio.container}"
+        yield Text(f"audio: {form}, {audio.sample_rate} Hz, {used}{channels}, sha256 {audio.sha256[:DIGEST_SHOWN]}")
+    if (transcript := heard.transcript) is not None:
+        times = f"times in {transcript.time_unit}" if transcript.time_unit else "no times"
+        yield Text(
+            f"transcript: {transcript.format}, {times}, {_count(transcript.utterances, 'utterance')}, "
+            f"sha256 {transcript.sha256[:DIGEST_SHOWN]}"
+        )
+
+
+def _speakers(heard: InputReport, marks: Marks) -> Table:
+    grid = _grid("left", "left", "right", "right")
+    for speaker in heard.speakers:
+        label = "no label" if speaker.label is None else marks.words(speaker.label)
+        seconds = "" if speaker.seconds is None else f"{speaker.seconds:.1f} s"
+        words = _count(speaker.words, "word")
+        grid.add_row(Text(label), "scored" if speaker.scored else "left out", seconds, words)
+    return grid
 
 
 def _section(title: str, *lines: RenderableType) -> Group:

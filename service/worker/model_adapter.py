@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, fields
 from datetime import timedelta
@@ -20,6 +20,7 @@ from model.encoders.runtime import RuntimeOptions, refuse_missing
 from model.errors import BundleError, DeviceUnavailable, EncodingCancelled, RecordingError, SigningKeyUnusable
 from model.features import SegmentChunk, SegmentFeatures
 from model.pipeline import Document, Pipeline, Prepared
+from model.recording.audio import never_cancelled
 from model.recording.options import RecordingOptions
 from service.assessments.result import ModelTrace, Result
 from service.errors.tree import ConfigurationRefused, FenceLost
@@ -164,12 +165,21 @@ class PipelineModel:
         self._pipeline.close()
 
     def prepare(
-        self, audio: Path | None, transcript: bytes | None, scratch: Path, recording: RecordingOptionFields = None
+        self,
+        audio: Path | None,
+        transcript: bytes | None,
+        scratch: Path,
+        recording: RecordingOptionFields = None,
+        check: Callable[[], None] | None = None,
     ) -> Preparation:
         """Decode and cut; the folder `scratch` must outlive the chunks. Raises MaterialUnusable."""
         try:
             prepared = self._pipeline.prepare(
-                audio=audio, transcript=transcript, scratch=scratch, options=_options(recording)
+                audio=audio,
+                transcript=transcript,
+                scratch=scratch,
+                options=_options(recording),
+                check=check or never_cancelled,
             )
         except RecordingError as error:
             raise _unusable(error) from error

@@ -83,9 +83,17 @@ class AssessmentModel(Protocol):
         ...
 
     def prepare(
-        self, audio: Path | None, transcript: bytes | None, scratch: Path, recording: RecordingOptionFields = None
+        self,
+        audio: Path | None,
+        transcript: bytes | None,
+        scratch: Path,
+        recording: RecordingOptionFields = None,
+        check: Callable[[], None] | None = None,
     ) -> Preparation:
-        """Decode and cut the recording, of which the client said `recording`. Raises MaterialUnusable."""
+        """Decode and cut the recording, of which the client said `recording`. Raises MaterialUnusable.
+
+        `check` is called often and raises when the stage is lost.
+        """
         ...
 
     def encode(self, chunk: bytes, on_lost: OnLost | None = None) -> bytes:

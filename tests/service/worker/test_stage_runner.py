@@ -262,7 +262,7 @@ def test_preparing_stops_soon_after_a_cancellation(bench, model, caller, fake_wo
 
     yielded = []
 
-    def endless(audio, transcript, scratch, recording):
+    def endless(audio, transcript, scratch, recording, check):
         def chunks():
             cancel(bench, caller)
             for number in range(1000):
