@@ -6,9 +6,10 @@ therefore part of its manifest and not of the environment of the service.
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 
 class FrozenSettings(BaseModel):
@@ -32,11 +33,28 @@ class SegmentSettings(FrozenSettings):
         default=0.5, gt=0, lt=1, description="voice activity probability from which on a window is speech"
     )
     shortest_pause: float = Field(default=0.3, gt=0, description="shorter gaps do not end a range of speech")
+    level: float | None = Field(
+        default=-26.0,
+        gt=-60,
+        lt=-10,
+        description="active speech level in dBFS that every voice is brought to; null leaves it as recorded",
+    )
     participant_only: bool = Field(default=True, description="leave out the interviewer when speakers are labelled")
     interviewer_labels: tuple[str, ...] = Field(
         default=("interviewer", "ellie", "clinician", "therapist", "doctor", "examiner"),
         description="speaker labels of the interviewer, in lower case",
     )
+
+
+def leave_level(settings: object) -> object:
+    """Stored settings without a level are of a bundle whose voices kept the level of their recording."""
+    if isinstance(settings, Mapping) and "level" not in settings:
+        return {**settings, "level": None}
+    return settings
+
+
+StoredSegmentSettings = Annotated[SegmentSettings, BeforeValidator(leave_level)]
+"""Segment settings of a bundle or a checkpoint, also of one that was made before levels."""
 
 
 class QualitySettings(FrozenSettings):

@@ -14,6 +14,7 @@ from model.encoders.cancellation import Cancellation
 from model.encoders.encoder import Encoder, Waveform
 from model.recording.recording import Recording
 from model.segments.cutting import segment_audio
+from model.segments.level import Levelling
 from model.segments.segment import Segment, Segmentation
 
 FULL_SCALE = 32768.0
@@ -113,7 +114,7 @@ def chunks(recording: Recording, segmentation: Segmentation) -> Iterator[Segment
     segments = segmentation.segments
     for first in range(0, len(segments), CHUNK_SEGMENTS):
         members = segments[first : first + CHUNK_SEGMENTS]
-        yield SegmentChunk(segments=tuple(_material(recording, member) for member in members))
+        yield SegmentChunk(segments=tuple(_material(recording, member, segmentation.levelling) for member in members))
 
 
 def encode_segments(
@@ -161,8 +162,9 @@ def join(parts: Sequence[SegmentFeatures]) -> SegmentFeatures:
     )
 
 
-def _material(recording: Recording, member: Segment) -> SegmentMaterial:
+def _material(recording: Recording, member: Segment, levelling: Levelling) -> SegmentMaterial:
     samples = np.zeros(0, dtype=np.int16)
     if recording.audio is not None:
-        samples = np.round(segment_audio(recording.audio, member) * FULL_SCALE).astype(np.int16)
+        levelled = segment_audio(recording.audio, member, levelling)
+        samples = np.clip(np.round(levelled * FULL_SCALE), -FULL_SCALE, FULL_SCALE - 1).astype(np.int16)
     return SegmentMaterial(index=member.index, time=(member.start + member.end) / 2, samples=samples, text=member.text)

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from model.config import AudioLimits, FrozenSettings, QualitySettings, SegmentSettings
+from model.config import AudioLimits, FrozenSettings, QualitySettings, SegmentSettings, StoredSegmentSettings
 
 MANIFEST = "manifest.json"
 SIGNATURE = "signature.json"
@@ -40,7 +40,7 @@ class Manifest(FrozenSettings):
     tasks: tuple[Task, ...] = Field(min_length=1)
     encoders: dict[Literal["speech", "text"], str] = Field(description="fingerprint of each encoder")
     audio: AudioLimits = AudioLimits()
-    segments: SegmentSettings = SegmentSettings()
+    segments: StoredSegmentSettings = SegmentSettings()
     quality: QualitySettings = QualitySettings()
     files: dict[str, str] = Field(description="sha256 of every other file, by its path in the bundle")
 

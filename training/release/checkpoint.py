@@ -12,7 +12,7 @@ from pydantic import JsonValue, TypeAdapter, ValidationError
 from safetensors import SafetensorError
 
 from model.bundle.manifest import ABOUT, CALIBRATION, Calibration
-from model.config import AudioLimits, FrozenSettings, QualitySettings, SegmentSettings
+from model.config import AudioLimits, FrozenSettings, QualitySettings, SegmentSettings, StoredSegmentSettings
 from model.network.checkpoint import DESCRIPTION, WEIGHTS, NetworkDescription, load, save
 from model.network.hilbert import Hilbert
 from training.errors import CheckpointError
@@ -26,7 +26,7 @@ class PreparationSettings(FrozenSettings):
     """How the training recordings were decoded and segmented; a bundle must prepare recordings the same way."""
 
     audio: AudioLimits = AudioLimits()
-    segments: SegmentSettings = SegmentSettings()
+    segments: StoredSegmentSettings = SegmentSettings()
     quality: QualitySettings = QualitySettings()
 
 
@@ -51,7 +51,7 @@ def save_checkpoint(folder: Path, checkpoint: ReleaseCheckpoint) -> None:
 
 
 def load_checkpoint(folder: Path) -> ReleaseCheckpoint:
-    """Read a checkpoint; without preparation.json the default settings apply.
+    """Read a checkpoint; without preparation.json the default settings apply, and voices keep their level.
 
     Raises CheckpointError when a part is missing, malformed, or does not fit the others.
     """
@@ -66,7 +66,7 @@ def load_checkpoint(folder: Path) -> ReleaseCheckpoint:
             network=network,
             description=description,
             calibration=calibration,
-            preparation=PreparationSettings()
+            preparation=PreparationSettings(segments=SegmentSettings(level=None))
             if preparation is None
             else PreparationSettings.model_validate_json(preparation),
             about=None if about is None else _ABOUT.validate_json(about),
