@@ -34,7 +34,7 @@ class SegmentSettings(FrozenSettings):
     )
     shortest_pause: float = Field(default=0.3, gt=0, description="shorter gaps do not end a range of speech")
     level: float | None = Field(
-        default=-26.0,
+        default=-36.0,
         gt=-60,
         lt=-10,
         description="active speech level in dBFS that every voice is brought to; null leaves it as recorded",
@@ -63,9 +63,9 @@ class QualitySettings(FrozenSettings):
     least_speech: float = Field(default=10.0, description="seconds of speech below which there is no score")
     least_words: int = Field(default=10, description="words below which a transcript counts as missing")
     lowest_snr: float = Field(default=5.0, description="signal-to-noise ratio in dB below which there is a warning")
-    most_clipping: float = Field(
-        default=0.01, description="share of samples at full scale above which there is a warning"
-    )
+    lowest_level: float = Field(default=-45.0, description="active speech level in dBFS below which there is a warning")
+    narrowest_band: float = Field(default=4500.0, description="bandwidth in Hz below which there is a warning")
+    most_clipping: float = Field(default=0.01, description="share of clipped samples above which there is a warning")
 
 
 class NetworkSettings(FrozenSettings):

@@ -16,6 +16,7 @@ from model.segments.layout import AlignedText, align_to_speech, align_without_au
 from model.segments.level import UNCHANGED, Levelling
 from model.segments.quality import AudioStatistics, TranscriptStatistics, assess_quality
 from model.segments.segment import Segment, Segmentation, Span
+from model.segments.sound import measure_sound
 from model.segments.speakers import NO_SPEAKERS, SpeakerChoice, choose_speakers
 from model.segments.timeline import SpeechTimeline, make_timeline
 from model.segments.voice_activity import (
@@ -23,7 +24,6 @@ from model.segments.voice_activity import (
     detect_voice,
     level_speech,
     quietest_sample,
-    speech_over_noise,
     speech_ranges,
 )
 
@@ -75,7 +75,7 @@ def _segment_audio(
     cuts = choose_cuts(layout.speech, possible_cuts(layout.speech, layout.utterances), settings, quietest_between)
     texts = assign_text(layout.phrases if has_text else (), cuts)
     segments = tuple(_segments(layout.speech, cuts, texts, has_audio=True))
-    audio_statistics = _audio_statistics(audio, activity, heard, layout.speech, settings)
+    audio_statistics = _audio_statistics(audio, activity, heard, layout.speech)
     notices = (*audio.notices, *(transcript.notices if transcript else ()))
     recording_quality = assess_quality(audio_statistics, transcript_statistics, len(segments), quality, notices)
     return Segmentation(
@@ -120,13 +120,14 @@ def _transcript_statistics(sent: Transcript | None, choice: SpeakerChoice, layou
 
 
 def _audio_statistics(
-    audio: Audio, activity: VoiceActivity, heard: SpeechTimeline, used: SpeechTimeline, settings: SegmentSettings
+    audio: Audio, activity: VoiceActivity, heard: SpeechTimeline, used: SpeechTimeline
 ) -> AudioStatistics:
     return AudioStatistics(
         duration=audio.seconds,
         heard=heard.length / SAMPLE_RATE,
         used=used.length / SAMPLE_RATE,
-        snr_db=speech_over_noise(activity, heard.ranges(), settings),
+        sound=measure_sound(activity, heard.ranges(), used.ranges(), audio.gain),
+        source_rate=audio.source.sample_rate,
         clipping=audio.clipping,
         not_finite=audio.not_finite_share,
     )

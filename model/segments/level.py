@@ -13,7 +13,7 @@ WINDOW = 512
 MARGIN = 15.9
 HANGOVER = 6
 STEP = 0.5
-LOWEST, HIGHEST = -120.0, 10.0
+LOWEST = -120.0
 POWER_FLOOR = 1e-12
 # A recording without speech is not amplified until its noise is speech.
 MOST_GAIN = 50.0
@@ -47,12 +47,12 @@ def active_level(power: Float32[np.ndarray, " window"]) -> float | None:
     total = float(power.sum(dtype=np.float64))
     if not power.size or decibels.max() <= LOWEST:
         return None
-    highest = min(float(decibels.max()), HIGHEST)
     before: tuple[float, float] | None = None
-    for threshold in np.arange(highest, LOWEST, -STEP):
-        level = 10 * math.log10(max(total, POWER_FLOOR) / int(_held(decibels >= threshold).sum()))
+    for threshold in np.arange(float(decibels.min()) - STEP, float(decibels.max()) + STEP, STEP):
+        active = _held(decibels >= threshold)
+        level = 10 * math.log10(total / max(int(active.sum()), 1))
         excess = level - float(threshold)
-        if excess >= MARGIN:
+        if excess <= MARGIN:
             return level if before is None else _between(before, (excess, level))
         before = excess, level
     return before[1] if before else None
@@ -71,7 +71,7 @@ def decibels_of(power: float) -> float:
 
 
 def window_moments(
-    samples: Float32[np.ndarray, "window sample"],
+    samples: Float32[np.ndarray, "window 512"],
 ) -> tuple[Float32[np.ndarray, " window"], Float64[np.ndarray, " window"]]:
     """Variance and mean of each window."""
     return samples.var(axis=1), samples.mean(axis=1, dtype=np.float64)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from model.config import QualitySettings
 from model.recording.notice import Notice
+from model.segments.sound import SILENT, SoundMeasures
 from model.segments.speakers import HeardSpeaker
 
 MOST_NOT_FINITE = 0.001
@@ -30,7 +31,11 @@ class RecordingFlag:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordingQuality:
-    """Measures of a recording in seconds, words and dB; None if there is nothing to measure."""
+    """Measures of a recording in seconds, words, dB and Hz; None if there is nothing to measure.
+
+    Levels are those of the file as sent, relative to full scale: the active speech level, the peak, the noise in the
+    pauses.
+    """
 
     duration_seconds: float
     speech_seconds: float
@@ -39,18 +44,24 @@ class RecordingQuality:
     snr_db: float | None
     clipping: float | None
     flags: tuple[RecordingFlag, ...]
+    level_dbfs: float | None = None
+    peak_dbfs: float | None = None
+    noise_dbfs: float | None = None
+    bandwidth_hz: float | None = None
+    source_rate_hz: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AudioStatistics:
-    """Audio measures: seconds of audio, of all speech and of the speech that is used; shares; signal to noise in dB."""
+    """Audio measures: seconds of audio, of all speech and of the speech that is used; shares; sound; Hz as sent."""
 
     duration: float
     heard: float
     used: float
-    snr_db: float | None
     clipping: float
     not_finite: float
+    sound: SoundMeasures = SILENT
+    source_rate: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,8 +106,13 @@ def assess_quality(
         speech_seconds=audio.used if audio else 0.0,
         segments=segments,
         words=transcript.words_used,
-        snr_db=audio.snr_db if audio else None,
+        snr_db=audio.sound.snr if audio else None,
         clipping=audio.clipping if audio else None,
+        level_dbfs=audio.sound.level if audio else None,
+        peak_dbfs=audio.sound.peak if audio else None,
+        noise_dbfs=audio.sound.noise if audio else None,
+        bandwidth_hz=audio.sound.bandwidth if audio else None,
+        source_rate_hz=audio.source_rate if audio else None,
         flags=(*flags, *(RecordingFlag(code=each.code, hard=False, message=each.message) for each in notices)),
     )
 
@@ -151,17 +167,34 @@ def _of_sound(
             f"The audio holds {audio.used:.1f} s of usable speech; at least {settings.least_speech:g} s are needed. "
             "Send a longer recording, or send the transcript without audio to have the words alone scored.",
         ),
-        *_soft(
-            audio.snr_db is not None and audio.snr_db < settings.lowest_snr,
-            "low_snr",
-            f"Speech is only {audio.snr_db or 0.0:.1f} dB above the background, so the voice is hard to read. "
-            "Record closer to the speaker or in a quieter room.",
-        ),
+        *_of_level(audio.sound, settings),
         *_soft(
             audio.clipping > settings.most_clipping,
             "clipping",
-            f"{audio.clipping:.1%} of the samples are at full scale, so the voice is distorted. Lower the "
-            "recording level.",
+            f"{audio.clipping:.1%} of the samples are clipped, so the voice is distorted. Lower the recording level.",
+        ),
+    )
+
+
+def _of_level(sound: SoundMeasures, settings: QualitySettings) -> tuple[RecordingFlag, ...]:
+    return (
+        *_soft(
+            sound.level is not None and sound.level < settings.lowest_level,
+            "low_level",
+            f"The speech has an active level of {sound.level or 0.0:.0f} dBFS, so the steps of the converter and the "
+            "noise of the microphone are close to it. Raise the recording level.",
+        ),
+        *_soft(
+            sound.snr is not None and sound.snr < settings.lowest_snr,
+            "low_snr",
+            f"Speech is only {sound.snr or 0.0:.1f} dB above the background, so the voice is hard to read. "
+            "Record closer to the speaker or in a quieter room.",
+        ),
+        *_soft(
+            sound.bandwidth is not None and sound.bandwidth < settings.narrowest_band,
+            "narrow_bandwidth",
+            f"The speech holds nothing above {(sound.bandwidth or 0.0) / 1000:.1f} kHz, as on a telephone line. Record "
+            "at 16 kHz or more.",
         ),
     )
 

@@ -19,15 +19,15 @@ BLOCK_WINDOWS = 256
 HYSTERESIS = 0.15
 SHORTEST_ISLAND = SAMPLE_RATE // 10
 PADDING = SAMPLE_RATE * 64 // 1000
-LEAST_NOISE_WINDOWS = 16
-POWER_FLOOR = 1e-10
+HANN = np.hanning(WINDOW + 1)[:-1].astype(np.float32)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class VoiceActivity:
     """Probability of speech, variance and mean of each window of 512 samples (32 ms).
 
-    The variance is the power without DC. `peak` is the largest absolute sample.
+    The variance is the power without DC. `peak` is the largest absolute sample. `spectrum` is the mean power spectrum
+    of the windows with speech, `pauses` that of the others, of 257 bins from 0 to 8 kHz in one arbitrary unit.
     """
 
     samples: int
@@ -35,6 +35,8 @@ class VoiceActivity:
     power: Float32[np.ndarray, " window"]
     mean: Float64[np.ndarray, " window"]
     peak: float
+    spectrum: Float64[np.ndarray, " bin"]
+    pauses: Float64[np.ndarray, " bin"]
 
 
 def detect_voice(audio: Audio, settings: SegmentSettings) -> VoiceActivity:
@@ -54,8 +56,16 @@ def detect_voice(audio: Audio, settings: SegmentSettings) -> VoiceActivity:
     levelling = UNCHANGED
     if settings.level is not None:
         levelling = levelling_to(settings.level, active_level(power), float(mean.mean()) if windows else 0.0)
-    probability = _speech_probability(audio, windows, levelling)
-    return VoiceActivity(samples=audio.samples, probability=probability, power=power, mean=mean, peak=peak)
+    probability, spectrum, pauses = _listen(audio, windows, levelling, settings.speech_threshold)
+    return VoiceActivity(
+        samples=audio.samples,
+        probability=probability,
+        power=power,
+        mean=mean,
+        peak=peak,
+        spectrum=spectrum,
+        pauses=pauses,
+    )
 
 
 def level_speech(activity: VoiceActivity, speech: list[SampleRange], settings: SegmentSettings) -> Levelling:
@@ -77,18 +87,26 @@ def windows_inside(activity: VoiceActivity, ranges: list[SampleRange]) -> Bool[n
     return inside
 
 
-def _speech_probability(audio: Audio, windows: int, levelling: Levelling) -> Float32[np.ndarray, " window"]:
+def _listen(
+    audio: Audio, windows: int, levelling: Levelling, threshold: float
+) -> tuple[Float32[np.ndarray, " window"], Float64[np.ndarray, " bin"], Float64[np.ndarray, " bin"]]:
+    """Probability of speech in each window, and the mean power spectra of the windows with speech and of the others."""
     detector = SileroVAD(SAMPLE_RATE)
     probability = np.zeros(windows, dtype=np.float32)
-    at = 0
+    spectra, at = np.zeros((2, WINDOW // 2 + 1)), 0
     for block in audio.blocks(WINDOW * BLOCK_WINDOWS):
-        for window in _windows(levelling.apply(block)):
+        whole = _windows(levelling.apply(block))
+        for window in whole:
             probability[at] = detector.process(window.data)
             at += 1
-    return probability
+        voiced = probability[at - len(whole) : at] >= threshold
+        power = np.square(np.abs(np.fft.rfft(whole * HANN, axis=1)))
+        spectra += power[voiced].sum(axis=0), power[~voiced].sum(axis=0)
+    speech = int((probability >= threshold).sum())
+    return probability, spectra[0] / max(speech, 1), spectra[1] / max(windows - speech, 1)
 
 
-def _windows(block: Float32[np.ndarray, " sample"]) -> Float32[np.ndarray, "window sample"]:
+def _windows(block: Float32[np.ndarray, " sample"]) -> Float32[np.ndarray, "window 512"]:
     """A block as windows; the last is filled with zeros."""
     padded = np.zeros((math.ceil(block.size / WINDOW), WINDOW), dtype=np.float32)
     padded.reshape(-1)[: block.size] = block
@@ -114,22 +132,6 @@ def speech_ranges(activity: VoiceActivity, settings: SegmentSettings) -> list[Sa
     kept = [(start, stop) for start, stop in join(candidates, pause) if stop - start >= SHORTEST_ISLAND]
     padded = [(max(start - PADDING, 0), min(stop + PADDING, activity.samples)) for start, stop in kept]
     return join(padded, 1)
-
-
-def speech_over_noise(activity: VoiceActivity, speech: list[SampleRange], settings: SegmentSettings) -> float | None:
-    """Mean power of speech over the median power outside of it, in dB; None if either is missing or too short.
-
-    The median is robust to a cough, and to words that voice activity detection missed.
-
-    See docs/method.md (F10).
-    """
-    inside = windows_inside(activity, speech)
-    voiced = inside & (activity.probability >= settings.speech_threshold)
-    if not voiced.any() or (~inside).sum() < LEAST_NOISE_WINDOWS:
-        return None
-    loud = float(activity.power[voiced].mean(dtype=np.float64))
-    quiet = float(np.median(activity.power[~inside]))
-    return 10 * math.log10(max(loud, POWER_FLOOR) / max(quiet, POWER_FLOOR))
 
 
 def quietest_sample(activity: VoiceActivity, ranges: list[SampleRange]) -> int:

@@ -77,8 +77,17 @@ class Quality(ResultModel):
     segments: int
     words: int
     snr_db: float | None
-    clipping: float | None = Field(description="share of samples at full scale")
+    clipping: float | None = Field(description="share of clipped samples, at any level")
     flags: tuple[QualityFlag, ...]
+    level_dbfs: float | None = Field(
+        default=None,
+        description="active level of the scored speech (ITU-T P.56), of the file as sent",
+        examples=[-27.3],
+    )
+    peak_dbfs: float | None = Field(default=None, description="largest sample")
+    noise_dbfs: float | None = Field(default=None, description="power of the pauses, without DC")
+    bandwidth_hz: float | None = Field(default=None, description="highest frequency that holds speech; at most 8000")
+    source_rate_hz: int | None = Field(default=None, description="sample rate of the file as sent")
 
 
 class AudioReport(ResultModel):

@@ -224,6 +224,10 @@ def _quality(quality: Quality, marks: Marks, *, hard: bool | None = None) -> lis
     ]
     if quality.snr_db is not None:
         facts.append(f"signal to noise {quality.snr_db:.0f} dB")
+    if quality.level_dbfs is not None:
+        facts.append(f"active level {quality.level_dbfs:.0f} dBFS")
+    if quality.bandwidth_hz is not None:
+        facts.append(f"bandwidth {quality.bandwidth_hz / 1000:.1f} kHz")
     if quality.clipping is not None:
         facts.append(f"clipped {quality.clipping:.1%}")
     flags = _flags(quality, marks, hard=hard) or ([Text("nothing to remark")] if hard is None else [])

@@ -1,11 +1,23 @@
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from model.config import QualitySettings
-from model.segments.quality import AudioStatistics, TranscriptStatistics, assess_quality
+from model.recording.notice import Notice
+from model.segments.quality import AudioStatistics, RecordingFlag, TranscriptStatistics, assess_quality
+from model.segments.sound import SILENT, SoundMeasures
+from model.segments.speakers import HeardSpeaker
 
-GOOD_SOUND = {"duration": 300.0, "heard": 220.0, "used": 200.0, "snr_db": 25.0, "clipping": 0.0, "not_finite": 0.0}
+GOOD = SoundMeasures(level=-26.0, peak=-3.0, noise=-51.0, snr=25.0, bandwidth=8000.0)
+GOOD_SOUND: dict[str, Any] = {
+    "duration": 300.0,
+    "heard": 220.0,
+    "used": 200.0,
+    "clipping": 0.0,
+    "not_finite": 0.0,
+    "sound": GOOD,
+}
 GOOD_WORDS: dict[str, Any] = {"sent": True, "words": 600, "words_used": 400, "end": 299.0, "speakers_left_out": True}
 
 
@@ -37,7 +49,9 @@ def test_one_hard_flag_says_why_the_audio_cannot_be_scored(sound, wording, code)
 @pytest.mark.parametrize(
     ("sound", "wording", "code"),
     [
-        ({"snr_db": 3.0}, {}, "low_snr"),
+        ({"sound": replace(GOOD, snr=3.0)}, {}, "low_snr"),
+        ({"sound": replace(GOOD, level=-46.0)}, {}, "low_level"),
+        ({"sound": replace(GOOD, bandwidth=3900.0)}, {}, "narrow_bandwidth"),
         ({"clipping": 0.02}, {}, "clipping"),
         (
             {},
@@ -49,14 +63,49 @@ def test_one_hard_flag_says_why_the_audio_cannot_be_scored(sound, wording, code)
         ({}, {"end": 306.0}, "transcript_audio_mismatch"),
         ({}, {"words_used": 50}, "transcript_audio_mismatch"),
         ({}, {"words_used": 1500}, "transcript_audio_mismatch"),
+        ({}, {"uncued_seconds": 6.0}, "speech_outside_transcript"),
+        ({}, {"shared_seconds": 3.0}, "speakers_overlap"),
     ],
 )
 def test_a_soft_flag_warns_and_nothing_more(sound, wording, code):
     assert flags(sound, **wording) == {code: False}
 
 
-def test_an_unmeasured_snr_is_no_warning():
-    assert flags({"snr_db": None}) == {}
+def test_what_was_not_measured_is_no_warning():
+    assert flags({"sound": SILENT}) == {}
+
+
+TWO = (
+    HeardSpeaker(label="SPEAKER_00", seconds=12.0, words=40, scored=False),
+    HeardSpeaker(label='a "b"\n' + "x" * 60, seconds=None, words=3, scored=False),
+)
+
+
+@pytest.mark.parametrize("sound", [{"used": 0.0}, None])
+def test_an_unknown_participant_is_the_only_reason_and_lists_the_speakers(sound):
+    wording = {"unknown_speakers": TWO, "words_used": 0, "uncued_seconds": 9.0}
+    heard = None if sound is None else AudioStatistics(**(GOOD_SOUND | sound))
+    found = assess_quality(heard, TranscriptStatistics(**(GOOD_WORDS | wording)), 0, QualitySettings()).flags
+    (flag,) = [flag for flag in found if flag.hard]
+    assert flag.code == "participant_unknown"
+    assert '"SPEAKER_00" (12.0 s, 40 words)' in flag.message
+    assert '"everyone"' in flag.message
+    assert "\n" not in flag.message
+    assert "x" * 45 not in flag.message
+
+
+def test_a_long_list_of_speakers_is_cut_short():
+    many = tuple(HeardSpeaker(label=f"S{at}", seconds=None, words=1, scored=False) for at in range(25))
+    found = assess_quality(
+        None, TranscriptStatistics(**(GOOD_WORDS | {"unknown_speakers": many, "words_used": 0})), 0, QualitySettings()
+    )
+    assert "and 15 more" in found.flags[0].message
+
+
+def test_a_notice_of_the_reading_is_a_soft_flag():
+    notice = Notice(code="cue_skipped", message="Line 3 was skipped.")
+    found = assess_quality(None, TranscriptStatistics(**GOOD_WORDS), 1, QualitySettings(), [notice])
+    assert RecordingFlag(code="cue_skipped", hard=False, message="Line 3 was skipped.") in found.flags
 
 
 def test_labels_without_times_leave_the_interviewer_in_the_audio():

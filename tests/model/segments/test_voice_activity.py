@@ -3,13 +3,14 @@ import pytest
 
 from model.config import SegmentSettings
 from model.recording.audio import SAMPLE_RATE
+from model.segments.level import UNCHANGED, WINDOW, active_level
 from model.segments.voice_activity import (
-    WINDOW,
     VoiceActivity,
     detect_voice,
+    level_speech,
     quietest_sample,
-    speech_over_noise,
     speech_ranges,
+    windows_inside,
 )
 
 
@@ -17,7 +18,13 @@ def activity(probability, power=None):
     probability = np.asarray(probability, dtype=np.float32)
     level = np.full(probability.size, 0.01) if power is None else power
     return VoiceActivity(
-        samples=probability.size * WINDOW, probability=probability, power=np.asarray(level, dtype=np.float32)
+        samples=probability.size * WINDOW,
+        probability=probability,
+        power=np.asarray(level, dtype=np.float32),
+        mean=np.zeros(probability.size),
+        peak=0.5,
+        spectrum=np.ones(257),
+        pauses=np.zeros(257),
     )
 
 
@@ -26,7 +33,7 @@ def windows(found):
 
 
 def test_speech_is_detected_where_it_was_spoken(spoken, spoken_audio):
-    found = speech_ranges(detect_voice(spoken_audio), SegmentSettings())
+    found = speech_ranges(detect_voice(spoken_audio, SegmentSettings()), SegmentSettings())
 
     heard = np.zeros(spoken_audio.samples // 160 + 1, dtype=bool)
     for start, stop in found:
@@ -39,7 +46,7 @@ def test_speech_is_detected_where_it_was_spoken(spoken, spoken_audio):
 
 
 def test_listening_twice_hears_the_same(spoken_audio):
-    first, second = detect_voice(spoken_audio), detect_voice(spoken_audio)
+    first, second = detect_voice(spoken_audio, SegmentSettings()), detect_voice(spoken_audio, SegmentSettings())
 
     assert np.array_equal(first.probability, second.probability)
     assert first.probability.size == -(-spoken_audio.samples // WINDOW)
@@ -48,8 +55,30 @@ def test_listening_twice_hears_the_same(spoken_audio):
 def test_noise_and_silence_are_no_speech(audio_of):
     noise = np.random.default_rng(0).standard_normal(5 * SAMPLE_RATE) * 0.05
 
-    assert speech_ranges(detect_voice(audio_of(noise)), SegmentSettings()) == []
-    assert speech_ranges(detect_voice(audio_of(np.zeros(5 * SAMPLE_RATE))), SegmentSettings()) == []
+    assert speech_ranges(detect_voice(audio_of(noise), SegmentSettings()), SegmentSettings()) == []
+    assert speech_ranges(detect_voice(audio_of(np.zeros(5 * SAMPLE_RATE)), SegmentSettings()), SegmentSettings()) == []
+
+
+@pytest.mark.parametrize("decibels", [6, -12, -30])
+def test_a_quiet_recording_is_detected_like_a_loud_one(audio_of, spoken_audio, decibels):
+    speech = spoken_audio.read(0, 20 * SAMPLE_RATE) * 0.4
+    loud = speech_ranges(detect_voice(audio_of(speech), SegmentSettings()), SegmentSettings())
+    quiet = audio_of(speech * 10 ** (decibels / 20))
+    found = speech_ranges(detect_voice(quiet, SegmentSettings()), SegmentSettings())
+    assert np.abs(np.array(found) - np.array(loud)).max() <= 16 * 60  # 60 ms, less than two windows
+
+
+def test_the_speech_is_brought_to_the_level_of_the_bundle(audio_of, spoken_audio):
+    speech = spoken_audio.read(0, 20 * SAMPLE_RATE)
+    heard = detect_voice(audio_of(0.05 * speech + 0.1), SegmentSettings())
+    ranges = speech_ranges(heard, SegmentSettings())
+    levelling = level_speech(heard, ranges, SegmentSettings())
+    assert levelling.offset == pytest.approx(0.1, abs=1e-3)
+    assert active_level(heard.power[windows_inside(heard, ranges)]) == pytest.approx(
+        SegmentSettings().level - 20 * np.log10(levelling.gain), abs=0.01
+    )
+    assert level_speech(heard, ranges, SegmentSettings(level=None)) == UNCHANGED
+    assert level_speech(heard, [], SegmentSettings()) == UNCHANGED
 
 
 def test_an_edge_lies_between_windows_where_the_probability_crosses():
@@ -79,26 +108,6 @@ def test_a_click_is_no_speech():
 
 def test_islands_stay_inside_the_audio():
     assert windows(speech_ranges(activity([0.9] * 30), SegmentSettings())) == [(0.0, 30.0)]
-
-
-def test_speech_over_noise_is_in_decibels():
-    power = np.array([0.1] * 40 + [0.001] * 40)
-    heard = activity([0.9] * 40 + [0.0] * 40, power)
-
-    assert speech_over_noise(heard, [(0, 40 * WINDOW)], SegmentSettings()) == pytest.approx(20.0, abs=0.01)
-    assert speech_over_noise(heard, [(0, 80 * WINDOW)], SegmentSettings()) is None
-    assert speech_over_noise(heard, [], SegmentSettings()) is None
-
-
-def test_a_louder_background_lowers_the_snr(audio_of, spoken_audio):
-    speech = spoken_audio.read(0, 20 * SAMPLE_RATE)
-    noise = np.random.default_rng(1).standard_normal(speech.size).astype(np.float32)
-
-    def snr(level):
-        heard = detect_voice(audio_of(speech + level * noise))
-        return speech_over_noise(heard, speech_ranges(heard, SegmentSettings()), SegmentSettings())
-
-    assert snr(0.001) > snr(0.01) + 10 > snr(0.03) + 15
 
 
 def test_the_quietest_sample_has_the_lowest_probability_and_then_the_lowest_power():
