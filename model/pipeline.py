@@ -6,7 +6,7 @@ recording's quality), `SegmentChunk` and `SegmentFeatures`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -30,6 +30,7 @@ from model.errors import BundleInvalid, EncoderClosed
 from model.explanation import ModalityContributions, SegmentEffects, contributions, segment_effects
 from model.features import SegmentChunk, SegmentFeatures, chunks, encode_segments, join
 from model.provenance import ModelProvenance, provenance_of
+from model.recording.audio import never_cancelled
 from model.recording.reading import read_recording
 from model.recording.recording import Recording
 from model.scoring import Probabilities, Scorer
@@ -157,9 +158,21 @@ class Pipeline:
         features = [self.encode(chunk) for chunk in prepared.chunks()]
         return self.score(prepared.document, features, task)
 
-    def prepare(self, *, audio: Path | None, transcript: bytes | None, scratch: Path) -> Prepared:
-        """Decode, parse and segment; the empty folder `scratch` must outlive the result. Raises RecordingError."""
-        recording = read_recording(audio=audio, transcript=transcript, scratch=scratch, limits=self.manifest.audio)
+    def prepare(
+        self,
+        *,
+        audio: Path | None,
+        transcript: bytes | None,
+        scratch: Path,
+        check: Callable[[], None] = never_cancelled,
+    ) -> Prepared:
+        """Decode, parse and segment; the empty folder `scratch` must outlive the result. Raises RecordingError.
+
+        `check` is called often and may raise to stop.
+        """
+        recording = read_recording(
+            audio=audio, transcript=transcript, scratch=scratch, limits=self.manifest.audio, check=check
+        )
         segmentation = segment(recording, self.manifest.segments, self.manifest.quality)
         return Prepared(
             document=Document(bundle_digest=self.bundle.digest, segmentation=segmentation), recording=recording

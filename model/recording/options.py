@@ -19,3 +19,6 @@ class RecordingOptions:
     interviewer: tuple[str, ...] = ()
     audio_track: int | None = None
     participant_channel: int | None = None
+
+
+NO_OPTIONS = RecordingOptions()

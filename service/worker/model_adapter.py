@@ -25,7 +25,15 @@ from service.errors.tree import ConfigurationRefused, FenceLost
 from service.periodic_thread import PeriodicThread
 from service.setting_groups import REPOSITORY
 from service.settings import PEM, Settings
-from service.worker.model_protocol import EncoderLoad, MaterialUnusable, OnLost, Preparation, PreparedChunk
+from service.worker.model_protocol import (
+    Check,
+    EncoderLoad,
+    MaterialUnusable,
+    OnLost,
+    Preparation,
+    PreparedChunk,
+    never_lost,
+)
 from service.worker_registry import LoadedModel, TaskOutcomes
 
 log = structlog.stdlib.get_logger(__name__)
@@ -155,10 +163,15 @@ class PipelineModel:
             self._pruning.stop()
         self._pipeline.close()
 
-    def prepare(self, audio: Path | None, transcript: bytes | None, scratch: Path) -> Preparation:
-        """Decode and cut; the folder `scratch` must outlive the chunks. Raises MaterialUnusable."""
+    def prepare(
+        self, audio: Path | None, transcript: bytes | None, scratch: Path, *, check: Check = never_lost
+    ) -> Preparation:
+        """Decode and cut; the folder `scratch` must outlive the chunks. Raises MaterialUnusable, and what `check` does.
+
+        `check` is called for each packet of the audio and for each block of its samples.
+        """
         try:
-            prepared = self._pipeline.prepare(audio=audio, transcript=transcript, scratch=scratch)
+            prepared = self._pipeline.prepare(audio=audio, transcript=transcript, scratch=scratch, check=check)
         except RecordingError as error:
             raise _unusable(error) from error
         seconds = 0.0 if audio is None else prepared.document.segmentation.quality.duration_seconds

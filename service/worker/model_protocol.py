@@ -41,6 +41,14 @@ class Preparation:
     chunks: Iterator[PreparedChunk]
 
 
+Check = Callable[[], None]
+"""Raises FenceLost once the claim of the stage is lost."""
+
+
+def never_lost() -> None:
+    """The check of work outside a stage."""
+
+
 OnLost = Callable[[Callable[[], None]], None]
 """Registers a listener that is called once the claim of the stage is lost, or at once if it is lost already."""
 
@@ -79,8 +87,13 @@ class AssessmentModel(Protocol):
         """Do a real forward pass and compare its result with the expected one. Raises ConfigurationRefused."""
         ...
 
-    def prepare(self, audio: Path | None, transcript: bytes | None, scratch: Path) -> Preparation:
-        """Decode the recording and cut it into segments. Raises MaterialUnusable."""
+    def prepare(
+        self, audio: Path | None, transcript: bytes | None, scratch: Path, *, check: Check = never_lost
+    ) -> Preparation:
+        """Decode the recording and cut it into segments. Raises MaterialUnusable.
+
+        `check` is called often and raises FenceLost once the claim of the stage is lost.
+        """
         ...
 
     def encode(self, chunk: bytes, on_lost: OnLost | None = None) -> bytes:

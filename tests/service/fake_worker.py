@@ -75,7 +75,7 @@ class FakeModel:
     def close(self) -> None:
         self.warm = False
 
-    def prepare(self, audio: Path | None, transcript: bytes | None, scratch: Path) -> Preparation:
+    def prepare(self, audio: Path | None, transcript: bytes | None, scratch: Path, *, check=None) -> Preparation:
         material = b"" if audio is None else audio.read_bytes()
         if b"unreadable" in material:
             raise MaterialUnusable(code="audio_unreadable", detail="The audio is damaged.", advice="Send another file.")

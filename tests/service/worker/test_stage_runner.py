@@ -252,7 +252,7 @@ def test_preparing_stops_soon_after_a_cancellation(bench, model, caller, fake_wo
 
     yielded = []
 
-    def endless(audio, transcript, scratch):
+    def endless(audio, transcript, scratch, *, check):
         def chunks():
             cancel(bench, caller)
             for number in range(1000):
@@ -267,6 +267,25 @@ def test_preparing_stops_soon_after_a_cancellation(bench, model, caller, fake_wo
     bench.step()
     assert len(yielded) < 100
     assert bench.objects.list("assessments") == []
+
+
+def test_decoding_stops_soon_after_a_cancellation(bench, model, caller):
+    from time import sleep
+
+    packets = []
+
+    def decoding(audio, transcript, scratch, *, check):
+        cancel(bench, caller)
+        for number in range(1000):
+            check()
+            packets.append(number)
+            sleep(0.01)
+
+    model.prepare = decoding
+    bench.send(b"x")
+    bench.step()
+    assert len(packets) < 300
+    assert bench.row().state == State.CANCELLED
 
 
 def test_encoding_stops_soon_after_a_cancellation_and_the_stage_counts_as_lost(bench, model, caller):
