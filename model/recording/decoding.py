@@ -68,6 +68,8 @@ def decode(
         raise
 
 
+LOWERED_PEAK = 0.9
+"""Peak of a source that is lowered; the resampler needs the room above it."""
 MOST_PEAK = 1.1
 """Peak of a channel from which on the level is lowered for it before it is used alone."""
 
@@ -133,7 +135,7 @@ class _Decoder:
         changed = any(choice.channels != section.used for choice, section in zip(choices, writer.sections, strict=True))
         gain = self._source.gain
         if writer.beyond > MOST_BEYOND * writer.samples or (changed and _peak(writer.sections, choices) > MOST_PEAK):
-            gain /= _peak(writer.sections, choices)
+            gain *= LOWERED_PEAK / _peak(writer.sections, choices)
         if changed or gain != self._source.gain:
             step, writer = self._pass(track, lambda index, _channels: choices[index].channels, gain)
         return _Decoded(track=track, step=step, writer=writer, choices=choices, gain=gain)
@@ -146,8 +148,8 @@ class _Decoder:
         return step, writer
 
     def _participant_plan(self, _index: int, channels: int) -> tuple[int, ...]:
-        channel = self._participant_channel or 1
-        if not 1 <= channel <= channels:
+        channel = self._participant_channel
+        if channel is None or not 1 <= channel <= channels:
             raise AudioChannelMissing(
                 f"Channel {channel} was named as the participant's; the audio has {channels} "
                 f"channel{'s' * (channels != 1)}."

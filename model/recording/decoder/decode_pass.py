@@ -65,7 +65,7 @@ class DecodePass:
                 timeline = Timeline(self._writer, container)
                 self._decode_packets(container, stream, timeline)
         except (av.FFmpegError, EOFError) as error:
-            raise AudioUnreadable("The file is not audio in an accepted format, or it is damaged.") from error
+            raise AudioUnreadable(f"The {self.container or 'audio'} file is damaged.") from error
         self.filled_seconds += timeline.reported
         self.filled_gaps += timeline.reported_gaps
         if declared is not None and is_truncated(declared, self._writer.seconds - before):
@@ -93,6 +93,8 @@ class DecodePass:
         self.container = name
         self.codec = codec_name(decoder)
         self.bits = sample_bits(decoder, sample_format, self._source.head)
+        if self.bits is not None:
+            self.bits = self._source.wav_bits or self.bits
         self.tracks = len(container.streams.audio)
         alone = len(container.streams) == 1 and len(self._source.parts) == 1
         self.bit_rate = context.bit_rate or (container.bit_rate if alone else None) or None
