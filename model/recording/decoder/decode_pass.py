@@ -57,7 +57,7 @@ class DecodePass:
             )
 
     def _decode_part(self, index: int) -> None:
-        before = self._writer.seconds
+        before, sections = self._writer.seconds, len(self._writer.sections)
         try:
             with self._source.open_part(index) as container:
                 stream = self._stream(container)
@@ -68,7 +68,9 @@ class DecodePass:
             raise AudioUnreadable(f"The {self.container or 'audio'} file is damaged.") from error
         self.filled_seconds += timeline.reported
         self.filled_gaps += timeline.reported_gaps
-        if declared is not None and is_truncated(declared, self._writer.seconds - before):
+        # A length is computed with one rate, so it says nothing of a part that changes its rate on the way.
+        steady = len(self._writer.sections) <= sections + 1
+        if steady and declared is not None and is_truncated(declared, self._writer.seconds - before):
             raise AudioTruncated(
                 f"The header declares {declared:.1f} s of audio; {self._writer.seconds - before:.1f} s are there."
             )

@@ -10,6 +10,7 @@ from typing import BinaryIO
 import av
 
 from model.recording.decoder.byte_range import ByteRange
+from model.recording.decoder.chunks import correct_size, layout_of
 from model.recording.decoder.declared import refuse_truncated
 from model.recording.decoder.formats import DECODERS, DEMUXERS, HEAD_BYTES, refuse_container
 from model.recording.decoder.notices import stale_header_notice
@@ -62,8 +63,11 @@ def open_source(file: BinaryIO, size: int, check: Callable[[], None]) -> SourceF
         correction = correct_wav(file, size, header)
         patches, gain, wav_tag = correction.patches, correction.gain, header.tag
         wav_bits = header.bits
-        if correction.stale_seconds is not None:
-            notice = stale_header_notice(correction.stale_seconds)
+        if correction.stale:
+            notice = stale_header_notice()
+    elif (layout := layout_of(head)) is not None:
+        patches = correct_size(file, size, layout)
+        notice = stale_header_notice() if patches else None
     return SourceFile(
         file=file,
         size=size,

@@ -3,7 +3,8 @@ import struct
 import numpy as np
 import pytest
 
-from tests.model.recording.sounds import codes, int16_wav
+from model.errors import AudioTruncated, AudioUnreadable, AudioUnsupported
+from tests.model.recording.sounds import Coding, codes, encode, int16_wav
 
 RAMP = np.linspace(-0.5, 0.5, 32_000)
 
@@ -65,3 +66,34 @@ def test_a_stale_rf64_header_is_read_to_the_end(decoded):
 
     assert audio.seconds == 2.0
     assert codes(audio) == ["audio_header_corrected"]
+
+
+def test_wav_files_one_after_the_other_are_refused(decoded):
+    with pytest.raises(AudioUnsupported, match="several WAV files"):
+        decoded(int16_wav(RAMP) * 2)
+
+
+@pytest.mark.parametrize(
+    ("container", "name", "form"),
+    [("aiff", b"SSND", ">I"), ("caf", b"data", ">q"), ("w64", b"data", "<Q")],
+)
+def test_other_stale_headers_are_read_to_the_end_and_cut_files_refused(container, name, form, tmp_path, decoded):
+    codec = "pcm_s16le" if container == "w64" else "pcm_s16be"
+    content = bytearray(encode(tmp_path / "x", np.tile(RAMP, 2), 16_000, Coding(container, codec, 16_000)))
+    assert codes(decoded(bytes(content))) == []
+
+    with pytest.raises(AudioTruncated):
+        decoded(bytes(content[:64_000]))
+
+    struct.pack_into(form, content, content.index(name) + (16 if container == "w64" else 4), 4_000)
+    audio = decoded(bytes(content))
+    assert audio.seconds == pytest.approx(4.0, abs=0.01)
+    assert codes(audio) == ["audio_header_corrected"]
+
+
+def test_a_size_beyond_what_can_be_sought_is_no_error_of_the_service(tmp_path, decoded):
+    content = bytearray(encode(tmp_path / "x", RAMP, 16_000, Coding("caf", "pcm_s16be", 16_000)))
+    struct.pack_into(">q", content, content.index(b"data") + 4, (1 << 63) - 1)
+
+    with pytest.raises(AudioUnreadable):
+        decoded(bytes(content))
