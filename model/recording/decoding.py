@@ -18,8 +18,8 @@ from model.recording.decoder.channels import ChannelChoice
 from model.recording.decoder.decode_pass import DecodePass
 from model.recording.decoder.notices import antiphase_notice, gaps_notice, silent_channels_notice, track_notice
 from model.recording.decoder.scratch import ChannelPlan, ScratchWriter
-from model.recording.decoder.section import Section
 from model.recording.decoder.source_file import SourceFile, open_source
+from model.recording.decoder.source_section import SourceSection
 from model.recording.decoder.tracks import choose_tracks
 from model.recording.notice import Notice
 from model.recording.source import AudioSource
@@ -46,7 +46,7 @@ def decode(
     each other. A file with two or more channels may be decoded twice. Memory is bounded for any length. `check` is
     called for each packet, and for each block that is read from the audio later; it may raise to stop.
 
-    Raises AudioUnreadable (damaged, empty), AudioUnsupported (container, codec or shape, by name), AudioTruncated
+    Raises AudioUnreadable (damaged, empty), AudioFormatUnsupported (container, codec or shape, by name), AudioTruncated
     (`decoder/declared.py` lists the detectable cases), AudioTooLong, AudioTimesInvalid, AudioTrackMissing and
     AudioChannelMissing; `scratch` is then removed.
     """
@@ -182,7 +182,7 @@ class _Decoder:
         return tuple(notice for notice in notices if notice is not None)
 
 
-def _peak(sections: Sequence[Section], choices: Sequence[ChannelChoice]) -> float:
+def _peak(sections: Sequence[SourceSection], choices: Sequence[ChannelChoice]) -> float:
     """The highest magnitude in any channel to be used."""
     return max(section.peak_of(choice.channels) for section, choice in zip(sections, choices, strict=True))
 
@@ -191,7 +191,7 @@ def _all_channels(_index: int, channels: int) -> tuple[int, ...]:
     return tuple(range(channels))
 
 
-def _describe(step: DecodePass, track: int, section: Section) -> AudioSource:
+def _describe(step: DecodePass, track: int, section: SourceSection) -> AudioSource:
     return AudioSource(
         container=step.container,
         codec=step.codec,

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import av
 
-from model.errors import AudioUnreadable, AudioUnsupported
+from model.errors import AudioFormatUnsupported, AudioUnreadable
 
 HEAD_BYTES = 4096
 STREAMINFO_END = 26
@@ -94,20 +94,20 @@ def refuse_container(head: bytes) -> AudioUnreadable:
     """The refusal of a file that begins with `head` and that libav does not open, by the name of what it is."""
     foreign = _name_of(head, FOREIGN)
     if foreign is not None:
-        return AudioUnsupported(f"The file is {foreign}, which is not read.")
+        return AudioFormatUnsupported(f"The file is {foreign}, which is not read.")
     if head[:1] == TS_SYNC == head[TS_PACKET : TS_PACKET + 1]:
-        return AudioUnsupported("The file is an MPEG transport stream, which is not read.")
+        return AudioFormatUnsupported("The file is an MPEG transport stream, which is not read.")
     accepted = _name_of(head, ACCEPTED)
     if accepted is not None:
         return AudioUnreadable(f"The file begins like {accepted}, and its header is damaged or incomplete.")
-    return AudioUnsupported("The file does not begin like any audio format that is read.")
+    return AudioFormatUnsupported("The file does not begin like any audio format that is read.")
 
 
 def _name_of(head: bytes, names: Sequence[tuple[int, bytes, str]]) -> str | None:
     return next((name for offset, magic, name in names if head[offset : offset + len(magic)] == magic), None)
 
 
-def refuse_codec(stream: av.AudioStream, container: str, wav_tag: int | None) -> AudioUnsupported:
+def refuse_codec(stream: av.AudioStream, container: str, wav_tag: int | None) -> AudioFormatUnsupported:
     """The refusal of a track by the name of its codec, or by the format tag of a WAV file."""
     context = stream.codec_context
     if context is not None:
@@ -116,7 +116,7 @@ def refuse_codec(stream: av.AudioStream, container: str, wav_tag: int | None) ->
         name = f"a codec with the WAV format tag 0x{wav_tag:04X}"
     else:
         name = "an unknown codec"
-    return AudioUnsupported(f"The {container} file holds audio in {name}, which is not read.")
+    return AudioFormatUnsupported(f"The {container} file holds audio in {name}, which is not read.")
 
 
 def codec_name(decoder: str) -> str:

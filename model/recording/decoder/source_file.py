@@ -39,7 +39,7 @@ class SourceFile:
 
     @contextmanager
     def open_part(self, index: int) -> Iterator[av.container.InputContainer]:
-        """Open a part with libav. Raises AudioUnreadable, AudioUnsupported by the name of what was found."""
+        """Open a part with libav. Raises AudioUnreadable, AudioFormatUnsupported by the name of what was found."""
         options = {"format_whitelist": ",".join(DEMUXERS), "codec_whitelist": ",".join(DECODERS)}
         part = ByteRange(self.file, *self.parts[index], patches=self.patches)
         try:

@@ -15,7 +15,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from model.errors import AudioUnsupported
+from model.errors import AudioFormatUnsupported
 from model.recording.decoder.chunks import MOST_CHUNKS, ChunkLayout, goes_on
 
 INTEGER_PCM = 0x0001
@@ -127,14 +127,14 @@ def _header(body: bytes, *, format_at: int, data_at: int, declared: int | None, 
 
 
 def correct_wav(file: BinaryIO, size: int, header: WavHeader) -> WavCorrection:
-    """The corrections that a header needs; none for an ordinary one. Raises AudioUnsupported for joined files."""
+    """The corrections that a header needs; none for an ordinary one. Raises AudioFormatUnsupported for joined files."""
     patches: dict[int, bytes] = {}
     end = header.data_at + (header.declared or 0)
     if header.declared is not None and goes_on(file, size, end + header.declared % 2, RIFF):
         # libav reads to the end of the file where the size is unknown, which RF64 writes in the ds64 chunk.
         patches[header.size_at] = bytes(4) if header.size_at == header.data_at - 4 else struct.pack("<Q", 1 << 62)
     elif any(name in FILE_NAMES for name, _, _ in riff_chunks(file, size)):
-        raise AudioUnsupported(
+        raise AudioFormatUnsupported(
             "The file holds several WAV files one after the other.",
             advice="Send each as a recording of its own, or join them in an audio editor.",
         )

@@ -3,7 +3,7 @@ import struct
 import numpy as np
 import pytest
 
-from model.errors import AudioUnreadable, AudioUnsupported, RecordingError
+from model.errors import AudioFormatUnsupported, AudioUnreadable, RecordingError
 from tests.model.recording.sounds import Coding, codes, encode, int16_wav, voice
 
 CODINGS = {
@@ -76,7 +76,7 @@ def test_amr_wideband_of_any_bits_is_read(decoded):
 def test_a_codec_that_is_not_read_is_named(decoded):
     content = bytearray(int16_wav(np.zeros(16_000)))
     struct.pack_into("<H", content, 20, 0x0022)  # DSP Group TrueSpeech
-    with pytest.raises(AudioUnsupported, match="wav file holds audio in the codec truespeech") as refused:
+    with pytest.raises(AudioFormatUnsupported, match="wav file holds audio in the codec truespeech") as refused:
         decoded(bytes(content))
 
     assert "16-bit PCM WAV or FLAC" in refused.value.advice
@@ -85,7 +85,7 @@ def test_a_codec_that_is_not_read_is_named(decoded):
 def test_a_codec_that_nobody_knows_is_named_by_its_tag(decoded):
     content = bytearray(int16_wav(np.zeros(16_000)))
     struct.pack_into("<H", content, 20, 0x7A21)
-    with pytest.raises(AudioUnsupported, match="0x7A21"):
+    with pytest.raises(AudioFormatUnsupported, match="0x7A21"):
         decoded(bytes(content))
 
 
@@ -101,7 +101,7 @@ def test_a_codec_that_nobody_knows_is_named_by_its_tag(decoded):
     ids=["avi", "pdf", "ds2", "mpeg-ts", "text"],
 )
 def test_a_container_that_is_not_read_is_named(content, name, decoded):
-    with pytest.raises(AudioUnsupported, match=name) as refused:
+    with pytest.raises(AudioFormatUnsupported, match=name) as refused:
         decoded(content)
 
     assert refused.value.code == "audio_unsupported"

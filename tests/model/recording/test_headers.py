@@ -3,7 +3,7 @@ import struct
 import numpy as np
 import pytest
 
-from model.errors import AudioTruncated, AudioUnreadable, AudioUnsupported
+from model.errors import AudioFormatUnsupported, AudioTruncated, AudioUnreadable
 from tests.model.recording.sounds import Coding, codes, encode, int16_wav
 
 RAMP = np.linspace(-0.5, 0.5, 32_000)
@@ -69,7 +69,7 @@ def test_a_stale_rf64_header_is_read_to_the_end(decoded):
 
 
 def test_wav_files_one_after_the_other_are_refused(decoded):
-    with pytest.raises(AudioUnsupported, match="several WAV files"):
+    with pytest.raises(AudioFormatUnsupported, match="several WAV files"):
         decoded(int16_wav(RAMP) * 2)
 
 
