@@ -6,7 +6,7 @@ removes it. What lies in the mode, above the density of the valley in front of i
 
 The histogram as the evidence of clipping, without a fixed level, is that of C. Laguna and A. Lerch, "An Efficient
 Algorithm for Clipping Detection and Declipping Audio", 141st Convention of the AES, 2016; the estimate of the share
-from mode and valley is ours. docs/audio.md has the measured table.
+from mode and valley is ours. docs/audio.md has the measured table and the limits.
 """
 
 from __future__ import annotations
