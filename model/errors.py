@@ -3,7 +3,7 @@
     ModelError
     ├── RecordingError            the recording or transcript cannot be used; `advice` says what to do
     │   ├── AudioUnreadable           not audio in an accepted format, or damaged
-    │   │   └── AudioUnsupported          a container, codec or sample format that is not read
+    │   │   └── AudioFormatUnsupported  a container, codec or sample format that is not read
     │   ├── AudioTrackMissing         the file has no audio track of the number asked for
     │   ├── AudioChannelMissing       the audio has no channel of the number asked for
     │   ├── AudioTimesInvalid         timestamps that jump further than is filled with silence
@@ -59,7 +59,7 @@ class AudioUnreadable(RecordingError):
     advice = "Export the recording again from the program that made it, and check that it plays to its end."
 
 
-class AudioUnsupported(AudioUnreadable):
+class AudioFormatUnsupported(AudioUnreadable):
     """The container, the codec or the shape of the samples is not read; the detail names it."""
 
     code = "audio_unsupported"

@@ -18,8 +18,8 @@ from model.recording.decoder.channels import ChannelChoice
 from model.recording.decoder.decode_pass import DecodePass
 from model.recording.decoder.notices import antiphase_notice, gaps_notice, silent_channels_notice, track_notice
 from model.recording.decoder.scratch import ChannelPlan, ScratchWriter
-from model.recording.decoder.section import Section
 from model.recording.decoder.source_file import SourceFile, open_source
+from model.recording.decoder.source_section import SourceSection
 from model.recording.decoder.tracks import choose_tracks
 from model.recording.notice import Notice
 from model.recording.source import AudioSource
@@ -46,7 +46,7 @@ def decode(
     each other. A file with two or more channels may be decoded twice. Memory is bounded for any length. `check` is
     called for each packet, and for each block that is read from the audio later; it may raise to stop.
 
-    Raises AudioUnreadable (damaged, empty), AudioUnsupported (container, codec or shape, by name), AudioTruncated
+    Raises AudioUnreadable (damaged, empty), AudioFormatUnsupported (container, codec or shape, by name), AudioTruncated
     (`decoder/declared.py` lists the detectable cases), AudioTooLong, AudioTimesInvalid, AudioTrackMissing and
     AudioChannelMissing; `scratch` is then removed.
     """
@@ -68,6 +68,8 @@ def decode(
         raise
 
 
+LOWERED_PEAK = 0.9
+"""Peak of a source that is lowered; the resampler needs the room above it."""
 MOST_PEAK = 1.1
 """Peak of a channel from which on the level is lowered for it before it is used alone."""
 
@@ -133,7 +135,7 @@ class _Decoder:
         changed = any(choice.channels != section.used for choice, section in zip(choices, writer.sections, strict=True))
         gain = self._source.gain
         if writer.beyond > MOST_BEYOND * writer.samples or (changed and _peak(writer.sections, choices) > MOST_PEAK):
-            gain /= _peak(writer.sections, choices)
+            gain *= LOWERED_PEAK / _peak(writer.sections, choices)
         if changed or gain != self._source.gain:
             step, writer = self._pass(track, lambda index, _channels: choices[index].channels, gain)
         return _Decoded(track=track, step=step, writer=writer, choices=choices, gain=gain)
@@ -146,8 +148,8 @@ class _Decoder:
         return step, writer
 
     def _participant_plan(self, _index: int, channels: int) -> tuple[int, ...]:
-        channel = self._participant_channel or 1
-        if not 1 <= channel <= channels:
+        channel = self._participant_channel
+        if channel is None or not 1 <= channel <= channels:
             raise AudioChannelMissing(
                 f"Channel {channel} was named as the participant's; the audio has {channels} "
                 f"channel{'s' * (channels != 1)}."
@@ -180,7 +182,7 @@ class _Decoder:
         return tuple(notice for notice in notices if notice is not None)
 
 
-def _peak(sections: Sequence[Section], choices: Sequence[ChannelChoice]) -> float:
+def _peak(sections: Sequence[SourceSection], choices: Sequence[ChannelChoice]) -> float:
     """The highest magnitude in any channel to be used."""
     return max(section.peak_of(choice.channels) for section, choice in zip(sections, choices, strict=True))
 
@@ -189,7 +191,7 @@ def _all_channels(_index: int, channels: int) -> tuple[int, ...]:
     return tuple(range(channels))
 
 
-def _describe(step: DecodePass, track: int, section: Section) -> AudioSource:
+def _describe(step: DecodePass, track: int, section: SourceSection) -> AudioSource:
     return AudioSource(
         container=step.container,
         codec=step.codec,

@@ -8,12 +8,11 @@ from pathlib import Path
 from model.config import AudioLimits
 from model.recording.audio import Audio, never_cancelled
 from model.recording.decoding import decode
-from model.recording.options import RecordingOptions
+from model.recording.options import NO_OPTIONS, RecordingOptions
 from model.recording.recording import Recording
 from model.recording.transcript import parse_transcript
 
 SAMPLES = "samples.pcm"
-NO_OPTIONS = RecordingOptions()
 
 
 def read_recording(

@@ -165,6 +165,9 @@ class StageRepository:
         """Finish the assessment with a result that is in the store. Raises FenceLost."""
         assessment = self._complete_stage(claim, result_key)
         assessment.result_key = result_key
+        if claim.kind == StageKind.PREPARE:
+            # Decoding refused the file, so the duration is what its header claimed: no measure of the work.
+            assessment.audio_seconds = None
         finish(self._session, assessment, State.SUCCEEDED if scored else State.ABSTAINED)
 
     def score_inputs(self, claim: StageClaim) -> ScoreInputs:

@@ -44,7 +44,7 @@ class AudioUnsupported(RequestRefused):
     status = 415
     code = "audio_unsupported"
     title = "Not an accepted audio format"
-    advice = "Send WAV, FLAC, MP3, Ogg/Opus, M4A/AAC or WebM audio; the content decides, not the name of the file."
+    advice = "Convert the recording to 16-bit PCM WAV or FLAC; the content decides, not the name of the file."
 
 
 class TranscriptEmpty(RequestRefused):

@@ -1,47 +1,75 @@
-"""Checks of audio and transcripts that need no decoder: the format by its first bytes, and the duration."""
+"""Checks of audio and transcripts that need no decoder: the format by the first bytes, and text by its coding."""
 
 from __future__ import annotations
 
-import struct
-
 from service.errors.request import AudioEmpty, AudioUnsupported, TranscriptEmpty, TranscriptNotUtf8
 
-HEADER_BYTES = 4096
+HEADER_BYTES = 16_384
 """Bytes at the beginning of a file that the checks and the estimate read."""
 MIN_SNIFF_BYTES = 12
 ADTS_SYNC = 0xFFF0
 LAYER_SYNC = (0xFFE2, 0xFFE4)
 """The sync word with the layer bits of III and II; bits outside the mask are version and protection."""
-TYPICAL_BITRATES = (
-    (b"OggS", 48_000),
-    (b"\x1a\x45\xdf\xa3", 48_000),
-    (b"fLaC", 350_000),
-    (b"RIFF", 256_000),
-    (b"RF64", 256_000),
+ASF = b"\x30\x26\xb2\x75\x8e\x66\xcf\x11"
+MAGIC = (
+    *(b"fLaC", b"ID3", b"OggS", b"\x1a\x45\xdf\xa3", b"caff", b".snd", b"#!AMR", b"\x0b\x77", ASF),
+    b"riff\x2e\x91\xcf\x11",  # Sony Wave64
 )
-"""Typical bits per second of speech, by the first bytes: Opus in Ogg and WebM, FLAC, and WAV of 16 bits at 16 kHz."""
-DEFAULT_BITRATE = 96_000
-"""Bits per second of other formats: MP3, AAC, M4A."""
-UNKNOWN_LENGTH = 0xFFFFFFFF
-FORMAT_BYTES = 16
-STREAMINFO_END = 26
+RIFF_FORMS = {b"RIFF": (b"WAVE",), b"RF64": (b"WAVE",), b"FORM": (b"AIFF", b"AIFC")}
+FOREIGN = (
+    (8, b"AVI ", "an AVI video"),
+    (8, b"WEBP", "a WebP image"),
+    (0, b"FLV\x01", "a Flash video"),
+    (0, b"\x00\x00\x01\xba", "an MPEG program stream"),
+    (0, b".RMF", "RealMedia"),
+    (0, b"MAC ", "Monkey's Audio"),
+    (0, b"wvpk", "WavPack"),
+    (0, b"\x02dss", "a DSS dictation"),
+    (0, b"\x03ds2", "a DS2 dictation"),
+    (0, b"\x02#!SILK", "a SILK voice message"),
+    (0, b"NIST_1A", "a NIST SPHERE file"),
+    (0, b"MThd", "a MIDI file"),
+    (0, b"%PDF", "a PDF document"),
+    (0, b"PK\x03\x04", "a ZIP archive or an Office document"),
+    (0, b"\x1f\x8b", "a gzip archive"),
+    (0, b"\x89PNG", "a PNG image"),
+    (0, b"\xff\xd8\xff", "a JPEG image"),
+    (0, b"{\\rtf", "an RTF document"),
+    (0, b"WEBVTT", "a WebVTT transcript"),
+)
+"""First bytes of files that are no accepted audio: offset, bytes, and the name in the refusal."""
 
 
 def require_audio(head: bytes) -> None:
-    """Check that the bytes begin like audio. Raises AudioEmpty, AudioUnsupported."""
+    """Check that the bytes begin like audio. Raises AudioEmpty, AudioUnsupported with the name of what they are."""
     if not head:
         raise AudioEmpty("The audio holds no bytes.")
     if not looks_like_audio(head):
-        raise AudioUnsupported("The audio does not begin like any accepted audio format.")
+        raise AudioUnsupported(describe_foreign(head))
+
+
+def describe_foreign(head: bytes) -> str:
+    """What a file is that does not begin like audio, in a sentence."""
+    for offset, magic, name in FOREIGN:
+        if head[offset : offset + len(magic)] == magic:
+            return f"The audio is {name}, which is not an accepted format."
+    return "The audio does not begin like any accepted audio format."
 
 
 def looks_like_audio(head: bytes) -> bool:
-    """Whether the bytes begin like WAV, FLAC, MP3, AAC, Ogg, MP4/M4A or WebM."""
-    if head[:4] in (b"RIFF", b"RF64"):
-        return head[8:12] == b"WAVE"
+    """Whether the bytes begin like a container that docs/audio.md lists; zeros before an MP3 are passed over."""
+    if head[:4] in RIFF_FORMS:
+        return head[8:12] in RIFF_FORMS[head[:4]]
     if head[4:8] == b"ftyp":
         return True
-    return head.startswith((b"fLaC", b"ID3", b"OggS", b"\x1a\x45\xdf\xa3")) or _mpeg_frame(head)
+    return head.startswith(MAGIC) or _mpeg_frame(head) or _after_zeros(head)
+
+
+def _after_zeros(head: bytes) -> bool:
+    """An MP3 behind zeros: voice recorders pad the file to a sector of their memory."""
+    rest = head.lstrip(b"\x00")
+    padded = len(head) - len(rest) >= MIN_SNIFF_BYTES
+    return padded and (rest.startswith(b"ID3") or _mpeg_frame(rest))
 
 
 def _mpeg_frame(head: bytes) -> bool:
@@ -60,44 +88,3 @@ def require_transcript(content: bytes) -> None:
         raise TranscriptNotUtf8("The transcript is not UTF-8 text.") from None
     if not text.strip():
         raise TranscriptEmpty("The transcript holds no words.")
-
-
-def estimate_duration(head: bytes, size: int) -> float:
-    """Estimate the seconds of audio in a file of `size` bytes that begins with `head` (HEADER_BYTES are enough).
-
-    Exact for PCM WAV, and for FLAC with a sample count. For other formats it is the size divided by the typical bitrate
-    of speech, which may be wrong by a factor of a few. Used for queue estimates and fairness only.
-    """
-    exact = _wav_seconds(head, size) or _flac_seconds(head)
-    if exact is not None:
-        return exact
-    bitrate = next((rate for magic, rate in TYPICAL_BITRATES if head.startswith(magic)), DEFAULT_BITRATE)
-    return 8 * size / bitrate
-
-
-def _wav_seconds(head: bytes, size: int) -> float | None:
-    """Bytes of the data chunk divided by the byte rate of the format chunk."""
-    if head[:4] not in (b"RIFF", b"RF64") or head[8:12] != b"WAVE":
-        return None
-    position, rate = 12, 0
-    while position + 8 <= len(head):
-        name, length = struct.unpack_from("<4sI", head, position)
-        position += 8
-        if name == b"fmt " and position + FORMAT_BYTES <= len(head):
-            (rate,) = struct.unpack_from("<I", head, position + 8)
-        if name == b"data":
-            present = max(0, size - position)
-            # Recorders that stream do not know the length and write zero or the maximum.
-            data = present if length in (0, UNKNOWN_LENGTH) else min(length, present)
-            return data / rate if rate else None
-        position += length + length % 2
-    return None
-
-
-def _flac_seconds(head: bytes) -> float | None:
-    """Samples divided by the rate, from STREAMINFO: 20 bits rate, 3 channels, 5 depth, 36 samples (RFC 9639, 8.2)."""
-    if not head.startswith(b"fLaC") or len(head) < STREAMINFO_END:
-        return None
-    packed = int.from_bytes(head[18:26], "big")
-    rate, samples = packed >> 44, packed & (1 << 36) - 1
-    return samples / rate if rate and samples else None

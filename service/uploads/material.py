@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from service.errors.request import MaterialMissing, TooLarge, UploadIncomplete
 from service.storage.objects import ObjectStore
-from service.uploads.audio_format import HEADER_BYTES, estimate_duration, require_audio, require_transcript
+from service.uploads.audio_format import HEADER_BYTES, require_audio, require_transcript
+from service.uploads.duration_estimate import estimate_duration
 from service.uploads.repository import StoredUpload
 
 

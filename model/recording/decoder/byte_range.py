@@ -27,7 +27,10 @@ class ByteRange:
 
     def read(self, size: int = -1) -> bytes:
         """Read up to `size` bytes, all that is left by default."""
-        left = max(0, self._stop - self._position)
+        left = self._stop - self._position
+        if left <= 0:
+            # A damaged header may send libav further than the operating system can seek.
+            return b""
         at = self._position
         self._file.seek(at)
         content = self._file.read(left if size < 0 else min(size, left))

@@ -4,6 +4,7 @@ Every container has its own check, because libav reports the length of a truncat
 
 - WAV: libav silently shortens the duration to the bytes present, so the data chunk's size is read here.
 - Ogg: the duration comes from the last page present, so a truncation shows only as an incomplete last page.
+- AIFF, CAF, Wave64: the sound chunk declares its size (`chunks.py`).
 - MP4/M4A: boxes declare their size; a truncated file with its index at the end cannot be opened at all.
 - FLAC (total samples), MP3 with a Xing, Info or VBRI header, Matroska/WebM with a duration: libav reports it.
 
@@ -20,7 +21,8 @@ import av
 
 from model.errors import AudioTruncated
 from model.recording.decoder.byte_range import ByteRange
-from model.recording.decoder.wav import MOST_CHUNKS, is_wav, read_wav_header, riff_chunks
+from model.recording.decoder.chunks import MOST_CHUNKS
+from model.recording.decoder.wav import is_wav, read_wav_header, riff_chunks
 
 TOLERATED_SECONDS = 1.0
 TOLERATED_SHARE = 0.02

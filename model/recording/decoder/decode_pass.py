@@ -57,7 +57,7 @@ class DecodePass:
             )
 
     def _decode_part(self, index: int) -> None:
-        before = self._writer.seconds
+        before, sections = self._writer.seconds, len(self._writer.sections)
         try:
             with self._source.open_part(index) as container:
                 stream = self._stream(container)
@@ -65,10 +65,12 @@ class DecodePass:
                 timeline = Timeline(self._writer, container)
                 self._decode_packets(container, stream, timeline)
         except (av.FFmpegError, EOFError) as error:
-            raise AudioUnreadable("The file is not audio in an accepted format, or it is damaged.") from error
+            raise AudioUnreadable(f"The {self.container or 'audio'} file is damaged.") from error
         self.filled_seconds += timeline.reported
         self.filled_gaps += timeline.reported_gaps
-        if declared is not None and is_truncated(declared, self._writer.seconds - before):
+        # A length is computed with one rate, so it says nothing of a part that changes its rate on the way.
+        steady = len(self._writer.sections) <= sections + 1
+        if steady and declared is not None and is_truncated(declared, self._writer.seconds - before):
             raise AudioTruncated(
                 f"The header declares {declared:.1f} s of audio; {self._writer.seconds - before:.1f} s are there."
             )
@@ -93,6 +95,8 @@ class DecodePass:
         self.container = name
         self.codec = codec_name(decoder)
         self.bits = sample_bits(decoder, sample_format, self._source.head)
+        if self.bits is not None:
+            self.bits = self._source.wav_bits or self.bits
         self.tracks = len(container.streams.audio)
         alone = len(container.streams) == 1 and len(self._source.parts) == 1
         self.bit_rate = context.bit_rate or (container.bit_rate if alone else None) or None

@@ -6,7 +6,7 @@ removes it. What lies in the mode, above the density of the valley in front of i
 
 The histogram as the evidence of clipping, without a fixed level, is that of C. Laguna and A. Lerch, "An Efficient
 Algorithm for Clipping Detection and Declipping Audio", 141st Convention of the AES, 2016; the estimate of the share
-from mode and valley is ours. docs/audio.md has the measured table.
+from mode and valley is ours. docs/audio.md has the measured table and the limits.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ LOUDEST = 2.0
 FINE_BINS = 1 << 16
 BINS = 48
 HEADROOM = 1.1
+FEWEST_LEVELS = 8
 FEWEST = 2_000
 """Samples of a side below which its histogram says nothing."""
 MODE_FROM = 0.6
@@ -117,13 +118,15 @@ def _coarse(side: Int64[np.ndarray, " fine"]) -> Float64[np.ndarray, " bin"] | N
     total = int(side.sum())
     if total < FEWEST:
         return None
-    highest = int(np.searchsorted(np.cumsum(side), 0.999 * total)) + 1
-    edges = np.unique(np.linspace(0, HEADROOM * highest, BINS + 1).astype(int))
-    if edges.size < BINS + 1:
+    levels = np.flatnonzero(side)
+    if levels.size < FEWEST_LEVELS:
         return None
-    cumulated = np.concatenate([[0], np.cumsum(side)])
-    counts = np.diff(cumulated[np.minimum(edges, side.size)]).astype(np.float64)
-    density = counts / np.diff(edges) * np.diff(edges).mean()
+    highest = int(np.searchsorted(np.cumsum(side), 0.999 * total)) + 1
+    # Coarse quantisation (8 bits, G.711) leaves gaps: each level's samples are spread to halfway of its neighbours.
+    halfway = (levels[1:] + levels[:-1] + 1) / 2
+    ends = np.concatenate([[0.0], halfway, [levels[-1] + 1.0]])
+    cumulated = np.concatenate([[0], np.cumsum(side[levels])])
+    density = np.diff(np.interp(np.linspace(0, HEADROOM * highest, BINS + 1), ends, cumulated))
     padded = np.pad(density, 1, mode="edge")
     smooth: Float64[np.ndarray, " bin"] = 0.25 * padded[:-2] + 0.5 * padded[1:-1] + 0.25 * padded[2:]
     return smooth

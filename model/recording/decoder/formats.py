@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 
 import av
 
-from model.errors import AudioUnsupported
+from model.errors import AudioFormatUnsupported, AudioUnreadable
 
 HEAD_BYTES = 4096
 STREAMINFO_END = 26
@@ -69,17 +70,44 @@ FOREIGN = (
     (4, b"ftypavif", "an AVIF image"),
 )
 """First bytes of files that are no accepted audio: their offset, the bytes, and the name for the sender."""
+ACCEPTED = (
+    (8, b"WAVE", "WAV"),
+    (0, b"fLaC", "FLAC"),
+    (0, b"OggS", "Ogg"),
+    (4, b"ftyp", "MP4"),
+    (0, b"\x1a\x45\xdf\xa3", "Matroska or WebM"),
+    (0, b"ID3", "MP3"),
+    (0, b"\xff", "MP3 or AAC"),
+    (8, b"AIF", "AIFF"),
+    (0, b"caff", "CAF"),
+    (0, b"#!AMR", "AMR"),
+    (0, b".snd", "AU"),
+    (0, b"\x30\x26\xb2\x75", "WMA"),
+    (0, b"\x0b\x77", "AC-3"),
+    (0, b"riff", "Wave64"),
+)
+TS_SYNC = b"\x47"
+TS_PACKET = 188
 
 
-def refuse_container(head: bytes) -> AudioUnsupported | None:
-    """The refusal of a file that begins with `head`, by its name; None if its first bytes are not known."""
-    for offset, magic, name in FOREIGN:
-        if head[offset : offset + len(magic)] == magic:
-            return AudioUnsupported(f"The file is {name}, which is not read.")
-    return None
+def refuse_container(head: bytes) -> AudioUnreadable:
+    """The refusal of a file that begins with `head` and that libav does not open, by the name of what it is."""
+    foreign = _name_of(head, FOREIGN)
+    if foreign is not None:
+        return AudioFormatUnsupported(f"The file is {foreign}, which is not read.")
+    if head[:1] == TS_SYNC == head[TS_PACKET : TS_PACKET + 1]:
+        return AudioFormatUnsupported("The file is an MPEG transport stream, which is not read.")
+    accepted = _name_of(head, ACCEPTED)
+    if accepted is not None:
+        return AudioUnreadable(f"The file begins like {accepted}, and its header is damaged or incomplete.")
+    return AudioFormatUnsupported("The file does not begin like any audio format that is read.")
 
 
-def refuse_codec(stream: av.AudioStream, container: str, wav_tag: int | None) -> AudioUnsupported:
+def _name_of(head: bytes, names: Sequence[tuple[int, bytes, str]]) -> str | None:
+    return next((name for offset, magic, name in names if head[offset : offset + len(magic)] == magic), None)
+
+
+def refuse_codec(stream: av.AudioStream, container: str, wav_tag: int | None) -> AudioFormatUnsupported:
     """The refusal of a track by the name of its codec, or by the format tag of a WAV file."""
     context = stream.codec_context
     if context is not None:
@@ -88,7 +116,7 @@ def refuse_codec(stream: av.AudioStream, container: str, wav_tag: int | None) ->
         name = f"a codec with the WAV format tag 0x{wav_tag:04X}"
     else:
         name = "an unknown codec"
-    return AudioUnsupported(f"The {container} file holds audio in {name}, which is not read.")
+    return AudioFormatUnsupported(f"The {container} file holds audio in {name}, which is not read.")
 
 
 def codec_name(decoder: str) -> str:

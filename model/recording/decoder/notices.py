@@ -56,12 +56,12 @@ def gaps_notice(gaps: int, seconds: float) -> Notice:
     )
 
 
-def stale_header_notice(seconds: float) -> Notice:
-    """A WAV header that declares less than the file holds."""
+def stale_header_notice() -> Notice:
+    """A header that declares less than the file holds."""
     return Notice(
         code="audio_header_corrected",
-        message=f"The header of the WAV file declares {seconds:.1f} s and was not updated to the end of the recording; "
-        "the file was read to its end.",
+        message="The header of the file declares less sound than there is: it was not updated to the end of the "
+        "recording. The file was read to its end.",
     )
 
 

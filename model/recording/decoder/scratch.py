@@ -10,9 +10,9 @@ import numpy as np
 from jaxtyping import Float32, Shaped
 
 from model.config import AudioLimits
-from model.errors import AudioTooLong, AudioUnsupported
+from model.errors import AudioFormatUnsupported, AudioTooLong
 from model.recording.audio import SAMPLE_BYTES, SAMPLE_RATE
-from model.recording.decoder.section import Section
+from model.recording.decoder.source_section import SourceSection
 
 SLOWEST, FASTEST = 4_000, 384_000
 MOST_CHANNELS = 32
@@ -47,17 +47,17 @@ class ScratchWriter:
         self._rate = 0
         self._gathered: list[Float32[np.ndarray, "channel sample"]] = []
         self._pending = 0
-        self.sections: list[Section] = []
+        self.sections: list[SourceSection] = []
         self.samples = 0
         self.seconds = 0.0
         self.peak = 0.0
         self.beyond = 0
 
     def add(self, frame: av.AudioFrame) -> None:
-        """Append a decoded frame; raises AudioTooLong at the limit, AudioUnsupported for an unsupported shape."""
+        """Append a decoded frame; raises AudioTooLong at the limit, AudioFormatUnsupported for an unsupported shape."""
         rate, channels = frame.sample_rate, frame.layout.nb_channels
         if not SLOWEST <= rate <= FASTEST or not 0 < channels <= MOST_CHANNELS:
-            raise AudioUnsupported(
+            raise AudioFormatUnsupported(
                 f"The audio has {channels} channels at {rate} Hz; {SLOWEST} to {FASTEST} Hz and at most "
                 f"{MOST_CHANNELS} channels are read.",
                 advice="Send the recording in one or two channels at 16 000 to 48 000 Hz.",
@@ -97,7 +97,7 @@ class ScratchWriter:
 
     def _open_section(self, rate: int, channels: int) -> None:
         if len(self.sections) == MOST_SECTIONS:
-            raise AudioUnsupported(
+            raise AudioFormatUnsupported(
                 f"The audio changes its rate or channels more than {MOST_SECTIONS} times.",
                 advice="Convert the recording to one rate and one or two channels.",
             )
@@ -108,7 +108,7 @@ class ScratchWriter:
         if self.sections:
             self.sections[-1].close()
         used = self._plan(len(self.sections), channels)
-        self.sections.append(Section(rate=rate, channels=channels, used=used))
+        self.sections.append(SourceSection(rate=rate, channels=channels, used=used))
 
     def _restart(self, rate: int) -> None:
         self._flush()
@@ -126,7 +126,7 @@ class ScratchWriter:
         try:
             values = frame.to_ndarray()
         except ValueError as error:
-            raise AudioUnsupported(f"Samples of the format {frame.format.name} are not read.") from error
+            raise AudioFormatUnsupported(f"Samples of the format {frame.format.name} are not read.") from error
         self._bytes_left -= values.nbytes
         if self._bytes_left < 0:
             raise AudioTooLong("The audio decodes to more bytes than accepted.")

@@ -9,8 +9,8 @@ from typing import BinaryIO
 
 import av
 
-from model.errors import AudioUnreadable
 from model.recording.decoder.byte_range import ByteRange
+from model.recording.decoder.chunks import correct_size, layout_of
 from model.recording.decoder.declared import refuse_truncated
 from model.recording.decoder.formats import DECODERS, DEMUXERS, HEAD_BYTES, refuse_container
 from model.recording.decoder.notices import stale_header_notice
@@ -23,7 +23,8 @@ from model.recording.notice import Notice
 class SourceFile:
     """An open file of `size` bytes that begins with `head`; `gain` restores the level of its samples.
 
-    `wav_tag` is the format tag of a WAV file, `notice` says what was corrected in its header.
+    `wav_tag` and `wav_bits` are the format tag and the valid bits of a WAV file, `notice` says what was corrected in
+    its header.
     """
 
     file: BinaryIO
@@ -33,22 +34,20 @@ class SourceFile:
     patches: dict[int, bytes]
     gain: float
     wav_tag: int | None
+    wav_bits: int | None
     notice: Notice | None
 
     @contextmanager
     def open_part(self, index: int) -> Iterator[av.container.InputContainer]:
-        """Open a part with libav. Raises AudioUnreadable, AudioUnsupported by the name of what was found."""
+        """Open a part with libav. Raises AudioUnreadable, AudioFormatUnsupported by the name of what was found."""
         options = {"format_whitelist": ",".join(DEMUXERS), "codec_whitelist": ",".join(DECODERS)}
         part = ByteRange(self.file, *self.parts[index], patches=self.patches)
         try:
             container = av.open(part, "r", options=options, metadata_errors="replace")
         except (av.FFmpegError, EOFError) as error:
-            raise refuse_container(self.head) or AudioUnreadable(_UNREADABLE) from error
+            raise refuse_container(self.head) from error
         with container:
             yield container
-
-
-_UNREADABLE = "The file is not audio in an accepted format, or it is damaged."
 
 
 def open_source(file: BinaryIO, size: int, check: Callable[[], None]) -> SourceFile:
@@ -57,14 +56,18 @@ def open_source(file: BinaryIO, size: int, check: Callable[[], None]) -> SourceF
     head = file.read(HEAD_BYTES)
     parts: list[tuple[int, int]] = [(0, size)]
     patches: dict[int, bytes] = {}
-    gain, wav_tag, notice = 1.0, None, None
+    gain, wav_tag, wav_bits, notice = 1.0, None, None, None
     if head.startswith(CAPTURE):
         parts = find_links(file, size, check)
     elif is_wav(head) and (header := read_wav_header(file, size)) is not None:
         correction = correct_wav(file, size, header)
         patches, gain, wav_tag = correction.patches, correction.gain, header.tag
-        if correction.stale_seconds is not None:
-            notice = stale_header_notice(correction.stale_seconds)
+        wav_bits = header.bits
+        if correction.stale:
+            notice = stale_header_notice()
+    elif (layout := layout_of(head)) is not None:
+        patches = correct_size(file, size, layout)
+        notice = stale_header_notice() if patches else None
     return SourceFile(
         file=file,
         size=size,
@@ -73,5 +76,6 @@ def open_source(file: BinaryIO, size: int, check: Callable[[], None]) -> SourceF
         patches=patches,
         gain=gain,
         wav_tag=wav_tag,
+        wav_bits=wav_bits,
         notice=notice,
     )

@@ -15,6 +15,9 @@ from typing import BinaryIO
 
 import numpy as np
 
+from model.errors import AudioFormatUnsupported
+from model.recording.decoder.chunks import MOST_CHUNKS, ChunkLayout, goes_on
+
 INTEGER_PCM = 0x0001
 EXTENSIBLE = 0xFFFE
 EXTENSIBLE_BYTES = 40
@@ -22,14 +25,13 @@ FORMAT_BYTES = 16
 IN_DS64 = 0xFFFF_FFFF
 # Programs that write to a pipe do not know the size: they write 0 or a number near 2^31 or 2^32.
 UNKNOWN_SIZE_FROM = 0x7FFF_F000
-# Bounds the loop for a file of empty chunks.
-MOST_CHUNKS = 100_000
+RIFF = ChunkLayout(first=12, header="<4sI", sound=b"data", alignment=2, counted=0, unknown=bytes(4))
 CHUNK_HEAD = 8
-PRINTABLE = range(0x20, 0x7F)
 PROBED_BYTES = 1 << 18
 BITS_24_IN_32 = (24, 32)
 GAIN_OF_LOW_BITS = 256.0
 SIGN = 0x80
+FILE_NAMES = frozenset({b"RIFF", b"RF64"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,11 +60,11 @@ class WavHeader:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WavCorrection:
-    """Bytes to replace, by offset; the factor that restores the level; the seconds that a stale header declares."""
+    """Bytes to replace, by offset; the factor that restores the level; whether the header was stale."""
 
     patches: dict[int, bytes] = field(default_factory=dict)
     gain: float = 1.0
-    stale_seconds: float | None = None
+    stale: bool = False
 
 
 def is_wav(head: bytes) -> bool:
@@ -125,41 +127,22 @@ def _header(body: bytes, *, format_at: int, data_at: int, declared: int | None, 
 
 
 def correct_wav(file: BinaryIO, size: int, header: WavHeader) -> WavCorrection:
-    """The corrections that a header needs; none for an ordinary one."""
+    """The corrections that a header needs; none for an ordinary one. Raises AudioFormatUnsupported for joined files."""
     patches: dict[int, bytes] = {}
-    stale_seconds = None
-    if header.declared is not None and _is_stale(file, size, header, header.declared):
-        stale_seconds = header.declared / max(header.byte_rate, 1)
+    end = header.data_at + (header.declared or 0)
+    if header.declared is not None and goes_on(file, size, end + header.declared % 2, RIFF):
         # libav reads to the end of the file where the size is unknown, which RF64 writes in the ds64 chunk.
         patches[header.size_at] = bytes(4) if header.size_at == header.data_at - 4 else struct.pack("<Q", 1 << 62)
+    elif any(name in FILE_NAMES for name, _, _ in riff_chunks(file, size)):
+        raise AudioFormatUnsupported(
+            "The file holds several WAV files one after the other.",
+            advice="Send each as a recording of its own, or join them in an audio editor.",
+        )
     gain = _gain_of_padded_samples(file, header)
     if gain is not None:
         at = header.format_at + (18 if header.extensible else 14)
         patches[at] = struct.pack("<H", header.container_bits)
-    return WavCorrection(patches=patches, gain=gain or 1.0, stale_seconds=stale_seconds)
-
-
-def _is_stale(file: BinaryIO, size: int, header: WavHeader, declared: int) -> bool:
-    """Whether sound goes on behind the declared data: neither further chunks nor zeros as padding."""
-    end = header.data_at + declared + declared % 2
-    if end + max(header.block, CHUNK_HEAD) > size:
-        return False
-    file.seek(end)
-    if not any(file.read(PROBED_BYTES)):
-        return False
-    return not _are_chunks(file, end, size)
-
-
-def _are_chunks(file: BinaryIO, position: int, size: int) -> bool:
-    for _ in range(MOST_CHUNKS):
-        if position + CHUNK_HEAD > size:
-            return True
-        file.seek(position)
-        name, length = struct.unpack("<4sI", file.read(CHUNK_HEAD))
-        if not all(letter in PRINTABLE for letter in name) or position + CHUNK_HEAD + length > size + 1:
-            return False
-        position += CHUNK_HEAD + length + length % 2
-    return True
+    return WavCorrection(patches=patches, gain=gain or 1.0, stale=header.size_at in patches)
 
 
 def _gain_of_padded_samples(file: BinaryIO, header: WavHeader) -> float | None:

@@ -15,7 +15,8 @@ from service.batches.manifest import BatchProblems, LineReader, MemberFields, Up
 from service.batches.states import BatchLine, StoredLine
 from service.errors.request import BatchUnreadable, BatchUnsupported
 from service.storage.objects import ObjectStore, assessment_prefix, material_prefix
-from service.uploads.audio_format import HEADER_BYTES, estimate_duration, looks_like_audio
+from service.uploads.audio_format import HEADER_BYTES, describe_foreign, looks_like_audio
+from service.uploads.duration_estimate import estimate_duration
 
 JSON_LINES_TYPES = ("application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines")
 TAR_TYPES = ("application/x-tar", "application/tar")
@@ -164,7 +165,7 @@ class TarBatchReader:
             if len(head) >= HEADER_BYTES:
                 break
         if not looks_like_audio(head):
-            self._problems.add(line.line, "audio does not begin like any accepted audio format")
+            self._problems.add(line.line, describe_foreign(head).removeprefix("The ").removesuffix("."))
         if not self._problems.count:
             self._seconds[line.line] = estimate_duration(head, member.size)
             await self._objects.put_stream(key, _prepend(head, member.chunks))

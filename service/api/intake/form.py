@@ -19,7 +19,8 @@ from service.errors.request import InvalidRequest, MalformedUpload, MaterialMiss
 from service.errors.tree import FieldProblem
 from service.settings import Settings
 from service.storage.objects import ObjectStore, material_prefix
-from service.uploads.audio_format import HEADER_BYTES, estimate_duration, require_audio, require_transcript
+from service.uploads.audio_format import HEADER_BYTES, require_audio, require_transcript
+from service.uploads.duration_estimate import estimate_duration
 
 METADATA_LIMIT = 16_384
 DEFAULT_METADATA = Metadata()

@@ -80,7 +80,7 @@ SUBMISSION_REQUEST_BODY: dict[str, Any] = {
                         "audio": {
                             "type": "string",
                             "format": "binary",
-                            "description": "WAV, FLAC, MP3, Ogg/Opus, M4A/AAC or WebM, whatever its name says",
+                            "description": "WAV, FLAC, MP3, Ogg/Opus, M4A/AAC, WebM and more, whatever its name says",
                         },
                         "transcript": {
                             "type": "string",

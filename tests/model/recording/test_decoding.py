@@ -9,6 +9,7 @@ from model.config import AudioLimits
 from model.errors import AudioTooLong, AudioTruncated, AudioUnreadable, RecordingError
 from model.recording.audio import SAMPLE_RATE
 from model.recording.decoding import decode
+from tests.model.recording.sounds import float_wav
 
 ACCEPTED = (
     "wav",
@@ -26,29 +27,11 @@ DECLARES_ITS_LENGTH = ("wav", "flac", "mp3", "ogg/opus", "m4a", "webm")
 
 
 @pytest.fixture
-def decoded(tmp_path):
-    """Decode bytes as a client's upload of an unspoken name."""
-
-    def run(content, seconds=600.0):
-        source = tmp_path / "upload"
-        source.write_bytes(content)
-        return decode(source, tmp_path / "scratch.pcm", AudioLimits(seconds=seconds))
-
-    return run
-
-
-@pytest.fixture
 def encoded(tmp_path, spoken, write_audio):
     def run(name, seconds=12.0, **how):
         return write_audio(tmp_path / "encoded", spoken.upto(seconds), name, **how).read_bytes()
 
     return run
-
-
-def float_wav(levels, rate=16_000):
-    body = np.asarray(levels, dtype="<f4").tobytes()
-    head = struct.pack("<4sI4s4sIHHIIHH", b"RIFF", 36 + len(body), b"WAVE", b"fmt ", 16, 3, 1, rate, rate * 4, 4, 32)
-    return head + struct.pack("<4sI", b"data", len(body)) + body
 
 
 def late(first, second):
@@ -149,15 +132,6 @@ def test_a_container_outside_the_list_is_refused(encoded, decoded):
         decoded(encoded("avi"))
 
 
-def test_a_codec_outside_the_list_is_refused(decoded):
-    content = bytearray(float_wav(np.zeros(16_000)))
-    struct.pack_into("<H", content, 20, 0x0011)  # IMA ADPCM
-    struct.pack_into("<HH", content, 32, 256, 4)
-
-    with pytest.raises(AudioUnreadable):
-        decoded(bytes(content))
-
-
 def test_a_video_without_an_audio_track_is_refused(tmp_path, decoded):
     path = tmp_path / "film.mp4"
     with av.open(str(path), "w", format="mp4") as container:
@@ -213,29 +187,25 @@ def write_channels(path, layout, codec):
     return path.read_bytes()
 
 
-def test_eight_planes_of_samples_are_refused_before_anything_reads_them(tmp_path, decoded):
-    with pytest.raises(AudioUnreadable, match="channels"):
-        decoded(write_channels(tmp_path / "surround.mka", "7.1", "aac"))
-
-
 def test_sixteen_interleaved_channels_are_accepted(tmp_path, decoded):
     audio = decoded(write_channels(tmp_path / "array.mka", "hexadecagonal", "pcm_s16le"))
 
     assert audio.seconds == pytest.approx(1.0, abs=0.05)
 
 
-def test_all_channels_weigh_the_same(tmp_path, decoded):
+def test_channels_that_hold_sound_weigh_the_same(tmp_path, decoded):
     path = tmp_path / "six.wav"
+    tones = 0.2 * np.sin(np.arange(16_000)[:, None] * np.array([0.1, 0.2, 0.3, 0.4, 0.5, 0.0]))
     with wave.open(str(path), "wb") as file:
         file.setnchannels(6)
         file.setsampwidth(2)
         file.setframerate(16_000)
-        file.writeframes(np.tile(np.array([6000, 0, 0, 0, 0, 0], dtype="<i2"), 16_000).tobytes())
+        file.writeframes((tones * 32_768).astype("<i2").tobytes())
 
     audio = decoded(path.read_bytes())
 
-    assert audio.read(4000, 4001)[0] == pytest.approx(1000 / 32_768, abs=1e-4)
-    assert audio.source_samples == 96_000
+    assert np.abs(audio.read(0, 16_000) - tones.sum(axis=1) / 5).max() < 1e-3
+    assert audio.source_samples == 5 * 16_000
 
 
 def test_samples_that_are_no_numbers_become_silence_and_are_counted(decoded):
@@ -253,7 +223,7 @@ def test_samples_that_are_no_numbers_become_silence_and_are_counted(decoded):
 
 def test_samples_at_full_scale_are_counted(decoded):
     levels = np.zeros(16_000, dtype=np.float32)
-    levels[:800], levels[800:1600] = 1.0, -3.0
+    levels[:800], levels[800:1600] = 1.0, -1.0
 
     audio = decoded(float_wav(levels))
 

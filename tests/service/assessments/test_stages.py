@@ -286,3 +286,11 @@ def test_an_assessment_without_a_model_digest_takes_that_of_the_next_completed_s
     assert queue.assessment().model_digest == "a"
     with pytest.raises(FenceLost):
         with_model(queue, "b", "complete_encode", claims[1], "features")
+
+
+def test_the_claimed_duration_of_a_refused_file_is_forgotten(queue):
+    with queue.database.writing() as session:
+        session.execute(update(AssessmentRow).values(audio_seconds=86_400.0))
+    queue.act("complete_assessment", queue.claim(), "result", scored=False)
+    assert queue.assessment().state == State.ABSTAINED
+    assert queue.assessment().audio_seconds is None

@@ -67,6 +67,20 @@ def test_silence_abstains_without_chunks(real, tmp_path):
     assert any(flag.hard for flag in result.quality.flags)
 
 
+def test_the_claim_is_checked_while_the_audio_is_decoded(real, tmp_path):
+    silence = tmp_path / "silence.wav"
+    with wave.open(str(silence), "wb") as file:
+        file.setparams((1, 2, 16_000, 0, "NONE", ""))
+        file.writeframes(bytes(2 * 16_000 * 12))
+
+    def lost():
+        raise FenceLost("The stage was cancelled.")
+
+    with pytest.raises(FenceLost):
+        real.prepare(silence, None, tmp_path, check=lost)
+    assert [path.name for path in tmp_path.iterdir()] == ["silence.wav"]
+
+
 def test_unreadable_audio_is_unusable_material(real, tmp_path):
     broken = tmp_path / "broken.wav"
     broken.write_bytes(b"RIFF\x00\x00\x00\x00WAVE" + b"x" * 100)

@@ -12,7 +12,7 @@ MOST_LEVEL = 1e9
 """Float samples beyond this multiple of full scale are damage, as infinite ones are; squares stay finite below it."""
 
 
-class Section:
+class SourceSection:
     """Mixes blocks of samples to mono; counts, of the channels used, the samples, the clipped and the not finite ones.
 
     `clipped` is known after `close`.
