@@ -15,10 +15,10 @@ from model.recording.speaker_labels import is_label, label_of, name_speakers
 from model.recording.utterance import Utterance
 
 # Every quantifier is bounded, so that a line is matched in a time in proportion to its length.
-_TIME = rf"[\[(<]?\s?({CLOCK})\s?(?:(?:-->|->|-|\u2013|\u2014|to|,)\s?({CLOCK})\s?)?[\])>]?"
-_TIME_FIRST = re.compile(rf"\s{{0,9}}{_TIME}(?![\w:.])[\s\-\u2013\u2014|]{{0,4}}")
+_TIME = rf"[\[(<]?\s?({CLOCK})\s?(?:(?:-->|->|-|\u2013|\u2014|to|,)\s?({CLOCK})\s?)?(?:[\])>]|(?![\w:.]))"
+_TIME_FIRST = re.compile(rf"\s{{0,9}}{_TIME}[\s\-\u2013\u2014|]{{0,4}}")
 _TIME_AFTER_LABEL = re.compile(
-    rf"\s{{0,9}}[\[(]?([^\W\d_][^\n:\uff1a\[\]<>]{{0,60}}?)[\])]?[\s,\-\u2013\u2014|]{{0,9}}[:\uff1a]?\s{{0,3}}{_TIME}(?![\w:.])\s{{0,3}}[:\uff1a]?"
+    rf"\s{{0,9}}[\[(]?([^\W\d_][^\n:\uff1a\[\]<>]{{0,60}}?)[\])]?[\s,\-\u2013\u2014|]{{0,9}}[:\uff1a]?\s{{0,3}}{_TIME}\s{{0,3}}[:\uff1a]?"
 )
 # The line that a tool adds after the transcript.
 _CREDIT = re.compile(r"(?:transcribed|transcript|transcription) by \S{1,60}", re.IGNORECASE)

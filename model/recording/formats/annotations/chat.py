@@ -47,7 +47,8 @@ def parse_chat(text: str) -> ParsedTranscript:
 
 def _logical_lines(text: str) -> Iterator[tuple[int, str]]:
     """Lines with their continuations, which begin with white space."""
-    number, parts = 0, []
+    number = 0
+    parts: list[str] = []
     for at, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
             continue
