@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from model.config import AudioLimits
 from model.errors import TranscriptTooLong, TranscriptUnreadable
 from model.recording.formats.detection import parse_text
+from model.recording.formats.parsed import ParsedTranscript
 from model.recording.formats.text_encoding import decode_text
 from model.recording.notice import Notice
 from model.recording.speaker_labels import name_speakers
@@ -51,11 +52,10 @@ def parse_transcript(content: bytes, limits: AudioLimits) -> Transcript:
     the last end exceeds `limits.seconds`. Messages contain no words of the transcript.
     """
     text, encoding_notices = decode_text(content)
-    parsed = parse_text(text)
-    labelled = any(utterance.speaker for utterance in parsed.utterances)
-    named = parsed.utterances if labelled else name_speakers(parsed.utterances)
-    spoken = [replace(utterance, text=" ".join(utterance.text.split())) for utterance in named]
-    spoken = [utterance for utterance in spoken if utterance.text]
+    parsed = parse_text(text, limits.seconds)
+    named = parsed.utterances if _labels_are_settled(parsed) else name_speakers(parsed.utterances)
+    _require_number(len(named), limits.seconds)
+    spoken = [tidy for utterance in named if (tidy := _on_one_line(utterance)).text]
     if not any(character.isalnum() for utterance in spoken for character in utterance.text):
         raise TranscriptUnreadable("The transcript holds no words.")
     utterances, time_notices = settle_times(spoken, format_name=parsed.format, longest=limits.seconds)
@@ -68,6 +68,21 @@ def parse_transcript(content: bytes, limits: AudioLimits) -> Transcript:
     )
     _require_length(transcript, limits.seconds)
     return transcript
+
+
+def _labels_are_settled(parsed: ParsedTranscript) -> bool:
+    """Whether the parser found the speakers, or looked for labels itself as that of prose does."""
+    return parsed.format == "plain_text" or any(utterance.speaker for utterance in parsed.utterances)
+
+
+def _on_one_line(utterance: Utterance) -> Utterance:
+    words = " ".join(utterance.text.split())
+    return Utterance(start=utterance.start, end=utterance.end, text=words, speaker=utterance.speaker)
+
+
+def _require_number(utterances: int, longest: float) -> None:
+    if utterances > FASTEST_RATE * longest:
+        raise TranscriptTooLong(f"The transcript has {utterances} utterances; at most {longest:.0f} s are accepted.")
 
 
 def _require_length(transcript: Transcript, longest: float) -> None:

@@ -32,7 +32,8 @@ def webvtt(utterances: Utterances) -> str:
 
 def zoom_webvtt(utterances: Utterances) -> str:
     cues = (
-        f"{at}\n{clock(u.start)} --> {clock(u.end)}\n{u.speaker}: {u.text}\n" for at, u in enumerate(utterances, start=1)
+        f"{at}\n{clock(u.start)} --> {clock(u.end)}\n{u.speaker}: {u.text}\n"
+        for at, u in enumerate(utterances, start=1)
     )
     return "WEBVTT\n\n" + "\n".join(cues)
 
@@ -49,7 +50,9 @@ def teams(utterances: Utterances) -> str:
 
 
 def ass(utterances: Utterances) -> str:
-    head = "[Script Info]\nScriptType: v4.00+\n\n[V4+ Styles]\nFormat: Name, Fontname\nStyle: Default,Arial\n\n[Events]\n"
+    head = (
+        "[Script Info]\nScriptType: v4.00+\n\n[V4+ Styles]\nFormat: Name, Fontname\nStyle: Default,Arial\n\n[Events]\n"
+    )
     columns = "Format: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text\n"
     return (
         head
@@ -90,7 +93,15 @@ def lrc(utterances: Utterances) -> str:
 
 def whisper_json(utterances: Utterances) -> str:
     segments = [
-        {"id": at, "seek": 0, "start": u.start, "end": u.end, "text": f" {u.text}", "tokens": [50364], "temperature": 0.0}
+        {
+            "id": at,
+            "seek": 0,
+            "start": u.start,
+            "end": u.end,
+            "text": f" {u.text}",
+            "tokens": [50364],
+            "temperature": 0.0,
+        }
         for at, u in enumerate(utterances)
     ]
     return json.dumps({"text": whole(utterances), "segments": segments, "language": "en"})
@@ -147,7 +158,14 @@ def assemblyai_json(utterances: Utterances) -> str:
 def deepgram_json(utterances: Utterances) -> str:
     names = speakers_of(utterances)
     items = [
-        {"start": u.start, "end": u.end, "channel": 0, "transcript": u.text, "speaker": names.index(u.speaker), "id": "x"}
+        {
+            "start": u.start,
+            "end": u.end,
+            "channel": 0,
+            "transcript": u.text,
+            "speaker": names.index(u.speaker),
+            "id": "x",
+        }
         for u in utterances
     ]
     channel = {"alternatives": [{"transcript": whole(utterances), "confidence": 0.9, "words": []}]}
@@ -171,8 +189,10 @@ def aws_transcribe_json(utterances: Utterances) -> str:
         for (text, _, _), times in zip(words(u), timed, strict=True):
             word = text.rstrip(".,?")
             items.append({"type": "pronunciation", "alternatives": [{"confidence": "0.9", "content": word}], **times})
-            for mark in text[len(word) :]:
-                items.append({"type": "punctuation", "alternatives": [{"confidence": "0.0", "content": mark}]})
+            items += [
+                {"type": "punctuation", "alternatives": [{"confidence": "0.0", "content": mark}]}
+                for mark in text[len(word) :]
+            ]
     labels = {"speakers": len(names), "segments": segments}
     results = {"transcripts": [{"transcript": whole(utterances)}], "speaker_labels": labels, "items": items}
     return json.dumps({"jobName": "x", "accountId": "1", "status": "COMPLETED", "results": results})
@@ -261,7 +281,11 @@ def textgrid(utterances: Utterances) -> str:
         lines += [f"    item [{at}]:", '        class = "IntervalTier" ', f'        name = "{name}" ']
         lines += ["        xmin = 0 ", f"        xmax = {end} ", f"        intervals: size = {len(spoken)} "]
         for number, u in enumerate(spoken, start=1):
-            lines += [f"        intervals [{number}]:", f"            xmin = {u.start} ", f"            xmax = {u.end} "]
+            lines += [
+                f"        intervals [{number}]:",
+                f"            xmin = {u.start} ",
+                f"            xmax = {u.end} ",
+            ]
             lines += [f'            text = "{quoted(u.text)}" ']
     return "\n".join(lines) + "\n"
 
@@ -288,7 +312,8 @@ def elan(utterances: Utterances) -> str:
             slots.append(f'<TIME_SLOT TIME_SLOT_ID="b{at}" TIME_VALUE="{ms(u.start)}"/>')
             slots.append(f'<TIME_SLOT TIME_SLOT_ID="e{at}" TIME_VALUE="{ms(u.end)}"/>')
             annotations.append(
-                f'<ANNOTATION><ALIGNABLE_ANNOTATION ANNOTATION_ID="n{at}" TIME_SLOT_REF1="b{at}" TIME_SLOT_REF2="e{at}">'
+                f'<ANNOTATION><ALIGNABLE_ANNOTATION ANNOTATION_ID="n{at}" TIME_SLOT_REF1="b{at}" '
+                f'TIME_SLOT_REF2="e{at}">'
                 f"<ANNOTATION_VALUE>{escape(u.text)}</ANNOTATION_VALUE></ALIGNABLE_ANNOTATION></ANNOTATION>"
             )
         tiers.append(f'<TIER LINGUISTIC_TYPE_REF="default-lt" TIER_ID="{name}">{"".join(annotations)}</TIER>')
@@ -449,7 +474,5 @@ def _chat(utterances: Utterances, bullet: Callable[[Utterance], str]) -> str:
     names = speakers_of(utterances)
     codes = ["INV", "PAR", "SP1", "SP2"]
     listed = ", ".join(f"{code} {name}" for code, name in zip(codes, names, strict=False))
-    lines = [
-        f"*{codes[names.index(u.speaker)]}:\t{u.text}{bullet(u)}\n%com:\tnot spoken\n" for u in utterances
-    ]
+    lines = [f"*{codes[names.index(u.speaker)]}:\t{u.text}{bullet(u)}\n%com:\tnot spoken\n" for u in utterances]
     return f"@UTF8\n@Begin\n@Languages:\teng\n@Participants:\t{listed}\n" + "".join(lines) + "@End\n"
