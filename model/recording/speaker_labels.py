@@ -18,7 +18,7 @@ LEAST_LABELLED = 0.5
 LEAST_NAMED_CUES = 4
 # After a full-width colon, and in Chinese, Japanese or Thai after any colon, no space is needed.
 _LABEL = re.compile(
-    rf"[\[*>\-\u2013\u2022 ]{{0,4}}([^\W\d_][^:\uff1a!?;\n]{{0,{LONGEST_LABEL}}})"
+    rf"[\[*>\-\u2013\u2022 ]{{0,4}}([^\W\d_][^:\uff1a!?;{{}}=<>|\\\n]{{0,{LONGEST_LABEL}}})"
     r"(?::(?=\s|\*|$|[\u0e00-\uffff])|\uff1a)"
 )
 _CLOSING = "]* "

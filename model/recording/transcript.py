@@ -86,11 +86,9 @@ def _require_number(utterances: int, longest: float) -> None:
 
 
 def _require_length(transcript: Transcript, longest: float) -> None:
-    timed = transcript.timed
+    words = transcript.words
     end = max(utterance.end or 0.0 for utterance in transcript.utterances)
-    speech = transcript.words / (FASTEST_RATE if timed else TYPICAL_RATE)
+    speech = words / (FASTEST_RATE if transcript.timed else TYPICAL_RATE)
     if max(end, speech) > longest:
-        claim = (
-            f"ends at {end:.0f} s" if end > longest else f"has {transcript.words} words, about {speech:.0f} s of speech"
-        )
+        claim = f"ends at {end:.0f} s" if end > longest else f"has {words} words, about {speech:.0f} s of speech"
         raise TranscriptTooLong(f"The transcript {claim}; at most {longest:.0f} s are accepted.")
