@@ -19,6 +19,8 @@ __all__ = ["Transcript", "Utterance", "parse_transcript"]
 
 # Words a second: typical speech for a text without times, and more than anybody speaks for a text with times.
 TYPICAL_RATE, FASTEST_RATE = 2.5, 10.0
+# Utterances and lines a second; a transcript with a time for each word has about three.
+MOST_LINES = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,8 +55,8 @@ def parse_transcript(content: bytes, limits: AudioLimits) -> Transcript:
     """
     text, encoding_notices = decode_text(content)
     parsed = parse_text(text, limits.seconds)
+    _require_number(sum(utterance.text.count("\n") + 1 for utterance in parsed.utterances), limits.seconds)
     named = parsed.utterances if _labels_are_settled(parsed) else name_speakers(parsed.utterances)
-    _require_number(len(named), limits.seconds)
     spoken = [tidy for utterance in named if (tidy := _on_one_line(utterance)).text]
     if not any(character.isalnum() for utterance in spoken for character in utterance.text):
         raise TranscriptUnreadable("The transcript holds no words.")
@@ -80,9 +82,11 @@ def _on_one_line(utterance: Utterance) -> Utterance:
     return Utterance(start=utterance.start, end=utterance.end, text=words, speaker=utterance.speaker)
 
 
-def _require_number(utterances: int, longest: float) -> None:
-    if utterances > FASTEST_RATE * longest:
-        raise TranscriptTooLong(f"The transcript has {utterances} utterances; at most {longest:.0f} s are accepted.")
+def _require_number(lines: int, longest: float) -> None:
+    if lines > MOST_LINES * longest:
+        raise TranscriptTooLong(
+            f"The transcript has {lines} utterances or lines; at most {longest:.0f} s of speech are accepted."
+        )
 
 
 def _require_length(transcript: Transcript, longest: float) -> None:

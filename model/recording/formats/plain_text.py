@@ -53,7 +53,7 @@ def parse_plain_text(text: str, longest: float) -> ParsedTranscript:
     if words > FASTEST_RATE * longest:
         raise TranscriptTooLong(f"The transcript has {words} words; at most {longest:.0f} s of speech are accepted.")
     lines = text.split("\n")
-    credits_at = [number for number, line in enumerate(lines) if _CREDIT.fullmatch(line.strip())]
+    credits_at = [number for number, line in enumerate(lines) if line and _CREDIT.fullmatch(line.strip())]
     for number in credits_at:
         lines[number] = ""
     parsed = _timed_text(lines) or _labelled_text(lines) or _prose(text, lines)
@@ -69,7 +69,8 @@ def _prose(text: str, lines: Sequence[str]) -> ParsedTranscript:
 
 
 def _timed_text(lines: Sequence[str]) -> ParsedTranscript | None:
-    heads = [head for number, line in enumerate(lines) if (head := _head(number, line)) is not None]
+    written = ((number, line) for number, line in enumerate(lines) if line)
+    heads = [head for number, line in written if (head := _head(number, line)) is not None]
     if not _are_heads(heads, lines):
         return None
     _settle_names(heads, lines)
