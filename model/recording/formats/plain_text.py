@@ -18,8 +18,10 @@ from model.recording.utterance import Utterance
 # Every quantifier is bounded, so that a line is matched in a time in proportion to its length.
 _TIME = rf"[\[(<]?\s?({CLOCK})\s?(?:(?:-->|->|-|\u2013|\u2014|to|,)\s?({CLOCK})\s?)?(?:[\])>]|(?![\w:.]))"
 _TIME_FIRST = re.compile(rf"\s{{0,9}}{_TIME}[\s\-\u2013\u2014|]{{0,4}}")
+# Words follow a label and its time after a bracket, a colon or a line end: `I woke at 10:30 and` is no label.
 _TIME_AFTER_LABEL = re.compile(
-    rf"\s{{0,9}}[\[(]?([^\W\d_][^\n:\uff1a\[\]<>]{{0,60}}?)[\])]?[\s,\-\u2013\u2014|]{{0,9}}[:\uff1a]?\s{{0,3}}{_TIME}\s{{0,3}}[:\uff1a]?"
+    rf"\s{{0,9}}[\[(]?([^\W\d_][^\n:\uff1a\[\]<>]{{0,60}}?)[\])]?[\s,\-\u2013\u2014|]{{0,9}}[:\uff1a]?\s{{0,3}}{_TIME}"
+    r"(?:(?<=[\])>])|(?=\s{0,9}(?:[:\uff1a]|$)))\s{0,3}[:\uff1a]?"
 )
 # The line that a tool adds after the transcript.
 _CREDIT = re.compile(r"(?:transcribed|transcript|transcription) by \S{1,60}", re.IGNORECASE)
@@ -111,7 +113,7 @@ def _are_heads(heads: list[_Head], lines: Sequence[str]) -> bool:
     if not heads or heads[0].line not in opening:
         return False
     written = sum(1 for line in lines if line.strip())
-    if len(heads) < LEAST_HEADS and (heads[0].line != opening[0] or written > OPENING_LINES):
+    if len(heads) < LEAST_HEADS and (heads[0].line != opening[0] or written > OPENING_LINES or not heads[0].label):
         return False
     starts = [head.start or 0.0 for head in heads]
     ascending = sum(1 for before, after in pairwise(starts) if before <= after)
@@ -124,7 +126,7 @@ def _are_heads(heads: list[_Head], lines: Sequence[str]) -> bool:
 def _settle_names(heads: list[_Head], lines: Sequence[str]) -> None:
     """Names that stand alone after a time are labels if they recur and words follow on the next line."""
     names = Counter(head.words[0].strip().casefold() for head in heads if head.name_alone)
-    if not names or len(names) * LEAST_USES > names.total():
+    if len(names) == names.total():
         return
     stops = [head.line for head in heads[1:]]
     for head, stop in zip(heads, [*stops, len(lines)], strict=True):
