@@ -59,7 +59,8 @@ def parse_lrc(text: str) -> ParsedTranscript:
     offset = _LRC_OFFSET.search(text)
     shift = int(offset[1]) / 1000 if offset else 0.0
     starts: list[tuple[float, str]] = []
-    for number, line in enumerate(text.split("\n"), start=1):
+    written = ((number, line) for number, line in enumerate(text.split("\n"), start=1) if line)
+    for number, line in written:
         times, at = [], len(line) - len(line.lstrip())
         while (tag := _LRC_TAG.match(line, at)) is not None:
             times.append(_lrc_time(tag[1], number))
