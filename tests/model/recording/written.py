@@ -462,7 +462,8 @@ def clock(seconds: float, mark: str = ".", digits: int = 3) -> str:
 
 
 def minutes(seconds: float, digits: int = 2) -> str:
-    return clock(seconds, digits=digits)[3:]
+    hours, past_hour, rest = clock(seconds, digits=digits).split(":")
+    return f"{60 * int(hours) + int(past_hour):02}:{rest}"
 
 
 def short(seconds: float, least: int = 1) -> str:
