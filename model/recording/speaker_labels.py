@@ -18,7 +18,7 @@ LEAST_LABELLED = 0.5
 LEAST_NAMED_CUES = 4
 # After a full-width colon, and in Chinese, Japanese or Thai after any colon, no space is needed.
 _LABEL = re.compile(
-    rf"[\[*>\-\u2013\u2022 ]{{0,4}}([^\W\d_][^:\uff1a!?;\n]{{0,{LONGEST_LABEL}}})"
+    rf"[\[*>\-\u2013\u2022 ]{{0,4}}([^\W\d_][^:\uff1a!?;{{}}=<>|\\\n]{{0,{LONGEST_LABEL}}})"
     r"(?::(?=\s|\*|$|[\u0e00-\uffff])|\uff1a)"
 )
 _CLOSING = "]* "
@@ -27,13 +27,13 @@ _CLOSING = "]* "
 def name_speakers(utterances: Sequence[Utterance]) -> list[Utterance]:
     """Move labels from the text into `speaker` if they are used consistently; otherwise change nothing.
 
-    Labels are consistent if all utterances have one, or if they recur in at least half of them: an occasional colon is
-    not a label. An utterance without a label belongs to the speaker before it; an utterance of several lines is divided
-    where a line begins with a label.
+    Labels are consistent if they open the transcript and recur, or recur in at least half of the utterances: an
+    occasional colon is not a label. An utterance without a label belongs to the speaker before it; an utterance of
+    several lines is divided where a line begins with a label.
     """
     labels = [label_of(utterance.text) for utterance in utterances]
     if not _consistent([label and label[0] for label in labels]):
-        return _names_on_first_lines(utterances)
+        return name_by_first_lines(utterances)
     known = {label[0].casefold() for label in labels if label is not None}
     named: list[Utterance] = []
     speaker: str | None = None
@@ -42,6 +42,22 @@ def name_speakers(utterances: Sequence[Utterance]) -> list[Utterance]:
         speaker = parts[-1][0]
         named += divide_utterance(utterance, [part for part in parts if part[1]] or parts[-1:])
     return named
+
+
+def name_by_first_lines(utterances: Sequence[Utterance]) -> list[Utterance]:
+    """Move names that stand alone on the first line of every cue, as Microsoft Teams writes them, into `speaker`.
+
+    They are names if they recur; otherwise change nothing.
+    """
+    pairs = [utterance.text.strip().partition("\n") for utterance in utterances]
+    names = {name.strip() for name, _, _ in pairs}
+    recurring = len(pairs) >= LEAST_NAMED_CUES and len(names) * LEAST_USES <= len(pairs)
+    if not recurring or not all(rest.strip() and _is_name(name.strip()) for name, _, rest in pairs):
+        return list(utterances)
+    return [
+        replace(utterance, speaker=name.strip(), text=rest.strip())
+        for utterance, (name, _, rest) in zip(utterances, pairs, strict=True)
+    ]
 
 
 def label_of(text: str) -> tuple[str, str] | None:
@@ -65,6 +81,9 @@ def is_label(text: str) -> bool:
 
 def _spoken_parts(text: str, speaker: str | None, known: set[str]) -> list[tuple[str | None, str]]:
     """Speaker and words of each run of lines that begins with a known label."""
+    if "\n" not in text:
+        label = label_of(text)
+        return [(speaker, text) if label is None or label[0].casefold() not in known else label]
     parts: list[tuple[str | None, list[str]]] = [(speaker, [])]
     for line in text.split("\n"):
         label = label_of(line)
@@ -79,24 +98,12 @@ def _consistent(labels: Sequence[str | None]) -> bool:
     uses = Counter(label.casefold() for label in labels if label is not None)
     if not uses:
         return False
-    if None not in labels and len(uses) <= ONE_TO_ONE:
-        return True
-    opens = labels[0] is not None and len(uses) <= ONE_TO_ONE
     recurring = uses.total() >= LEAST_USES * len(uses)
-    return recurring and (opens or labels[0] is not None or uses.total() >= LEAST_LABELLED * len(labels))
-
-
-def _names_on_first_lines(utterances: Sequence[Utterance]) -> list[Utterance]:
-    """Speakers whose names stand alone on the first line of every cue, as Microsoft Teams writes them."""
-    pairs = [utterance.text.strip().partition("\n") for utterance in utterances]
-    names = {name.strip() for name, _, _ in pairs}
-    recurring = len(pairs) >= LEAST_NAMED_CUES and len(names) * LEAST_USES <= len(pairs)
-    if not recurring or not all(rest.strip() and _is_name(name.strip()) for name, _, rest in pairs):
-        return list(utterances)
-    return [
-        replace(utterance, speaker=name.strip(), text=rest.strip())
-        for utterance, (name, _, rest) in zip(utterances, pairs, strict=True)
-    ]
+    if labels[0] is None:
+        return recurring and uses.total() >= LEAST_LABELLED * len(labels)
+    if len(uses) <= ONE_TO_ONE:
+        return None not in labels or uses.total() >= LEAST_USES
+    return recurring
 
 
 def _is_name(text: str) -> bool:

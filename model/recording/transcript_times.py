@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import groupby
 
 from model.errors import TranscriptUnreadable
 from model.recording.formats.parsed import count_notice
@@ -47,7 +46,9 @@ def settle_times(
 
 
 def _without_times(utterances: Sequence[Utterance], timed: int) -> tuple[tuple[Utterance, ...], tuple[Notice, ...]]:
-    untimed = tuple(replace(utterance, start=None, end=None) for utterance in utterances)
+    untimed = tuple(
+        Utterance(start=None, end=None, text=utterance.text, speaker=utterance.speaker) for utterance in utterances
+    )
     if not timed:
         return untimed, ()
     message = f"Only {timed} of {len(utterances)} utterances have times, so the times were left out."
@@ -61,8 +62,9 @@ def _clamped(utterances: Sequence[Utterance]) -> tuple[list[Utterance], tuple[No
         start, end = utterance.start, utterance.end
         if start is not None and EARLIEST <= start < 0:
             early.append(f"utterance {number}")
-            start, end = 0.0, None if end is None else max(0.0, end)
-        clamped.append(replace(utterance, start=start, end=end))
+            clamped.append(replace(utterance, start=0.0, end=None if end is None else max(0.0, end)))
+        else:
+            clamped.append(utterance)
     return clamped, count_notice("transcript_time_clamped", "Starts slightly before 0 were set to 0", early)
 
 
@@ -91,25 +93,43 @@ def _from_first_time(
 
 def _filled(utterances: Sequence[Utterance]) -> tuple[list[Utterance], tuple[Notice, ...]]:
     """Every utterance with start and end: neighbours and letters give the missing ones."""
-    untimed = [f"utterance {at}" for at, one in enumerate(utterances, start=1) if one.start is None]
-    endless = [
-        f"utterance {at}" for at, one in enumerate(utterances, start=1) if one.start is not None and one.end is None
-    ]
+    missing = list(enumerate(utterances, start=1))
+    untimed = [f"utterance {number}" for number, utterance in missing if utterance.start is None]
+    endless = [f"utterance {number}" for number, utterance in missing if _has_no_end(utterance)]
     following = _following_starts(utterances)
     filled: list[Utterance] = []
     previous = 0.0
-    for at, group in groupby(range(len(utterances)), key=lambda at: _group_of(utterances, at)):
-        members = [utterances[member] for member in group]
-        start = previous if at[1] is None else at[1]
-        stop = following[at[0] + len(members) - 1]
-        spread = _spread(members, start, stop) if members[0].start is None or members[0].end is None else members
-        filled += spread
-        previous = max(previous, *(one.end or 0.0 for one in spread))
+    for first, last in _gaps(utterances):
+        members = utterances[first : last + 1]
+        start = members[0].start
+        if start is None or members[0].end is None:
+            members = _spread(members, previous if start is None else start, following[last])
+        filled += members
+        previous = max(previous, members[-1].end or 0.0)
     notices = count_notice(
         "transcript_times_filled", "Utterances without times were given the time between their neighbours", untimed
     )
     message = "Utterances without an end last until the next one starts, at most a second for each word"
     return filled, (*notices, *count_notice("transcript_ends_estimated", message, endless))
+
+
+def _has_no_end(utterance: Utterance) -> bool:
+    return utterance.start is not None and utterance.end is None
+
+
+def _gaps(utterances: Sequence[Utterance]) -> list[tuple[int, int]]:
+    """First and last of consecutive utterances that share a gap; a timed utterance stands alone.
+
+    A gap is shared by utterances without times, and by those without end that start together.
+    """
+    gaps: list[tuple[int, int]] = []
+    for at, utterance in enumerate(utterances):
+        before = utterances[at - 1] if at else None
+        if before is not None and before.end is None and utterance.end is None and before.start == utterance.start:
+            gaps[-1] = (gaps[-1][0], at)
+        else:
+            gaps.append((at, at))
+    return gaps
 
 
 def _following_starts(utterances: Sequence[Utterance]) -> list[float | None]:
@@ -122,17 +142,6 @@ def _following_starts(utterances: Sequence[Utterance]) -> list[float | None]:
             later = start if own is None or start != own else following[at + 1]
         following[at] = later
     return following
-
-
-def _group_of(utterances: Sequence[Utterance], at: int) -> tuple[int, float | None]:
-    """Consecutive utterances that share a gap: those without times, or without end from the same start."""
-    utterance = utterances[at]
-    if utterance.start is not None and utterance.end is not None:
-        return at, utterance.start
-    first = at
-    while first > 0 and utterances[first - 1].end is None and utterances[first - 1].start == utterance.start:
-        first -= 1
-    return first, utterance.start
 
 
 def _spread(members: Sequence[Utterance], start: float, stop: float | None) -> list[Utterance]:
@@ -168,7 +177,7 @@ def _bounded(utterances: Sequence[Utterance]) -> tuple[list[Utterance], tuple[No
             if following is not None and following > start:
                 end = min(end, following)
             moved.append(f"utterance {at + 1}, at {start:.1f} s")
-        bounded.append(replace(utterance, end=end))
+        bounded.append(utterance if end == utterance.end else replace(utterance, end=end))
     message = "Ends that are impossibly late for the words were set to a second for each word"
     return bounded, count_notice("transcript_end_bounded", message, moved)
 

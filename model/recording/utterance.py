@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,15 +22,8 @@ def divide_utterance(utterance: Utterance, parts: Sequence[tuple[str | None, str
     divided, before = [], 0
     for speaker, text in parts:
         after = before + len(text)
-        divided.append(
-            replace(
-                utterance,
-                start=_moment(utterance, before, letters),
-                end=_moment(utterance, after, letters),
-                text=text,
-                speaker=speaker,
-            )
-        )
+        start, end = _moment(utterance, before, letters), _moment(utterance, after, letters)
+        divided.append(Utterance(start=start, end=end, text=text, speaker=speaker))
         before = after
     return divided
 

@@ -7,6 +7,7 @@ their characters, since a dictionary of each language would be needed to find th
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from functools import cache
 from itertools import pairwise
@@ -34,15 +35,16 @@ _PIECE = re.compile(
 )
 _UNSPACED_END = re.compile(rf"[{_UNSPACED}{_PUNCTUATION}]$")
 _UNSPACED_START = re.compile(rf"[{_UNSPACED}{_PUNCTUATION}]")
+_UNSPACED_RUN = re.compile(rf"[{_UNSPACED}{_PUNCTUATION}]+")
 _ANY_UNSPACED = re.compile(rf"[{_UNSPACED}]")
 
 
 def count_words(text: str) -> int:
     """Number of words: those between spaces, and in scripts without spaces the characters over a word's length."""
-    if not _ANY_UNSPACED.search(text):
+    if text.isascii() or not _ANY_UNSPACED.search(text):
         return len(text.split())
-    spaced = len(re.sub(rf"[{_UNSPACED}{_PUNCTUATION}]", " ", text).split())
-    unspaced = sum(len(_of_script(script).findall(text)) / length for script, length in CHARACTERS_PER_WORD.items())
+    spaced = len(_UNSPACED_RUN.sub(" ", text).split())
+    unspaced = sum(uses / length for character, uses in Counter(text).items() if (length := _word_length(character)))
     return spaced + max(1, round(unspaced))
 
 
@@ -71,5 +73,6 @@ def join_words(words: Sequence[str]) -> str:
 
 
 @cache
-def _of_script(characters: str) -> re.Pattern[str]:
-    return re.compile(f"[{characters}]")
+def _word_length(character: str) -> float:
+    """Characters of a word in the script of a character; 0 for scripts with spaces and for punctuation."""
+    return next((length for script, length in CHARACTERS_PER_WORD.items() if re.match(f"[{script}]", character)), 0.0)

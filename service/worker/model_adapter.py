@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, fields
 from datetime import timedelta
@@ -20,7 +20,6 @@ from model.encoders.runtime import RuntimeOptions, refuse_missing
 from model.errors import BundleError, DeviceUnavailable, EncodingCancelled, RecordingError, SigningKeyUnusable
 from model.features import SegmentChunk, SegmentFeatures
 from model.pipeline import Document, Pipeline, Prepared
-from model.recording.audio import never_cancelled
 from model.recording.options import RecordingOptions
 from service.assessments.result import ModelTrace, Result
 from service.errors.tree import ConfigurationRefused, FenceLost
@@ -28,12 +27,14 @@ from service.periodic_thread import PeriodicThread
 from service.setting_groups import REPOSITORY
 from service.settings import PEM, Settings
 from service.worker.model_protocol import (
+    Check,
     EncoderLoad,
     MaterialUnusable,
     OnLost,
     Preparation,
     PreparedChunk,
     RecordingOptionFields,
+    never_lost,
 )
 from service.worker_registry import LoadedModel, TaskOutcomes
 
@@ -170,7 +171,8 @@ class PipelineModel:
         transcript: bytes | None,
         scratch: Path,
         recording: RecordingOptionFields = None,
-        check: Callable[[], None] | None = None,
+        *,
+        check: Check = never_lost,
     ) -> Preparation:
         """Decode and cut; the folder `scratch` must outlive the chunks. Raises MaterialUnusable."""
         try:
@@ -179,7 +181,7 @@ class PipelineModel:
                 transcript=transcript,
                 scratch=scratch,
                 options=_options(recording),
-                check=check or never_cancelled,
+                check=check,
             )
         except RecordingError as error:
             raise _unusable(error) from error

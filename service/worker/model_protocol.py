@@ -44,6 +44,14 @@ class Preparation:
 RecordingOptionFields = Mapping[str, Any] | None
 """The stored fields of `RecordingFields`; None if the client gave none."""
 
+Check = Callable[[], None]
+"""Raises FenceLost once the claim of the stage is lost."""
+
+
+def never_lost() -> None:
+    """The check of work outside a stage."""
+
+
 OnLost = Callable[[Callable[[], None]], None]
 """Registers a listener that is called once the claim of the stage is lost, or at once if it is lost already."""
 
@@ -88,11 +96,12 @@ class AssessmentModel(Protocol):
         transcript: bytes | None,
         scratch: Path,
         recording: RecordingOptionFields = None,
-        check: Callable[[], None] | None = None,
+        *,
+        check: Check = never_lost,
     ) -> Preparation:
         """Decode and cut the recording, of which the client said `recording`. Raises MaterialUnusable.
 
-        `check` is called often and raises when the stage is lost.
+        `check` is called often and raises FenceLost once the claim of the stage is lost.
         """
         ...
 

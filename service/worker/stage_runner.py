@@ -175,7 +175,7 @@ class StageRunner:
             audio, transcript = self._material(claim, scratch / "audio")
             try:
                 with span("decode and cut"):
-                    preparation = self._model.prepare(audio, transcript, scratch, claim.recording, keeper.check)
+                    preparation = self._model.prepare(audio, transcript, scratch, claim.recording, check=keeper.check)
                     prefix = f"{work_prefix(claim.assessment_id)}/prepare"
                     chunks = []
                     for chunk in preparation.chunks:

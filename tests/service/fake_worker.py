@@ -76,7 +76,7 @@ class FakeModel:
         self.warm = False
 
     def prepare(
-        self, audio: Path | None, transcript: bytes | None, scratch: Path, recording=None, check=None
+        self, audio: Path | None, transcript: bytes | None, scratch: Path, recording=None, *, check=None
     ) -> Preparation:
         material = b"" if audio is None else audio.read_bytes()
         if b"unreadable" in material:

@@ -32,8 +32,11 @@ _RECOGNISED = (
 )
 
 
-def parse_text(text: str) -> ParsedTranscript:
-    """Parse decoded text with the parser of its format; raises TranscriptUnreadable as the parsers do."""
+def parse_text(text: str, longest: float) -> ParsedTranscript:
+    """Parse decoded text with the parser of its format; `longest` is the longest recording in seconds.
+
+    Raises TranscriptUnreadable and TranscriptTooLong as the parsers do.
+    """
     if _WEBVTT.match(text):
         return parse_webvtt(text)
     if _JSON.match(text):
@@ -47,7 +50,7 @@ def parse_text(text: str) -> ParsedTranscript:
     header = table_header(text)
     if header is not None:
         return parse_table(text, header)
-    return parse_plain_text(text)
+    return parse_plain_text(text, longest)
 
 
 def _parse_xml(text: str, root: str) -> ParsedTranscript:

@@ -5,23 +5,28 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
+from model.errors import TranscriptTooLong
 from model.recording.formats.clock import CLOCK, parse_clock
 from model.recording.formats.parsed import ParsedTranscript, count_notice
 from model.recording.formats.prose import require_prose
-from model.recording.speaker_labels import is_label, label_of, name_speakers
+from model.recording.speaker_labels import is_label, label_of, name_by_first_lines, name_speakers
 from model.recording.utterance import Utterance
 
 # Every quantifier is bounded, so that a line is matched in a time in proportion to its length.
-_TIME = rf"[\[(<]?\s?({CLOCK})\s?(?:(?:-->|->|-|\u2013|\u2014|to|,)\s?({CLOCK})\s?)?[\])>]?"
-_TIME_FIRST = re.compile(rf"\s{{0,9}}{_TIME}(?![\w:.])[\s\-\u2013\u2014|]{{0,4}}")
+_TIME = rf"[\[(<]?\s?({CLOCK})\s?(?:(?:-->|->|-|\u2013|\u2014|to|,)\s?({CLOCK})\s?)?(?:[\])>]|(?![\w:.]))"
+_TIME_FIRST = re.compile(rf"\s{{0,9}}{_TIME}[\s\-\u2013\u2014|]{{0,4}}")
+# Words follow a label and its time after a bracket, a colon or a line end: `I woke at 10:30 and` is no label.
 _TIME_AFTER_LABEL = re.compile(
-    rf"\s{{0,9}}[\[(]?([^\W\d_][^\n:\uff1a\[\]<>]{{0,60}}?)[\])]?[\s,\-\u2013\u2014|]{{0,9}}[:\uff1a]?\s{{0,3}}{_TIME}(?![\w:.])\s{{0,3}}[:\uff1a]?"
+    rf"\s{{0,9}}[\[(]?([^\W\d_][^\n:\uff1a\[\]<>]{{0,60}}?)[\])]?[\s,\-\u2013\u2014|]{{0,9}}[:\uff1a]?\s{{0,3}}{_TIME}"
+    r"(?:(?<=[\])>])|(?=\s{0,9}(?:[:\uff1a]|$)))\s{0,3}[:\uff1a]?"
 )
 # The line that a tool adds after the transcript.
 _CREDIT = re.compile(r"(?:transcribed|transcript|transcription) by \S{1,60}", re.IGNORECASE)
+# Words a second, with labels and times between them: more than anybody speaks.
+FASTEST_RATE = 10.0
 OPENING_LINES = 12
 LEAST_HEADS = 2
 LEAST_ASCENDING = 0.9
@@ -40,25 +45,34 @@ class _Head:
     name_alone: bool = False
 
 
-def parse_plain_text(text: str) -> ParsedTranscript:
+def parse_plain_text(text: str, longest: float) -> ParsedTranscript:
     """Utterances with the times and labels that lines begin with; else an utterance for each line or paragraph.
 
-    Raises TranscriptUnreadable if the text has neither labels nor times and does not look like prose.
+    Raises TranscriptUnreadable if the text has neither labels nor times and does not look like prose, and
+    TranscriptTooLong at once if it has more words than anybody says in `longest` seconds.
     """
-    lines = [line for line in text.split("\n") if not _CREDIT.fullmatch(line.strip())]
-    timed = _timed_text(lines)
-    if timed is not None:
-        return timed
-    labelled = _labelled_text(lines)
-    if labelled is not None:
-        return labelled
+    words = len(text.split())
+    if words > FASTEST_RATE * longest:
+        raise TranscriptTooLong(f"The transcript has {words} words; at most {longest:.0f} s of speech are accepted.")
+    lines = text.split("\n")
+    credits_at = [number for number, line in enumerate(lines) if line and _CREDIT.fullmatch(line.strip())]
+    for number in credits_at:
+        lines[number] = ""
+    parsed = _timed_text(lines) or _labelled_text(lines) or _prose(text, lines)
+    message = "Lines that name the transcription tool were left out"
+    notices = count_notice("transcript_credit_skipped", message, [f"line {number + 1}" for number in credits_at])
+    return replace(parsed, notices=(*notices, *parsed.notices))
+
+
+def _prose(text: str, lines: Sequence[str]) -> ParsedTranscript:
     require_prose(text)
-    paragraphs = _paragraphs(lines)
-    return ParsedTranscript(format="plain_text", time_unit=None, utterances=[_untimed(block) for block in paragraphs])
+    utterances = [_untimed(block) for block in _paragraphs(lines)]
+    return ParsedTranscript(format="plain_text", time_unit=None, utterances=utterances)
 
 
 def _timed_text(lines: Sequence[str]) -> ParsedTranscript | None:
-    heads = [head for number, line in enumerate(lines) if (head := _head(number, line)) is not None]
+    written = ((number, line) for number, line in enumerate(lines) if line)
+    heads = [head for number, line in written if (head := _head(number, line)) is not None]
     if not _are_heads(heads, lines):
         return None
     _settle_names(heads, lines)
@@ -99,7 +113,7 @@ def _are_heads(heads: list[_Head], lines: Sequence[str]) -> bool:
     if not heads or heads[0].line not in opening:
         return False
     written = sum(1 for line in lines if line.strip())
-    if len(heads) < LEAST_HEADS and (heads[0].line != opening[0] or written > OPENING_LINES):
+    if len(heads) < LEAST_HEADS and (heads[0].line != opening[0] or written > OPENING_LINES or not heads[0].label):
         return False
     starts = [head.start or 0.0 for head in heads]
     ascending = sum(1 for before, after in pairwise(starts) if before <= after)
@@ -112,7 +126,7 @@ def _are_heads(heads: list[_Head], lines: Sequence[str]) -> bool:
 def _settle_names(heads: list[_Head], lines: Sequence[str]) -> None:
     """Names that stand alone after a time are labels if they recur and words follow on the next line."""
     names = Counter(head.words[0].strip().casefold() for head in heads if head.name_alone)
-    if not names or len(names) * LEAST_USES > names.total():
+    if len(names) == names.total():
         return
     stops = [head.line for head in heads[1:]]
     for head, stop in zip(heads, [*stops, len(lines)], strict=True):
@@ -139,7 +153,7 @@ def _labelled_text(lines: Sequence[str]) -> ParsedTranscript | None:
     named = name_speakers(utterances)
     if not any(utterance.speaker for utterance in named):
         blocks = [_untimed(block) for block in _blocks(lines)]
-        named = name_speakers(blocks)
+        named = name_by_first_lines(blocks)
         if not any(utterance.speaker for utterance in named):
             return None
     first = next(number for number, utterance in enumerate(named) if utterance.speaker)

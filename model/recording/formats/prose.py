@@ -16,7 +16,8 @@ MOST_CLOCKS = 0.2
 LONGEST_MEAN_WORD = 30
 LEAST_ROWS = 3
 LEAST_REGULAR = 0.8
-_MARKUP = frozenset("<>{}[]=\\|#@$%^~_`/")
+# Square brackets and slashes stand in transcripts for events and hesitations.
+_MARKUP = frozenset("<>{}=\\|@$^~`")
 _DELIMITERS = {"\t": 1, ";": 2, "|": 2, ",": 3}
 _NUMBERS = re.compile(r"[0-9]{1,9}(?:[.,:][0-9]{1,9}){0,4}")
 _CLOCK = re.compile(r"[0-9]{1,3}:[0-9]{2}")

@@ -20,7 +20,7 @@ _COLUMNS = {
     "speaker": ("speaker", "speakername", "speakerlabel", "role", "who", "name"),
 }
 _NAMES = {name: column for column, names in _COLUMNS.items() for name in names}
-_NUMBER = re.compile(r"-?[0-9]{1,15}(?:\.[0-9]{0,12})?")
+_NUMBER = re.compile(r"-?[0-9]{1,15}(?:[.,][0-9]{0,12})?")
 # Events that DAIC-WOZ writes among the words, as `<laughter>`.
 _EVENT = re.compile(r"<[^<>]{1,40}>")
 DAIC_WOZ = ("starttime", "stoptime", "speaker", "value")
@@ -120,7 +120,7 @@ def _time(cells: list[str], header: TableHeader, column: str, line: int) -> floa
     if column not in header.columns or not cells[header.columns[column]].strip():
         return None
     cell = cells[header.columns[column]].strip()
-    seconds = float(cell) if _NUMBER.fullmatch(cell) else parse_clock(cell)
+    seconds = float(cell.replace(",", ".")) if _NUMBER.fullmatch(cell) else parse_clock(cell)
     if seconds is None:
         raise TranscriptUnreadable(f"Line {line} of the table has a malformed {column}.")
     return seconds

@@ -107,15 +107,33 @@ def _not_utf_8(content: bytes, position: int) -> TranscriptUnreadable:
 def _normal(text: str) -> str:
     if text.isascii():
         return text
-    excess = _excess_marks().search(text)
-    if excess is not None:
-        line = text.count("\n", 0, excess.start()) + 1
+    position = _excess_mark(text)
+    if position is not None:
+        line = text.count("\n", 0, position) + 1
         raise TranscriptUnreadable(f"Line {line} has more than {MOST_MARKS} combining marks on one letter.")
     return unicodedata.normalize("NFC", text)
 
 
+def _excess_mark(text: str) -> int | None:
+    """Where more than 30 combining marks follow each other.
+
+    Only each 31st character and its neighbours are looked at: a longer run holds at least one of them.
+    """
+    marks = _marks()
+    for position in range(0, len(text), MOST_MARKS + 1):
+        first = last = position
+        while first >= 0 and text[first] in marks and position - first <= MOST_MARKS:
+            first -= 1
+        while last < len(text) and text[last] in marks and last - position <= MOST_MARKS:
+            last += 1
+        if last - first - 1 > MOST_MARKS:
+            return position
+    return None
+
+
 @cache
-def _excess_marks() -> re.Pattern[str]:
-    marks = [code for code in range(0x300, LAST_MARK) if unicodedata.combining(chr(code)) or chr(code) in _SPLIT_MARKS]
-    characters = "".join(f"\\U{code:08x}" for code in marks)
-    return re.compile(f"[{characters}]{{{MOST_MARKS + 1}}}")
+def _marks() -> frozenset[str]:
+    characters = (chr(code) for code in range(0x300, LAST_MARK))
+    return frozenset(
+        character for character in characters if unicodedata.combining(character) or character in _SPLIT_MARKS
+    )

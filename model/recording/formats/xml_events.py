@@ -14,7 +14,7 @@ DEEPEST = 200
 # Bounds the memory: an interview of hours with a tier of words has less than 200,000 elements.
 MOST_ELEMENTS = 400_000
 _ROOT = re.compile(
-    r"\s*(?:<\?xml[^>]*\?>\s*)?(?:<!--[^>]*-->\s*)?<(?:[A-Za-z_][\w.\-]{0,40}:)?([A-Za-z_][\w.\-]{0,60})[\s>/]"
+    r"\s*(?:<\?xml[^>]*\?>\s*)?(?:<!--[^>]*-->\s*)?<(?:!DOCTYPE\s{1,9})?(?:[A-Za-z_][\w.\-]{0,40}:)?([A-Za-z_][\w.\-]{0,60})[\s>/]"
 )
 
 

@@ -2,6 +2,7 @@ import json
 
 import pytest
 
+from model.config import AudioLimits
 from model.errors import TranscriptUnreadable
 from model.recording.transcript import parse_transcript
 
@@ -38,7 +39,7 @@ Thank you.
 
 
 def parsed(text):
-    return parse_transcript(text.encode())
+    return parse_transcript(text.encode(), AudioLimits())
 
 
 def as_rows(transcript):
@@ -57,7 +58,7 @@ def test_webvtt_gives_times_voices_and_plain_words():
 
 
 def test_a_byte_order_mark_and_windows_lines_change_nothing():
-    assert parse_transcript(b"\xef\xbb\xbf" + VTT.replace("\n", "\r\n").encode()) == parsed(VTT)
+    assert parse_transcript(b"\xef\xbb\xbf" + VTT.replace("\n", "\r\n").encode(), AudioLimits()) == parsed(VTT)
 
 
 def test_a_cue_may_follow_the_header_at_once_and_leave_out_hours():
@@ -115,11 +116,25 @@ def test_whispers_own_json_is_read():
     assert as_rows(parsed('{"text": "Hello. You."}')) == [(None, None, None, "Hello. You.")]
 
 
-def test_times_count_only_where_every_utterance_has_them():
-    transcript = parsed('[{"start": 1, "end": 2, "text": "one"}, {"text": "two"}]')
+def test_an_utterance_without_times_gets_the_time_between_its_neighbours():
+    transcript = parsed(
+        '[{"start": 1, "end": 2, "text": "one"}, {"text": "two more words"}, {"start": 3.5, "end": 4, "text": "three"}]'
+    )
+
+    assert as_rows(transcript) == [
+        (1.0, 2.0, None, "one"),
+        (2.0, 3.5, None, "two more words"),
+        (3.5, 4.0, None, "three"),
+    ]
+    assert [notice.code for notice in transcript.notices] == ["transcript_times_filled"]
+
+
+def test_times_of_a_minority_are_left_out():
+    transcript = parsed('[{"text": "one"}, {"start": 1, "end": 2, "text": "two"}, {"text": "three"}]')
 
     assert not transcript.timed
-    assert as_rows(transcript) == [(None, None, None, "one"), (None, None, None, "two")]
+    assert [notice.code for notice in transcript.notices] == ["transcript_times_left_out"]
+    assert transcript.time_unit is None
 
 
 def test_plain_text_keeps_its_paragraphs():
@@ -131,7 +146,7 @@ def test_plain_text_keeps_its_paragraphs():
 
 def test_plain_text_with_speakers_before_the_words():
     transcript = parsed("Dr. Who: How are you?\nInterviewer: And?\n")
-    assert transcript.utterances[0].speaker is None
+    assert [said.speaker for said in transcript.utterances] == ["Dr. Who", "Interviewer"]
 
     transcript = parsed("Interviewer: How are you?\nAnn: Tired.\nvery tired\nInterviewer: Why?\nAnn: No idea.\n")
     assert [said.speaker for said in transcript.utterances] == ["Interviewer", "Ann", "Ann", "Interviewer", "Ann"]
@@ -155,26 +170,28 @@ def test_plain_text_may_begin_with_a_bracket():
         (b" \n\n ", "no words"),
         (b"... -- ...", "no words"),
         (b"caf\xe9 and more", "UTF-8"),
-        ("I was tired".encode("utf-16"), "UTF-8"),
-        (b"RIFF\x00\x00\x00\x00", "control characters"),
+        ("I was tired".encode("utf-16-le"), "control characters"),
+        (b"\xff\xfeI\x00 ", "damaged UTF-16"),
+        (b"RIFF\x00\x00\x00\x00", "audio file"),
+        (b"\x02\x03 secret", "control characters in line 1"),
         (b"WEBVTT\n\n", "no words"),
         (b"WEBVTT\n\n00:00:0x.000 --> 00:00:01.000\nsecret words\n", "Line 3"),
         (b"WEBVTT\n\n00:61:00.000 --> 00:62:00.000\nsecret words\n", "Line 3"),
         (b"WEBVTT\n\nsecret words\nwithout times\n", "Line 3"),
-        (b"WEBVTT\n\n00:00:05.000 --> 00:00:01.000\nsecret words\n", "Utterance 1"),
+        (b"WEBVTT\n\n00:00:05.000 --> 00:00:01.000\nsecret words\n", "Line 3"),
         (b"1\n00:00:05,000 --> 00:00:06,000\nsecret words\n\nmore secret words\n", "Line 5"),
         (b'{"utterances": [{"text": "secret"', "malformed"),
         (b'[{"start": 0, "end": "secret", "text": "a"}]', "invalid end"),
         (b'[{"start": 0, "end": 1, "text": "a"}, ["secret"]]', "Utterance 2"),
         (b'[{"start": NaN, "end": 1, "text": "secret"}]', "invalid start"),
         (b'[{"start": 5, "end": 1, "text": "secret"}]', "Utterance 1"),
-        (b'[{"start": 5, "end": 1e300, "text": "secret"}]', "Utterance 1"),
+        (b'[{"start": 5, "end": 1e300, "text": "secret"}]', "neither seconds nor milliseconds"),
         (b'{"secret": 1}', "neither"),
         (b"[[" + b"[" * 100_000, "malformed"),
     ],
 )
 def test_a_malformed_transcript_is_refused_without_echoing_it(content, what):
     with pytest.raises(TranscriptUnreadable, match=what) as refused:
-        parse_transcript(content)
+        parse_transcript(content, AudioLimits())
 
     assert "secret" not in str(refused.value)

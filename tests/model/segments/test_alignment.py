@@ -88,6 +88,35 @@ def test_sentences_end_at_their_punctuation():
     ]
 
 
+def test_sentences_of_chinese_and_japanese_end_without_a_space():
+    assert split_sentences("我很累。晚上睡不好\uff01你呢\uff1f好。") == [
+        "我很累。",
+        "晚上睡不好\uff01",
+        "你呢\uff1f",
+        "好。",
+    ]
+    assert split_sentences("他说\uff1a“很好。”然后走了。") == ["他说\uff1a“很好。”", "然后走了。"]
+    assert split_sentences("मैं ठीक हूँ। और आप?") == ["मैं ठीक हूँ।", "और आप?"]
+
+
+def test_chinese_over_a_cut_is_divided_between_characters_and_joined_without_spaces():
+    assert assign_text([phrase("我很累晚上睡不好", 0, 80)], [40]) == ["我很累晚", "上睡不好"]
+    assert assign_text([phrase("我很累。", 0, 10), phrase("你呢\uff1f", 10, 20)], []) == ["我很累。你呢\uff1f"]
+
+
+def test_thai_over_a_cut_keeps_its_spaces_and_marks():
+    assert "".join(assign_text([phrase("ผมเหนื่อย มาก", 0, 120)], [60])) == "ผมเหนื่อย มาก"
+    assert assign_text([phrase("ผมเหนื่อย มาก ครับ", 0, 90)], [45]) == ["ผมเหนื่อย", "มาก ครับ"]
+
+
+def test_estimated_speech_of_chinese_counts_its_characters():
+    phrases, speech = phrases_at_typical_rate([said("我很累晚上睡不好你呢好吗我们")])
+
+    assert len("我很累晚上睡不好你呢好吗我们") == 14
+    assert speech.length == 4 * SAMPLE_RATE
+    assert [found.end for found in phrases] == [4 * SAMPLE_RATE]
+
+
 def test_estimated_speech_has_two_and_a_half_words_per_second():
     phrases, speech = phrases_at_typical_rate([said("One two three four five. Six."), said("Seven eight nine ten.")])
 

@@ -59,10 +59,10 @@ def test_the_ratio_of_noise_that_was_added_is_found(audio_of, spoken_audio, kind
     clean = detect_voice(audio_of(speech), SegmentSettings())
     ranges = speech_ranges(clean, SegmentSettings())
     reference = measure_sound(clean, ranges, ranges, 1.0).level
-    noise = np.fft.rfft(np.random.default_rng(1).standard_normal(speech.size))
+    spectrum = np.fft.rfft(np.random.default_rng(1).standard_normal(speech.size))
     if kind == "pink":
-        noise /= np.sqrt(np.maximum(np.fft.rfftfreq(speech.size, 1 / SECOND), 20.0))
-    noise = np.fft.irfft(noise, n=speech.size)
+        spectrum /= np.sqrt(np.maximum(np.fft.rfftfreq(speech.size, 1 / SECOND), 20.0))
+    noise = np.fft.irfft(spectrum, n=speech.size)
     noise *= 10 ** ((reference - decibels) / 20) / noise.std()
     recording = Recording(audio=audio_of(0.5 * (speech + noise)), transcript=None)
     quality = segment(recording, SegmentSettings(), QualitySettings()).quality

@@ -247,7 +247,9 @@ def test_objects_written_after_an_erasure_are_deleted(bench, model, caller):
 
 def test_what_the_client_said_about_the_recording_reaches_the_model(bench, model, monkeypatch):
     given, prepare = [], model.prepare
-    monkeypatch.setattr(model, "prepare", lambda *material: given.append(material[3]) or prepare(*material))
+    monkeypatch.setattr(
+        model, "prepare", lambda *material, **keywords: given.append(material[3]) or prepare(*material, **keywords)
+    )
     bench.send(b"x")
     with bench.database.writing() as session:
         session.execute(update(AssessmentRow).values(recording={"participant": ["Ann"]}))
@@ -262,7 +264,7 @@ def test_preparing_stops_soon_after_a_cancellation(bench, model, caller, fake_wo
 
     yielded = []
 
-    def endless(audio, transcript, scratch, recording, check):
+    def endless(audio, transcript, scratch, recording, *, check):
         def chunks():
             cancel(bench, caller)
             for number in range(1000):
@@ -277,6 +279,25 @@ def test_preparing_stops_soon_after_a_cancellation(bench, model, caller, fake_wo
     bench.step()
     assert len(yielded) < 100
     assert bench.objects.list("assessments") == []
+
+
+def test_decoding_stops_soon_after_a_cancellation(bench, model, caller):
+    from time import sleep
+
+    packets = []
+
+    def decoding(audio, transcript, scratch, recording, *, check):
+        cancel(bench, caller)
+        for number in range(1000):
+            check()
+            packets.append(number)
+            sleep(0.01)
+
+    model.prepare = decoding
+    bench.send(b"x")
+    bench.step()
+    assert len(packets) < 300
+    assert bench.row().state == State.CANCELLED
 
 
 def test_encoding_stops_soon_after_a_cancellation_and_the_stage_counts_as_lost(bench, model, caller):

@@ -16,6 +16,7 @@ _LRC_META = re.compile(r"\[(?:ar|al|ti|au|by|re|ve|length|offset|tool|lang|la|#)
 _LRC_WORD_TIME = re.compile(r"<[0-9]{1,3}:[0-9]{1,2}(?:[.:][0-9]{1,3})?>")
 # A line that is sung again has several times; without a bound its words would be multiplied by them.
 MOST_TIMES = 20
+OPENING_LINES = 50
 _LRC_OFFSET = re.compile(r"\[offset:\s*([+-]?[0-9]{1,7})\s*\]", re.IGNORECASE)
 
 
@@ -42,8 +43,8 @@ def parse_sbv(text: str) -> ParsedTranscript:
 
 
 def looks_like_lrc(text: str) -> bool:
-    """Whether every line begins with a tag of LRC, and at least one with `[minutes:seconds]`."""
-    lines = [line.strip() for line in text.split("\n") if line.strip()]
+    """Whether each of the first lines begins with a tag of LRC, and at least one with a fraction of a second."""
+    lines = [line.strip() for line in text[:20_000].split("\n") if line.strip()][:OPENING_LINES]
     timed = [_LRC_TAG.match(line) for line in lines]
     bare = [line for line, match in zip(lines, timed, strict=True) if match is None]
     exact = any("." in match[1] for match in timed if match is not None)
@@ -51,17 +52,23 @@ def looks_like_lrc(text: str) -> bool:
 
 
 def parse_lrc(text: str) -> ParsedTranscript:
-    """Timed utterances: each line lasts until the next time, the last one has no end."""
+    """Timed utterances: each line lasts until the next time, the last one has no end.
+
+    Raises TranscriptUnreadable with the number of a malformed line.
+    """
     offset = _LRC_OFFSET.search(text)
     shift = int(offset[1]) / 1000 if offset else 0.0
     starts: list[tuple[float, str]] = []
-    for number, line in enumerate(text.split("\n"), start=1):
+    written = ((number, line) for number, line in enumerate(text.split("\n"), start=1) if line)
+    for number, line in written:
         times, at = [], len(line) - len(line.lstrip())
         while (tag := _LRC_TAG.match(line, at)) is not None:
             times.append(_lrc_time(tag[1], number))
             at = tag.end()
-        if len(times) > MOST_TIMES:
-            raise TranscriptUnreadable(f"Line {number} has more than {MOST_TIMES} times.")
+        if len(times) > MOST_TIMES or not (times or not line.strip() or _LRC_META.match(line.strip())):
+            raise TranscriptUnreadable(
+                f"Line {number} has no time, or more than {MOST_TIMES}; [00:01.50] is right in LRC."
+            )
         starts += [(max(0.0, time - shift), _LRC_WORD_TIME.sub("", line[at:]).strip()) for time in times]
     starts.sort(key=lambda pair: pair[0])
     ends: list[float | None] = [start for start, _ in starts[1:]]

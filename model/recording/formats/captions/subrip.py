@@ -38,7 +38,7 @@ def parse_subrip(text: str) -> ParsedTranscript:
     for at, following in zip(timings, [*timings[1:], len(lines)], strict=True):
         counter = _counter_before(lines, following, at + 1) if counted and following < len(lines) else None
         words = lines[at + 1 : following if counter is None else counter]
-        _require_no_lost_cue(lines, at, at + 1 + len(words), counted=counted)
+        _require_no_lost_cue(lines, at, at + 1 + len(words))
         start, end = _times(lines[at], at + 1)
         payload = "\n".join(line.strip() for line in words).strip()
         utterances += divide_utterance(Utterance(start=start, end=end, text="", speaker=None), split_voices(payload))
@@ -85,12 +85,15 @@ def _require_no_words_before(lines: list[str], timing: int, *, counted: bool) ->
         )
 
 
-def _require_no_lost_cue(lines: list[str], timing: int, stop: int, *, counted: bool) -> None:
-    """Raise if the next number follows an empty line without a timing after it: the next cue has lost its times."""
-    number = lines[timing - 1].strip() if counted and timing else ""
-    if not _is_number(number):
+def _require_no_lost_cue(lines: list[str], timing: int, stop: int) -> None:
+    """Raise if words follow an empty line: they belong to a cue that has lost its times.
+
+    In a file with an empty line after every line, the times too are followed by one.
+    """
+    if timing + 1 < stop and not lines[timing + 1]:
         return
-    following = str(int(number[:18]) + 1)
-    for at in range(timing + 2, stop - 1):
-        if lines[at].strip() == following and not lines[at - 1].strip() and lines[at + 1].strip():
-            raise TranscriptUnreadable(f"Line {at + 1} begins a cue without a line with its times; {_RIGHT}.")
+    spoken = False
+    for at in range(timing + 1, stop):
+        if spoken and lines[at].strip() and not lines[at - 1]:
+            raise TranscriptUnreadable(f"Line {at + 1} belongs to no cue: a line with its times is missing; {_RIGHT}.")
+        spoken = spoken or bool(lines[at].strip())

@@ -16,13 +16,25 @@ _SECONDS = re.compile(r"(-?[0-9]{1,15}(?:\.[0-9]{0,12})?)s?")
 
 
 def load_json(text: str) -> Any:
-    """The document; raises TranscriptUnreadable if it is malformed."""
+    """The document, or the documents of JSON lines; raises TranscriptUnreadable if it is malformed."""
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
+        if error.msg == "Extra data" and not text[error.pos - 1 : error.pos + 1].strip("\n{"):
+            return _json_lines(text)
         raise TranscriptUnreadable(f"The transcript looks like JSON but is malformed in line {error.lineno}.") from None
     except (ValueError, RecursionError):
         raise TranscriptUnreadable("The transcript looks like JSON but is malformed.") from None
+
+
+def _json_lines(text: str) -> list[Any]:
+    documents = []
+    for number, line in enumerate(text.split("\n"), start=1):
+        try:
+            documents += [json.loads(line)] if line.strip() else []
+        except (ValueError, RecursionError):
+            raise TranscriptUnreadable(f"Line {number} of the JSON lines is malformed.") from None
+    return documents
 
 
 def as_list(value: object) -> list[Any]:

@@ -60,7 +60,7 @@ def parse_aws(results: dict[str, Any]) -> ParsedTranscript:
         spoken = [_spoken(segments, number, ("transcript",)) for number in range(1, len(segments) + 1)]
         return _parsed("aws_transcribe_json", "seconds", spoken)
     items = as_list(results.get("items"))
-    turns, labels = _aws_turns(as_object(results.get("speaker_labels")))
+    segment_of, labels = _aws_segments(as_object(results.get("speaker_labels")))
     groups: list[tuple[int, list[Utterance]]] = []
     for number in range(1, len(items) + 1):
         item = object_at(items, number)
@@ -73,14 +73,14 @@ def parse_aws(results: dict[str, Any]) -> ParsedTranscript:
             )
             continue
         start, end = read_time(item.get("start_time"), number, "start"), read_time(item.get("end_time"), number, "end")
-        turn = turns.get(str(item.get("start_time")), -1)
-        speaker = read_speaker(first_of(item, ("speaker_label",)), number) or labels.get(turn)
+        position = segment_of.get(str(item.get("start_time")), -1)
+        speaker = read_speaker(first_of(item, ("speaker_label",)), number) or labels.get(position)
         word = Utterance(start=start, end=end, text=content, speaker=speaker)
-        if groups and turn == groups[-1][0]:
+        if groups and position == groups[-1][0]:
             groups[-1][1].append(word)
         else:
-            groups.append((turn, [word]))
-    utterances = [spoken for turn, words in groups for spoken in _turn_utterances(turn, words)]
+            groups.append((position, [word]))
+    utterances = [spoken for position, words in groups for spoken in _segment_utterances(position, words)]
     texts = [read_text(as_object(entry).get("transcript"), 1) for entry in as_list(results.get("transcripts"))]
     return _parsed("aws_transcribe_json", "seconds", utterances, " ".join(texts))
 
@@ -141,21 +141,21 @@ def _deepgram_channel(best: dict[str, Any]) -> list[Utterance]:
     return join_utterances([_spoken(words, number, names) for number in range(1, len(words) + 1)])
 
 
-def _aws_turns(labels: dict[str, Any]) -> tuple[dict[str, int], dict[int, str]]:
-    """The turn in which each start time lies, and the speaker of each turn."""
-    turns: dict[str, int] = {}
+def _aws_segments(labels: dict[str, Any]) -> tuple[dict[str, int], dict[int, str]]:
+    """The position in which each start time lies, and the speaker of each position."""
+    segment_of: dict[str, int] = {}
     speakers: dict[int, str] = {}
     for number, segment in enumerate(as_list(labels.get("segments")), start=1):
         label = read_speaker(as_object(segment).get("speaker_label"), number)
         if label is not None:
             speakers[number] = label
         for item in as_list(as_object(segment).get("items")):
-            turns[str(as_object(item).get("start_time"))] = number
-    return turns, speakers
+            segment_of[str(as_object(item).get("start_time"))] = number
+    return segment_of, speakers
 
 
-def _turn_utterances(turn: int, words: list[Utterance]) -> list[Utterance]:
-    return [join_group(words)] if turn >= 0 else join_utterances(words)
+def _segment_utterances(position: int, words: list[Utterance]) -> list[Utterance]:
+    return [join_group(words)] if position >= 0 else join_utterances(words)
 
 
 def _google_words(transcript: dict[str, Any], number: int) -> list[Utterance]:
