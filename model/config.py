@@ -65,6 +65,10 @@ class QualitySettings(FrozenSettings):
     lowest_snr: float = Field(default=5.0, description="signal-to-noise ratio in dB below which there is a warning")
     lowest_level: float = Field(default=-45.0, description="active speech level in dBFS below which there is a warning")
     narrowest_band: float = Field(default=4500.0, description="bandwidth in Hz below which there is a warning")
+    languages: tuple[str, ...] = Field(
+        default=(),
+        description="ISO 639 codes of the languages of training; another one is a warning, and empty checks none",
+    )
     most_clipping: float = Field(default=0.01, description="share of clipped samples above which there is a warning")
 
 

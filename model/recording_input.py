@@ -15,11 +15,13 @@ from model.segments.speakers import HeardSpeaker
 class AudioInput:
     """The audio file: sha256 of its bytes, what it holds, and which track and channels were used (from 1).
 
-    `container` and `codec` are lower-case names (docs/audio.md). `bits` of a sample is None for lossy codecs.
+    `container` and `codec` are lower-case names (docs/audio.md). `level_dbfs` is the active level of the
+    scored speech. `bits` of a sample is None for lossy codecs.
     """
 
     sha256: str
     seconds: float
+    level_dbfs: float | None
     container: str
     codec: str
     sample_rate: int
@@ -35,7 +37,7 @@ class AudioInput:
 class TranscriptInput:
     """The transcript: sha256 of its bytes, format and unit of time as found (docs/transcripts.md), and its size.
 
-    `time_unit` is None without times.
+    `time_unit` is None without times. `language` is the ISO 639 code of the scored words, None if it is not sure.
     """
 
     sha256: str
@@ -43,6 +45,7 @@ class TranscriptInput:
     time_unit: str | None
     utterances: int
     words: int
+    language: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,13 +62,13 @@ def describe_input(
 ) -> RecordingInput:
     """Describe the files that `recording` was read from."""
     return RecordingInput(
-        audio=None if audio is None else _describe_audio(recording, audio),
-        transcript=None if transcript is None else _describe_transcript(recording, transcript),
+        audio=None if audio is None else _describe_audio(recording, segmentation, audio),
+        transcript=None if transcript is None else _describe_transcript(recording, segmentation, transcript),
         speakers=segmentation.speakers,
     )
 
 
-def _describe_audio(recording: Recording, file: Path) -> AudioInput | None:
+def _describe_audio(recording: Recording, segmentation: Segmentation, file: Path) -> AudioInput | None:
     if recording.audio is None:
         return None
     source = recording.audio.source
@@ -74,6 +77,7 @@ def _describe_audio(recording: Recording, file: Path) -> AudioInput | None:
     return AudioInput(
         sha256=digest,
         seconds=recording.audio.seconds,
+        level_dbfs=segmentation.quality.level_dbfs,
         container=source.container,
         codec=source.codec,
         sample_rate=source.sample_rate,
@@ -86,7 +90,7 @@ def _describe_audio(recording: Recording, file: Path) -> AudioInput | None:
     )
 
 
-def _describe_transcript(recording: Recording, content: bytes) -> TranscriptInput | None:
+def _describe_transcript(recording: Recording, segmentation: Segmentation, content: bytes) -> TranscriptInput | None:
     transcript = recording.transcript
     if transcript is None:
         return None
@@ -96,4 +100,5 @@ def _describe_transcript(recording: Recording, content: bytes) -> TranscriptInpu
         time_unit=transcript.time_unit,
         utterances=len(transcript.utterances),
         words=transcript.words,
+        language=None if segmentation.language is None else segmentation.language.code,
     )

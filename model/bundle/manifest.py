@@ -42,9 +42,6 @@ class Manifest(FrozenSettings):
     audio: AudioLimits = AudioLimits()
     segments: StoredSegmentSettings = SegmentSettings()
     quality: QualitySettings = QualitySettings()
-    languages: tuple[str, ...] = Field(
-        default=(), description="ISO 639 codes of the languages it was trained on; empty: languages are not checked"
-    )
     files: dict[str, str] = Field(description="sha256 of every other file, by its path in the bundle")
 
 

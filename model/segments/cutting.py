@@ -12,6 +12,7 @@ from model.recording.recording import Recording
 from model.recording.transcript import Transcript
 from model.segments.alignment import assign_text, to_samples
 from model.segments.cuts import choose_cuts, possible_cuts
+from model.segments.language import find_language
 from model.segments.layout import AlignedText, align_to_speech, align_without_audio
 from model.segments.level import UNCHANGED, Levelling
 from model.segments.quality import AudioStatistics, TranscriptStatistics, assess_quality
@@ -82,6 +83,7 @@ def _segment_audio(
         segments=segments,
         quality=recording_quality,
         speakers=choice.speakers,
+        language=transcript_statistics.language,
         levelling=level_speech(activity, layout.speech.ranges(), settings),
         has_audio=True,
         has_text=has_text,
@@ -100,6 +102,7 @@ def _segment_text(
         segments=segments,
         quality=assess_quality(None, transcript_statistics, len(segments), quality, transcript.notices),
         speakers=choice.speakers,
+        language=transcript_statistics.language,
         has_audio=False,
         has_text=transcript_statistics.words_used >= quality.least_words,
     )
@@ -116,6 +119,7 @@ def _transcript_statistics(sent: Transcript | None, choice: SpeakerChoice, layou
         unknown_speakers=choice.speakers if choice.unknown else (),
         uncued_seconds=layout.uncued / SAMPLE_RATE,
         shared_seconds=layout.shared / SAMPLE_RATE,
+        language=find_language(" ".join(utterance.text for utterance in choice.kept)),
     )
 
 

@@ -41,7 +41,7 @@ def active_level(power: Float32[np.ndarray, " window"]) -> float | None:
     """Active speech level in dB relative to full scale (a square wave at full scale has 0 dB); None for silence.
 
     ITU-T P.56 method B on windows of 32 ms: the envelope is the power of a window, the hangover is six windows. `power`
-    is the variance of each window, so a DC offset does not count. See docs/method.md (F9).
+    is the variance of each window, so a DC offset does not count. See docs/method.md (F11).
     """
     decibels = 10 * np.log10(np.maximum(power.astype(np.float64), POWER_FLOOR))
     total = float(power.sum(dtype=np.float64))

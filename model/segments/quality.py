@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from model.config import QualitySettings
 from model.recording.notice import Notice
+from model.segments.language import FoundLanguage
 from model.segments.sound import SILENT, SoundMeasures
 from model.segments.speakers import HeardSpeaker
 
@@ -80,6 +81,7 @@ class TranscriptStatistics:
     unknown_speakers: tuple[HeardSpeaker, ...] = ()
     uncued_seconds: float = 0.0
     shared_seconds: float = 0.0
+    language: FoundLanguage | None = None
 
 
 def assess_quality(
@@ -94,12 +96,13 @@ def assess_quality(
     Each notice of the reading becomes a soft flag.
     """
     if audio is None:
-        flags = _without_audio(transcript, settings)
+        flags = (*_without_audio(transcript, settings), *_of_language(transcript, settings))
     else:
         flags = (
             *_of_sound(audio, transcript, settings),
             *_of_wording(audio, transcript, settings),
             *_of_speakers(transcript),
+            *_of_language(transcript, settings),
         )
     return RecordingQuality(
         duration_seconds=audio.duration if audio else transcript.end or 0.0,
@@ -255,6 +258,16 @@ def _of_speakers(transcript: TranscriptStatistics) -> tuple[RecordingFlag, ...]:
             f"{transcript.shared_seconds:.0f} s of speech are in utterances of the participant and of another speaker "
             "at once. They were left out of the voice. Send a transcript whose times do not overlap.",
         ),
+    )
+
+
+def _of_language(transcript: TranscriptStatistics, settings: QualitySettings) -> tuple[RecordingFlag, ...]:
+    found = transcript.language
+    return _soft(
+        found is not None and bool(settings.languages) and found.code not in settings.languages,
+        "language_not_supported",
+        f"The words seem to be in another language ({found.code if found else ''}) than the model was trained on "
+        f"({', '.join(settings.languages)}), so the estimate may mean nothing. Use a model of the language.",
     )
 
 

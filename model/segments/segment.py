@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from model.segments.language import FoundLanguage
 from model.segments.level import UNCHANGED, Levelling
 from model.segments.quality import RecordingQuality
 from model.segments.speakers import HeardSpeaker
@@ -42,6 +43,7 @@ class Segmentation:
     has_text: bool
     speakers: tuple[HeardSpeaker, ...] = ()
     levelling: Levelling = UNCHANGED
+    language: FoundLanguage | None = None
 
     @property
     def abstains(self) -> bool:

@@ -41,7 +41,7 @@ def measure_sound(
     """Measure the used speech against the pauses of all speech; `gain` is that of the decoder, which is undone.
 
     The noise is the mean power of the pauses. Signal to noise is the active level of the speech with the noise
-    subtracted, over the noise. See docs/method.md (F10, F11).
+    subtracted, over the noise. See docs/method.md (F10, F12).
     """
     if not used:
         return SILENT
@@ -62,7 +62,7 @@ def bandwidth_of(speech: Float64[np.ndarray, " bin"], pauses: Float64[np.ndarray
     """The highest frequency in Hz at which speech is 3 dB above the pauses and at most 60 dB below its maximum.
 
     Both are mean power spectra from 0 Hz to 8 kHz and are smoothed; None if there is no such frequency.
-    See docs/method.md (F11).
+    See docs/method.md (F12).
     """
     kernel = np.ones(SMOOTHING) / SMOOTHING
     smooth, floor = (np.convolve(spectrum, kernel, mode="same") for spectrum in (speech, pauses))

@@ -71,7 +71,7 @@ def detect_voice(audio: Audio, settings: SegmentSettings) -> VoiceActivity:
 def level_speech(activity: VoiceActivity, speech: list[SampleRange], settings: SegmentSettings) -> Levelling:
     """What brings the given speech to the level of the bundle; nothing if the bundle has none.
 
-    See docs/method.md (F9).
+    See docs/method.md (F11).
     """
     inside = windows_inside(activity, speech)
     if settings.level is None or not inside.any():

@@ -95,6 +95,7 @@ class AudioReport(ResultModel):
 
     sha256: str = Field(description="of the bytes as sent")
     seconds: float
+    level_dbfs: float | None = Field(description="active level of the scored speech (ITU-T P.56)")
     container: str = Field(examples=["flac"])
     codec: str = Field(examples=["flac"])
     sample_rate: int = Field(description="in Hz", examples=[48000])
@@ -114,6 +115,9 @@ class TranscriptReport(ResultModel):
     time_unit: str | None = Field(description="null without times", examples=["clock"])
     utterances: int
     words: int = Field(description="of all speakers")
+    language: str | None = Field(
+        description="ISO 639 code of the scored words; null when it is not sure", examples=["en"]
+    )
 
 
 class SpeakerReport(ResultModel):

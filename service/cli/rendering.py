@@ -120,6 +120,7 @@ def _files(heard: InputReport) -> Iterator[Text]:
         times = f"times in {transcript.time_unit}" if transcript.time_unit else "no times"
         yield Text(
             f"transcript: {transcript.format}, {times}, {_count(transcript.utterances, 'utterance')}, "
+            f"language {transcript.language or 'not sure'}, "
             f"sha256 {transcript.sha256[:DIGEST_SHOWN]}"
         )
 

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from model.bundle.bundle import Bundle
 from model.bundle.manifest import Manifest, Task
-from model.config import FrozenSettings
+from model.config import FrozenSettings, QualitySettings
 from model.encoders.runtime import RuntimeOptions
 from model.export.encoder import export_encoder
 from model.scoring import Scorer
@@ -112,6 +112,7 @@ class Demonstration:
             tasks=tuple(Task(name=name, outcomes=outcomes) for name, outcomes in self.settings.run.tasks.items()),
             encoders={},
             segments=self.settings.run.segments,
+            quality=QualitySettings(languages=("en",)),
             files={},
         )
         audio, transcript = experiment.cohort.audio(0), experiment.cohort.transcript(0)
