@@ -11,7 +11,7 @@ from jaxtyping import Float32
 
 from model.recording.options import EVERYONE, RecordingOptions
 from training.robustness.codecs import G711, NARROW, Codec, aac, mp3, opus, write_encoded
-from training.robustness.material import Material, write_wave
+from training.robustness.material import RecordingMaterial, write_wave
 from training.robustness.noise import add_noise, babble_noise, pink_noise, white_noise
 from training.robustness.settings import RobustnessSettings
 from training.robustness.word_errors import with_word_errors
@@ -22,7 +22,7 @@ FEWEST_VOICES = 3
 Samples = Float32[np.ndarray, " sample"]
 Noise = Callable[[int, Sequence[Samples], np.random.Generator], Samples | None]
 """Noise of a length in samples, perhaps made of other speakers' samples; None if there are too few of them."""
-Change = Callable[[Material, np.random.Generator], Material | None]
+Change = Callable[[RecordingMaterial, np.random.Generator], RecordingMaterial | None]
 """The changed material; None if the condition does not apply to it."""
 
 
@@ -35,7 +35,7 @@ class Condition:
     change: Change
     codec: Codec | None = None
 
-    def write_audio(self, material: Material, folder: Path) -> Path | None:
+    def write_audio(self, material: RecordingMaterial, folder: Path) -> Path | None:
         """The audio file to score; None without audio."""
         if material.samples is None:
             return None
@@ -80,7 +80,7 @@ def _unchanged(samples: Samples, _: Sequence[Samples], __: np.random.Generator) 
 def _samples(change: Callable[[Samples, Sequence[Samples], np.random.Generator], Samples | None]) -> Change:
     """A change of the samples, by the samples and those of others; it does not apply without audio."""
 
-    def changed(material: Material, chance: np.random.Generator) -> Material | None:
+    def changed(material: RecordingMaterial, chance: np.random.Generator) -> RecordingMaterial | None:
         if material.samples is None:
             return None
         samples = change(material.samples, material.others, chance)
@@ -107,7 +107,7 @@ def _babble(length: int, others: Sequence[Samples], chance: np.random.Generator)
 
 
 def _words(rate: float) -> Change:
-    def changed(material: Material, chance: np.random.Generator) -> Material | None:
+    def changed(material: RecordingMaterial, chance: np.random.Generator) -> RecordingMaterial | None:
         if material.utterances is None:
             return None
         return replace(material, utterances=with_word_errors(material.utterances, rate, chance))
@@ -116,7 +116,7 @@ def _words(rate: float) -> Change:
 
 
 def _half(*, first: bool) -> Change:
-    def changed(material: Material, _: np.random.Generator) -> Material | None:
+    def changed(material: RecordingMaterial, _: np.random.Generator) -> RecordingMaterial | None:
         if material.utterances is not None and not material.timed:
             return None
         middle = material.seconds / 2
@@ -125,7 +125,7 @@ def _half(*, first: bool) -> Change:
     return changed
 
 
-def _with_interviewer(material: Material, _: np.random.Generator) -> Material | None:
+def _with_interviewer(material: RecordingMaterial, _: np.random.Generator) -> RecordingMaterial | None:
     labelled = any(each.speaker for each in material.utterances or ())
     return replace(material, options=RecordingOptions(participant=(EVERYONE,))) if labelled else None
 

@@ -21,7 +21,7 @@ FRAME = 4096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Material:
+class RecordingMaterial:
     """One recording. `samples` are mono at 16 kHz in [-1, 1] or None, `utterances` are None without a transcript.
 
     `others` are samples of other speakers, for babble noise.
@@ -37,7 +37,7 @@ class Material:
         """Whether every utterance has times."""
         return self.utterances is not None and all(each.start is not None for each in self.utterances)
 
-    def between(self, start: float, end: float) -> Material:
+    def between(self, start: float, end: float) -> RecordingMaterial:
         """The material from `start` to `end`, in seconds; needs times. An utterance goes where its middle is."""
         samples = self.samples
         if samples is not None:
@@ -52,7 +52,9 @@ class Material:
         return max((each.end or 0.0 for each in self.utterances or ()), default=0.0)
 
 
-def read_material(audio: Path | None, transcript: Path | None, options: RecordingOptions, scratch: Path) -> Material:
+def read_material(
+    audio: Path | None, transcript: Path | None, options: RecordingOptions, scratch: Path
+) -> RecordingMaterial:
     """Decode and parse files. The track and the channel of the options are chosen here. Raises RecordingError."""
     recording = read_recording(
         audio=audio,
@@ -61,7 +63,7 @@ def read_material(audio: Path | None, transcript: Path | None, options: Recordin
         limits=AudioLimits(),
     )
     samples = None if recording.audio is None else recording.audio.read(0, recording.audio.samples)
-    return Material(
+    return RecordingMaterial(
         samples=samples,
         utterances=None if recording.transcript is None else recording.transcript.utterances,
         options=RecordingOptions(participant=options.participant, interviewer=options.interviewer),

@@ -22,7 +22,7 @@ from training.cohort.cohort import Cohort
 from training.encoding.progress import track_recordings
 from training.errors import RobustnessError
 from training.robustness.conditions import FIRST_HALF, SECOND_HALF, Condition, Samples, conditions
-from training.robustness.material import Material, read_material, write_transcript
+from training.robustness.material import RecordingMaterial, read_material, write_transcript
 from training.robustness.settings import RobustnessSettings
 from training.robustness.table import Probabilities, RobustnessTable, agreement_of_halves, condition_row
 
@@ -134,7 +134,7 @@ def _score_recording(
 
 
 def _under(
-    run: RobustnessRun, condition: Condition, material: Material, scratch: Path, position: int
+    run: RobustnessRun, condition: Condition, material: RecordingMaterial, scratch: Path, position: int
 ) -> Probabilities | _Inapplicable | None:
     # The seed depends on the recording and the condition, so that neither their order nor their number matters.
     chance = np.random.default_rng([run.settings.seed, position, *condition.name.encode()])

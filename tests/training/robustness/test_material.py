@@ -4,7 +4,7 @@ import numpy as np
 
 from model.recording.options import NO_OPTIONS
 from model.recording.utterance import Utterance
-from training.robustness.material import Material, read_material, write_transcript, write_wave
+from training.robustness.material import RecordingMaterial, read_material, write_transcript, write_wave
 
 
 def said(start, end, text="a b", speaker="Ann"):
@@ -19,7 +19,7 @@ def test_samples_survive_writing_and_reading(tmp_path):
 
 
 def test_a_part_holds_the_samples_and_the_utterances_of_its_time():
-    material = Material(
+    material = RecordingMaterial(
         samples=np.arange(64_000, dtype=np.float32), utterances=(said(0, 1), said(1.5, 2.2), said(2.5, 3.5))
     )
     half = material.between(2.0, 4.0)

@@ -8,7 +8,7 @@ import pytest
 
 from tests.model.recording.sounds import Coding, encode, float_wav, int16_wav, voice
 
-EXAMPLE = Path(__file__).parents[3] / "examples" / "interview.flac"
+EXAMPLE = Path(__file__).parents[4] / "examples" / "interview.flac"
 CODECS = {
     "mp3 64": Coding("mp3", "libmp3lame", 44_100, 64_000),
     "mp3 128": Coding("mp3", "libmp3lame", 44_100, 128_000),
