@@ -247,9 +247,12 @@ def test_objects_written_after_an_erasure_are_deleted(bench, model, caller):
 
 def test_what_the_client_said_about_the_recording_reaches_the_model(bench, model, monkeypatch):
     given, prepare = [], model.prepare
-    monkeypatch.setattr(
-        model, "prepare", lambda *material, **keywords: given.append(material[3]) or prepare(*material, **keywords)
-    )
+
+    def spied(audio, transcript, scratch, recording, **keywords):
+        given.append(recording)
+        return prepare(audio, transcript, scratch, recording, **keywords)
+
+    monkeypatch.setattr(model, "prepare", spied)
     bench.send(b"x")
     with bench.database.writing() as session:
         session.execute(update(AssessmentRow).values(recording={"participant": ["Ann"]}))
