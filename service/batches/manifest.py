@@ -6,8 +6,7 @@ from typing import Annotated
 
 from pydantic import ConfigDict, Field, StringConstraints, ValidationError
 
-from service.assessments.recording_fields import RecordingFields
-from service.assessments.states import PRINTABLE_PATTERN
+from service.assessments.states import PRINTABLE_PATTERN, RecordingFields
 from service.assessments.submission import DEFAULT_TASK
 from service.batches.states import BatchLine
 from service.errors.request import BatchInvalid

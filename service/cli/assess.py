@@ -8,8 +8,8 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from service.assessments.recording_fields import RecordingFields
 from service.assessments.result import Result
+from service.assessments.states import RecordingFields
 from service.errors.request import UnknownTask
 from service.errors.tree import ConfigurationRefused
 from service.settings import Settings

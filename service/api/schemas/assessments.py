@@ -8,9 +8,16 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from service.admission.queue_position import QueuePosition
-from service.assessments.recording_fields import RecordingFields
 from service.assessments.result import Result
-from service.assessments.states import PRINTABLE_PATTERN, Assessment, Failure, Priority, StageKind, State
+from service.assessments.states import (
+    PRINTABLE_PATTERN,
+    Assessment,
+    Failure,
+    Priority,
+    RecordingFields,
+    StageKind,
+    State,
+)
 from service.assessments.submission import DEFAULT_TASK
 from service.worker_registry import RegisteredModel
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from service.assessments.recording_fields import RecordingFields
+from service.assessments.states import RecordingFields
 from service.cli.batch_client.errors import invalid_input
 
 LABEL_COLUMNS = ("participant", "interviewer")

@@ -1,7 +1,7 @@
 import pytest
 from pydantic import ValidationError
 
-from service.assessments.recording_fields import RecordingFields
+from service.assessments.states import RecordingFields
 
 
 def test_one_label_may_stand_without_a_list():

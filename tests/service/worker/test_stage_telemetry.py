@@ -121,9 +121,9 @@ def test_a_stage_whose_assessment_has_ended_meanwhile_is_lost(bench, counted, mo
     bench.send()
     prepare = model.prepare
 
-    def overtaken(*arguments):
+    def overtaken(*arguments, **keywords):
         bench.change(fence=9)
-        return prepare(*arguments)
+        return prepare(*arguments, **keywords)
 
     monkeypatch.setattr(model, "prepare", overtaken)
     bench.runner.run(bench.ready()[0])
