@@ -122,7 +122,13 @@ class CohortEncoder:
     ) -> EncodedRecording:
         words = None if transcript is None else transcript.read_bytes()
         with TemporaryDirectory() as scratch:
-            recording = read_recording(audio=audio, transcript=words, scratch=Path(scratch), limits=AudioLimits())
+            recording = read_recording(
+                audio=audio,
+                transcript=words,
+                scratch=Path(scratch),
+                limits=AudioLimits(),
+                options=options,
+            )
             segmentation = segment(recording, self.settings, self.quality, options)
             features = None if segmentation.abstains else self._features(recording, segmentation)
         return EncodedRecording(row=position, features=features, quality=segmentation.quality)

@@ -61,6 +61,7 @@ def read_material(
         transcript=None if transcript is None else transcript.read_bytes(),
         scratch=scratch,
         limits=AudioLimits(),
+        options=options,
     )
     samples = None if recording.audio is None else recording.audio.read(0, recording.audio.samples)
     return RecordingMaterial(

@@ -63,6 +63,16 @@ def test_naming_another_participant_encodes_the_recording_anew(cohort: Cohort, e
     assert as_named.quality.words != as_labelled.quality.words
 
 
+def test_the_track_of_a_row_is_read(cohort: Cohort, encode) -> None:
+    shutil.copyfile("tests/model/recording/cases/two_tracks.mkv", cohort.root / "tracks.mkv")
+    rows = tuple(
+        replace(cohort.rows[0], recording="tracks.mkv", transcript=None, options=RecordingOptions(audio_track=number))
+        for number in (1, 2)
+    )
+    first, second = encode(replace(cohort, rows=rows), pair())[0]
+    assert first.quality.level_dbfs != second.quality.level_dbfs
+
+
 def recordings(store: Path) -> list[Path]:
     return list(store.glob("*.features"))
 

@@ -1,8 +1,9 @@
 import json
+from pathlib import Path
 
 import numpy as np
 
-from model.recording.options import NO_OPTIONS
+from model.recording.options import NO_OPTIONS, RecordingOptions
 from model.recording.utterance import Utterance
 from training.robustness.material import RecordingMaterial, read_material, write_transcript, write_wave
 
@@ -16,6 +17,14 @@ def test_samples_survive_writing_and_reading(tmp_path):
     read = read_material(write_wave(tmp_path / "a.wav", samples), None, NO_OPTIONS, tmp_path)
     assert len(read.samples) == 16_000
     assert np.abs(read.samples - samples).max() < 2**-15
+
+
+def test_the_track_of_the_options_is_read(tmp_path):
+    tracks = Path("tests/model/recording/cases/two_tracks.mkv")
+    first, second = (
+        read_material(tracks, None, RecordingOptions(audio_track=number), tmp_path).samples for number in (1, 2)
+    )
+    assert not np.array_equal(first, second)
 
 
 def test_a_part_holds_the_samples_and_the_utterances_of_its_time():
