@@ -1,6 +1,6 @@
 """How the time of reading a transcript grows with its length, in every format and on adversarial input.
 
-Each input is read at a length and at its double, up to the limit of the service. Bar of milestone 14: doubling the
+Each input is read at a length and at its double, up to the limit of the service. Bar: doubling the
 input takes at most 2.5 times the time. Times of the processor below 0.2 s are not compared, they are noise.
 """
 

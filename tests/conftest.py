@@ -22,7 +22,7 @@ install_import_hook("model", "beartype.beartype")
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")
 
-pytest_plugins = ["tests.distribution", "tests.servers", "tests.tracing", "tests.worksite"]
+pytest_plugins = ["tests.distribution", "tests.graphs", "tests.servers", "tests.tracing", "tests.worksite"]
 
 # A run started in the background of a script, or under nohup, ignores these signals, and so would every process
 # that a test starts; the tests that interrupt theirs need the defaults back.

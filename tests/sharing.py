@@ -16,13 +16,17 @@ def made_once(fixture: Callable[..., Path]) -> Callable[..., Path]:
 
     @functools.wraps(fixture)
     def shared(tmp_path_factory: pytest.TempPathFactory, **others: object) -> Path:
-        own = tmp_path_factory.getbasetemp()
-        # A process of its own, as xdist calls it: popen-gw0 below the folder of the run.
-        common = own.parent if own.name.startswith("popen-") else own
-        found = common / f"{fixture.__name__}.made"
+        found = common_folder(tmp_path_factory) / f"{fixture.__name__}.made"
         with FileLock(found.with_suffix(".lock")):
             if not found.exists():
                 found.write_text(str(fixture(tmp_path_factory=tmp_path_factory, **others)))
             return Path(found.read_text())
 
     return shared
+
+
+def common_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that all processes of this run share."""
+    own = tmp_path_factory.getbasetemp()
+    # A process of its own, as xdist calls it: popen-gw0 below the folder of the run.
+    return own.parent if own.name.startswith("popen-") else own

@@ -14,6 +14,7 @@ from fastapi import Depends, Header, Request, Response
 from fastapi.routing import APIRoute
 
 from service.api.dependencies import ComponentsDep
+from service.api.digits import parse_digits
 from service.errors.request import TooLarge, UploadHeaderInvalid, UploadTypeUnsupported, UploadVersionUnsupported
 from service.errors.tree import ServiceError
 
@@ -22,7 +23,6 @@ EXTENSIONS = "creation,creation-with-upload,termination,expiration,checksum"
 ALGORITHMS = {"sha256": hashlib.sha256, "sha1": hashlib.sha1}
 """sha1 because the protocol requires it of every server, and some clients support nothing else."""
 UPLOAD_CONTENT_TYPE = "application/offset+octet-stream"
-MAX_DIGITS = 15
 RESPONSE_HEADERS = {"Tus-Resumable": VERSION, "Cache-Control": "no-store"}
 
 
@@ -127,6 +127,7 @@ def http_date(moment: datetime) -> str:
 
 
 def _parse_bytes(name: str, value: str | None) -> int:
-    if value is None or not (value.isascii() and value.isdigit() and len(value) <= MAX_DIGITS):
+    number = parse_digits(value)
+    if number is None:
         raise UploadHeaderInvalid(f"{name} is missing or not a number of bytes.")
-    return int(value)
+    return number

@@ -42,7 +42,8 @@ def xml_events(text: str) -> Iterator[XmlEvent]:
     """
     events: list[XmlEvent] = []
     depth = 0
-    parser = expat.ParserCreate(namespace_separator=" ")
+    # The text is decoded: what its declaration says of an encoding is no longer true.
+    parser = expat.ParserCreate("utf-8", namespace_separator=" ")
     parser.buffer_text = True
 
     def start(name: str, attributes: dict[str, str]) -> None:
@@ -70,7 +71,7 @@ def xml_events(text: str) -> Iterator[XmlEvent]:
     parser.StartElementHandler, parser.EndElementHandler, parser.CharacterDataHandler = start, end, words
     parser.StartDoctypeDeclHandler = refuse
     try:
-        parser.Parse(_without_declaration(text).encode(), True)
+        parser.Parse(text.lstrip().encode(), True)
     except expat.ExpatError as error:
         raise TranscriptUnreadable(f"Line {error.lineno} of the XML is malformed.") from None
     return iter(events)
@@ -78,12 +79,3 @@ def xml_events(text: str) -> Iterator[XmlEvent]:
 
 def _local(name: str) -> str:
     return name.rpartition(" ")[2]
-
-
-def _without_declaration(text: str) -> str:
-    """The document without its declaration, whose encoding is no longer true of decoded text."""
-    stripped = text.lstrip()
-    if stripped.startswith("<?xml") and "?>" in stripped[:400]:
-        declaration = stripped.index("?>") + 2
-        return "\n" * stripped[:declaration].count("\n") + stripped[declaration:]
-    return stripped

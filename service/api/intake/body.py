@@ -11,6 +11,7 @@ from datetime import timedelta
 
 from starlette.requests import Request
 
+from service.api.digits import parse_digits
 from service.errors.request import BodyStalled, TooLarge
 
 
@@ -35,8 +36,8 @@ async def read_body(request: Request, timeout: timedelta) -> AsyncIterator[bytes
 
 def refuse_oversized(request: Request, limit: int, what: str) -> None:
     """Raises TooLarge when Content-Length exceeds `limit` bytes, before any of the body is read."""
-    announced = request.headers.get("content-length", "")
-    if announced.isdigit() and int(announced) > limit:
+    announced = parse_digits(request.headers.get("content-length"))
+    if announced is not None and announced > limit:
         raise TooLarge(f"The {what} is larger than {limit} bytes.")
 
 

@@ -10,6 +10,7 @@ import tarfile
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
+from service.api.digits import parse_digits
 from service.errors.request import BatchUnreadable, TooLarge
 
 BLOCK_BYTES = 512
@@ -125,9 +126,10 @@ def _parse_header(block: bytes) -> tarfile.TarInfo:
 def _parse_size(given: str | None, otherwise: int) -> int:
     if given is None:
         return otherwise
-    if not given.isascii() or not given.isdigit():
-        raise BatchUnreadable("The archive has a file whose size is not a number.")
-    return int(given)
+    size = parse_digits(given)
+    if size is None:
+        raise BatchUnreadable("The archive has a file whose size is not a number of bytes.")
+    return size
 
 
 def _parse_extended_header(kind: bytes, content: bytes) -> dict[str, str]:
@@ -136,11 +138,12 @@ def _parse_extended_header(kind: bytes, content: bytes) -> dict[str, str]:
         return {"path": content.rstrip(b"\0").decode("utf-8", "replace")}
     fields = {}
     while content:
-        length, _, _ = content.partition(b" ")
-        if not length.isdigit() or not len(length) < int(length) <= len(content):
+        digits, _, _ = content.partition(b" ")
+        length = parse_digits(digits.decode("ascii", "replace"))
+        if length is None or not len(digits) < length <= len(content):
             raise BatchUnreadable("The archive has a damaged header.")
-        record, content = content[: int(length)], content[int(length) :]
-        key, _, value = record[len(length) + 1 :].rstrip(b"\n").partition(b"=")
+        record, content = content[:length], content[length:]
+        key, _, value = record[len(digits) + 1 :].rstrip(b"\n").partition(b"=")
         if key in (b"path", b"size"):
             fields[key.decode()] = value.decode("utf-8", "replace")
     return fields

@@ -12,6 +12,7 @@ from starlette.responses import Response, StreamingResponse
 
 from service.api.change_feed import AssessmentChange
 from service.api.dependencies import CallerDep, Components, ComponentsDep
+from service.api.digits import parse_digits
 from service.api.openapi.examples import ASSESSMENT_SUMMARY
 from service.api.openapi.problems import problem_responses
 from service.api.schemas.assessments import assessment_summary
@@ -97,5 +98,4 @@ def _current_state(components: Components, caller: Caller, assessment_id: str) -
 
 def _parse_event_id(event_id: str | None) -> int | None:
     """The version in an event id; None for an id that this service did not issue."""
-    known = event_id is not None and event_id.isascii() and event_id.isdigit() and len(event_id) <= MAX_ID_DIGITS
-    return int(event_id) if known and event_id is not None else None
+    return parse_digits(event_id, MAX_ID_DIGITS)

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 
 import pytest
 from hypothesis import given, settings
@@ -87,3 +88,12 @@ def test_any_json_is_read_or_refused(document):
 @given(content=st.binary(max_size=200) | NOISE.map(str.encode))
 def test_any_bytes_are_read_or_refused(content):
     read_or_refuse(content)
+
+
+@pytest.mark.parametrize("number", ["9" * 5000, "\u00b2", "1e999", "nan"], ids=["long", "raised", "infinite", "nan"])
+@pytest.mark.parametrize("name", WRITTEN)
+def test_no_number_that_is_none_makes_a_parser_fail(name, number):
+    written = WRITTEN[name].write(INTERVIEW[:4])
+    for found in re.finditer(r"\d+", written):
+        with contextlib.suppress(TranscriptUnreadable, TranscriptTooLong):
+            parse_transcript((written[: found.start()] + number + written[found.end() :]).encode(), AudioLimits())

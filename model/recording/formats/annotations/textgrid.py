@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -47,6 +48,12 @@ class _Tokens:
             raise TranscriptUnreadable(f"The TextGrid ends or is malformed at its {self.place}.")
         return float(token[2])
 
+    def count(self) -> int:
+        number = self.number()
+        if not math.isfinite(number):
+            raise TranscriptUnreadable(f"The TextGrid has no number of items at its {self.place}.")
+        return int(number)
+
 
 def looks_like_textgrid(text: str) -> bool:
     """Whether the text begins as a text file of Praat."""
@@ -87,12 +94,12 @@ def _read(text: str) -> tuple[list[_Tier], list[str]]:
     tokens.number()
     tiers: list[_Tier] = []
     skipped: list[str] = []
-    for number in range(1, int(tokens.number()) + 1):
+    for number in range(1, tokens.count() + 1):
         tokens.place = f"tier {number}"
         kind, name = tokens.string(), tokens.string()
         tokens.number()
         tokens.number()
-        size = int(tokens.number())
+        size = tokens.count()
         if kind == "IntervalTier":
             tiers.append(_Tier(name=name.strip(), intervals=list(_intervals(tokens, number, size))))
         else:

@@ -267,6 +267,15 @@ def test_a_tar_whose_files_are_wrong_leaves_nothing(api, files, expected):
 WHOLE = archive(*FILES, manifest=MANIFEST)
 PAX_BOMB = tarfile.TarInfo("x")
 PAX_BOMB.type, PAX_BOMB.size = tarfile.XHDTYPE, 10**9
+
+
+def extended(record):
+    """A tar whose first file has one pax record."""
+    info = tarfile.TarInfo("x")
+    info.type, info.size = tarfile.XHDTYPE, len(record)
+    return info.tobuf() + record.ljust(-(-len(record) // 512) * 512, b"\0") + WHOLE
+
+
 HOSTILE = {
     "nothing": b"",
     "noise": b"noise" * 1000,
@@ -279,6 +288,8 @@ HOSTILE = {
     "cut off in a file": WHOLE[:6000],
     "cut off in a header": WHOLE[: 1024 + 100],
     "a header that claims a gigabyte": PAX_BOMB.tobuf() + b"x" * 2000,
+    "a size of 5,000 digits": extended(b"5011 size=" + b"9" * 5000 + b"\n"),
+    "a record whose length has 5,000 digits": extended(b"9" * 5000 + b" size=1\n"),
     "more after the end": WHOLE + b"x" * 1_100_000,
 }
 
