@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from model.config import SegmentSettings
 from model.recording.transcript import Transcript
@@ -18,6 +18,7 @@ from model.segments.alignment import (
 )
 from model.segments.speakers import SpeakerChoice
 from model.segments.timeline import SampleRange, SpeechTimeline, join, make_timeline
+from model.segments.whole_seconds import in_whole_seconds, move_to_pauses
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,13 +43,17 @@ def align_to_speech(
     """With audio: restrict the detected speech to the scored speakers, if the transcript has times and labels.
 
     Speech in the utterances of others is left out also where the scored speakers have an utterance at that time: the
-    times of captions are often padded, and both voices are heard where they are not. See docs/method.md (F2).
+    times of captions are often padded, and both voices are heard where they are not. Times in whole seconds are moved
+    to the pauses that they stand for. See docs/method.md (F2).
     """
     if transcript is None:
         return AlignedText(speech=heard)
     kept = choice.kept
     if not transcript.timed:
         return AlignedText(speech=heard, phrases=tuple(phrases_spread_evenly(transcript, kept, heard)))
+    if in_whole_seconds(transcript.utterances):
+        transcript, choice = _at_pauses(transcript, choice, heard)
+        kept = choice.kept
     gap = to_samples(settings.shortest_pause)
     scored = utterance_ranges(kept)
     # Detected speech is padded, and tools differ in where a word begins: speech close to an utterance is part of it.
@@ -67,6 +72,15 @@ def align_to_speech(
         uncued=heard.length - cued.length,
         shared=shared,
     )
+
+
+def _at_pauses(
+    transcript: Transcript, choice: SpeakerChoice, heard: SpeechTimeline
+) -> tuple[Transcript, SpeakerChoice]:
+    moved = move_to_pauses(transcript.utterances, heard)
+    by_identity = {id(said): other for said, other in zip(transcript.utterances, moved, strict=True)}
+    kept = tuple(by_identity[id(said)] for said in choice.kept)
+    return replace(transcript, utterances=moved), replace(choice, kept=kept)
 
 
 def align_without_audio(transcript: Transcript, kept: Sequence[Utterance]) -> AlignedText:
