@@ -38,6 +38,19 @@ FOREIGN = (
     (0, b"WEBVTT", "a WebVTT transcript"),
 )
 """First bytes of files that are no accepted audio: offset, bytes, and the name in the refusal."""
+DOCUMENTS = (
+    (0, b"%PDF", "a PDF document"),
+    (0, b"PK\x03\x04", "a Word document or another ZIP archive"),
+    (0, b"\xd0\xcf\x11\xe0", "a Word document of before 2007"),
+    (0, b"\x1f\x8b", "a gzip archive"),
+    (0, b"RIFF", "an audio file"),
+    (0, b"fLaC", "an audio file"),
+    (0, b"OggS", "an audio file"),
+    (0, b"ID3", "an audio file"),
+    (4, b"ftyp", "an audio or video file"),
+)
+"""First bytes of files that are sent as a transcript and are no text."""
+UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 
 
 def require_audio(head: bytes) -> None:
@@ -54,6 +67,14 @@ def describe_foreign(head: bytes) -> str:
         if head[offset : offset + len(magic)] == magic:
             return f"The audio is {name}, which is not an accepted format."
     return "The audio does not begin like any accepted audio format."
+
+
+def describe_document(content: bytes) -> str:
+    """What a transcript is that is not text, in a sentence."""
+    for offset, magic, name in DOCUMENTS:
+        if content[offset : offset + len(magic)] == magic:
+            return f"The transcript is {name}, not UTF-8 text."
+    return "The transcript is not UTF-8 text."
 
 
 def looks_like_audio(head: bytes) -> bool:
@@ -81,10 +102,13 @@ def _mpeg_frame(head: bytes) -> bool:
 
 
 def require_transcript(content: bytes) -> None:
-    """Check that the content is UTF-8 text with words. Raises TranscriptNotUtf8, TranscriptEmpty."""
+    """Check that the content is text with words: UTF-8, or UTF-16 with its byte order mark, which Windows tools write.
+
+    Raises TranscriptNotUtf8 with the name of a document of another kind, and TranscriptEmpty.
+    """
     try:
-        text = content.decode("utf-8-sig")
+        text = content.decode("utf-16" if content.startswith(UTF_16_MARKS) else "utf-8-sig")
     except UnicodeDecodeError:
-        raise TranscriptNotUtf8("The transcript is not UTF-8 text.") from None
+        raise TranscriptNotUtf8(describe_document(content)) from None
     if not text.strip():
         raise TranscriptEmpty("The transcript holds no words.")

@@ -14,8 +14,9 @@ from service.api.intake.tar_stream import TarMember, TarStream
 from service.batches.manifest import BatchProblems, LineReader, MemberFields, UploadFields, normalise_name
 from service.batches.states import BatchLine, StoredLine
 from service.errors.request import BatchUnreadable, BatchUnsupported
+from service.errors.tree import RequestRefused
 from service.storage.objects import ObjectStore, assessment_prefix, material_prefix
-from service.uploads.audio_format import HEADER_BYTES, describe_foreign, looks_like_audio
+from service.uploads.audio_format import HEADER_BYTES, describe_foreign, looks_like_audio, require_transcript
 from service.uploads.duration_estimate import estimate_duration
 
 JSON_LINES_TYPES = ("application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines")
@@ -173,10 +174,9 @@ class TarBatchReader:
     async def _store_transcript(self, member: TarMember, line: BatchLine, key: str) -> None:
         content = b"".join([chunk async for chunk in member.chunks])
         try:
-            if not content.decode("utf-8-sig").strip():
-                self._problems.add(line.line, "transcript holds no words")
-        except UnicodeDecodeError:
-            self._problems.add(line.line, "transcript is not UTF-8 text")
+            require_transcript(content)
+        except RequestRefused as refusal:
+            self._problems.add(line.line, refusal.detail.removeprefix("The ").removesuffix("."))
         if not self._problems.count:
             await run_in_threadpool(self._objects.write, key, content)
 

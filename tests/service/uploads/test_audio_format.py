@@ -1,7 +1,7 @@
 import pytest
 
-from service.errors.request import AudioUnsupported
-from service.uploads.audio_format import HEADER_BYTES, looks_like_audio, require_audio
+from service.errors.request import AudioUnsupported, TranscriptEmpty, TranscriptNotUtf8
+from service.uploads.audio_format import HEADER_BYTES, looks_like_audio, require_audio, require_transcript
 
 
 @pytest.mark.parametrize(
@@ -48,3 +48,32 @@ def test_a_refusal_names_what_was_sent_and_advises_something_else(head, name):
         require_audio(head)
 
     assert "16-bit PCM WAV or FLAC" in refused.value.advice
+
+
+@pytest.mark.parametrize(
+    "content", [b"yes", b"\xef\xbb\xbfyes", "\ufeffyes".encode("utf-16-le"), "\ufeffja".encode("utf-16-be")]
+)
+def test_text_in_utf_8_and_in_marked_utf_16_is_a_transcript(content):
+    require_transcript(content)
+
+
+@pytest.mark.parametrize("content", [b"", b" \n", b"\xef\xbb\xbf\n", b"\xff\xfe", "\ufeff \n".encode("utf-16-le")])
+def test_a_transcript_without_words_is_empty(content):
+    with pytest.raises(TranscriptEmpty):
+        require_transcript(content)
+
+
+@pytest.mark.parametrize(
+    ("content", "name"),
+    [
+        (b"PK\x03\x04\x14\x00\x06\x00\x08\x00\xff", "a Word document or another ZIP archive"),
+        (b"%PDF-1.7\n%\xe2\xe3\xcf\xd3", "a PDF document"),
+        (b"\x00\x00\x00\x20ftypM4A \xff", "an audio or video file"),
+        (b"M\xfcde", "not UTF-8 text"),
+        ("yes".encode("utf-16-le") + b"\xd8\xff", "not UTF-8 text"),
+        (b"\xff\xfea", "not UTF-8 text"),
+    ],
+)
+def test_what_is_no_text_is_refused_by_its_name(content, name):
+    with pytest.raises(TranscriptNotUtf8, match=name):
+        require_transcript(content)
