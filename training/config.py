@@ -154,6 +154,10 @@ class RunSettings(FrozenSettings):
         description="outcomes of each task in logit order; the first task is evaluated",
     )
     segments: SegmentSettings = SegmentSettings()
+    languages: tuple[str, ...] = Field(
+        default=(),
+        description="ISO 639 codes of the cohort's languages; the bundle flags a recording in another one",
+    )
     network: NetworkSettings = NetworkSettings()
     objective: ObjectiveSettings = ObjectiveSettings()
     trainer: TrainerSettings = TrainerSettings()

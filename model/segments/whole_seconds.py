@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 from model.recording.audio import SAMPLE_RATE
 from model.recording.utterance import Utterance
@@ -51,4 +52,4 @@ def move_to_pauses(utterances: Sequence[Utterance], heard: SpeechTimeline) -> tu
 def _pauses(heard: SpeechTimeline) -> list[SampleRange]:
     """The pauses between ranges of speech, without the padding of the ranges: a word does not begin in it."""
     ranges = heard.ranges()
-    return [(stop - PADDING, start + PADDING) for (_, stop), (start, _) in zip(ranges, ranges[1:], strict=False)]
+    return [(stop - PADDING, start + PADDING) for (_, stop), (start, _) in pairwise(ranges)]

@@ -112,7 +112,7 @@ class Demonstration:
             tasks=tuple(Task(name=name, outcomes=outcomes) for name, outcomes in self.settings.run.tasks.items()),
             encoders={},
             segments=self.settings.run.segments,
-            quality=QualitySettings(languages=("en",)),
+            quality=QualitySettings(languages=self.settings.run.languages),
             files={},
         )
         audio, transcript = experiment.cohort.audio(0), experiment.cohort.transcript(0)

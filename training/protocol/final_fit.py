@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from pydantic import JsonValue
 
+from model.config import QualitySettings
 from model.network.hilbert import Hilbert
 from training.baselines.arms import HILBERT, arm_candidates, describe_network
 from training.config import RunSettings
@@ -48,7 +49,9 @@ def train_final(
             temperatures=selection.temperatures,
             adjustment=float(settings.objective.logit_adjustment),
         ),
-        preparation=PreparationSettings(segments=settings.segments),
+        preparation=PreparationSettings(
+            segments=settings.segments, quality=QualitySettings(languages=settings.languages)
+        ),
         about={
             **about,
             "candidate": chosen.name,

@@ -7,11 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float32
 
+from model.segments.level import POWER_FLOOR, WINDOW, active_level, window_moments
+
 VOICES = 6
 """Voices of a babble, our choice: few enough to sound like speech, too many to follow one."""
-FRAME = 512
-ACTIVE_BELOW_PEAK = 15.9
-"""dB below the mean power of active speech from which on a frame is a pause (ITU-T P.56, margin of method B)."""
 
 
 def white_noise(length: int, chance: np.random.Generator) -> Float32[np.ndarray, " sample"]:
@@ -52,17 +51,7 @@ def add_noise(
 
 
 def active_power(samples: Float32[np.ndarray, " sample"]) -> float:
-    """Mean power of the frames of 32 ms that are not pauses; never 0.
-
-    A frame counts if its power is at most 15.9 dB below the mean over the frames that count, found by iteration.
-    """
-    frames = samples[: len(samples) // FRAME * FRAME].reshape(-1, FRAME)
-    powers = np.square(frames, dtype=np.float64).mean(axis=1) if len(frames) else np.zeros(0)
-    level = float(powers.mean()) if powers.size else 0.0
-    for _ in range(20):
-        active = powers[powers >= level / 10 ** (ACTIVE_BELOW_PEAK / 10)]
-        raised = float(active.mean()) if active.size else 0.0
-        if raised <= level * (1 + 1e-9):
-            break
-        level = raised
-    return max(level, 1e-12)
+    """Power of active speech, as the service measures its level (ITU-T P.56); never 0. See docs/method.md (F11)."""
+    whole = samples[: len(samples) // WINDOW * WINDOW].reshape(-1, WINDOW)
+    level = active_level(window_moments(whole)[0]) if len(whole) else None
+    return POWER_FLOOR if level is None else 10 ** (level / 10)

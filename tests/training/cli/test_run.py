@@ -16,6 +16,7 @@ trainer: {steps: 4, look_every: 2, workers: 1, stack: 4}
 folds: {seed: 0, repeats: 1, folds: 2, inner: 2}
 candidates: [{name: only}]
 lineup: []
+languages: [en]
 measures: {bootstrap: {resamples: 100}}
 """
 
@@ -60,6 +61,7 @@ def test_train_leaves_a_checkpoint_that_a_release_takes(words_alone, encoders):
     checkpoint = load_checkpoint(words_alone / "run" / "checkpoint")
     assert checkpoint.calibration.tasks["spectrum"].prior == pytest.approx((0.25,) * 4)
     assert checkpoint.about["candidate"] == "only"
+    assert checkpoint.preparation.quality.languages == ("en",)
     assert 1 <= cast(int, checkpoint.about["steps"]) <= 4
 
 
