@@ -87,6 +87,7 @@ def contributions(scorer: Scorer, document: SegmentFeatures, *, task: str, outco
     means = [_impute(scorer, document, audio=a, text=t) for a, t in ((True, True), (False, True), (True, False))]
     risks = scorer.risks([*views, *means], task)[:, outcome]
     odds, probabilities = _coalition_values(_log_odds(risks[:4])), _coalition_values(risks[:4])
+    # With nothing withheld both games have the same value.
     imputed = _coalition_values(_log_odds(np.append(risks[4:], risks[3])))
     magnitude = abs(odds.shapley_audio) + abs(odds.shapley_text)
     share = abs(odds.shapley_audio) / magnitude if magnitude > SHARE_FLOOR else None
@@ -137,6 +138,7 @@ def _coalition_values(values: Float[np.ndarray, " 4"]) -> CoalitionValues:
 
 
 def _log_odds(probability: Float[np.ndarray, " view"]) -> Float[np.ndarray, " view"]:
+    # At a probability of 0 or 1 the log-odds are infinite.
     bounded = np.clip(probability, SMALLEST_PROBABILITY, 1.0 - SMALLEST_PROBABILITY)
     odds: Float[np.ndarray, " view"] = np.log(bounded) - np.log1p(-bounded)
     return odds

@@ -40,7 +40,9 @@ class SegmentChunk:
 
     def to_bytes(self) -> bytes:
         """Serialise for the object store, as safetensors: reading it back runs no code."""
+        # `concatenate` refuses an empty list.
         empty = [np.zeros(0, dtype=np.int16)]
+        # safetensors holds arrays only, so the texts are stored as bytes of JSON.
         words = np.frombuffer(json.dumps([segment.text for segment in self.segments]).encode(), dtype=np.uint8)
         packed: bytes = save(
             {
@@ -151,6 +153,7 @@ def encode_segments(
 
 def join(parts: Sequence[SegmentFeatures]) -> SegmentFeatures:
     """Concatenate the features of all chunks of a recording, in the order of the segments."""
+    # Chunks may come in any order.
     order = np.argsort(np.concatenate([part.indices for part in parts]), kind="stable")
     return SegmentFeatures(
         indices=np.concatenate([part.indices for part in parts])[order],
@@ -166,5 +169,6 @@ def _material(recording: Recording, member: Segment, levelling: Levelling) -> Se
     samples = np.zeros(0, dtype=np.int16)
     if recording.audio is not None:
         levelled = segment_audio(recording.audio, member, levelling)
+        # 1.0 would be 32768, one more than int16 holds.
         samples = np.clip(np.round(levelled * FULL_SCALE), -FULL_SCALE, FULL_SCALE - 1).astype(np.int16)
     return SegmentMaterial(index=member.index, time=(member.start + member.end) / 2, samples=samples, text=member.text)

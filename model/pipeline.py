@@ -295,6 +295,7 @@ class Pipeline:
         try:
             graphs.warm_up()
             deviation = run_self_test(graphs, read_golden(self.bundle.folder))
+        # Also when the start is interrupted, because the encoders own threads.
         except BaseException:
             graphs.close()
             raise

@@ -62,6 +62,7 @@ class Scorer:
         if calibration.adjustment:
             logits += calibration.adjustment * np.log(np.array(calibration.prior))
         scaled = logits / calibration.temperature
+        # Less the maximum, because `exp` of a large logit overflows.
         scaled -= scaled.max(axis=1, keepdims=True)
         exponentials = np.exp(scaled)
         risks: Float[np.ndarray, "view outcome"] = exponentials / exponentials.sum(axis=1, keepdims=True)
@@ -81,6 +82,7 @@ class Scorer:
             np.stack([view.text for view in views]),
             audio_mask,
             text_mask,
+            # Audio and text share the segments and their times.
             times,
             times,
             np.any(audio_mask, axis=1),

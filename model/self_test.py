@@ -109,6 +109,7 @@ def measure_deviation(expected: GoldenOutput, actual: GoldenOutput) -> Deviation
     return Deviation(
         speech=_farthest(expected.features.audio, actual.features.audio),
         text=_farthest(expected.features.text, actual.features.text),
+        # `np.max`, because Python's `max` may pass over a NaN.
         probabilities=float(np.max(risks)) if pairs else np.inf,
         contributions=float(np.max(shares)) if pairs else np.inf,
     )

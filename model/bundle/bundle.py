@@ -99,6 +99,7 @@ def seal(folder: Path, manifest: Manifest) -> Bundle:
 
 
 def _verify(folder: Path, manifest: Manifest) -> None:
+    # An added file is refused as well: nothing unsigned may lie in a bundle.
     if set(_files(folder)) != set(manifest.files):
         raise BundleTampered("the files of the bundle are not those that its manifest lists")
     for path, digest in manifest.files.items():

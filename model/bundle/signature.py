@@ -58,6 +58,7 @@ class Trust:
 def write_signature(folder: Path, key: Ed25519PrivateKey, moment: datetime) -> Signature:
     """Sign the manifest of a sealed bundle."""
     public = key.public_key()
+    # The signed message holds these fields, so they are made before the signature.
     unsigned = Signature(
         key=key_id(public),
         public_key=public.public_bytes_raw().hex(),
@@ -85,6 +86,7 @@ def read_signature(folder: Path, digest: str) -> Signature | None:
         raise BundleTampered(f"{SIGNATURE} is not a signature") from error
     except (InvalidSignature, ValueError) as error:
         raise BundleTampered("the signature does not match the manifest") from error
+    # The check above holds for the key in the file, not for the id beside it.
     if named != signature.key:
         raise BundleTampered("the signature does not name the key it was made with")
     return signature

@@ -89,6 +89,7 @@ class CachedEncoder(Generic[Material]):
             made = dict(zip(missing, encoded, strict=True))
             self._cache.put({key: vector.astype(_STORED).tobytes() for key, vector in made.items()})
             known |= made
+        # Stages in several threads share the encoder, and `+=` on an attribute is not atomic.
         with self._lock:
             self._counts += CacheCounts(hits=len(keys) - len(missing), misses=len(missing))
         dim = self.description.dim

@@ -21,6 +21,7 @@ def cache_key(*parts: bytes) -> str:
     """The cache key of the parts, in this order: a hexadecimal sha256."""
     digest = hashlib.sha256()
     for part in parts:
+        # With its length, so that `ab`, `c` and `a`, `bc` have different keys.
         digest.update(len(part).to_bytes(8, "big") + part)
     return digest.hexdigest()
 
@@ -44,6 +45,7 @@ class FeatureCache:
 
     def put(self, key: str, content: bytes) -> None:
         """Store the content of a key, replacing an older one."""
+        # A name of its own, because two processes may write the same key at once (decision 0010).
         partial = self.folder / f"{uuid4().hex}{_PARTIAL}"
         try:
             partial.write_bytes(hashlib.sha256(content).digest() + content)

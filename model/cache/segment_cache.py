@@ -111,7 +111,9 @@ class SegmentCache:
     def _connect(self) -> sqlite3.Connection:
         if self._connection is None:
             self.file.parent.mkdir(parents=True, exist_ok=True)
+            # Before SQLite creates it with a wider mode, because features are personal data.
             self.file.touch(mode=0o600)
+            # `check_same_thread`: the lock lets in one thread at a time.
             self._connection = sqlite3.connect(self.file, timeout=_WAIT_SECONDS, check_same_thread=False)
             self._connection.executescript(_SETUP)
         return self._connection

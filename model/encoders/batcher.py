@@ -83,6 +83,7 @@ class Batcher(Generic[Material]):
                 self._end(owner, EncoderClosed("the encoder was closed before the segment was encoded"))
             self._changed.notify_all()
             thread = self._thread
+        # A thread cannot join itself.
         if thread is not None and thread is not threading.current_thread():
             thread.join()
 
@@ -104,6 +105,7 @@ class Batcher(Generic[Material]):
                 )
                 self._keep_thread()
             finally:
+                # Also when the request gives up, so that the next one in line may enter.
                 self._queueing.remove(submission)
                 self._changed.notify_all()
 
@@ -113,6 +115,7 @@ class Batcher(Generic[Material]):
 
     def _keep_thread(self) -> None:
         if self._thread is None or not self._thread.is_alive():
+            # A daemon, so that an encoder that was not closed does not keep the process alive (decision 0019).
             self._thread = threading.Thread(target=self._work, name="batcher", daemon=True)
             self._thread.start()
 
@@ -160,6 +163,7 @@ class Batcher(Generic[Material]):
     def _encode(self, batch: tuple[QueuedUnit[Material, EncodingRequest], ...]) -> None:
         bucket = batch[0].unit.bucket
         started = self._clock()
+        # Without the lock, so that callers submit and cancel while the graph runs.
         rows = self._run(bucket, [entry.unit.material for entry in batch])
         seconds = self._clock() - started
         if rows.shape != (len(batch), self._dim):

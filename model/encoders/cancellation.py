@@ -24,12 +24,14 @@ class Cancellation:
         """Fire, and call all listeners in this thread."""
         with self._lock:
             listeners, self._listeners, self._cancelled = self._listeners, [], True
+        # Outside the lock, because a listener takes a lock of its own.
         for listener in listeners:
             listener()
 
     @contextmanager
     def listening(self, listener: Callable[[], None]) -> Iterator[None]:
         """Call the listener when the cancellation fires during the block, or at once if it has fired."""
+        # Check and registration are one step: a cancellation between them would be missed.
         with self._lock:
             fired = self._cancelled
             if not fired:

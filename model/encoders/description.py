@@ -52,6 +52,7 @@ def fingerprint(folder: Path) -> str:
         file = folder / name
         if file.exists():
             with file.open("rb") as content:
+                # The name too, so that the bytes of one file do not count as those of another.
                 digest.update(name.encode() + hashlib.file_digest(content, "sha256").digest())
     return digest.hexdigest()
 

@@ -141,6 +141,7 @@ class RecordedBatch:
         for name, value in inputs.items():
             self.inputs[name].update_inplace(value)
         session.run_with_iobinding(self.binding, self.options)
+        # A copy, because the next run writes into the same memory.
         return [np.array(value.numpy()) for value in self.outputs.values()]
 
 

@@ -147,6 +147,7 @@ def _open(graph: Path, device: Device, options: RuntimeOptions, feed: GraphFeed 
         options.engines.mkdir(parents=True, exist_ok=True)
     try:
         onnxruntime.preload_dlls()  # finds CUDA and cuDNN that were installed as Python packages
+        # `enable_fallback`: by itself the runtime would retry on the CPU (decision 0020).
         session = Session(str(graph), settings, providers=wanted, enable_fallback=0)
     except Exception as error:  # the exceptions of the runtime have no common base
         raise DeviceUnavailable(f"the graph {graph.parent.name}/{graph.name} cannot be opened on {device}") from error

@@ -32,6 +32,7 @@ class TextEncoder:
         self._longest = self.description.longest
         self._pad_id = self.description.pad_id
         self._tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
+        # `tokenizer.json` may bring padding and truncation of its own. Here the bucket decides.
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(self._longest)
         self._runner = GraphRunner(folder / GRAPH, options, self.feed())

@@ -20,6 +20,7 @@ def average_windows(
     weights = np.array(lengths, dtype=np.float32)
     total = np.zeros((count, features.shape[1]), dtype=np.float32)
     weight = np.zeros((count, 1), dtype=np.float32)
+    # `+=` adds only once to an index that occurs twice.
     np.add.at(total, list(owners), features * weights[:, None])
     np.add.at(weight[:, 0], list(owners), weights)
     return total / np.maximum(weight, 1.0)

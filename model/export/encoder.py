@@ -61,6 +61,7 @@ def export_encoder(
                 "dither": dither,
                 "precision": options.precision,
                 "parity": report.absolute,
+                # In other precisions the graph has branches, which a CUDA graph cannot record (decision 0023).
                 "capturable": options.precision == "float16",
             }
         )

@@ -101,6 +101,7 @@ def refuse_excess(report: ParityReport, tolerance: Tolerance) -> None:
     wrong = []
     for probe in report.probes:
         bound = tolerance.absolute * max(1.0, report.largest)
+        # `not` and `<=` instead of `>`, because a NaN is refused by it too.
         if not probe.absolute <= bound:
             wrong.append(f"{probe.probe}: differs from torch by {probe.absolute:.2e}, more than {bound:.0e}")
         if not probe.relative <= tolerance.relative:
@@ -133,6 +134,7 @@ def read_report(folder: Path) -> ParityReport:
 def _compare(name: str, features: Rows, reference: Rows) -> ProbeParity:
     difference = np.linalg.norm(features - reference, axis=1)
     lengths = np.linalg.norm(reference, axis=1)
+    # float32 is too coarse for a cosine whose bound is 0.999999.
     cosines = (features.astype(np.float64) * reference).sum(axis=1) / (np.linalg.norm(features, axis=1) * lengths)
     return ProbeParity(
         probe=name,
@@ -144,6 +146,7 @@ def _compare(name: str, features: Rows, reference: Rows) -> ProbeParity:
 
 
 def _of_spread(spoken: Sequence[tuple[Rows, Rows]]) -> float | None:
+    # A single segment has a spread of 0.
     if sum(len(reference) for _, reference in spoken) <= 1:
         return None
     features, reference = (np.concatenate(rows) for rows in zip(*spoken, strict=True))

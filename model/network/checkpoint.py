@@ -41,6 +41,7 @@ def build(description: NetworkDescription) -> Hilbert:
 def save(folder: Path, network: Hilbert, description: NetworkDescription) -> None:
     """Write the checkpoint into `folder`; creates the folder if it does not exist."""
     folder.mkdir(parents=True, exist_ok=True)
+    # safetensors refuses tensors that are not contiguous.
     save_file({name: tensor.contiguous() for name, tensor in network.state_dict().items()}, folder / WEIGHTS)
     (folder / DESCRIPTION).write_text(description.model_dump_json(indent=2) + "\n", encoding="utf-8")
 

@@ -115,6 +115,7 @@ class Hilbert(nn.Module):
         """Random bytes that dropout needs per document in one pass, for these numbers of padded segments."""
         projected = audio_segments + text_segments
         # The attention output, the feed-forward layer's hidden units (twice the width) and its output.
+        # Each stream has its null token in front, and the attention treats it as a position.
         crossed = 4 * (projected + 2)
         return self.width * (projected + crossed + self.experts)
 

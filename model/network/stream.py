@@ -24,6 +24,7 @@ def stream_of(
     null: Float[Tensor, " width"],
 ) -> Stream:
     """Prepend the null token, and set padding to zero. See docs/method.md (N3)."""
+    # Padding may hold NaN, and in attention a weight of 0 times NaN is NaN.
     clean = projected.masked_fill(~mask.unsqueeze(-1), 0.0)
     nothing = ~mask.any(dim=1, keepdim=True)
     return Stream(

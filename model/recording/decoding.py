@@ -63,6 +63,7 @@ def decode(
                 participant_channel=participant_channel,
                 check=check,
             ).decode(candidates)
+    # Also when `check` stops the work.
     except BaseException:
         scratch.unlink(missing_ok=True)
         raise

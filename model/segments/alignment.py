@@ -59,6 +59,7 @@ def phrases_spread_evenly(transcript: Transcript, kept: Sequence[Utterance], spe
 
     See docs/method.md (F4).
     """
+    # By identity, because two utterances may be equal.
     counted = {id(utterance) for utterance in kept}
     sentences = [
         (text, id(utterance) in counted)
@@ -104,6 +105,7 @@ def assign_text(phrases: Sequence[Phrase], cuts: Sequence[int]) -> list[str]:
     spoken: list[list[str]] = [[] for _ in range(len(cuts) + 1)]
     for phrase in phrases:
         middle = (phrase.start + phrase.end) / 2
+        # A phrase that ends at a cut does not reach into the next segment.
         first, last = bisect_right(cuts, phrase.start), bisect_right(cuts, phrase.end - 1)
         if first >= last or not phrase.divisible:
             spoken[bisect_right(cuts, middle)].append(phrase.text)

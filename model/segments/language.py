@@ -34,4 +34,5 @@ def find_language(text: str) -> FoundLanguage | None:
 
 @cache
 def _identifier() -> LanguageIdentifier:
+    # Without `norm_probs` the identifier gives a score and no probability.
     return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)

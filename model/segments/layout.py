@@ -78,6 +78,7 @@ def _at_pauses(
     transcript: Transcript, choice: SpeakerChoice, heard: SpeechTimeline
 ) -> tuple[Transcript, SpeakerChoice]:
     moved = move_to_pauses(transcript.utterances, heard)
+    # By identity, because two utterances may be equal.
     by_identity = {id(said): other for said, other in zip(transcript.utterances, moved, strict=True)}
     kept = tuple(by_identity[id(said)] for said in choice.kept)
     return replace(transcript, utterances=moved), replace(choice, kept=kept)

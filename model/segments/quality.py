@@ -145,6 +145,7 @@ def _of_sound(
     audio: AudioStatistics, transcript: TranscriptStatistics, settings: QualitySettings
 ) -> tuple[RecordingFlag, ...]:
     unusable = audio.not_finite > MOST_NOT_FINITE
+    # Each cause excludes the next ones, which would only be its consequences.
     silence = not unusable and audio.heard == 0
     unknown = bool(transcript.unknown_speakers)
     nobody = transcript.speakers_left_out and (audio.used == 0 or transcript.words_used == 0)

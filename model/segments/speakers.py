@@ -158,6 +158,7 @@ def _words_of(role: Role) -> frozenset[str]:
 @lru_cache(maxsize=4096)
 def _plain(label: str) -> str:
     """A label without case, accents, additions in brackets and repeated spaces, so that spellings compare equal."""
+    # A label that consists of an addition alone is kept whole.
     letters = unicodedata.normalize("NFKD", _ADDITION.sub(" ", label) or label).casefold()
     spelt = "".join(letter for letter in letters if not unicodedata.combining(letter))
     return " ".join(_APOSTROPHE.sub("'", spelt).replace(".", ". ").split())

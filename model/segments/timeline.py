@@ -75,6 +75,7 @@ class SpeechTimeline:
 def make_timeline(ranges: Iterable[SampleRange]) -> SpeechTimeline:
     """The timeline of disjoint ranges in order; drops empty ranges."""
     filled = [(start, stop) for start, stop in ranges if start < stop]
+    # Without ranges the array has no second axis.
     table = np.array(filled, dtype=np.int64).reshape(-1, 2)
     lengths = table[:, 1] - table[:, 0]
     return SpeechTimeline(starts=table[:, 0], stops=table[:, 1], offsets=np.cumsum(lengths) - lengths)

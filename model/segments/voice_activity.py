@@ -91,6 +91,7 @@ def _listen(
     audio: Audio, windows: int, levelling: Levelling, threshold: float
 ) -> tuple[Float32[np.ndarray, " window"], Float64[np.ndarray, " bin"], Float64[np.ndarray, " bin"]]:
     """Probability of speech in each window, and the mean power spectra of the windows with speech and of the others."""
+    # A detector of its own, because it carries its state from window to window.
     detector = SileroVAD(SAMPLE_RATE)
     probability = np.zeros(windows, dtype=np.float32)
     spectra, at = np.zeros((2, WINDOW // 2 + 1)), 0
@@ -147,6 +148,7 @@ def quietest_sample(activity: VoiceActivity, ranges: list[SampleRange]) -> int:
         return (ranges[0][0] + ranges[-1][1]) // 2
     probability = (activity.probability[edges - 1] + activity.probability[edges]) / 2
     power = activity.power[edges - 1] + activity.power[edges]
+    # Rounded, so that among windows of nearly equal probability the power decides.
     best = np.lexsort((power, np.round(probability, 1)))[0]
     return int(edges[best]) * WINDOW
 

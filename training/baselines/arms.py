@@ -85,6 +85,7 @@ def _arm_candidate(
     return ArmCandidate(
         settings=candidate,
         spec=LearnerSpec(
+            # Part of the identity of a run: a network of other sizes is trained anew.
             name=f"{arm} {network.model_dump_json()} {dims.audio} {dims.text}",
             build=build_network,
             width=network.width,
@@ -110,6 +111,7 @@ def _builder(
         width=network.width,
         dropout=network.dropout,
     )
+    # The logit adjustment is that of HILBERT, so that both minimise the same task loss.
     alone = ObjectiveSettings(terms=TASK_LOSS_ONLY, logit_adjustment=settings.objective.logit_adjustment)
     return pooled, alone
 

@@ -57,6 +57,7 @@ def fit_fusion(inner: EnsembleMembers, labels: Int[np.ndarray, " document"]) -> 
 
 def log_probabilities(logits: Float[np.ndarray, "document outcome"]) -> Float[np.ndarray, "document outcome"]:
     """Log-softmax, with probabilities clipped at 1e-12."""
+    # A probability of 0 would make the mean minus infinity, whatever the other model says.
     return np.asarray(np.log(np.clip(softmax(logits), 1e-12, None)))
 
 

@@ -61,6 +61,7 @@ class PooledNetwork(nn.Module):
     def count_noise(self, audio_segments: int, text_segments: int) -> int:
         """Number of random bytes that dropout needs per document and pass."""
         segments = {"audio": audio_segments, "text": text_segments}
+        # The hidden layer drops as many values as one segment.
         return self.width * (sum(segments[modality] for modality in self.modalities) + 1)
 
     def forward(self, batch: DocumentBatch, noise: DropoutNoise | None = None) -> HilbertOutput:
@@ -74,6 +75,7 @@ class PooledNetwork(nn.Module):
             present.append(known)
         values = torch.cat([*pooled.values(), torch.stack(present, dim=-1).to(torch.float32)], dim=-1)
         hidden = self.dropout(functional.gelu(self.hidden(values)), noise)
+        # What an arm lacks is zero. Nothing reads it, because only the task loss is on.
         nothing = torch.zeros_like(hidden)
         return HilbertOutput(
             audio=pooled.get("audio", nothing),

@@ -83,6 +83,7 @@ def check_files(root: Path, rows: Sequence[CohortRow]) -> Iterator[CohortProblem
 
 def _refuse(root: Path, path: str) -> tuple[str, str] | None:
     """The defect of a file and what to do, or None."""
+    # A manifest may come from Windows, and pathlib on Linux takes `C:/` for a relative path.
     if PurePosixPath(path).is_absolute() or PureWindowsPath(path).drive:
         return (
             "the path is absolute",
@@ -94,6 +95,7 @@ def _refuse(root: Path, path: str) -> tuple[str, str] | None:
         return "the path leads out of the manifest's folder", "keep the file below the manifest's folder"
     try:
         size = (root / path).stat().st_size if (root / path).is_file() else None
+    # ValueError: the path holds a null byte.
     except (OSError, ValueError):
         return "the file cannot be opened", "check that you may read it"
     if size is None:
@@ -105,6 +107,7 @@ def _escapes(path: str) -> bool:
     depth = 0
     for part in PurePosixPath(path).parts:
         depth += -1 if part == ".." else 1
+        # At every part: a path may leave the folder and come back.
         if depth < 0:
             return True
     return False
@@ -134,6 +137,7 @@ def _equal_contents(usable: Sequence[tuple[CohortRow, Path]]) -> Iterator[list[C
         sizes[path.stat().st_size].append((row, path))
     for candidates in sizes.values():
         digests: Mapping[str, list[CohortRow]] = defaultdict(list)
+        # A cohort of distinct recordings is never read through (decision 0009).
         for row, path in candidates if len(candidates) > 1 else ():
             digests[_digest(path)].append(row)
         yield from (rows for rows in digests.values() if len(rows) > 1)
@@ -158,6 +162,7 @@ def check_kinship(rows: Sequence[CohortRow]) -> Iterator[CohortProblem]:
 def _check_capitals(
     rows: Sequence[CohortRow], column: str, name: Callable[[CohortRow], str]
 ) -> Iterator[CohortProblem]:
+    # `F12` and `f12` would fall on both sides of a split (decision 0009).
     for members in _groups(rows, lambda row: name(row).casefold()):
         if len({name(row) for row in members}) > 1:
             lines = format_lines([row.line for row in members])

@@ -134,4 +134,5 @@ class CohortRow:
     device: str = ""
     notes: Mapping[str, str] = field(default_factory=dict)
     options: RecordingOptions = NO_OPTIONS
+    # Not compared: the same recording may stand on another line of another manifest.
     line: int = field(default=0, compare=False)

@@ -42,6 +42,7 @@ from training.cohort.readers import ManifestLine, ManifestTable, read_csv, read_
 from training.errors import CohortProblem, ManifestError
 
 _PARQUET_MARK = b"PAR1"
+# The first bytes of .xlsx, a zip archive, and of .xls.
 _EXCEL_MARKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 
 
@@ -88,6 +89,7 @@ def inspect_manifest(manifest: Path, requirements: CohortRequirements) -> Manife
     read = [read_row(line, table.columns) for line in table.lines]
     cohort = Cohort(root=manifest.parent, rows=tuple(row for row, _ in read), tasks=tasks_of(table.columns))
     selected = cohort.with_role(requirements.role)
+    # Without columns nothing was read, and the reason is among the problems.
     if table.columns:
         problems += check_columns(table.columns, requirements.task)
         problems += (problem for _, row_problems in read for problem in row_problems)
@@ -102,6 +104,7 @@ def write_manifest(path: Path, rows: Iterable[CohortRow], *, tasks: Sequence[str
     Their recording options are not written: generated transcripts name their participant.
     """
     columns = [*REQUIRED, *(LABEL + task for task in tasks), *OPTIONAL, *(NOTE + note for note in notes)]
+    # `newline=""`, because csv writes line ends itself, and text mode would translate them.
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, fieldnames=columns, restval="", lineterminator="\n")
         writer.writeheader()
@@ -200,6 +203,7 @@ def _advise(name: str, known: Sequence[str]) -> str:
 
 def _nearest(name: str, known: Sequence[str]) -> str | None:
     plain = _plain(name)
+    # The prefix is compared by itself, because the name of a task may be anything.
     prefix, _, rest = plain.partition("_")
     for named in (LABEL, NOTE):
         if rest and get_close_matches(prefix, [named.removesuffix("_")], cutoff=0.7):
@@ -237,6 +241,7 @@ def read_row(line: ManifestLine, columns: Sequence[str]) -> tuple[CohortRow, lis
         line=line.number,
         person=cells.required(PERSON),
         family=cells.required(FAMILY),
+        # Paths are not brought to NFC: the file system compares bytes.
         recording=cells.known(RECORDING) or None,
         transcript=cells.known(TRANSCRIPT) or None,
         role=cells.role(),
@@ -245,9 +250,11 @@ def read_row(line: ManifestLine, columns: Sequence[str]) -> tuple[CohortRow, lis
         sex=cells.known(SEX),
         site=cells.known(SITE),
         device=cells.known(DEVICE),
+        # Notes are free text, in which NA or a dash is no mistake.
         notes={note: line.cells[NOTE + note] for note in notes_of(columns)},
         options=cells.options(),
     )
+    # A missing column is one problem of the table, not one of every line.
     if row.recording is None and row.transcript is None and {RECORDING, TRANSCRIPT} <= line.cells.keys():
         advice = "name the file of the recording, of the transcript, or both; remove the line if there is neither"
         cells.note(None, "neither a recording nor a transcript is named", advice)
@@ -279,6 +286,7 @@ class _LineReader:
 
     def required(self, column: str) -> str:
         text = self.identifier(column)
+        # A missing column and a placeholder are reported elsewhere.
         if not text and not self.cells.get(column, "missing column"):
             self.note(column, "the cell is empty", _ALONE)
         return text

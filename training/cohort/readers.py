@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from training.cohort.cohort import REQUIRED
 from training.errors import CohortProblem
 
+# pyarrow stores the index of a data frame under this name.
 _INDEX = "__index_level_0__"
 
 
@@ -70,6 +71,7 @@ def read_csv(content: bytes) -> ManifestTable:
     if content.startswith(_UTF_16):
         return unreadable_table("this is UTF-16, not UTF-8", _SAVE_AS_UTF_8)
     try:
+        # Excel begins UTF-8 with a byte-order mark (decision 0009).
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         return unreadable_table("this is not UTF-8", _SAVE_AS_UTF_8, line=content.count(b"\n", 0, error.start) + 1)
@@ -86,10 +88,12 @@ def read_csv(content: bytes) -> ManifestTable:
 
 def _records(text: str) -> Iterator[Record]:
     """Each record with its first line; empty lines at the end are left out."""
+    # `strict`: else a quotation that is never closed takes the rest of the file into one cell, without an error.
     reader = csv.reader(io.StringIO(text.rstrip("\r\n") + "\n", newline=""), strict=True)
     begun = 1
     for cells in reader:
         yield begun, [cell.strip() for cell in cells]
+        # Lines of the file, not records: a quoted cell may hold line breaks.
         begun = reader.line_num + 1
 
 
@@ -126,6 +130,7 @@ def _tabulate(names: list[str], records: list[Record], problems: tuple[CohortPro
 
 def read_parquet(content: bytes) -> ManifestTable:
     """Parse a Parquet file; everything that makes it unreadable is among the problems."""
+    # Parquet alone needs pyarrow.
     from pyarrow import ArrowException
     from pyarrow.parquet import ParquetFile
 

@@ -78,6 +78,7 @@ class Demonstration:
         folder = self.work / "encoders"
         if not folder.exists():
             speech, text = make_standins(self.work / "checkpoints", self.settings.standins, self.console.print)
+            # Renamed at the end, so that a killed export is not taken for a finished one.
             partial = self.work / "encoders.partial"
             for source, dither in ((speech, self.settings.standins.dither), (text, 0.0)):
                 description = export_encoder(str(source), partial / source.name, dither=dither)
@@ -99,6 +100,7 @@ class Demonstration:
         if not (folder / "complete").exists():
             self.console.print(f"Synthesising the cohort {folder.name}: {speakers} interviews")
             write_cohort(folder, seed, self.settings.cohort.model_copy(update={"speakers": speakers}))
+            # Written last: without it, the folder of a killed synthesis would be taken for a whole cohort.
             (folder / "complete").touch()
         return runner.experiment()
 

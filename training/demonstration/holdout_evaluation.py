@@ -61,6 +61,7 @@ def evaluate_holdout(
     carried = [row.notes[CARRIER] for row in rows]
 
     def arm(views: Sequence[SegmentFeatures]) -> HoldoutArmReport:
+        # One call for each document: the rows of a call are views of the same segments.
         risks: Float[np.ndarray, "document outcome"] = np.concatenate([scorer.risks([view], task) for view in views])
         auroc = macro_auroc(risks, labels, outcomes)
         return HoldoutArmReport(
@@ -81,6 +82,7 @@ def evaluate_holdout(
                 [document for document, carrier in zip(documents, carried, strict=True) if carrier == name],
                 task,
             )
+            # A speaker without a planted outcome has no carrier.
             for name in sorted({*carried} - {"none"})
         },
     )

@@ -98,7 +98,9 @@ def _mean_and_std(
     width = streams[0][0].shape[1]
     if not count:
         return torch.zeros(width), torch.ones(width)
+    # float64, because a float32 sum over the segments of a cohort loses digits.
     mean = sum((values[mask].sum(axis=0, dtype=np.float64) for values, mask in streams), np.zeros(width)) / count
+    # Around the mean: the difference of the mean square and the squared mean cancels where the mean is large.
     squares = sum((np.square(values[mask] - mean).sum(axis=0) for values, mask in streams), np.zeros(width))
     return torch.from_numpy(mean).float(), torch.from_numpy(np.sqrt(squares / count)).float()
 

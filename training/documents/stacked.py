@@ -66,7 +66,9 @@ def stack_documents(
 ) -> StackedDocuments:
     """Stack the documents of the folds; `bounds` are the padded lengths (`training.documents.padding`)."""
     grouped = [_group(documents, bounds) for documents in folds]
+    # A length that no fold uses would cost a pass of the network.
     used = [g for g in range(len(bounds)) if any(groups[g] for groups in grouped)]
+    # `vmap` needs equal shapes, so each group has the size of the fold with most documents in it.
     sizes = [max(len(groups[g]) for groups in grouped) for g in used]
     positions = np.full((len(folds), sum(sizes)), ABSENT, dtype=np.int64)
     for fold, groups in enumerate(grouped):
@@ -100,15 +102,18 @@ def drop_modalities(
 
     See docs/method.md (T5).
     """
+    # Absent documents keep 0.5, which drops nothing, because `share` is below 0.5.
     drawn = torch.full(documents.positions.shape, 0.5)
     for fold, generator in enumerate(generators):
         known = documents.positions[fold] >= 0
+        # In the order of the fold's documents, so that the draw does not depend on padding or stack.
         chance = torch.rand(int(known.sum()), generator=generator)
         drawn[fold, torch.from_numpy(known)] = chance[torch.from_numpy(documents.positions[fold][known])]
     presences = []
     for group, chances in zip(documents.groups, torch.split(drawn, list(documents.sizes), dim=1), strict=True):
         audio, text = group[-2], group[-1]
         chance, both = chances.to(audio.device), audio & text
+        # One number decides for both modalities, so that no document loses both (T5).
         presences.append((audio & ~(both & (chance < share)), text & ~(both & (chance >= 1 - share))))
     return presences
 
@@ -123,7 +128,9 @@ def draw_noise(
         words = -(-count // 8)
         drawn = torch.zeros((*positions.shape, words), dtype=torch.int64)
         for fold, generator in enumerate(generators):
+            # Present documents come first in a group: their bytes do not depend on how many absent ones follow.
             present = int((positions[fold] >= 0).sum())
+            # The whole range of an int64, so that each of its eight bytes is uniform.
             drawn[fold, :present].random_(-(2**63), None, generator=generator)
         noises.append(drawn.view(torch.uint8).to(group[0].device))
     return tuple(noises)

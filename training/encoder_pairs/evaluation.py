@@ -108,6 +108,7 @@ def _pair(folder: Path, parts: Mapping[str, Path]) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     for name, source in parts.items():
         link = folder / name
+        # A link of an earlier run may lead to other encoders.
         link.unlink(missing_ok=True)
         link.symlink_to(source.resolve(), target_is_directory=True)
     return folder

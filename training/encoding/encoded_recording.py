@@ -49,6 +49,7 @@ class EncodedRecording:
 
     def to_bytes(self) -> bytes:
         """Serialise for the feature cache, without the row, which differs between cohorts."""
+        # safetensors holds arrays only, so JSON is stored as bytes.
         parts = {"quality": np.frombuffer(_QUALITY.dump_json(self.quality), dtype=np.uint8)}
         if self.features is not None:
             parts["features"] = np.frombuffer(self.features.to_bytes(), dtype=np.uint8)

@@ -37,6 +37,7 @@ def fill_feature_store(cohort: Cohort, settings: EncodingWorkerSettings, *, work
     A worker skips recordings that it cannot encode, and a killed worker ends the filling: `precompute` encodes or
     reports these recordings.
     """
+    # One row for each job: a job is pickled, and the whole cohort would travel with each.
     single = [cohort.take([position]) for position in range(len(cohort))]
     # Spawned, not forked: sessions of ONNX Runtime do not survive a fork.
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:

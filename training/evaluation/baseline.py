@@ -112,6 +112,7 @@ def _fit(
     known = [row for row in rows if labels[row] >= 0]
     model = make_pipeline(
         SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True),
+        # A ridge penalty depends on the units of the columns.
         StandardScaler(),
         LogisticRegression(C=strength, max_iter=1000),
     )
@@ -121,6 +122,7 @@ def _fit(
 def _predict(
     model: Pipeline, table: Float[np.ndarray, "document column"], outcomes: int
 ) -> Float[np.ndarray, "document outcome"]:
+    # `classes_` has the outcomes of the training rows only; an outcome without one has probability 0.
     probabilities = np.zeros((len(table), outcomes))
     probabilities[:, model.classes_] = model.predict_proba(table)
     return probabilities

@@ -84,6 +84,7 @@ def family_ratios(
     See docs/method.md (E13).
     """
     drawn_rows = _resamples(tuple(families), settings)
+    # Counts turn all resamples of a curve into one product of matrices.
     counts = np.stack([np.bincount(rows, minlength=len(families)) for rows in drawn_rows], dtype=np.float64)
     values = _ratios(numerators.sum(axis=0), denominators.sum(axis=0))
     drawn = _ratios(counts @ numerators, counts @ denominators)
@@ -172,6 +173,7 @@ def _resamples(families: tuple[str, ...], settings: BootstrapSettings) -> tuple[
     drawn = []
     for _ in range(settings.resamples):
         rows = np.concatenate([members[family] for family in rng.integers(len(members), size=len(members))])
+        # Shared by all metrics through the cache: a metric that wrote into it would change the others.
         rows.flags.writeable = False
         drawn.append(rows)
     return tuple(drawn)

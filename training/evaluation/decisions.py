@@ -29,6 +29,7 @@ def choose_threshold(risks: Float[np.ndarray, " document"], is_case: Bool[np.nda
     position = np.searchsorted(levels, risks)
     sensitivity = _share_from(position[is_case], len(levels))
     false_positive_rate = _share_from(position[~is_case], len(levels))
+    # Rounded, so that thresholds that differ by float noise tie, and the lowest of them is taken.
     best = int(np.argmax(np.round(sensitivity - false_positive_rate, 12)))
     below = levels[best - 1] if best else levels[0]
     return float((levels[best] + below) / 2)
@@ -126,6 +127,7 @@ def measure_decisions(arm: ArmEvidence, settings: BootstrapSettings) -> Decision
 def _decide_by_argmax(predictions: OutOfFoldPredictions, settings: BootstrapSettings) -> ArgmaxDecisions:
     size = len(predictions.outcomes)
     known = predictions.labels >= 0
+    # -1 would select the last outcome, so a missing label takes row 0 and is then set to zero.
     truth = np.eye(size)[np.where(known, predictions.labels, 0)] * known[:, None]
     decided = np.eye(size)[predictions.probabilities.argmax(axis=2)].sum(axis=0)
     repeats = len(predictions.probabilities)
@@ -141,6 +143,7 @@ def _decide_by_argmax(predictions: OutOfFoldPredictions, settings: BootstrapSett
 
 def _decide_by_threshold(arm: ArmEvidence, index: int, settings: BootstrapSettings) -> ThresholdDecision:
     predictions = arm.predictions
+    # The share of repeats that flag a document, so that repeats do not count as further documents.
     flagged = _flag(arm, index).mean(axis=0)
     is_case = (predictions.labels == index).astype(np.float64)
     is_other = (predictions.labels >= 0) - is_case

@@ -166,6 +166,7 @@ def _range_parts(evidence: Evidence) -> tuple[PartRange, ...]:
     counted = count_folds(evidence.folds, evidence.labels, evidence.outcomes)
     ranges = []
     for kind in ("training", "test", "inner training", "inner validation"):
+        # The names of inner parts end in their number.
         alike = [part for part in counted if part.part.rstrip(" 0123456789") == kind]
         if not alike:
             continue

@@ -131,11 +131,13 @@ def log_loss(probabilities: Float[np.ndarray, "document outcome"], labels: Int[n
     if not len(known):
         return float("nan")
     right = probabilities[known, labels[known]]
+    # One certain mistake would make the mean infinite.
     return float(-np.log(np.clip(right, np.finfo(np.float64).tiny, None)).mean())
 
 
 def softmax(logits: Float[np.ndarray, "document outcome"]) -> Float[np.ndarray, "document outcome"]:
     """Probabilities from logits, in double precision."""
+    # Less the maximum, because `exp` of a large logit overflows.
     shifted = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
     exponentials = np.exp(shifted)
     return np.asarray(exponentials / exponentials.sum(axis=1, keepdims=True))

@@ -65,6 +65,7 @@ def fit_reference_distribution(
     if len(known) < _FEWEST or not len(held_out):
         raise ValueError("out-of-distribution needs two training documents and a calibration document with features")
     mean, scale = known.mean(axis=0), known.std(axis=0)
+    # A feature that is constant in the training part would divide by 0.
     scale[scale == 0] = 1.0
     fitted = LedoitWolf(assume_centered=True).fit((known - mean) / scale)
     reference = ReferenceDistribution(
@@ -83,6 +84,7 @@ def measure_distances(
     """Mahalanobis distance of each row; NaN for a row with NaN. See docs/method.md (K8)."""
     centred = (features.astype(np.float64) - reference.mean) / reference.scale
     squared = np.einsum("nd,nd->n", centred @ reference.precision, centred)
+    # Rounding may turn the square of a small distance negative.
     return np.asarray(np.sqrt(np.maximum(squared, 0.0)))
 
 
@@ -96,8 +98,10 @@ def p_values(
     See docs/method.md (K8).
     """
     distances = measure_distances(reference, features)
+    # `left`: calibration documents at the same distance count as at least as far.
     farther = len(reference.distances) - np.searchsorted(reference.distances, distances, side="left")
     values = (1 + farther) / (1 + len(reference.distances))
+    # `searchsorted` sorts NaN last, which would read as the smallest p-value.
     return np.where(np.isnan(distances), np.nan, values)
 
 

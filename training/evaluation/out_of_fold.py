@@ -190,6 +190,7 @@ def average_precision_of(predictions: OutOfFoldPredictions, outcome: int) -> Met
     sorted_rows = []
     for risks in predictions.probabilities[:, known, outcome]:
         order = np.argsort(-risks, kind="stable")
+        # Equal risks are one threshold: their order must not matter (E4).
         last_of_equals = np.append(np.flatnonzero(np.diff(risks[order])), len(order) - 1)
         sorted_rows.append((order, last_of_equals))
 
@@ -206,6 +207,7 @@ def average_precision_of(predictions: OutOfFoldPredictions, outcome: int) -> Met
 def log_loss_of(predictions: OutOfFoldPredictions) -> Metric:
     """Log loss in nats. See docs/method.md (E5)."""
     known = predictions.labels >= 0
+    # -1 would read the last outcome; `_mean_of_known` leaves these documents out.
     right = predictions.probabilities[:, np.arange(len(predictions.labels)), np.where(known, predictions.labels, 0)]
     losses = -np.log(np.clip(right, np.finfo(np.float64).tiny, None)).mean(axis=0)
     return _mean_of_known(losses, known)
@@ -237,5 +239,6 @@ def _average_precision(
 ) -> float:
     """The precision at each risk level, from the highest down, weighted by the increase in recall."""
     true_positives, all_flagged = cases.cumsum()[ends], counts.cumsum()[ends]
+    # Nothing is flagged above the first drawn document. Its recall does not rise there, so the value does not count.
     precision = true_positives / np.maximum(all_flagged, 1.0)
     return float((np.diff(true_positives, prepend=0.0) * precision).sum() / true_positives[-1])

@@ -69,6 +69,7 @@ def _neighbours(
     for fold in np.unique(fold_of):
         rows = np.flatnonzero(usable & (fold_of == fold))
         foreign = family_of[rows][:, None] != family_of[rows][None]
+        # A document whose fold has no other family has no neighbour.
         asked = foreign.any(axis=1)
         agrees = predictions.labels[rows][:, None] == predictions.labels[rows][None]
         similarity = np.where(foreign, _cosines(vectors[rows]), -np.inf)
@@ -80,6 +81,7 @@ def _neighbours(
 
 def _cosines(vectors: Float[np.ndarray, "document width"]) -> Float[np.ndarray, "document document"]:
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    # A vector of zeros has no direction, and 0 / 0 is NaN.
     unit = vectors / np.where(lengths > 0, lengths, 1.0)
     return np.asarray(unit @ unit.T)
 

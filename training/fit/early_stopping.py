@@ -22,8 +22,10 @@ class EarlyStopping:
 
     def __init__(self, folds: Sequence[FoldData], weights: Weights, settings: TrainerSettings) -> None:
         self.folds, self.settings = folds, settings
+        # A copy, because the optimiser changes the parameters in place.
         self.best_weights: Weights = {name: value.detach().clone() for name, value in weights.items()}
         self.best_steps = [0] * len(folds)
+        # An undefined score is minus infinity and never above this: such a fold keeps its initial weights.
         self.best_scores = [-math.inf] * len(folds)
 
     def update(self, scores: Float[np.ndarray, " fold"], weights: Weights, step: int) -> None:
@@ -47,6 +49,7 @@ class EarlyStopping:
         fold = self.folds[number]
         if not fold.validation:
             return step >= self._fixed_step(fold)
+        # In staged mode no score before `first` is kept, so patience would run out before the second phase (T6).
         return step - max(self.best_steps[number], first) >= self.settings.patience * self.settings.look_every
 
     def _fixed_step(self, fold: FoldData) -> int:

@@ -35,6 +35,7 @@ class FoldStack:
     def __init__(self, learners: Sequence[Learner], device: torch.device) -> None:
         parameters, buffers = stack_module_state(list(learners))
         self.folds = len(learners)
+        # `detach` and `to` come before `requires_grad_`: an optimiser accepts leaf tensors only.
         self.parameters: Weights = {
             name: value.detach().to(device).requires_grad_() for name, value in parameters.items()
         }
@@ -60,12 +61,14 @@ class FoldStack:
         def step(
             state: Weights, groups: Sequence[Tensors], noises: Sequence[Tensor], known: Sequence[Tensor]
         ) -> tuple[Tensor, dict[str, Tensor]]:
+            # Dataclasses are made inside the mapped function, because `vmap` maps tuples and dicts of tensors only.
             batches = [_batch(group) for group in groups]
             supervision = _supervise(batches, known, tuple(documents.labels))
             losses: tuple[Tensor, dict[str, Tensor]]
             losses = functional_call(self._template, state, (batches, noises, supervision, at, loss_terms))
             return losses
 
+        # `audio_present` and `text_present` are the last two fields of a DocumentBatch.
         dropped = [(*group[:-2], *presence) for group, presence in zip(documents.groups, presences, strict=True)]
         known = (documents.person, documents.family, *documents.labels.values())
         totals, values = self._map(step, self.parameters | self.buffers, tuple(dropped), tuple(noises), known)
@@ -123,6 +126,7 @@ def _batch(group: Tensors) -> DocumentBatch:
 
 def _supervise(batches: Sequence[DocumentBatch], known: Sequence[Tensor], tasks: Sequence[str]) -> Supervision:
     person, family, *labels = known
+    # As in the network: a modality whose segments are all masked is missing.
     return Supervision(
         audio_present=torch.cat([batch.audio_present & batch.audio_mask.any(dim=1) for batch in batches]),
         text_present=torch.cat([batch.text_present & batch.text_mask.any(dim=1) for batch in batches]),

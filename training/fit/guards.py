@@ -68,6 +68,7 @@ def refuse_broken_features(documents: Sequence[LabelledDocument]) -> None:
             (document.features.audio, document.features.audio_mask),
             (document.features.text, document.features.text_mask),
         )
+        # Masked segments may hold anything, NaN included: they reach neither value nor gradient (decision 0008).
         if not bool(torch.isfinite(torch.from_numpy(features[mask])).all())
     ]
     if broken:

@@ -101,6 +101,7 @@ def build_learner(spec: LearnerSpec, documents: Sequence[LabelledDocument], seed
 
     Raises OutcomeAbsentError when an outcome has no training document.
     """
+    # The caller's generator stays as it is. Weights are drawn on the CPU, so no state of a GPU has to be saved.
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = spec.build()
@@ -124,6 +125,7 @@ def outcome_shares(
     shares = {}
     for task, names in outcomes.items():
         labels = read_labels(documents, task)
+        # `bincount` ends at the largest label that occurs; an absent last outcome must be counted too.
         counts = np.bincount(labels[labels >= 0], minlength=len(names))
         absent = [name for name, count in zip(names, counts, strict=True) if not count]
         if absent:

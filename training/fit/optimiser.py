@@ -18,6 +18,7 @@ def open_optimiser(weights: Mapping[str, Tensor], settings: TrainerSettings) -> 
 
     See docs/method.md (T2).
     """
+    # The axes decide, not the name alone: the scale of a LayerNorm is called `weight` too.
     decayed = {name for name, value in weights.items() if name.endswith("weight") and value.dim() >= MATRIX}
     return torch.optim.AdamW(
         [
@@ -39,6 +40,7 @@ def warm_up_then_cosine(step: int, *, warmup: int, steps: int) -> float:
     """Factor on the learning rate: linear warm-up, then half a cosine to 0. See docs/method.md (T3)."""
     if step < warmup:
         return (step + 1) / warmup
+    # A phase that is all warm-up would divide by 0.
     return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warmup) / max(1, steps - warmup))))
 
 
@@ -48,9 +50,11 @@ def clip_by_fold(weights: Iterable[Tensor], most: float) -> None:
     See docs/method.md (T4).
     """
     gradients = [weight.grad for weight in weights if weight.grad is not None]
+    # A stacked scalar such as theta has the axis of folds alone, and nothing to flatten.
     squares = [
         gradient.flatten(1).square().sum(dim=1) if gradient.dim() > 1 else gradient.square() for gradient in gradients
     ]
+    # One norm for each fold: a common norm would couple the folds of a stack (decision 0017). 1e-6 avoids 0 / 0.
     scale = (most / (torch.stack(squares).sum(dim=0).sqrt() + 1e-6)).clamp(max=1.0)
     for gradient in gradients:
         gradient.mul_(scale.view(-1, *[1] * (gradient.dim() - 1)))
@@ -61,6 +65,7 @@ def read_moments(optimiser: torch.optim.AdamW, weights: Mapping[str, Tensor]) ->
     moments = {}
     for name, weight in weights.items():
         kept = optimiser.state.get(weight)
+        # A weight that never had a gradient has no moments.
         if kept:
             moments[f"first/{name}"], moments[f"second/{name}"] = kept["exp_avg"], kept["exp_avg_sq"]
     return moments
@@ -73,6 +78,7 @@ def restore_moments(
     for name, weight in weights.items():
         if f"first/{name}" in moments:
             optimiser.state[weight] = {
+                # A fused AdamW reads its step as a float tensor on the device of the weight.
                 "step": torch.tensor(float(steps), device=weight.device),
                 "exp_avg": moments[f"first/{name}"].to(weight.device),
                 "exp_avg_sq": moments[f"second/{name}"].to(weight.device),

@@ -41,12 +41,14 @@ def run_jobs(jobs: Sequence[StackJob], *, workers: int, report_epoch: ReportEpoc
         try:
             _wait_for_all(futures, reports, report_epoch)
         finally:
+            # Leaving the `with` block would first run the jobs that have not started.
             pool.shutdown(cancel_futures=True)
 
 
 def _wait_for_all(futures: Iterable[Future[None]], reports: Queue[Any], report_epoch: ReportEpoch) -> None:
     pending = set(futures)
     while pending:
+        # Short waits, so that reports are shown while the jobs run.
         done, pending = wait(pending, timeout=POLL_SECONDS, return_when="FIRST_COMPLETED")
         _drain(reports, report_epoch)
         for future in done:

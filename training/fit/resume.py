@@ -27,12 +27,16 @@ class TrainingState:
 def write_state(file: Path, state: TrainingState) -> None:
     """Write to a temporary file and rename it, so that a kill at any moment leaves the old state or the new one."""
     file.parent.mkdir(parents=True, exist_ok=True)
+    # A name for each process: two runs in one folder do not write into the same temporary file.
     partial = file.with_suffix(f".{os.getpid()}.partial")
     save_file(
+        # safetensors refuses tensors that are not contiguous.
         {name: tensor.detach().contiguous().cpu() for name, tensor in state.tensors.items()},
         partial,
+        # Metadata of safetensors are strings.
         metadata={_META: json.dumps(state.meta)},
     )
+    # Without it the rename may reach the disk before the content, and a power cut leaves an empty file.
     with partial.open("rb") as written:
         os.fsync(written.fileno())
     partial.replace(file)

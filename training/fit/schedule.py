@@ -43,6 +43,7 @@ def plan_phases(settings: TrainerSettings, switches: TermSwitches, tasks: Sequen
         raise ValueError(
             "staged training needs a contrastive term or the CKA term: switch one of them on, or train jointly"
         )
+    # Each phase keeps a step, also with few steps or a share near 0 or 1.
     first = max(1, min(settings.steps - 1, round(settings.alignment_share * settings.steps)))
     return (
         Phase(name="alignment", first=0, steps=first, loss_terms=frozenset(on)),

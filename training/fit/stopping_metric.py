@@ -29,6 +29,7 @@ def stopping_score(
     scores = []
     for task, probabilities in risks.items():
         labels = read_labels(documents, task)
+        # Without labels the log loss is NaN, and in a sum it would hide the scores of the other tasks.
         if (labels != MISSING).any():
             by_log_loss = criterion == "log_loss"
             scores.append(

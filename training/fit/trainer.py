@@ -56,8 +56,10 @@ def train_stack(spec: LearnerSpec, folds: Sequence[FoldData], options: FitOption
 
     See docs/method.md (T2, T8).
     """
+    # First of all, because contrastive terms read no labels: nothing later would notice the leak (T11).
     for fold in folds:
         refuse_overlap(fold.name, fold.train, fold.validation, fold.held_out)
+    # The number of threads sets the order of float sums, and so the last bits of the weights.
     torch.set_num_threads(options.settings.threads)
     trainer = _StackTrainer(spec, folds, options)
     trainer.resume()
@@ -99,10 +101,13 @@ class _StackTrainer:
     def train_epoch(self) -> None:
         """Take one step on all training documents of all folds; evaluate, report and save when due."""
         phase = self._phase
+        # Each phase has its own optimiser (T1). After a resume at this step the
+        # restored moments are those of the phase before.
         if self.step == phase.first and self.step:
             self.optimiser = open_optimiser(self._trainable(phase), self.settings)
         totals, terms = self._optimise(phase)
         self.step += 1
+        # Before weights are kept: a diverged fold must not leave its weights as the best ones.
         refuse_divergence([fold.name for fold in self.folds], self.step, totals, terms)
         self.early_stopping.keep_at_fixed_step(self.stack.parameters, self.step)
         if self.step % self.settings.look_every == 0 or self.step == self.settings.steps:
@@ -135,6 +140,8 @@ class _StackTrainer:
                 "the saved state belongs to a run with other documents or settings: use another folder"
             )
         self.step = int(str(state.meta["at"]))
+        # In place, because `stack` and optimiser hold these tensors; a leaf with a
+        # gradient cannot be written in place otherwise.
         with torch.no_grad():
             for name in self.stack.parameters:
                 self.stack.parameters[name].copy_(state.tensors[f"now/{name}"])
@@ -150,6 +157,7 @@ class _StackTrainer:
 
     def _save(self) -> None:
         assert self.options.state is not None  # noqa: S101 - checked by the caller
+        # The moments are of the phase of the last step, which at a boundary is not that of the next step.
         moments = read_moments(self.optimiser, self._trainable(self._phase_of(self.step - 1)))
         now = {f"now/{name}": value for name, value in self.stack.parameters.items()}
         best = {f"kept/{name}": value for name, value in self.early_stopping.best_weights.items()}
@@ -163,6 +171,7 @@ class _StackTrainer:
         self.saved = time.monotonic()
 
     def _optimise(self, phase: Phase) -> tuple[Tensor, Mapping[str, Tensor]]:
+        # Seeded by run, fold and step, so that a saved state needs no random state (decision 0017).
         generators = [self._generator(fold) for fold in self.folds]
         presences = drop_modalities(self.train, share=self.options.modality_dropout, generators=generators)
         counts = [self.stack.count_noise(length) for length in self.train.lengths]
@@ -170,17 +179,21 @@ class _StackTrainer:
             self.train,
             presences=presences,
             noises=draw_noise(self.train, counts, generators),
+            # Planned steps, also in a refit that stops earlier: it keeps the schedule of its inner folds (T8).
             progress=self.step / self.settings.steps,
             loss_terms=phase.loss_terms,
         )
+        # All weights, because those that a phase does not train get gradients too, and these would add up.
         for weight in self.stack.parameters.values():
             weight.grad = None
+        # Folds share no weights, so the gradient of the sum holds each fold's own gradient.
         torch.autograd.backward(totals.sum())
         clip_by_fold(self._trainable(phase).values(), self.settings.clip_norm)
         warmup = max(1, round(self.settings.warmup * phase.steps))
         share = warm_up_then_cosine(self.step - phase.first, warmup=warmup, steps=phase.steps)
         set_rate(self.optimiser, self.settings.learning_rate * share)
         self.optimiser.step()
+        # Reports outlive the step, and its graph must not.
         return totals.detach(), {name: value.detach() for name, value in terms.items()}
 
     def _evaluate(self, phase: Phase, totals: Tensor, terms: Mapping[str, Tensor]) -> None:
@@ -188,6 +201,7 @@ class _StackTrainer:
         if self.validation is not None:
             logits = self.stack.logits(self.validation)
             scores = np.array([self._score(logits, fold) for fold in range(len(self.folds))])
+            # The first of two phases trains no head, so its scores say nothing about the tasks (T6).
             if phase is self.phases[-1]:
                 self.early_stopping.update(scores, self.stack.parameters, self.step)
         report = EpochReport(
@@ -206,6 +220,7 @@ class _StackTrainer:
         adjustment = self.spec.objective.logit_adjustment
         risks = {}
         for task, values in logits.items():
+            # The shares of the fold's own training part, as in its loss and in serving (K1), at temperature 1.
             prior = self.stack.buffers[f"objective.tasks.{task}.log_prior"][fold].cpu().numpy()
             risks[task] = softmax(self.validation.restore(values, fold) + adjustment * prior)
         return stopping_score(risks, self.folds[fold].validation, self.spec.outcomes, self.settings.stop_on)
@@ -215,6 +230,7 @@ class _StackTrainer:
 
     @property
     def _phase(self) -> Phase:
+        # After the last step there is no phase of a next one.
         return self._phase_of(min(self.step, self.settings.steps - 1))
 
     def _phase_of(self, step: int) -> Phase:
@@ -227,6 +243,7 @@ class _StackTrainer:
         return stack_documents(folds, self.bounds, tuple(self.spec.outcomes))
 
     def _generator(self, fold: FoldData) -> torch.Generator:
+        # SeedSequence mixes the three numbers; a sum of them would repeat streams between folds and steps.
         seed = np.random.SeedSequence((self.settings.seed, fold.seed, self.step)).generate_state(1, np.uint64)[0]
         return torch.Generator().manual_seed(int(seed) >> 1)
 
@@ -238,6 +255,7 @@ class _StackTrainer:
 def identify_run(spec: LearnerSpec, folds: Sequence[FoldData], options: FitOptions, *, beside: str = "") -> str:
     """Hexadecimal sha256 of everything that determines the weights of a stack, and of `beside`."""
     facts = {
+        # What is excluded changes how a stack is computed and not its weights, so a run may resume with other values.
         "settings": options.settings.model_dump(
             mode="json", exclude={"save_seconds", "workers", "stack", "stack_megabytes"}
         ),

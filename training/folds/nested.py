@@ -67,7 +67,9 @@ def draw_folds(
     See docs/method.md (E1).
     """
     rows, names = np.arange(len(labels)), np.array(families)
+    # With fewer families than folds, some test part lacks the outcome whatever the seed.
     _refuse_rare(names, labels, outcomes, settings.folds)
+    # Drawn row by row, so that more repeats leave the first ones as they are.
     seeds = np.random.default_rng(settings.seed).integers(_SEEDS, size=(settings.repeats, 1 + settings.folds))
     drawn = tuple(
         OuterFold(
@@ -76,6 +78,7 @@ def draw_folds(
             train=_plain(train),
             test=_plain(test),
             inner=tuple(
+                # The outer test rows are carried along, so that `refuse_leaks` sees all three parts.
                 Split(train=_plain(within), validation=_plain(validation), test=_plain(test))
                 for within, validation in _deal(train, names, labels, settings.inner, int(seeds[repeat, 1 + number]))
             ),
@@ -138,11 +141,13 @@ def _deal(
     rows: Int[np.ndarray, " row"], families: np.ndarray, labels: Int[np.ndarray, " document"], parts: int, seed: int
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Training and test rows of each part, by a stratified and grouped k-fold split."""
+    # It balances outcomes only as far as families allow, so `check_folds` looks for parts without a case.
     dealer = StratifiedGroupKFold(n_splits=parts, shuffle=True, random_state=seed)
     with warnings.catch_warnings():
         # scikit-learn warns of missing labels too; check_folds refuses outcomes that are too rare, by name.
         warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)
         for inside, outside in dealer.split(rows, labels[rows], families[rows]):
+            # scikit-learn returns positions in `rows`, not rows of the cohort.
             yield rows[inside], rows[outside]
 
 

@@ -73,6 +73,7 @@ def predict(arm_run: ArmRun, experiment: Experiment) -> tuple[FoldPrediction, ..
     for result in arm_run.results:
         selection = result.selection
         temperature = selection.temperatures[task]
+        # Thresholds are applied to calibrated risks, so they are chosen on calibrated risks.
         inner_risks = softmax(selection.inner.logits[task] / temperature)
         predictions.append(
             FoldPrediction(
@@ -100,6 +101,7 @@ def fuse_arms(
             _present(experiment, rows),
         )
         fusion = fit_fusion(inner, labels[list(rows)])
+        # Temperatures and weight of the inner folds: nothing is fitted to the test rows.
         test = ensemble_members(
             audio_result.logits[task] / by_audio.temperatures[task],
             text_result.logits[task] / by_text.temperatures[task],
@@ -127,6 +129,7 @@ def to_evidence(
 ) -> ArmEvidence:
     """The evidence of an arm, from its predictions by outer fold."""
     outcomes = experiment.tasks[experiment.task]
+    # Risks of the exported graph where there are some, because a release answers with the graph (decision 0018).
     calibrated = [
         fold.risks if fold.risks is not None else softmax(fold.logits / fold.temperature) for fold in predictions
     ]

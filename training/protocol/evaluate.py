@@ -50,6 +50,7 @@ def evaluate(
 ) -> Evidence:
     """Run nested cross-validation for HILBERT and the baselines; resumes in the folder `context.folder`."""
     folds = experiment.draw(settings.folds)
+    # Late fusion trains nothing: it is computed from the two arms of one modality.
     trained: list[ArmName] = [HILBERT, *(arm for arm in settings.lineup if arm != "late_fusion")]
     arm_runs = {arm: run_arm(arm, experiment, folds, settings, context) for arm in trained}
     hilbert = arm_runs[HILBERT]
@@ -85,6 +86,7 @@ def score_test_documents(
         test = [experiment.documents[row] for row in fold.test]
         calibration = make_calibration(
             experiment.tasks,
+            # Outcome shares and mean features of the training part alone, so that no test document enters its own risk.
             [experiment.documents[row] for row in fold.train],
             temperatures=result.selection.temperatures,
             adjustment=float(hilbert.candidates[result.selection.candidate].spec.objective.logit_adjustment),
@@ -101,6 +103,7 @@ def score_test_documents(
 
 def retrieve(learner: Learner, documents: Sequence[LabelledDocument]) -> Retrieval:
     """Recall at 1 among documents that the learner was not trained on. See docs/method.md (E17)."""
+    # One batch, because recall compares each test document with all others of its fold (E17).
     batch = pad_documents([document.features for document in documents])
     numbers = number_ids(documents)
     supervision = supervise(
@@ -123,8 +126,10 @@ def out_of_distribution_p_values(experiment: Experiment, folds: Sequence[OuterFo
     means = average_segments([document.features for document in experiment.documents])
     values = {"audio": np.full(len(experiment.documents), np.nan), "text": np.full(len(experiment.documents), np.nan)}
     for fold in folds:
+        # One repeat tests each document once; further ones would overwrite its p-value.
         if fold.repeat > 0:
             continue
+        # The two parts hold other families. The distances of training documents themselves are too small (K8).
         train, validation, test = list(fold.inner[0].train), list(fold.inner[0].validation), list(fold.test)
         for modality, mean in (("audio", means.audio), ("text", means.text)):
             if not (np.isnan(mean[train]).all() or np.isnan(mean[validation]).all()):
@@ -138,6 +143,7 @@ def gather_loss_curves(stacks: Sequence[StackResult]) -> tuple[LossCurve, ...]:
     """Mean, 10th and 90th percentile over folds of each loss term, at the steps that every stack reached."""
     if not stacks:
         return ()
+    # Stacks stop at different steps. A mean over ever fewer folds would move without any loss moving.
     steps = sorted(set.intersection(*({report.step for report in stack.reports} for stack in stacks)))
     names = stacks[0].reports[0].terms if steps else ()
     curves = []
@@ -177,6 +183,7 @@ def _baseline_evidence(
     if arm != "late_fusion":
         return to_evidence(arm, predict(arm_runs[arm], experiment), experiment, folds, cost=_cost(arm_runs[arm]))
     audio, text = arm_runs["audio_only"], arm_runs["text_only"]
+    # The cost of late fusion is that of its two members.
     return to_evidence(arm, fuse_arms(audio, text, experiment, folds), experiment, folds, cost=_cost(audio, text))
 
 
@@ -230,6 +237,7 @@ def _mean_recall(retrievals: Sequence[Retrieval]) -> RetrievalRecall:
     """The mean over the folds in which a recall is defined."""
 
     def mean(values: Sequence[float]) -> float | None:
+        # A recall is NaN in a fold in which no document has a rival.
         defined = [value for value in values if np.isfinite(value)]
         return float(np.mean(defined)) if defined else None
 

@@ -104,6 +104,7 @@ def make_experiment(
             person=cohort.rows[recording.row].person,
             family=cohort.rows[recording.row].family,
             features=recording.features,
+            # By the row of the manifest: recordings that fail the quality gate leave gaps.
             labels={task: int(values[recording.row]) for task, values in labels.items()},
         )
         for recording in usable
@@ -113,6 +114,7 @@ def make_experiment(
         raise NoTrainingDocumentsError(
             "no recording has both features and a label of the task: inspect the manifest with `validate`"
         )
+    # Later, a NaN would appear as a diverged loss that names no recording.
     refuse_broken_features(documents)
     return Experiment(
         cohort=cohort.take([recording.row for recording in usable]),
@@ -132,6 +134,7 @@ def selection_problems(folds: Sequence[OuterFold]) -> tuple[SelectionProblem, ..
     return tuple(
         SelectionProblem(
             name=f"repeat {fold.repeat + 1}, fold {fold.number + 1}",
+            # From 1 on: the network of a release has seed 0.
             seed=1 + number,
             train=fold.train,
             inner=fold.inner,
@@ -143,6 +146,7 @@ def selection_problems(folds: Sequence[OuterFold]) -> tuple[SelectionProblem, ..
 
 def _count_excluded(encoded: Sequence[EncodedRecording]) -> dict[str, int]:
     """Number of recordings that fail the quality gate, by their first hard flag."""
+    # A hard flag is the only reason for missing features, so there is always one.
     reasons = [
         next(flag.code for flag in recording.flags if flag.hard) for recording in encoded if recording.features is None
     ]

@@ -28,11 +28,13 @@ def train_final(
 
     See docs/method.md (T9).
     """
+    # One repeat predicts each document once. With more, a document would count several times in the temperature.
     folds = [fold for fold in experiment.draw(settings.folds) if fold.repeat == 0]
     problem = SelectionProblem(
         name="the whole cohort",
         seed=0,
         train=tuple(range(len(experiment.documents))),
+        # The outer folds serve as inner ones, and nobody is held out: the network is fitted to the whole cohort (T9).
         inner=tuple(Split(train=fold.train, validation=fold.test, test=()) for fold in folds),
     )
     candidates = arm_candidates(HILBERT, experiment.dims, settings)
@@ -57,6 +59,7 @@ def train_final(
             "candidate": chosen.name,
             "steps": selection.stop_at,
             "scores": {
+                # JSON has no infinity, the score of a candidate without a defined one.
                 candidate.settings.name: score if np.isfinite(score) else None
                 for candidate, score in zip(candidates, selection.scores, strict=True)
             },

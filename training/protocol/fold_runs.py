@@ -83,6 +83,7 @@ def fit_all(
     missing = [stack for stack in stacks if not stack.file.exists()]
     context.start_group(title, len(requests), sum(len(stack.requests) for stack in missing))
     run_jobs(missing, workers=candidate.trainer.workers, report_epoch=context.report_epoch)
+    # Also those of this call: workers write their results to disk and send nothing but reports.
     return tuple(stack.read() for stack in stacks)
 
 
@@ -105,10 +106,12 @@ class StackTask:
 
     def __call__(self, report_epoch: ReportEpoch) -> None:
         """Train the stack and write its result."""
+        # The digest in the name keeps a state of other documents or settings from being resumed.
         running = self.folder / f"{self.identity}.running.safetensors"
         options = replace(self._options, state=running, on_report=lambda report: report_epoch(self.title, report))
         trained = train_stack(self.candidate.spec, self._folds, options)
         results = [_predict(request, fold) for request, fold in zip(self.requests, trained.folds, strict=True)]
+        # In this order: a kill between the two leaves a finished stack and a superfluous state.
         write_state(self.file, _pack(results, trained.reports))
         running.unlink(missing_ok=True)
 
@@ -126,6 +129,7 @@ class StackTask:
     @cached_property
     def identity(self) -> str:
         """Digest of everything that determines the result."""
+        # The weights do not depend on these documents, but the stored logits do.
         predicted = "".join(digest_documents(request.predict_on) for request in self.requests)
         return identify_run(self.candidate.spec, self._folds, self._options, beside=predicted)
 
@@ -159,6 +163,7 @@ def _stack_size(candidate: ArmCandidate, requests: Sequence[FitRequest]) -> int:
     largest = max(
         sum(
             document.features.audio.nbytes + document.features.text.nbytes
+            # Validation documents are stacked for the whole run too.
             for document in (*request.data.train, *request.data.validation)
         )
         for request in requests

@@ -41,6 +41,7 @@ class FoldScorer:
     ) -> ScoredDocuments:
         """Risks and contributions of documents; raises ParityError when the graph disagrees with torch."""
         scorer = self._open(learner, calibration)
+        # One call for each document: the rows of a call are views of the same segments.
         risks = np.concatenate([scorer.risks([document.features], task) for document in documents])
         tops = risks.argmax(axis=1).tolist()
         explained = [
@@ -54,6 +55,7 @@ class FoldScorer:
         assert isinstance(network, Hilbert)  # noqa: S101 - baselines are scored in torch
         self.folder.mkdir(parents=True, exist_ok=True)
         export_network(network, tasks=list(self.tasks), file=self.folder / NETWORK)
+        # The scorer reads the tasks alone. No encoder runs here, because the features are given.
         manifest = Manifest(
             name="fold",
             version="0",

@@ -108,9 +108,12 @@ def _fit_inner(
         FitRequest(
             data=FoldData(
                 name=f"{problem.name}, inner fold {number + 1}",
+                # A thousand seeds for each problem, the first for its refit: no two
+                # fits of one candidate have the same seed.
                 seed=1000 * problem.seed + number + 1,
                 train=_pick(documents, split.train),
                 validation=_pick(documents, split.validation),
+                # An inner fold must not train on the outer test families either, not even without labels (T11).
                 held_out=_families(documents, problem.test),
             ),
             predict_on=_pick(documents, split.validation),
@@ -140,6 +143,7 @@ def _select(
     for split, fit in zip(problem.inner, fits[best], strict=True):
         train = _pick(documents, split.train)
         for task, logits in fit.logits.items():
+            # Each inner network was trained with the outcome shares of its own training part (L13).
             prior = np.log(outcome_shares(spec.outcomes, train)[task])
             adjusted.setdefault(task, []).append(logits + spec.objective.logit_adjustment * prior)
     rows = tuple(row for split in problem.inner for row in split.validation)
@@ -147,9 +151,11 @@ def _select(
     validation = _pick(documents, rows)
     return InnerSelection(
         candidate=best,
+        # At least 1: with 0 the refit would keep its initial weights.
         stop_at=max(1, round(float(np.median([fit.best_step for fit in fits[best]])))),
         scores=tuple(scores),
         inner=inner,
+        # On predictions of families that a network did not see: logits of its training documents are too confident.
         temperatures={
             task: fit_temperature(logits, read_labels(validation, task)) for task, logits in inner.logits.items()
         },
@@ -165,6 +171,7 @@ def _refit(
 ) -> tuple[tuple[SelectionResult, ...], tuple[StackResult, ...]]:
     results: dict[int, SelectionResult] = {}
     stacks: list[StackResult] = []
+    # A stack holds one architecture, so refits are grouped by candidate.
     for number, candidate in enumerate(candidates):
         chosen = [at for at, selection in enumerate(selections) if selection.candidate == number]
         requests = [_refit_request(problems[at], selections[at], documents) for at in chosen]

@@ -67,6 +67,7 @@ class Runner:
                 encoders=paths.encoders, store=paths.features, segments=segments, options=RuntimeOptions(threads=1)
             )
             fill_feature_store(cohort, worker_settings, workers=workers, console=self.console)
+        # Reads what the workers stored, and reports the recordings that they skipped (decision 0010).
         encoded = precompute(cohort, store=paths.features, encoders=encoders, settings=segments, console=self.console)
         print_encoded(encoded, self.console)
         return make_experiment(cohort, encoded, self.settings.tasks)

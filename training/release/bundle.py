@@ -62,8 +62,10 @@ def release(parts: ReleaseParts, target: Path) -> Bundle:
     An existing bundle is replaced at the end. Raises BundlePartsError, CardError, ParityError or SelfTestFailed, and
     then writes nothing.
     """
+    # Cheap checks come before the slow export.
     _refuse_misfits(parts)
     target.parent.mkdir(parents=True, exist_ok=True)
+    # Beside the target, because a rename does not cross file systems.
     with TemporaryDirectory(dir=target.parent, prefix=".release-") as scratch:
         folder = Path(scratch) / "bundle"
         _write_documents(parts, folder)
@@ -75,6 +77,7 @@ def release(parts: ReleaseParts, target: Path) -> Bundle:
         with Pipeline.open(folder, threads=parts.threads) as pipeline:
             pipeline.warm_up()
         if target.exists():
+            # A rename cannot replace a folder that holds files. The scratch folder takes the old bundle along.
             target.rename(Path(scratch) / "replaced")
         folder.rename(target)
     return open_bundle(target)
@@ -110,6 +113,7 @@ def _write_network(parts: ReleaseParts, file: Path) -> None:
 
 def _write_golden(parts: ReleaseParts, folder: Path) -> None:
     """Record the answers of the bundle to the golden recording, before the manifest exists."""
+    # The digest exists after sealing only, and the seal covers the golden answers.
     draft = Bundle(folder=folder, digest="", manifest=parts.manifest, calibration=parts.calibration)
     with closing(open_graphs(draft, RuntimeOptions(threads=parts.threads))) as graphs:
         expected = compute_output(graphs, parts.golden)

@@ -66,6 +66,7 @@ def load_checkpoint(folder: Path) -> ReleaseCheckpoint:
             network=network,
             description=description,
             calibration=calibration,
+            # A checkpoint without the file was made before voices were brought to one level (decision 0049).
             preparation=PreparationSettings(segments=SegmentSettings(level=None))
             if preparation is None
             else PreparationSettings.model_validate_json(preparation),
@@ -73,6 +74,7 @@ def load_checkpoint(folder: Path) -> ReleaseCheckpoint:
         )
     except ValidationError as error:
         raise CheckpointError(f"a file of the checkpoint is malformed: {error.title}") from error
+    # `load_state_dict` raises RuntimeError when the weights do not fit the sizes.
     except (SafetensorError, RuntimeError) as error:
         raise CheckpointError(f"{WEIGHTS} is malformed, or of another network than {DESCRIPTION}") from error
     _refuse_misfits(checkpoint)

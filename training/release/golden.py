@@ -45,6 +45,7 @@ def _has_both(material: SegmentMaterial) -> bool:
 
 def _spread(complete: Sequence[SegmentMaterial]) -> list[SegmentMaterial]:
     last = len(complete) - 1
+    # A set, because of one or two segments the middle one is also the first.
     return [complete[at] for at in sorted({0, last // 2, last})]
 
 

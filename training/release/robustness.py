@@ -27,6 +27,7 @@ def add_robustness(folder: Path, table: RobustnessTable, key: Ed25519PrivateKey 
     require_fit(table, manifest)
     with TemporaryDirectory(dir=folder.parent, prefix=".release-") as scratch:
         changed = Path(shutil.copytree(folder, Path(scratch) / "bundle"))
+        # It signs the old manifest, and `seal` refuses a bundle whose signature does not match.
         (changed / SIGNATURE).unlink(missing_ok=True)
         write_table(changed, table)
         write_card(changed, render_card(changed, manifest))
@@ -35,6 +36,7 @@ def add_robustness(folder: Path, table: RobustnessTable, key: Ed25519PrivateKey 
             write_signature(changed, key, moment)
         with Pipeline.open(changed) as pipeline:
             pipeline.warm_up()
+        # A rename cannot replace a folder that holds files.
         folder.rename(Path(scratch) / "replaced")
         changed.rename(folder)
     return open_bundle(folder)

@@ -30,6 +30,7 @@ def make_key(file: Path) -> Path:
     private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     file.parent.mkdir(parents=True, exist_ok=True)
+    # The private key first: where one exists, no public key of another pair is written beside it.
     for target, content, mode in ((file, private, OWNER_ALONE), (public_file, public, 0o644)):
         _write_new(target, content, mode)
     return public_file
@@ -39,6 +40,7 @@ def read_signing_key(file: Path) -> Ed25519PrivateKey:
     """Read a private key in PEM form; raises SigningKeyUnusable."""
     try:
         key = load_pem_private_key(file.read_bytes(), password=None)
+    # TypeError: the key has a passphrase.
     except (OSError, ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise SigningKeyUnusable("this is not a private key in PEM form without a passphrase") from error
     if not isinstance(key, Ed25519PrivateKey):
@@ -48,6 +50,7 @@ def read_signing_key(file: Path) -> Ed25519PrivateKey:
 
 def _write_new(file: Path, content: bytes, mode: int) -> None:
     try:
+        # O_EXCL leaves no moment between check and write, and the file never has a wider mode than its own.
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     except FileExistsError as error:
         raise SigningKeyUnusable("a key of this name exists", advice="Choose another file.") from error

@@ -27,6 +27,7 @@ _VARIABLES = {INK: "--ink", MUTED: "--muted", GRID: "--grid"} | {
 }
 _STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
+    # A dollar sign in the name of an outcome begins no formula.
     "text.parse_math": False,
     "font.size": 9.0,
     "axes.titlesize": 9.5,
@@ -64,6 +65,7 @@ Paint = Callable[[Axes], None]
 def draw(paint: Paint, *, name: str, alt: str, size: tuple[float, float] = SQUARE) -> Markup:
     """An SVG element with the axes that `paint` draws; `name` is unique on the page, `alt` is the alternative text."""
     buffer = io.StringIO()
+    # With a fixed salt, equal figures have equal ids and give equal files.
     with mpl.rc_context({**_STYLE, "svg.hashsalt": name}):
         canvas = Canvas(figsize=size, layout="constrained")
         paint(canvas.add_subplot())

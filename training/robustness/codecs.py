@@ -51,6 +51,7 @@ def write_encoded(path: Path, samples: Float32[np.ndarray, " sample"], codec: Co
         if codec.bit_rate is not None:
             stream.bit_rate = codec.bit_rate
         context = stream.codec_context
+        # Encoders such as AAC take frames of one length; a frame size of 0 means any length.
         resampler = av.AudioResampler(
             format=context.format, layout="mono", rate=context.rate, frame_size=context.frame_size or FRAME
         )
@@ -60,6 +61,7 @@ def write_encoded(path: Path, samples: Float32[np.ndarray, " sample"], codec: Co
             frame.sample_rate, frame.pts = SAMPLE_RATE, start
             for part in resampler.resample(frame):
                 output.mux(stream.encode(part))
+        # None flushes: resampler and encoder hold samples back.
         for part in resampler.resample(None):
             output.mux(stream.encode(part))
         output.mux(stream.encode(None))

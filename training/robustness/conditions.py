@@ -117,6 +117,7 @@ def _words(rate: float) -> Change:
 
 def _half(*, first: bool) -> Change:
     def changed(material: RecordingMaterial, _: np.random.Generator) -> RecordingMaterial | None:
+        # Text without times cannot be cut at the middle of the recording.
         if material.utterances is not None and not material.timed:
             return None
         middle = material.seconds / 2

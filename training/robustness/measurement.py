@@ -148,6 +148,7 @@ def _under(
 def _assess(
     run: RobustnessRun, audio: Path | None, words: bytes | None, options: RecordingOptions, scratch: Path
 ) -> Probabilities | None:
+    # A file that is refused counts like an abstention: no score under this condition.
     with suppress(RecordingError), TemporaryDirectory(dir=scratch) as folder:
         result = run.pipeline.assess(
             audio=audio, transcript=words, scratch=Path(folder), task=run.task, options=options

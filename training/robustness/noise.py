@@ -23,6 +23,7 @@ def pink_noise(length: int, chance: np.random.Generator) -> Float32[np.ndarray, 
     """Noise with a power of 1/f above 20 Hz at 16 kHz, of variance 1."""
     spectrum = np.fft.rfft(chance.standard_normal(length))
     frequency = np.fft.rfftfreq(length, 1 / 16_000)
+    # 1/f is infinite at 0 Hz.
     shaped = np.fft.irfft(spectrum / np.sqrt(np.maximum(frequency, 20.0)), n=length)
     noise: Float32[np.ndarray, " sample"] = (shaped / shaped.std()).astype(np.float32)
     return noise

@@ -19,6 +19,7 @@ SYNTHETIC = (
     "and say nothing about people."
 )
 _STYLE: dict[Any, Any] = {
+    # Fixed ids, and no date below: equal tables give equal files.
     "svg.fonttype": "none",
     "svg.hashsalt": "robustness",
     "font.size": 9.0,
@@ -68,6 +69,7 @@ def render_page(table: RobustnessTable) -> str:
     return _PAGE.format(
         task=html.escape(table.task),
         intro=html.escape(introduction(table)),
+        # HTML must not hold the XML declaration and the document type of an SVG file.
         plot=plot[plot.index("<svg") :],
         head="".join(f'<th scope="col">{title}</th>' for title in HEAD),
         rows=rows,

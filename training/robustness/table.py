@@ -63,6 +63,7 @@ def condition_row(
     See docs/method.md (E19).
     """
     both = [(sent, changed) for sent, changed in pairs if changed is not None]
+    # Without pairs the array has no second axis.
     changes = np.array([np.abs(changed - sent) for sent, changed in both]).reshape(-1, len(outcomes))
     mean = changes.mean(axis=0) if both else np.zeros(0)
     return ConditionRow(
@@ -70,6 +71,7 @@ def condition_row(
         name=name,
         recordings=len(both),
         abstained=len(pairs) - len(both),
+        # Not strict, because `mean` is empty when no recording is scored both times.
         mean_change={outcome: float(value) for outcome, value in zip(outcomes, mean, strict=False)},
         largest_change=float(changes.max()) if both else None,
         top_changed=float(np.mean([sent.argmax() != changed.argmax() for sent, changed in both])) if both else None,

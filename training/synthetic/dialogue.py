@@ -135,6 +135,7 @@ def _time(pieces: list[_AudioPiece], seconds: float) -> Iterator[SpokenUtterance
                 start=round(start / SPOKEN_RATE, 3),
                 end=round(min(position / SPOKEN_RATE, seconds), 3),
                 speaker=piece.speaker,
+                # Resampling may shorten the recording by some samples, and no utterance may end after it.
                 text=piece.text,
             )
 
@@ -145,6 +146,7 @@ def _silence(seconds: float) -> _AudioPiece:
 
 def _trim(samples: Int16[np.ndarray, " sample"]) -> Int16[np.ndarray, " sample"]:
     """Remove the silence around a phrase, so that only planned pauses remain."""
+    # In int16 the absolute value of -32768 overflows.
     loud = np.flatnonzero(np.abs(samples.astype(np.int32)) > _QUIET)
     return samples[loud[0] : loud[-1] + 1] if len(loud) else samples[:0]
 
@@ -158,6 +160,7 @@ def _resample(samples: Int16[np.ndarray, " sample"]) -> Int16[np.ndarray, " samp
     resampler = av.AudioResampler(format="s16", layout="mono", rate=SAMPLE_RATE)
     frame = av.AudioFrame.from_ndarray(samples[None, :], format="s16", layout="mono")
     frame.sample_rate = SPOKEN_RATE
+    # None flushes the samples that the resampler holds back.
     frames = [*resampler.resample(frame), *resampler.resample(None)]
     parts = [np.asarray(part.to_ndarray()[0], dtype=np.int16) for part in frames]
     return np.concatenate(parts)

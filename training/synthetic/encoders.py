@@ -76,6 +76,7 @@ def train_tokenizer(texts: Sequence[str], *, vocabulary: int) -> PreTrainedToken
     trainer = trainers.BpeTrainer(
         vocab_size=vocabulary,
         special_tokens=list(SPECIAL_TOKENS),
+        # Every byte is a token, so that no text is unknown.
         initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
         show_progress=False,
     )
@@ -111,6 +112,7 @@ def save_text_encoder(encoder: RobertaForMaskedLM, tokenizer: PreTrainedTokenize
     The pooler is part of the architecture but stays untrained: features are means of token states.
     """
     bare = RobertaModel(encoder.config)
+    # Not strict: the bare model has a pooler, which a masked language model lacks.
     bare.load_state_dict(encoder.roberta.state_dict(), strict=False)
     bare.save_pretrained(folder)
     tokenizer.save_pretrained(folder)

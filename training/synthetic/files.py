@@ -27,6 +27,7 @@ def write_flac(path: Path, samples: Int16[np.ndarray, " sample"]) -> None:
 def write_audio(path: Path, samples: Int16[np.ndarray, " sample"], kind: AudioKind, bit_rate: int) -> None:
     """Write 16 kHz mono samples in one of the accepted formats; `bit_rate` (bit/s) applies to lossy formats."""
     container, codec = _CODECS[kind]
+    # `bitexact` leaves out the version of the library, so that equal samples give equal bytes.
     with av.open(str(path), mode="w", format=container, options={"fflags": "+bitexact"}) as output:
         stream = output.add_stream(
             codec, rate=48_000 if kind == "opus" else SAMPLE_RATE, layout="mono", options={"flags": "+bitexact"}

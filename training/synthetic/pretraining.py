@@ -112,6 +112,7 @@ def normalise(samples: Float32[np.ndarray, " sample"]) -> Float32[np.ndarray, " 
 def spectral_frames(samples: Float32[np.ndarray, " sample"]) -> Float[np.ndarray, "frame band"]:
     """Log-mel energies and their slopes, one row per frame of the encoder."""
     energies = log_mel(torch.from_numpy(samples))
+    # The frames at both ends lack a neighbour; a repeated frame has a slope of 0.
     slopes = pad(energies.T[None], (_SLOPE_FRAMES, _SLOPE_FRAMES), mode="replicate")[0].T
     change = slopes[2 * _SLOPE_FRAMES :] - slopes[: -2 * _SLOPE_FRAMES]
     return torch.cat([energies, change], dim=1).numpy()
@@ -121,6 +122,7 @@ def log_mel(samples: Float[Tensor, " sample"]) -> Float[Tensor, "frame band"]:
     """Natural logarithm of mel energies in Hann windows of 25 ms every 20 ms, aligned with the frames of HuBERT."""
     windows = samples.unfold(0, WINDOW, HOP) * torch.hann_window(WINDOW)
     power = torch.fft.rfft(windows).abs().square()
+    # Digital silence has no logarithm.
     return torch.log(power @ _mel_filters() + 1e-3)
 
 
@@ -139,6 +141,7 @@ def cluster_frames(
 ) -> list[Int[np.ndarray, " frame"]]:
     """The k-means cluster of every frame, by recording."""
     every = np.concatenate(list(frames))
+    # A constant band would divide by 0.
     centre, scale = every.mean(axis=0), every.std(axis=0) + 1e-6
     drawn = np.random.default_rng(seed).permutation(len(every))[:_CLUSTER_SAMPLE]
     means = MiniBatchKMeans(clusters, random_state=seed, batch_size=4096, n_init=3, max_iter=30)
@@ -152,6 +155,7 @@ def draw_spans(
     """Masked frames: spans of `mask_length` from random starts, at least one per recording."""
     rows, frames = shape
     starts = rng.random((rows, frames)) < settings.mask_share
+    # The mean loss over no masked frame is NaN.
     starts[np.arange(rows), rng.integers(frames, size=rows)] = True
     masked = starts.copy()
     for shift in range(1, settings.mask_length):

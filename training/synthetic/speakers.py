@@ -137,6 +137,7 @@ def draw_speakers(seed: int, settings: CohortSettings) -> tuple[Speaker, ...]:
     shared = rng.standard_normal((max(families) + 1, len(OUTCOMES)))
     own = rng.standard_normal((settings.speakers, len(OUTCOMES)))
     weight = settings.family_share
+    # The shares are of the variance, which stays 1.
     latents = np.sqrt(weight) * shared[np.array(families)] + np.sqrt(1 - weight) * own
     outcomes = _assign_outcomes(latents, settings, rng)
     carriers = _assign_carriers(outcomes, rng)

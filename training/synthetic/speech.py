@@ -58,9 +58,11 @@ def speak(phrase: str, voice: Voice) -> Int16[np.ndarray, " sample"]:
 
     def receive(samples: ctypes._Pointer[ctypes.c_short], count: int, _events: int) -> int:
         if samples and count > 0:
+            # A copy, because espeak-ng owns the buffer.
             chunks.append(np.ctypeslib.as_array(samples, shape=(count,)).copy())
         return 0
 
+    # In a variable, because ctypes holds no reference to a callback that C code calls.
     callback = _Callback(receive)
     with _one_image, _loaded_image() as library:
         library.espeak_SetSynthCallback(callback)
@@ -76,6 +78,7 @@ def _loaded_image() -> Iterator[ctypes.CDLL]:
     """Load espeak-ng and unload it at the end, so that no state outlives the phrase."""
     library = ctypes.CDLL(espeakng_loader.get_library_path())
     try:
+        # Undeclared, ctypes would pass the seed as a C int.
         library.espeak_ng_SetRandSeed.argtypes = [ctypes.c_long]
         data = espeakng_loader.get_data_path().encode()
         if library.espeak_Initialize(_SYNCHRONOUS, 0, data, _DO_NOT_EXIT) != SAMPLE_RATE:

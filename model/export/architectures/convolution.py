@@ -46,4 +46,5 @@ def normalised_convolution(
     variance = ((weight @ covariance) * weight).sum(dim=2, keepdim=True)
     scale = norm.weight[:, None] / torch.sqrt(variance + norm.eps)
     shift = norm.bias[:, None] - scale * (weight @ mean)
+    # The shift is the weight of a constant sample, so that one product does both.
     return torch.cat([scale * weight, shift], dim=2) @ torch.cat([heard, torch.ones_like(mask)], dim=1)

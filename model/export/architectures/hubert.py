@@ -40,6 +40,7 @@ class HubertFeatures(nn.Module):
         frames, valid = self._convolve(self._standardise(waveform, samples), samples)
         mask = valid_positions(frames.shape[1], valid)
         encoder = self.model.encoder
+        # The convolution of positions reads neighbours, and padding must not be among them.
         hidden = self.model.feature_projection(frames) * mask.unsqueeze(-1)
         hidden = hidden + self._positions(hidden, mask)
         if not self.model.config.do_stable_layer_norm:
@@ -56,6 +57,7 @@ class HubertFeatures(nn.Module):
         if not self.normalise:
             return waveform
         mask = valid_positions(waveform.shape[1], samples).to(waveform.dtype)
+        # The padding is not 0 any more once the mean is subtracted, and the convolutions read it.
         return _standard(waveform, mask, NORMALISATION_EPSILON) * mask
 
     def _convolve(
@@ -82,6 +84,7 @@ class HubertFeatures(nn.Module):
         embedding = self.model.encoder.pos_conv_embed
         rows = hidden.transpose(1, 2)
         if embedding.batch_norm is not None:
+            # A batch norm moves padding away from 0.
             rows = embedding.batch_norm(rows) * mask.unsqueeze(1)
         positions: Tensor = embedding.activation(embedding.padding(convolve(rows, embedding.conv)))
         return positions.transpose(1, 2)

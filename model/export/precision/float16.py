@@ -42,6 +42,7 @@ def insert_rounding_casts(model: ir.Model) -> None:
         for value in node.outputs:
             if value.dtype == ir.DataType.FLOAT16:
                 value.dtype = ir.DataType.FLOAT
+                # Before the cast is made, which is a use as well.
                 uses = list(value.uses())
                 rounded = ir.node("Cast", [value], attributes={"to": ir.DataType.FLOAT16}, name=f"{node.name}.round")
                 (result,) = rounded.outputs
@@ -71,6 +72,7 @@ def _retype(graph: ir.Graph, chosen: Collection[ir.Node]) -> None:
     """Change inputs and outputs of the chosen nodes to float16, with casts at the boundaries."""
     halves = {value for node in chosen for value in node.outputs if value.dtype == ir.DataType.FLOAT}
     made: dict[tuple[ir.Value, ir.DataType], ir.Value] = {}
+    # A copy, because casts are inserted into the graph on the way.
     for node in list(graph):
         wanted = ir.DataType.FLOAT16 if node in chosen else ir.DataType.FLOAT
         for position, value in enumerate(node.inputs):

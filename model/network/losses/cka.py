@@ -65,7 +65,9 @@ def _gram(x: Float[Tensor, "document width"], present: Bool[Tensor, " document"]
     """
     rows = present.sum().clamp(min=1).to(x.dtype)
     cleared = zero_absent_rows(x, present)
+    # Centring moves absent rows away from 0.
     centred = zero_absent_rows(cleared - cleared.sum(dim=0) / rows, present)
+    # Detached: the scale does not change the alignment, so its gradient is rounding only (L5).
     norm = (cleared.detach().square().sum() / rows).clamp(min=torch.finfo(x.dtype).tiny).sqrt()
     scaled = centred / norm
     return scaled @ scaled.T
@@ -73,6 +75,7 @@ def _gram(x: Float[Tensor, "document width"], present: Bool[Tensor, " document"]
 
 def _hsic_unbiased(first: Gram, second: Gram, rows: Float[Tensor, ""]) -> Float[Tensor, ""]:
     """HSIC1 = [tr(KL) + (1'K1)(1'L1) / ((n-1)(n-2)) - 2/(n-2) 1'KL1] / (n(n-3)), with zero diagonals."""
+    # With fewer rows `cka` drops the result, but a division by 0 would make the gradient of its `where` NaN.
     n = rows.clamp(min=LEAST_ROWS)
     k, l_ = _hollow(first), _hollow(second)
     k_sums, l_sums = k.sum(dim=1), l_.sum(dim=1)

@@ -39,6 +39,7 @@ def log_candidate_count(candidates: Candidates) -> Float[Tensor, ""]:
 
     See docs/method.md (L9).
     """
+    # An absent row has no candidate, and the log of 0 is infinite.
     return masked_mean(candidates.sum(dim=1).clamp(min=1).log(), candidates.diagonal())
 
 

@@ -109,6 +109,7 @@ class Objective(nn.Module):
         super().__init__()
         if settings.terms.task and not priors:
             raise ValueError("name at least one task with its outcome shares, or switch the term `task` off")
+        # Terms and tasks are keys of one mapping.
         if taken := set(priors) & set(TermSwitches.model_fields):
             raise ValueError(f"rename the task {min(taken)}: a term of the objective has that name")
         self.settings = settings
@@ -168,6 +169,7 @@ class Objective(nn.Module):
         groups = [supervision.person]
         if self.settings.negatives_outside == "family":
             groups.append(supervision.family)
+        # Cleared before the heads: in the gradient of their weights, 0 times NaN of an absent row is NaN.
         return _Documents(
             audio=zero_absent_rows(output.audio, audio),
             text=zero_absent_rows(output.text, text),
@@ -182,6 +184,7 @@ class Objective(nn.Module):
             return {}
         counted, labels = supervision.audio_present | supervision.text_present, supervision.labels
         return {
+            # A document without any modality is padding, whatever its label (decision 0008).
             task: loss(output.logits[task], torch.where(counted, labels[task], MISSING))
             for task, loss in self.tasks.items()
         }
@@ -231,6 +234,7 @@ class Objective(nn.Module):
     def _hsic_shares(self, documents: _Documents) -> tuple[Term, Term]:
         both = documents.with_both.diagonal()
         return (
+            # The unbiased estimate may be negative, which is no share (L12).
             cka(documents.audio, documents.joint, both).clamp(min=0),
             cka(documents.text, documents.joint, both).clamp(min=0),
         )

@@ -19,6 +19,7 @@ def load_balancing_loss(
     See docs/method.md (L14).
     """
     gates = torch.softmax(zero_absent_rows(router_logits, present), dim=-1)
+    # Absent rows are cleared again, because the softmax gives them even gates, which would count as load.
     load = zero_absent_rows(gates, present).sum(dim=0)
     mean = load.mean()
     return (load - mean).square().mean() / torch.where(mean > 0, mean, 1.0).square()

@@ -17,6 +17,7 @@ def zero_absent_rows(
     values: Float[Tensor, "document width"], present: Bool[Tensor, " document"]
 ) -> Float[Tensor, "document width"]:
     """Set the rows that are not present to zero; they then get no gradient."""
+    # `where` and not a product, because 0 times NaN is NaN.
     return torch.where(present.unsqueeze(-1), values, 0.0)
 
 
@@ -40,5 +41,6 @@ def candidate_mask(
     related = torch.zeros_like(itself)
     for group in groups:
         known = group >= 0
+        # Two missing ids are equal numbers and no relation.
         related = related | ((group.unsqueeze(1) == group.unsqueeze(0)) & known.unsqueeze(1))
     return present.unsqueeze(1) & present.unsqueeze(0) & (itself | ~related)

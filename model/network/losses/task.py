@@ -31,6 +31,7 @@ def task_loss(
     """
     labelled = labels >= 0
     log_probability = torch.log_softmax(zero_absent_rows(logits, labelled) + adjustment * log_prior, dim=-1)
+    # `gather` refuses the index -1; the mean below leaves these rows out.
     of_label = log_probability.gather(1, labels.clamp(min=0).long().unsqueeze(1)).squeeze(1)
     return masked_mean(-of_label, labelled)
 

@@ -34,6 +34,7 @@ class LearnedTemperature(nn.Module):
 class _Capped(torch.autograd.Function):
     """min(scale, cap), with a gradient at and above the cap only where descent lowers the scale."""
 
+    # `vmap` refuses an autograd function without a rule.
     generate_vmap_rule = True
 
     @staticmethod

@@ -85,6 +85,7 @@ def _cancelled_share(blocks: Float64[np.ndarray, "block channel channel"]) -> fl
     """Share of the energy in blocks where channels oppose each other and their sum is weaker than without relation."""
     powers = np.einsum("bcc->bc", blocks)
     energy = powers.sum(axis=1)
+    # A channel that is silent in a block would divide by 0.
     scale = np.sqrt(np.maximum(powers, 1e-30))
     lowest = (blocks / (scale[:, :, None] * scale[:, None, :])).min(axis=(1, 2))
     cancelled = (blocks.sum(axis=(1, 2)) < CANCELLED_POWER * energy) & (lowest < OPPOSED)

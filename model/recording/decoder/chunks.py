@@ -74,6 +74,7 @@ def _correct_sound(file: BinaryIO, size: int, position: int, length: int, layout
     start = position + layout.header_bytes
     end = start + length
     missing = end - size
+    # Recorders that cannot go back write -1, all ones in 32 bits, or the largest size: not known.
     known = 0 <= length < 1 << 62 and length != (1 << 32) - 1
     if known and missing > max(TOLERATED_BYTES, TOLERATED_SHARE * length):
         raise AudioTruncated("The file ends before its own structure says it should.")

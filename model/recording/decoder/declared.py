@@ -60,8 +60,10 @@ def declared_seconds(container: av.container.InputContainer, stream: av.AudioStr
     """The length that the header declares, in seconds; None if it declares none or an estimate."""
     name = container.format.name
     if name.startswith("matroska"):
+        # The duration of the container is that of its longest track, which may be a video.
         alone = len(container.streams) == 1
         return float(container.duration / av.time_base) if alone and container.duration else None
+    # Without such a header libav estimates the length from the bit rate.
     if name == "mp3" and not _has_mp3_length(file):
         return None
     if name in {"flac", "mp3"} or name.startswith("mov"):
@@ -114,6 +116,7 @@ def _has_mp3_length(file: ByteRange) -> bool:
     head = file.read(ID3_HEADER)
     skip = 0
     if head[:3] == b"ID3" and len(head) == ID3_HEADER:
+        # The size in an ID3 header has seven bits a byte.
         a, b, c, d = head[6:]
         skip = ID3_HEADER + (a << 21 | b << 14 | c << 7 | d)
     file.seek(skip)

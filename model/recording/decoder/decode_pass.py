@@ -98,6 +98,7 @@ class DecodePass:
         if self.bits is not None:
             self.bits = self._source.wav_bits or self.bits
         self.tracks = len(container.streams.audio)
+        # The bit rate of the container counts all its tracks.
         alone = len(container.streams) == 1 and len(self._source.parts) == 1
         self.bit_rate = context.bit_rate or (container.bit_rate if alone else None) or None
 

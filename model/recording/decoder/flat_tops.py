@@ -88,6 +88,7 @@ def _count_in_mode(side: Int64[np.ndarray, " fine"], samples: int) -> float:
     first = int(VALLEY_FROM * BINS)
     valley = first + int(density[first : mode + 1].argmin())
     anchor, unclipped = _extrapolated(density, valley)
+    # Counts scatter by their root: three times that is no chance.
     rises = density[mode] > RISE * density[valley] + 3 * np.sqrt(density[valley])
     if not rises or density[0] < LOW_OVER_VALLEY * density[valley] or density[mode] < PROMINENCE * unclipped[mode]:
         return 0.0
@@ -108,6 +109,7 @@ def _extrapolated(density: Float64[np.ndarray, " bin"], valley: int) -> tuple[in
     """
     start, anchor = int(FIT_FROM * valley), int(FIT_TO * valley)
     bins = np.arange(start, anchor)
+    # An empty bin has no logarithm.
     slope, _ = np.polyfit(bins, np.log(np.maximum(density[start:anchor], 1e-9)), 1)
     beyond = np.arange(density.size) - anchor
     return anchor, density[anchor] * np.exp(np.minimum(slope, 0.0) * beyond)

@@ -36,6 +36,7 @@ def find_links(file: BinaryIO, size: int, check: Callable[[], None]) -> list[tup
             position = _next_page(file, position + 1, size)
             continue
         opens = bool(head[5] & FIRST_PAGE)
+        # The tracks of a link open one after the other; an opening page after other pages begins a new link.
         if opens and after_first:
             starts.append(position)
         after_first = not opens
@@ -59,6 +60,7 @@ def _next_page(file: BinaryIO, position: int, size: int) -> int:
         at = file.read(window).find(CAPTURE)
         if at >= 0:
             return position + at
+        # The reads overlap, because the pattern may lie across two of them.
         position += window - len(CAPTURE) + 1
         window = min(2 * window, LONGEST_SEARCH)
     return size

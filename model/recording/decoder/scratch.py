@@ -161,6 +161,7 @@ class ScratchWriter:
             self.samples += frame.samples
             if self.samples > self._most_samples + SAMPLE_RATE:
                 raise AudioTooLong("The audio is longer than the longest accepted recording.")
+            # libav pads a plane at its end.
             self._file.write(bytes(frame.planes[0])[: frame.samples * SAMPLE_BYTES])
 
 
@@ -170,5 +171,6 @@ def _normalised(values: Shaped[np.ndarray, "channel sample"]) -> Float32[np.ndar
         return (values.astype(np.float32) - 128) / np.float32(128)
     if np.issubdtype(values.dtype, np.integer):
         return values.astype(np.float32) / np.float32(-float(np.iinfo(values.dtype).min))
+    # A float64 beyond the range becomes infinite, and `SourceSection.mix` counts it as damage.
     with np.errstate(over="ignore", invalid="ignore"):
         return values.astype(np.float32)

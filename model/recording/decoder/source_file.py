@@ -43,6 +43,7 @@ class SourceFile:
         options = {"format_whitelist": ",".join(DEMUXERS), "codec_whitelist": ",".join(DECODERS)}
         part = ByteRange(self.file, *self.parts[index], patches=self.patches)
         try:
+            # Tags in an unknown encoding are no reason to refuse the sound.
             container = av.open(part, "r", options=options, metadata_errors="replace")
         except (av.FFmpegError, EOFError) as error:
             raise refuse_container(self.head) from error

@@ -43,6 +43,7 @@ class SourceSection:
         """The mean of the channels used, with zeros where a sample is not finite."""
         self.frames += levels.shape[1]
         peaks = np.abs(levels).max(axis=1, initial=0.0)
+        # `not` and `<=`, so that NaN counts as damage.
         if not peaks.max() <= MOST_LEVEL:
             finite = np.abs(levels) <= MOST_LEVEL
             self.not_finite += int(np.count_nonzero(~finite[list(self.used)]))

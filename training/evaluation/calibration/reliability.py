@@ -55,11 +55,13 @@ def calibration_error(
     value = _gap(risks, is_case, bin_of)
     # A spawned stream: documents drawn from this seed must not be simulated with the same numbers.
     rng = np.random.default_rng(np.random.SeedSequence(seed).spawn(1)[0])
+    # The bins depend on the risks alone, which a simulation leaves as they are.
     null = np.array([_gap(risks, rng.random(len(risks)) < risks, bin_of) for _ in range(simulations)])
     return CalibrationError(
         value=value,
         null_mean=float(null.mean()),
         null_high=float(np.quantile(null, 0.95)),
+        # The observed error counts as a simulation, so that p is never 0 (E9).
         p_value=float((1 + (null >= value).sum()) / (1 + simulations)),
         documents=len(risks),
         bins=bins,
@@ -85,6 +87,7 @@ def finite_log_odds(probabilities: Float[np.ndarray, "*shape"]) -> Float[np.ndar
 
 def bins_of(risks: Float[np.ndarray, " document"], bins: int) -> Int[np.ndarray, " document"]:
     """The bin of each document: bins of about equal count, with equal risks in one bin. See docs/method.md (E8)."""
+    # Many equal risks give equal quantiles, and equal edges would be bins without a document.
     edges = np.unique(np.quantile(risks, np.linspace(0, 1, bins + 1)[1:-1]))
     return np.searchsorted(edges, risks, side="left")
 

@@ -94,6 +94,7 @@ def measure_risks(arm: ArmEvidence, settings: CalibrationSettings, bootstrap: Bo
     """The quality of the calibrated and the uncalibrated risks of an arm. See docs/method.md (E8)."""
     predictions = arm.predictions
     shares = _shares(predictions)
+    # An outcome that does not occur adds nothing to the entropy, but its logarithm is infinite.
     present = shares[shares > 0]
     return RiskQuality(
         log_loss=family_interval(log_loss_of(predictions), predictions.families, bootstrap),

@@ -94,6 +94,7 @@ def _fit_slopes(
             (weights * log_odds**2).sum(axis=1),
         )
         determinant = plain * squared - mixed**2
+        # With equal log-odds any slope fits, and the matrix has no inverse.
         if (determinant <= np.finfo(np.float64).tiny).any():
             return None
         step = (plain * of_slope - mixed * of_intercept) / determinant

@@ -122,6 +122,7 @@ def _measure(
     settings: BootstrapSettings,
 ) -> SetMeasures:
     known = predictions.labels >= 0
+    # -1 would take the last outcome; `columns` is 0 for these documents.
     held = np.take_along_axis(sets, np.where(known, predictions.labels, 0)[None, :, None], axis=2)[:, :, 0]
     size = sets.sum(axis=2)
     groups = np.column_stack([known, *(predictions.labels == index for index in range(len(predictions.outcomes)))])
