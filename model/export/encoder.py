@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from model.export.graph import write_graph
 from model.export.parity import TOLERANCES, ParityReport, measure_parity, refuse_excess, write_report
 from model.export.precision.conversion import change_precision, graph_for_parity
 from model.export.probe_material import ProbeMaterial
+from model.export.replacement import replace_folder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,9 +66,7 @@ def export_encoder(
             }
         )
         write_description(folder, description)
-        if target.exists():
-            shutil.rmtree(target)
-        folder.rename(target)
+        replace_folder(target, folder)
     return description
 
 

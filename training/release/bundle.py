@@ -32,6 +32,7 @@ from model.encoders.description import read_description
 from model.encoders.runtime import RuntimeOptions
 from model.errors import SelfTestFailed
 from model.export.network import export_network
+from model.export.replacement import replace_folder
 from model.features import SegmentChunk
 from model.network.hilbert import Hilbert
 from model.pipeline import Pipeline
@@ -76,10 +77,7 @@ def release(parts: ReleaseParts, target: Path) -> Bundle:
             write_signature(folder, parts.key, datetime.now(UTC))
         with Pipeline.open(folder, threads=parts.threads) as pipeline:
             pipeline.warm_up()
-        if target.exists():
-            # A rename cannot replace a folder that holds files. The scratch folder takes the old bundle along.
-            target.rename(Path(scratch) / "replaced")
-        folder.rename(target)
+        replace_folder(target, folder)
     return open_bundle(target)
 
 

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from model.bundle.bundle import Bundle, open_bundle, seal
 from model.bundle.manifest import SIGNATURE
 from model.bundle.signature import write_signature
+from model.export.replacement import replace_folder
 from model.pipeline import Pipeline
 from training.card.card import render_card, write_card
 from training.robustness.files import require_fit, write_table
@@ -36,7 +37,5 @@ def add_robustness(folder: Path, table: RobustnessTable, key: Ed25519PrivateKey 
             write_signature(changed, key, moment)
         with Pipeline.open(changed) as pipeline:
             pipeline.warm_up()
-        # A rename cannot replace a folder that holds files.
-        folder.rename(Path(scratch) / "replaced")
-        changed.rename(folder)
+        replace_folder(folder, changed)
     return open_bundle(folder)

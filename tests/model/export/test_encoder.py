@@ -69,6 +69,9 @@ def test_a_graph_that_differs_from_torch_is_refused(tmp_path: Path) -> None:
     assert check_parity(one, [[torch.randn(5, 3)]], signature, tmp_path / "graph.onnx", 1e-5) <= 1e-5
     with pytest.raises(ParityError, match="differs from torch"):
         check_parity(other, [[torch.randn(5, 3)]], signature, tmp_path / "graph.onnx", 1e-5)
+    torch.nn.init.constant_(other.bias, float("nan"))
+    with pytest.raises(ParityError, match="by nan"):
+        check_parity(other, [[torch.randn(5, 3)]], signature, tmp_path / "graph.onnx", 1e-5)
 
 
 def test_weights_beyond_the_size_of_one_file_are_in_a_second_file(tmp_path: Path) -> None:
