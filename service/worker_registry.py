@@ -118,6 +118,7 @@ def mark_dead(session: Session, host: str, alive: Callable[[int], bool], worker_
         # The host name may hold hyphens itself, so the id is split from its end.
         of, pid, _ = worker_id.rsplit("-", 2)
         if of == host and not alive(int(pid)):
+            # The row stays, because the sweeper recognises the stages of a dead worker by it.
             long_ago = now() - 2 * worker_timeout
             session.execute(update(WorkerRow).where(WorkerRow.id == worker_id).values(beat_at=long_ago))
 

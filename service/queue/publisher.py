@@ -54,11 +54,13 @@ def _publish_lane(database: Database, publisher: TaskPublisher, window: PublishW
             .returning(StageRow.id)
             .execution_options(synchronize_session=False)
         ).all()
+    # RETURNING has no order, and messages are sent in the order of the lane.
     return _send(database, publisher, lane.kind, [stage_id for stage_id in chosen if stage_id in set(free)])
 
 
 def _room(session: Session, window: PublishWindow, lane: StageLane) -> int:
     """Room in the window; 0 until half of it is free, so that the queue is not read for every single stage."""
+    # At least one slot: claiming offers published stages only, so a worker that starts has to find some.
     ahead = max(1, lane.slots) * window.stages_per_slot
     room = ahead - count_published(session, lane)
     return room if 2 * room >= ahead else 0

@@ -83,6 +83,7 @@ def _mpeg_frame(head: bytes) -> bool:
 def require_transcript(content: bytes) -> None:
     """Check that the content is UTF-8 text with words. Raises TranscriptNotUtf8, TranscriptEmpty."""
     try:
+        # With `-sig`, because a file that holds nothing but a byte order mark has no words.
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise TranscriptNotUtf8("The transcript is not UTF-8 text.") from None
