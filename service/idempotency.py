@@ -132,6 +132,7 @@ def _insert_lease(session: Session, key_lease: KeyLease, lease: timedelta) -> bo
         IdempotencyRow.lease_until: moment + lease,
         IdempotencyRow.created_at: moment,
     }
+    # One statement, so that of many requests at once exactly one inserts the row or takes it over.
     taken = session.scalars(
         insert_into(session, IdempotencyRow)
         .values({IdempotencyRow.tenant: key_lease.tenant, IdempotencyRow.key: key_lease.key, **held})
@@ -169,4 +170,5 @@ def _mine(key_lease: KeyLease) -> tuple[ColumnElement[bool], ...]:
 
 
 def _bounded_route(route: str) -> str:
+    # A path may be longer than the column, and routes are only compared.
     return route if len(route) <= MAX_ROUTE_LENGTH else hashlib.sha256(route.encode()).hexdigest()

@@ -101,6 +101,7 @@ class Settings(
 ):
     """The service's settings. `embedded` needs none of them; `production` refuses unsafe defaults."""
 
+    # Errors of settings are printed, and the values in them may be passwords.
     model_config = SettingsConfigDict(env_prefix="HILBERT_", frozen=True, extra="ignore", hide_input_in_errors=True)
 
     @classmethod
@@ -200,6 +201,7 @@ class Settings(
 
     def _plain(self) -> dict[str, object]:
         values = self.model_dump(mode="json", exclude_none=True)
+        # A dump masks secrets, and a child process needs their values.
         secrets = ("database_url", "broker_url", "object_store_url", "s3_key_id", "s3_secret_key", "traces_url")
         for name in secrets:
             if (secret := getattr(self, name)) is not None:
@@ -207,6 +209,7 @@ class Settings(
         values["peppers"] = {version: pepper.get_secret_value() for version, pepper in self.peppers.items()}
         values.pop("client_api_key", None)  # a client's: no child needs it
         values.pop("secrets_dir", None)  # its files have been read
+        # Absolute paths, because children run in another working directory.
         values["data_dir"] = str(self.folder)
         values["bundle"] = str(self.bundle.expanduser().absolute())
         values["trusted_keys"] = [

@@ -14,7 +14,7 @@ from service.storage.database import now
 from service.storage.tables import ModelRow, WorkerRow
 
 LOST_WORKER_TTL = timedelta(days=1)
-"""How long the row of a dead worker is kept; `take_back` needs it to recognise the worker's stages."""
+"""How long the row of a dead worker is kept; `reclaim` needs it to recognise the worker's stages."""
 CURRENT_WITHIN = timedelta(minutes=1)
 """A model is in use when it was seen this close to the latest heartbeat of any model."""
 
@@ -93,13 +93,18 @@ def _register_model(session: Session, model: LoadedModel, moment: datetime) -> N
 
 
 def record_heartbeat(session: Session, worker: WorkerIdentity, model: LoadedModel | None, *, forward: bool) -> None:
-    """Record that the worker is alive; `forward` when its model has computed since the last heartbeat."""
+    """Record that the worker is alive; `forward` when its model has computed since the last heartbeat.
+
+    A worker whose row was deleted as lost, after a day without the database, is registered again.
+    """
     moment = now()
     values: dict[str, datetime] = {"beat_at": moment}
     if forward:
         values["forward_at"] = moment
-    session.execute(update(WorkerRow).where(WorkerRow.id == worker.id).values(**values))
-    if model is not None:
+    beaten = update(WorkerRow).where(WorkerRow.id == worker.id).values(**values).returning(WorkerRow.id)
+    if session.scalar(beaten) is None:
+        register(session, worker, model)
+    elif model is not None:
         session.execute(update(ModelRow).where(ModelRow.digest == model.digest).values(seen_at=moment))
 
 
@@ -118,6 +123,7 @@ def mark_dead(session: Session, host: str, alive: Callable[[int], bool], worker_
         # The host name may hold hyphens itself, so the id is split from its end.
         of, pid, _ = worker_id.rsplit("-", 2)
         if of == host and not alive(int(pid)):
+            # The row stays, because the sweeper recognises the stages of a dead worker by it.
             long_ago = now() - 2 * worker_timeout
             session.execute(update(WorkerRow).where(WorkerRow.id == worker_id).values(beat_at=long_ago))
 

@@ -142,6 +142,7 @@ class AdmissionController:
         self._database.write(lambda session: session.add(_reservation_row(reservation, expires_at)))
 
     def _refuse_full_batch_lane(self, snapshot: PositionSnapshot) -> None:
+        # The batch lane is bounded by number alone, and without reservations (decision 0029).
         depth = snapshot.lanes[Priority.BATCH].depth
         if depth >= self._limits.max_depth:
             ADMISSION_REFUSED.labels(reason="lane_full").inc()
@@ -167,12 +168,15 @@ class AdmissionController:
         if (due := _redeem(session, tenant, identity, moment, early)) is not None:
             return AdmissionGrant(reservation=due)
         held = _reserved_for_requester(session, tenant, identity)
+        # The same request has come too early: it keeps its reservation instead of getting a later one.
         if held and requester.request_key is not None:
             return _refusal(ceil((held[0] - moment).total_seconds()), by_share=False)
         reserved, own = _count_reservations(session, tenant, moment)
         delay = self._delay(snapshot, tenant, reserved, own)
         if delay.seconds <= 0:
             return AdmissionGrant()
+        # The reservation is due at the very moment that the client is told: requests that share an API key cannot be
+        # told apart, and the first one to come has it (decision 0029).
         seconds = _with_jitter(min(delay.seconds, MAX_RESERVATION_DELAY.total_seconds()))
         if self._may_reserve(delay, reserved, len(held)):
             due_at = moment + timedelta(seconds=seconds)
@@ -195,9 +199,12 @@ class AdmissionController:
         in_progress, own_in_progress = self._counts_in_progress(tenant)
         ahead = reserved + in_progress + 1
         by_depth = (lane.depth + ahead - self._limits.max_depth) * seconds_each
+        # The queue has gone on draining since the snapshot.
         wait = max(0.0, (lane.drain_seconds or 0.0) - snapshot.age())
+        # Until stages were measured the wait is unknown, and an unknown wait refuses nobody.
         by_wait = wait + ahead * seconds_each - self._limits.max_wait.total_seconds() if known else 0.0
         seconds = max(by_depth, by_wait)
+        # The tenant's own ends tell when its share has room again, so this refusal carries a reservation like others.
         finishes = lane.finishes_by_tenant.get(tenant, [])
         too_many = len(finishes) + own + own_in_progress + 1 - self._limits.tenant_share
         if not self._limits.tenant_share or too_many <= 0:

@@ -233,6 +233,7 @@ def _pending_assessments(session: Session, moment: datetime) -> list[PendingAsse
             lane=Priority(row.priority),
             state=State(row.state),
             created_at=row.created_at,
+            # A transcript alone has no sound; None would count as a recording of the mean length.
             audio_seconds=0.0 if row.audio_key is None else row.audio_seconds,
             encode_left=1 - row.segments_done / row.segments_total if row.segments_total else 1.0,
             seconds_spent=spent.get(row.id, 0.0),
@@ -244,6 +245,7 @@ def _pending_assessments(session: Session, moment: datetime) -> list[PendingAsse
 def _seconds_spent(session: Session, moment: datetime) -> dict[str, float]:
     """Seconds that workers have spent so far on the stages in progress, by assessment."""
     spent: dict[str, float] = {}
+    # An expired lease belongs to a worker that is gone, and its stage will begin anew.
     rows = session.execute(
         select(StageRow.assessment_id, StageRow.claimed_at).where(
             StageRow.state == StageState.LEASED, StageRow.lease_until > moment
@@ -268,6 +270,7 @@ def _idle_seconds(session: Session, throughput: Throughput | None, served: set[s
         .where(
             StageRow.state == StageState.READY,
             AssessmentRow.priority == Priority.ROUTINE,
+            # A stage that is retried waits on purpose, so its age says nothing about the workers.
             StageRow.not_before.is_(None),
         )
         .group_by(StageRow.kind)

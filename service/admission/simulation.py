@@ -112,6 +112,7 @@ def finish_times(
     no visible difference, and work is treated as a steady flow that all slots of a pool share.
     """
     needed = [remaining_stages(assessment, throughput) for assessment in ordered]
+    # Also of those that are simulated: the flow behind them begins with the slot time that they occupy.
     steady = [_steady_rate_finish(own, pools) for own in needed]
     simulated = _count_simulated(needed)
     exact = QueueSimulation(ordered[:simulated], needed[:simulated], pools).run()

@@ -104,4 +104,5 @@ def _admit(components: Components, requester: Requester, priority: Priority) -> 
         raise
 
 
+# Released when the route returns: by default a dependency ends after the response, which a client may read slowly.
 AdmittedSubmissionDep = Annotated[AdmittedSubmission, Depends(admit_submission, scope="function")]

@@ -50,6 +50,7 @@ class ChangeSubscription:
         except TimeoutError:
             return None
         change, self._change = self._change, None
+        # A closed subscription stays pending, so that no later wait hangs.
         if not self.closed:
             self._pending.clear()
         return change
@@ -58,6 +59,7 @@ class ChangeSubscription:
         """Hand over a change, unless the subscriber knows this version or a later one."""
         if change.assessment.version > self.version:
             self.version = change.assessment.version
+            # Only the latest change: a slow reader skips versions, and no queue grows.
             self._change = change
             self._pending.set()
 
@@ -123,6 +125,8 @@ class ChangeFeed:
     async def _poll(self) -> None:
         known: dict[str, int] = {}
         for subscription in self._subscriptions:
+            # Subscribers of one assessment may know different versions: the oldest is asked for, and `publish` drops
+            # what is known.
             known[subscription.assessment_id] = min(
                 subscription.version, known.get(subscription.assessment_id, subscription.version)
             )

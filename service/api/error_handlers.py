@@ -71,6 +71,7 @@ def problem_response(request: Request, error: ServiceError) -> JSONResponse:
     headers = {"Cache-Control": "no-store", **error.headers}
     if error.retry_after is not None:
         headers["Retry-After"] = str(error.retry_after)
+    # HTTP requires this header of every 401 (RFC 9110, section 15.5.2).
     if isinstance(error, Unauthenticated):
         headers["WWW-Authenticate"] = 'Bearer realm="hilbert"'
     return JSONResponse(

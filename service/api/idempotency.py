@@ -111,6 +111,7 @@ async def idempotent_request(
     try:
         async with renew_lease(partial(renew_key, components.database, acquired, lease), lease):
             yield idempotency
+    # Cancellation included: a client that has disconnected can use its key again at once.
     except BaseException:
         await _release(components, acquired)
         raise
@@ -118,6 +119,7 @@ async def idempotent_request(
         await _release(components, acquired)
 
 
+# The lease ends when the route returns; by default a dependency ends after the response has been sent.
 IdempotentRequestDep = Annotated[IdempotentRequest, Depends(idempotent_request, scope="function")]
 
 

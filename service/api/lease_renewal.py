@@ -25,6 +25,7 @@ async def renew_lease(renew: Callable[[], bool], lease: timedelta) -> AsyncItera
         yield
     finally:
         task.cancel()
+        # Awaited, so that no renewal is started after the lease has been released.
         with suppress(asyncio.CancelledError):
             await task
 

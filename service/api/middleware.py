@@ -158,6 +158,7 @@ class RetryReadsMiddleware:
 
         await self._app(scope, receive, send_unless_lost)
         if state.pop(CONNECTION_LOST, False):
+            # These methods have no body, so the same `receive` serves the second attempt.
             await self._app(scope, receive, send)
 
 

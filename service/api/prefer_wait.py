@@ -22,6 +22,7 @@ DISCONNECT_CHECK_SECONDS = 1.0
 
 def parse_wait(preferences: Sequence[str]) -> int | None:
     """The seconds of the first `wait` preference; None without one, or when its value is not a number."""
+    # Several Prefer fields are one list (RFC 7240, section 2).
     for preference in ",".join(preferences).split(","):
         if ANY_WAIT_PATTERN.fullmatch(preference):
             match = WAIT_PATTERN.fullmatch(preference)

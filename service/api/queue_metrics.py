@@ -42,6 +42,7 @@ class QueueMetrics(Collector):
 
     def collect(self) -> Iterable[Metric]:
         """The metrics, at most CACHE_SECONDS old."""
+        # Scrapers that come together wait for one reading and share it (decision 0033).
         with self._lock:
             if self._clock() - self._read_at >= CACHE_SECONDS:
                 self._families = list(self._read())

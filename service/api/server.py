@@ -57,10 +57,12 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Drain, stop accepting, end event streams, then shut down gracefully."""
         components = getattr(self._app.state, "components", None)
+        # A process whose startup failed has none.
         if isinstance(components, Components):
             components.readiness.drain()
             await self._drain()
             await self._stop_accepting(sockets or [])
+            # Before uvicorn shuts down, which would wait for the streams (decision 0028).
             components.change_feed.close()
         await super().shutdown(sockets)
 
@@ -74,6 +76,7 @@ class Server(uvicorn.Server):
 
     async def _stop_accepting(self, sockets: list[socket.socket]) -> None:
         """Close the listeners, and wait for requests on connections that were accepted just before."""
+        # Without a drain there is no load balancer in front whose requests could come late (decision 0039).
         if not self._drain_seconds or self.force_exit:
             return
         await asyncio.sleep(0)  # connections that wait in the backlog are accepted first

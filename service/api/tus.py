@@ -35,6 +35,7 @@ class UploadChecksum:
 
     def hasher(self) -> hashlib._Hash:
         """A new hasher of the algorithm."""
+        # The checksum finds damage, not attacks; builds of Python under FIPS refuse sha1 otherwise.
         return ALGORITHMS[self.algorithm](usedforsecurity=False)
 
 

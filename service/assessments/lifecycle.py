@@ -42,6 +42,7 @@ def finish(session: Session, row: AssessmentRow, state: State, failure: Failure 
         .values(state=StageState.CANCELLED, lease_until=None)
         .execution_options(synchronize_session=False)
     )
+    # In this transaction: there is no end without its message and no message without the end (decision 0024).
     enqueue_assessment_event(session, row)
     seconds = (row.updated_at - row.created_at).total_seconds()
     after_commit(

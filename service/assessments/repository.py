@@ -31,6 +31,7 @@ class AssessmentRepository:
         """Insert the assessment and its first stage, in the session's transaction."""
         row = AssessmentRow(**assessment_columns(order, self._caller.tenant, now()))
         self._session.add(row)
+        # No relationship is mapped, so SQLAlchemy would not know that the stage refers to this row and comes second.
         self._session.flush()
         self._session.add(new_stage(order.id, StageKind.PREPARE, 0))
         return _assessment(row)
@@ -60,6 +61,7 @@ class AssessmentRepository:
             )
             .returning(AssessmentRow.id)
         ).all()
+        # Raises for an unknown id; an assessment of the tenant that is not final is left as it is.
         if not erased:
             self._row(assessment_id)
 

@@ -80,6 +80,7 @@ class StageRepository:
             update(StageRow)
             .where(
                 StageRow.id == stage_id,
+                # A stage without attempts left is not claimed when its lease expires: the sweeper fails its assessment.
                 StageRow.attempt < attempts,
                 is_claimable(StageRow, StageState.READY, moment),
             )
@@ -97,6 +98,7 @@ class StageRepository:
         if claimed is None:
             return None
         kind, index, fence, attempt, input_key = claimed
+        # Not for a further attempt, which clients cannot tell from the first.
         if kind == StageKind.PREPARE and assessment.state == State.QUEUED:
             assessment.state = State.PREPARING
             record_change(assessment)
@@ -153,6 +155,7 @@ class StageRepository:
         assessment = self._complete_stage(claim, features_key)
         encodes = (StageRow.assessment_id == claim.assessment_id, StageRow.kind == StageKind.ENCODE)
         done = (*encodes, StageRow.state == StageState.DONE)
+        # Summed from the stages and not incremented: a restart or a repeated transaction cannot make it drift.
         assessment.segments_done = self._session.scalar(select(func.sum(StageRow.segments)).where(*done)) or 0
         open_stages = self._session.scalar(
             select(func.count()).select_from(StageRow).where(*encodes, StageRow.state != StageState.DONE)
@@ -188,6 +191,7 @@ class StageRepository:
             state=StageState.READY,
             owner=None,
             lease_until=None,
+            # Unpublished, so that the publisher sends a message when the delay is over.
             enqueued_at=None,
             not_before=now() + delay,
             attempt=claim.attempt if counted else claim.attempt - 1,
@@ -210,6 +214,7 @@ class StageRepository:
         if assessment is None or assessment.state in FINAL_STATES:
             raise FenceLost("The assessment has ended.")
         own = (StageRow.assessment_id == assessment.id, StageRow.kind == StageKind.PREPARE)
+        # The count survives the restart, so an object that vanishes each time does not loop for ever (decision 0041).
         spent = self._session.scalars(select(StageRow.attempt).where(*own)).one()
         if spent >= attempts:
             finish(self._session, assessment, State.FAILED, WORK_LOST)
@@ -244,6 +249,7 @@ class StageRepository:
         assessment = None if stage is None else self._lock(stage.assessment_id)
         if stage is None or assessment is None:
             return None
+        # Read again under the lock: the worker may have renewed or completed the stage since it was found.
         self._session.refresh(stage, with_for_update=True)
         still = select(StageRow.id).where(
             StageRow.id == stage_id, StageRow.state == StageState.LEASED, _lost(worker_timeout)
@@ -253,6 +259,7 @@ class StageRepository:
         stage.lease_until = None
         stage.owner = None
         stage.enqueued_at = None
+        # The lost attempt stays counted, because the stage itself may have killed its worker (decision 0032).
         if stage.attempt < attempts:
             stage.state = StageState.READY
         else:
@@ -266,6 +273,7 @@ class StageRepository:
             select(AssessmentRow)
             .where(AssessmentRow.id == assessment_id)
             .with_for_update()
+            # Without this SQLAlchemy would return the row as the session read it before the lock.
             .execution_options(populate_existing=True)
         ).one_or_none()
 
@@ -276,6 +284,7 @@ class StageRepository:
         if not self._model_matches(assessment):
             raise FenceLost("The assessment continues with another model.")
         self._write_fenced(claim, state=StageState.DONE, output_key=output_key, lease_until=None, finished_at=now())
+        # The first completed stage binds the assessment to its model (decision 0040).
         assessment.model_digest = self._model
         record_change(assessment)
         return assessment

@@ -204,6 +204,7 @@ Labels = Annotated[
     tuple[Label, ...],
     Field(max_length=MAX_LABELS),
     BeforeValidator(_as_list),
+    # Pydantic derives the schema from the tuple alone and does not know that a single string is accepted.
     WithJsonSchema({"anyOf": [_LABEL_SCHEMA, {"type": "array", "items": _LABEL_SCHEMA, "maxItems": MAX_LABELS}]}),
 ]
 

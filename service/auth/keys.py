@@ -100,6 +100,7 @@ class ApiKeyRepository:
     def verify(self, secret: str) -> Caller:
         """The caller that holds this key. Raises Unauthenticated without saying why the key is invalid."""
         match = KEY_PATTERN.fullmatch(secret)
+        # A malformed key costs no query.
         if match is None:
             raise Unauthenticated(REFUSAL)
         key_id = match.group(1)
@@ -161,6 +162,7 @@ def _read_or_create_pepper(path: Path) -> bytes:
             file.write(secrets.token_urlsafe(48))
         try:
             path.hardlink_to(draft)
+        # Another process was first, and its pepper counts.
         except FileExistsError:
             pass
         finally:

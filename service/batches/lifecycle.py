@@ -25,6 +25,7 @@ from service.webhooks.outbox import enqueue_batch_event
 
 log = structlog.stdlib.get_logger(__name__)
 UNFINISHED_STATES = tuple(state for state in State if state not in FINAL_STATES)
+# Small transactions: other writers, who wait on SQLite, come between them (decision 0030).
 LINES_PER_TRANSACTION = 50
 LINES_PER_PART = 200
 BATCHES_PER_SWEEP = 5
@@ -71,6 +72,7 @@ def _cancel_some(batch_id: str, session: Session) -> int:
     rows = session.scalars(
         select(AssessmentRow)
         .where(AssessmentRow.batch_id == batch_id, AssessmentRow.state.in_(UNFINISHED_STATES))
+        # In one order, so that a request and the sweeper that cancel the same batch cannot deadlock.
         .order_by(AssessmentRow.id)
         .limit(LINES_PER_TRANSACTION)
         .with_for_update()
@@ -108,6 +110,7 @@ def _erase_rows(batch_id: str, assessment_ids: list[str], session: Session) -> N
     if assessment_ids:
         session.execute(delete(AssessmentRow).where(AssessmentRow.id.in_(assessment_ids)))
         return
+    # Their objects were deleted with the lines that used them.
     session.execute(delete(UploadRow).where(UploadRow.used_by == batch_id))
     session.execute(delete(BatchRow).where(BatchRow.id == batch_id, BatchRow.state == BatchState.ERASING))
 
@@ -115,6 +118,7 @@ def _erase_rows(batch_id: str, assessment_ids: list[str], session: Session) -> N
 def invalidate_files(database: Database, objects: ObjectStore, batch_id: str) -> None:
     """Delete the files of the batch because one of its assessments was erased; the sweeper writes them again."""
     withdrawal = update(BatchRow).where(BatchRow.id == batch_id)
+    # The row first: readers then generate the lines anew, and a sweeper that is writing cannot finish the old version.
     withdrawal = withdrawal.values(output_key=None, errors_key=None, updated_at=now())
     database.write(lambda session: session.execute(withdrawal))
     objects.delete(batch_prefix(batch_id))
@@ -178,9 +182,11 @@ def _finish_batch(database: Database, objects: ObjectStore, batch: DueBatch) -> 
             .returning(BatchRow)
             .execution_options(synchronize_session=False)
         ).one_or_none()
+        # Files that are written again after an erasure are no second end of the batch.
         if closed is not None and batch.state in final:
             enqueue_batch_event(session, closed)
     if closed is None:
+        # A line was erased meanwhile, and these files may hold its result.
         objects.delete(batch.files)
         return
     for key in objects.list(batch_prefix(batch.id)):  # files of versions that were never finished

@@ -127,6 +127,7 @@ class LineReader:
         return self._lines
 
     def _read(self, content: bytes) -> None:
+        # Blank lines count, so that the numbers are those of the client's file.
         self._number += 1
         if not content.strip():
             return

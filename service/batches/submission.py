@@ -56,6 +56,7 @@ class BatchSubmission:
             lambda session: UploadRepository(session, self._caller).find_many(named, lock=False)
         )
         _refuse_unusable(lines, uploads_by_id)
+        # Before the transaction: reading the object store inside it would keep all other writers of SQLite waiting.
         stored = _inspect_uploads(lines, uploads_by_id, objects, transcript_limit)
 
         def take(session: Session) -> Batch:

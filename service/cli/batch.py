@@ -58,6 +58,7 @@ def _run(options: BatchOptions, console: Console) -> int:
     if options.key is None:
         raise BatchCommandError("Set HILBERT_CLIENT_API_KEY to an API key of the service.", os.EX_CONFIG)
     check_output(options.out)
+    # Without the tasks at first, so that mistakes of the manifest show before any request.
     read_manifest(options.manifest)
     client = ServiceClient(options.url, options.key, retry_timeout=options.retry_timeout, stop=threading.Event())
     try:
@@ -100,10 +101,12 @@ class _Run:
             wait_for_batch(self._client, f"{BATCHES}/{batch}", self._console)
             rows = self._collect(batch)
         except (KeyboardInterrupt, StopRequested):
+            # The client sends nothing while it is stopped, and the cancellation is a request too.
             self._client.stop.clear()
             self._console.print(self._interrupt_message(cancel=options.cancel_on_interrupt), soft_wrap=True)
             return INTERRUPTED_STATUS
         write_results(rows, options.out)
+        # Once the results are on disk: until then the same command goes on with this run.
         self._journal.remove()
         return self._summarise(rows, options.out)
 

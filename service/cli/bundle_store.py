@@ -42,6 +42,7 @@ class BundleStore:
 
         Raises ConfigurationRefused when it is not a bundle or is not usable.
         """
+        # In the same folder, because a rename is atomic within one file system only.
         with tempfile.TemporaryDirectory(prefix=".partial-", dir=self._folder) as partial:
             arriving = Path(partial) / "bundle"
             _copy_source(source, arriving)
@@ -59,6 +60,7 @@ class BundleStore:
                 f"There is no bundle {name} in {self._folder}; `hilbert bundle list` names them."
             )
         before = self._target(CURRENT)
+        # Otherwise `previous` would name the same bundle, and nothing would be left to roll back to.
         if before == name:
             return
         if before is not None:
@@ -99,6 +101,7 @@ def _copy_source(source: Path | IO[bytes], target: Path) -> None:
         if isinstance(source, Path):
             shutil.copytree(source, target)
             return
+        # As a stream, since standard input cannot be sought.
         with tarfile.open(fileobj=source, mode="r|*") as archive:
             for member in archive:
                 _unpack(archive, member, target)

@@ -180,6 +180,7 @@ def _start(command: Sequence[str], cleanup: ExitStack) -> DemoService:
             # A Ctrl-C reaches the demo alone, which then stops the service in order.
             start_new_session=True,
         )
+    # Registered second and so run first: the folder is removed when the service has ended.
     cleanup.callback(_stop, process)
     return DemoService(process=process, url=f"http://127.0.0.1:{port}", log=log, logs=folder / "data" / "logs")
 

@@ -41,6 +41,7 @@ def serve(
             console.print(_startup_message(service), soft_wrap=True, highlight=False)
             wait_for_signal(service)
             console.print("Stopping ...")
+            # A second Ctrl-C must not cut the orderly stop of the children short.
             signal.signal(signal.SIGINT, signal.SIG_IGN)
     except KeyboardInterrupt:
         console.print("Stopped before it was ready.")

@@ -47,6 +47,7 @@ def running_service(settings: Settings, worker_command: tuple[str, ...] = WORKER
     `worker_command` starts a worker; `--queues` and `--parent-pid` are appended. Raises ConfigurationRefused when the
     folder is in use, the port is taken, or a child refuses its settings.
     """
+    # The lock first: a second service must not migrate, or start workers on, a database that is in use.
     with DataFolderLock(settings.folder), _listening(settings) as listener:
         first_key = _prepare_database(settings)
         url = f"http://{_printable_host(settings.host)}:{listener.getsockname()[1]}"
@@ -139,6 +140,7 @@ def _listening(settings: Settings) -> Iterator[socket.socket]:
     """
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as listener:
+        # A port whose last connections are still in TIME_WAIT can be bound again at once.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((settings.host, settings.port))

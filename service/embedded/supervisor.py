@@ -64,6 +64,7 @@ class DataFolderLock:
 
     def __enter__(self) -> Self:
         self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        # Opened without truncating: until the lock is held the file names the process that holds it.
         file = self._path.open("a+")
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -162,6 +163,7 @@ class Supervisor:
 
     def _start(self, child: _Child) -> None:
         path = self._log_path(child.program)
+        # Only between two runs, because a child writes to the open file itself.
         if path.exists() and path.stat().st_size > MAX_LOG_BYTES:
             path.replace(path.with_name(f"{path.name}.1"))
         with path.open("ab") as output:
@@ -196,6 +198,7 @@ def _signal_group(process: subprocess.Popen[bytes], number: signal.Signals) -> N
     if process.poll() is None:
         try:
             os.killpg(process.pid, number)
+        # It ended after the poll.
         except ProcessLookupError:
             return
 

@@ -22,6 +22,7 @@ def remove_orphans(database: Database, objects: ObjectStore, age: timedelta) -> 
     before = now() - age
     removed = 0
     for folder, table in (("assessments", AssessmentRow), ("uploads", UploadRow)):
+        # Folders are listed before rows are read: what is committed in between has a row.
         for prefix in _without_row(database, objects.folders(folder), table):
             if _is_older(objects.newest(prefix), before):
                 objects.delete(prefix)

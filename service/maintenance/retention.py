@@ -83,6 +83,7 @@ def remove_material(
         for due, key in ((row.audio_due, row.audio_key), (row.words_due, row.transcript_key)):
             if due and key is not None:
                 objects.remove(key)
+    # After the objects: a crash in between only repeats the deletions.
     if ended:
         database.write(partial(_record_removals, ended))
 
@@ -113,6 +114,7 @@ def _record_removal(session: Session, assessment_id: str, *, audio: bool, words:
     row = session.get(AssessmentRow, assessment_id, with_for_update=True)
     if row is None:
         return
+    # The first moment stays: a crash may let the removal run again.
     row.work_removed_at = row.work_removed_at or now()
     if audio:
         row.audio_key = None

@@ -67,6 +67,7 @@ def read_snapshot(
         # A scrape must never pile up queries on a database that is busy already.
         if session.get_bind().dialect.name == "postgresql":
             milliseconds = str(int(query_timeout.total_seconds() * 1000))
+            # `true` limits it to this transaction, because the connection returns to the pool.
             session.execute(text("SELECT set_config('statement_timeout', :limit, true)"), {"limit": milliseconds})
         moment = now()
         return QueueSnapshot(

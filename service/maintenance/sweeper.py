@@ -46,6 +46,7 @@ from service.worker_registry import delete_lost_workers
 log = structlog.stdlib.get_logger(__name__)
 ROLE = "sweeper"
 MAX_ROWS = 100
+# A form's last object is stored moments before its row, so an hour is ample (decision 0026).
 ORPHANED_AFTER = timedelta(hours=1)
 CLEANUP_INTERVAL = timedelta(minutes=1)
 LEADERSHIP_INTERVALS = 4
@@ -163,6 +164,7 @@ class Sweeper:
     def _run_once(self) -> None:
         due = monotonic() >= self._next_sweep
         if due:
+            # Before the work, so that a sweep that fails is repeated after an interval and not at once.
             self._next_sweep = monotonic() + self._plan.interval.total_seconds()
         try:
             if due and acquire_leadership(self._database, self._owner, LEADERSHIP_INTERVALS * self._plan.interval):

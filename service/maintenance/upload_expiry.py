@@ -27,6 +27,7 @@ def expire_uploads(database: Database, objects: ObjectStore, age: timedelta) -> 
     )
     # The row goes first: without it no request can take the upload. Objects left by a crash become orphans.
     with database.writing() as session:
+        # A locked upload is being written to or claimed at this moment, so it is not expired.
         some = select(UploadRow.id).where(*aged).limit(MAX_ROWS).with_for_update(skip_locked=True)
         expired = list(session.scalars(some))
         session.execute(delete(UploadRow).where(UploadRow.id.in_(expired)).execution_options(synchronize_session=False))

@@ -120,6 +120,7 @@ class _Server(ThreadingHTTPServer):
 
 
 class _Handler(BaseHTTPRequestHandler):
+    # Without it a client that sends nothing would hold its thread for ever.
     timeout = REQUEST_TIMEOUT_SECONDS
     server: _Server
 

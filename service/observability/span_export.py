@@ -28,6 +28,7 @@ WARNING_INTERVAL_SECONDS = 60.0
 def open_provider(url: str, share: float, process: str) -> TracerProvider:
     """A provider that samples a share of new traces, and follows the decision of the caller for others."""
     resource = Resource.create({"service.name": f"hilbert-{process}", "service.version": service_version()})
+    # OpenTelemetry's own hook at the exit would wait for the receiver; `close_provider` bounds that wait.
     provider = TracerProvider(sampler=ParentBased(TraceIdRatioBased(share)), resource=resource, shutdown_on_exit=False)
     exporter = CountingExporter(OTLPSpanExporter(endpoint=url, timeout=EXPORT_TIMEOUT_SECONDS))
     provider.add_span_processor(BatchSpanProcessor(exporter, schedule_delay_millis=1000 * EXPORT_INTERVAL_SECONDS))

@@ -80,6 +80,7 @@ def span(
         kind=kind,
         links=links,
         attributes=attributes,
+        # OpenTelemetry would record the message of the exception, which may hold client data (decision 0034).
         record_exception=False,
         set_status_on_exception=False,
     ) as present:

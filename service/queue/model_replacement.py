@@ -20,6 +20,7 @@ from service.worker_registry import LiveWorker, live_workers
 
 log = structlog.stdlib.get_logger(__name__)
 MAX_ROWS = 100
+# Without PREPARING: the first completed stage binds the model (decision 0040), so until then any worker goes on.
 STARTED = (State.ENCODING, State.SCORING)
 MATERIAL_REMOVED = Failure(
     code="model_replaced",
@@ -41,11 +42,13 @@ def restart_without_model(database: Database, worker_timeout: timedelta) -> int:
         stuck = _without_model(session, workers, worker_timeout) if _can_prepare(workers) else []
     for assessment_id in stuck:
         with database.writing() as session:
+            # Read again: a worker that merely restarted may have registered since, and keeps its assessments.
             _restart(session, assessment_id, {worker.model for worker in live_workers(session, worker_timeout)})
     return len(stuck)
 
 
 def _can_prepare(workers: list[LiveWorker]) -> bool:
+    # Until some worker can prepare, a restart would only throw finished stages away.
     return any(worker.model is not None and StageKind.PREPARE in worker.queues for worker in workers)
 
 

@@ -63,12 +63,14 @@ def model_matches(model: str | None) -> ColumnElement[bool]:
 def fetch_publishable(session: Session, lane: StageLane, moment: datetime, *, limit: int) -> list[str]:
     """Ids of the next stages to publish, round robin over tenants and each tenant's oldest first."""
     age = (AssessmentRow.created_at, AssessmentRow.id, StageRow.index)
+    # Tenants in turn: the oldest stages alone would let one tenant's backlog fill the whole window.
     turns = (
         select(StageRow.id, func.row_number().over(partition_by=AssessmentRow.tenant, order_by=age).label("turn"), *age)
         .join(AssessmentRow, AssessmentRow.id == StageRow.assessment_id)
         .where(*_unpublished(lane, moment))
         .subquery()
     )
+    # The assessment's id by position, because the subquery has two columns of the name `id`.
     order = (turns.c.turn, turns.c.created_at, turns.c[3], turns.c.index)
     return list(session.scalars(select(turns.c.id).order_by(*order).limit(limit)))
 

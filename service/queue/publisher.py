@@ -47,18 +47,22 @@ def _publish_lane(database: Database, publisher: TaskPublisher, window: PublishW
         return 0
     # Marked before the messages are sent, and only by the one process whose UPDATE still finds them unpublished.
     with database.writing() as session:
-        free = session.scalars(
-            update(StageRow)
-            .where(StageRow.id.in_(chosen), StageRow.state == StageState.READY, StageRow.enqueued_at.is_(None))
-            .values(enqueued_at=now())
-            .returning(StageRow.id)
-            .execution_options(synchronize_session=False)
-        ).all()
-    return _send(database, publisher, lane.kind, [stage_id for stage_id in chosen if stage_id in set(free)])
+        free = set(
+            session.scalars(
+                update(StageRow)
+                .where(StageRow.id.in_(chosen), StageRow.state == StageState.READY, StageRow.enqueued_at.is_(None))
+                .values(enqueued_at=now())
+                .returning(StageRow.id)
+                .execution_options(synchronize_session=False)
+            )
+        )
+    # RETURNING has no order, and messages are sent in the order of the lane.
+    return _send(database, publisher, lane.kind, [stage_id for stage_id in chosen if stage_id in free])
 
 
 def _room(session: Session, window: PublishWindow, lane: StageLane) -> int:
     """Room in the window; 0 until half of it is free, so that the queue is not read for every single stage."""
+    # At least one slot: claiming offers published stages only, so a worker that starts has to find some.
     ahead = max(1, lane.slots) * window.stages_per_slot
     room = ahead - count_published(session, lane)
     return room if 2 * room >= ahead else 0

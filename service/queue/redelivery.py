@@ -24,11 +24,13 @@ def requeue_unclaimed(session: Session, republish_after: timedelta, worker_timeo
     idle slots can take. So redelivery never publishes faster than work is done.
     """
     requeue = update(StageRow).values(enqueued_at=None).returning(StageRow.id)
+    # While all workers are busy a lost message looks like one that waits, so the pause is long (decision 0031).
     requeued = len(session.scalars(requeue.where(*_published_before(republish_after))).all())
     for kind in StageKind:
         for model, idle in idle_slots(session, kind, worker_timeout).items():
             if idle:
                 lost = _oldest_published(session, kind, model, idle)
+                # The state is asked again, because a worker may have claimed the stage since the query.
                 again = session.scalars(requeue.where(StageRow.id.in_(lost), StageRow.state == StageState.READY))
                 requeued += len(again.all())
     after_commit(session, partial(REPUBLISHED.inc, requeued))

@@ -21,6 +21,7 @@ COMMITTED = "hilbert_committed"
 WAL_RETRY_INTERVAL_SECONDS = 0.02
 FINAL_STATUSES = {"committed": True, "aborted": False}
 """Statuses of `pg_xact_status` after which a transaction does not change any more, and whether it was committed."""
+# The largest batch holds SQLite's one write lock for seconds, and every other writer waits (decision 0030).
 BUSY_TIMEOUT_MS = 30_000
 MIN_POOL_TIMEOUT = timedelta(seconds=10)
 RETRY_INTERVAL_SECONDS = 0.2
@@ -57,9 +58,11 @@ class Database:
     @contextmanager
     def writing(self) -> Iterator[Session]:
         """A transaction, committed at the end of the block; on SQLite it takes the write lock at the start."""
+        # Rows stay readable after the commit; an expired one would begin another transaction when it is read.
         with Session(self._engine, expire_on_commit=False) as session:
             with session.begin():
                 yield session
+            # Behind the block that commits, so that a transaction that was rolled back counts nothing (decision 0033).
             _run_after_commit(session)
 
     @contextmanager
@@ -97,7 +100,9 @@ class Database:
         except DBAPIError as error:
             if not error.connection_invalidated:
                 raise
+            # Without a number nothing was committed, so running again is safe (decision 0044).
             if number is not None and self._was_committed(number, error):
+                # Committed, although the answer was lost: its events happened and are counted now.
                 _run_after_commit(session)
                 return value
         with self.writing() as session:
@@ -155,9 +160,12 @@ def _transaction_status(number: str, session: Session) -> str | None:
 def _open_server(url: str, retry_timeout: timedelta) -> Engine:
     engine = create_engine(
         url,
+        # The server may have restarted while a connection was idle; this finds out before any work is lost.
         pool_pre_ping=True,
+        # Parameters hold what clients sent, and would stand in the messages of errors.
         hide_parameters=True,
         pool_size=10,
+        # While the server is away the pool's connections are being retried, so waiting for one takes as long.
         pool_timeout=max(retry_timeout, MIN_POOL_TIMEOUT).total_seconds(),
         # A cluster that was created without a locale has the encoding SQL_ASCII and would return bytes for text.
         connect_args={"connect_timeout": 5, "client_encoding": "utf8"},
@@ -172,6 +180,7 @@ def _open_server(url: str, retry_timeout: timedelta) -> Engine:
 
     @event.listens_for(engine, "connect")
     def bound(connection: Any, _record: object) -> None:
+        # Outside of a transaction, whose rollback would undo the SET.
         connection.autocommit = True
         connection.execute(
             f"SET idle_in_transaction_session_timeout = {IDLE_IN_TRANSACTION_TIMEOUT // timedelta(milliseconds=1)}"
@@ -183,6 +192,7 @@ def _open_server(url: str, retry_timeout: timedelta) -> Engine:
 
 def _open_sqlite(url: str) -> Engine:
     if (file := make_url(url).database) is not None:
+        # The file holds clients' references and the secrets that webhooks are signed with (decision 0024).
         Path(file).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     engine = create_engine(url, hide_parameters=True, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000})
 
@@ -191,6 +201,8 @@ def _open_sqlite(url: str) -> Engine:
         connection.isolation_level = None  # the driver must not open transactions: `begin` below does
         connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
         _switch_to_wal(connection)
+        # With a write-ahead log NORMAL cannot damage the file, but a loss of power may undo the last commits. SQLite
+        # checks foreign keys and cascades deletions only where each connection asks for it.
         for pragma in ("synchronous=NORMAL", "foreign_keys=ON"):
             connection.execute(f"PRAGMA {pragma}")
 

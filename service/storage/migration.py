@@ -53,8 +53,11 @@ def _log_lock_timeout(_error: Exception) -> None:
 def _migrate(database: Database) -> None:
     with database.engine.begin() as connection:
         if connection.dialect.name == "postgresql":
+            # LOCAL, because the connection returns to the pool with its settings.
             connection.execute(text(f"set local lock_timeout = '{LOCK_TIMEOUT}'"))
+            # Bound to the transaction, so a migration that is killed leaves no lock behind.
             connection.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
+        # Asked under the lock, because another process may have migrated while this one waited.
         if _is_behind(connection):
             command.upgrade(alembic_config(connection), "head")
 

@@ -148,6 +148,7 @@ class ObjectStore:
             self._delete(key)
 
     def _delete(self, key: str) -> None:
+        # Deletions are repeated after a crash, so the object may be gone already.
         with suppress(FileNotFoundError), _store_errors():
             obstore.delete(self._store, key)
 
@@ -175,6 +176,7 @@ def _write_errors() -> Iterator[None]:
 
 def _open(url: str, access: S3Access, *, retry: bool = True) -> Store:
     if url.startswith("file:"):
+        # A bucket has no empty folders, so a local store removes them with their last object.
         return LocalStore.from_url(url, mkdir=True, automatic_cleanup=True)
     return open_bucket(url, access, retry=retry) if url.startswith("s3:") else from_url(url)
 
@@ -228,6 +230,7 @@ def contiguous_parts(key: str, sizes: dict[str, int]) -> list[str]:
         latest[int(offset_digits)] = path
     parts = []
     offset = 0
+    # An empty part would end where it begins, and the loop would find it for ever.
     while (part := latest.get(offset)) is not None and sizes[part] > 0:
         parts.append(part)
         offset += sizes[part]

@@ -65,6 +65,7 @@ def decode_cursor(cursor: str) -> tuple[datetime, str]:
     try:
         moment, _, last_id = base64.urlsafe_b64decode(cursor.encode()).decode().partition("|")
         created_at = datetime.fromisoformat(moment)
+        # The column type refuses a moment without a zone, and a forged cursor must not be a server error.
         if created_at.tzinfo is None:
             raise ValueError
     except (ValueError, binascii.Error) as error:

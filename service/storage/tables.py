@@ -65,6 +65,7 @@ class AssessmentRow(Table):
 
     __tablename__ = "assessment"
     __table_args__ = (
+        # In turn for a tenant's pages, unfinished work, the counts of a batch, and its output in line order.
         Index("ix_assessment_page", "tenant", "created_at", "id"),
         Index("ix_assessment_state", "state"),
         Index("ix_assessment_batch", "batch_id", "state"),
@@ -99,6 +100,7 @@ class AssessmentRow(Table):
     batch_line: Mapped[int | None]
     custom_id: Mapped[str | None] = mapped_column(String(128))
     model_digest: Mapped[str | None] = mapped_column(String(128))
+    # By default SQLAlchemy would store None as the JSON value null, which is not NULL to a query.
     recording: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
 
 
@@ -110,7 +112,9 @@ class StageRow(Table):
 
     __tablename__ = "stage"
     __table_args__ = (
+        # Behind the lock of the assessment a second guard: the last two chunks cannot insert two score stages.
         UniqueConstraint("assessment_id", "kind", "index"),
+        # In turn for publishing and claiming, for expired leases, and for the stages that throughput measures.
         Index("ix_stage_queue", "kind", "state", "enqueued_at"),
         Index("ix_stage_lease", "state", "lease_until"),
         Index("ix_stage_pace", "kind", "finished_at"),
@@ -208,8 +212,10 @@ class UploadRow(Table):
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
     completed_at: Mapped[datetime | None]
+    # The columns keep their first names: renaming a column takes three releases (decision 0042).
     owner: Mapped[str | None] = mapped_column("holder", String(36))
     lease_until: Mapped[datetime | None] = mapped_column("held_until")
+    # Without a foreign key, since it names a row of one of two tables.
     used_by: Mapped[str | None] = mapped_column(String(36))
 
 
@@ -225,6 +231,7 @@ class IdempotencyRow(Table):
     tenant: Mapped[str] = mapped_column(String(64), primary_key=True)
     key: Mapped[str] = mapped_column(String(255), primary_key=True)
     route: Mapped[str] = mapped_column(String(128))
+    # Columns under their first names, as in `UploadRow`.
     owner: Mapped[str] = mapped_column("holder", String(36))
     lease_until: Mapped[datetime] = mapped_column("held_until")
     digest: Mapped[str | None] = mapped_column(String(64))

@@ -28,6 +28,7 @@ class FileChannel(filesystem.Channel):  # type: ignore[misc]
     """Messages are files, named by the moment of publishing and the queue; sorted by name, they are in order."""
 
     def _put(self, queue: str, payload: object, **_options: object) -> None:
+        # Leading zeros, so that the order of names is the order of times.
         name = f"{monotonic_ns():020d}-{uuid.uuid4().hex}.{queue}.msg"
         folder = Path(self.data_folder_out)
         # Readers skip names with a leading dot, so a message is invisible until it is complete.
@@ -41,6 +42,7 @@ class FileChannel(filesystem.Channel):  # type: ignore[misc]
         for file in sorted(folder.iterdir()):
             if not file.name.endswith(suffix) or file.name.startswith("."):
                 continue
+            # With a leading dot the taken file is invisible to other readers while it is read.
             taken = file.with_name(f".{file.name}.taken")
             try:
                 file.rename(taken)

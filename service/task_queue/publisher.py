@@ -45,6 +45,7 @@ CELERY_SETTINGS: dict[str, object] = {
     "task_reject_on_worker_lost": True,
     "task_retry_on_worker_lost": True,
     "worker_prefetch_multiplier": 1,  # a prefetched message would wait behind a stage while other workers are idle
+    # The fence guards a stage, so a worker that loses the broker can finish its stage.
     "worker_cancel_long_running_tasks_on_connection_loss": False,
     "worker_hijack_root_logger": False,
     "worker_redirect_stdouts": False,
@@ -107,6 +108,7 @@ class TaskPublisher:
     def publish(self, queue: str, stage_id: str) -> None:
         """Send a message that wakes one worker of the queue. Raises BrokerUnreachable."""
         try:
+            # By name, because only workers register the tasks.
             self._app.send_task(task_name(queue), args=[stage_id], queue=queue)
         except (OperationalError, OSError, AttributeError) as error:
             # Kombu raises AttributeError on a channel that another thread has just closed over a lost connection.

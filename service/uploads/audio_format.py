@@ -107,6 +107,7 @@ def require_transcript(content: bytes) -> None:
     Raises TranscriptNotUtf8 with the name of a document of another kind, and TranscriptEmpty.
     """
     try:
+        # With `-sig`, because a file that holds nothing but a byte order mark has no words.
         text = content.decode("utf-16" if content.startswith(UTF_16_MARKS) else "utf-8-sig")
     except UnicodeDecodeError:
         raise TranscriptNotUtf8(describe_document(content)) from None

@@ -57,6 +57,7 @@ def _wav_seconds(head: bytes, size: int) -> float | None:
             # Recorders that stream do not know the length and write zero or the maximum.
             data = present if length in (0, UNKNOWN_LENGTH) else min(length, present)
             return data / rate if rate else None
+        # RIFF pads each chunk to an even number of bytes.
         position += length + length % 2
     return None
 

@@ -139,6 +139,7 @@ class UploadRepository:
         if row.offset != offset:
             raise UploadOffsetConflict("The bytes sent do not begin where the stored ones end.")
         row.owner, row.lease_until = str(uuid.uuid4()), moment + lease
+        # Parts are named by it, so a stopped writer that resumes overwrites nothing of its successor's (decision 0026).
         row.fence += 1
         return UploadLease(upload_id=row.id, owner=row.owner, fence=row.fence, offset=row.offset, length=row.length)
 
@@ -172,6 +173,7 @@ class UploadRepository:
 
     def _update_or_raise(self, upload_lease: UploadLease, **values: object) -> None:
         if not self._update(upload_lease, **values):
+            # Raises UploadNotFound when the upload is gone; otherwise another request holds it.
             self._row(upload_lease.upload_id)
             raise UploadLocked("The request was silent for too long, and another one writes to this upload.")
 
@@ -190,6 +192,7 @@ class UploadRepository:
             UploadRow.id == upload_lease.upload_id,
             UploadRow.tenant == self._caller.tenant,
             is_owned_by(UploadRow, upload_lease.owner),
+            # The offset too: a repeated or late write must not move it back (decision 0026).
             UploadRow.offset == upload_lease.offset,
         )
 

@@ -60,8 +60,10 @@ class UploadWriter:
     def store(self, content: bytes) -> None:
         """Store the next bytes, at most PART_BYTES. Raises UploadLocked, UploadNotFound."""
         key = self._open_lease.part_key(self._end)
+        # Stored before the offset moves: the row never counts bytes that are not in the store.
         self._objects.write(key, content)
         self._stored.append(key)
+        # The digest grows while this writer sees the file from its first byte; a resumed file is read back in `close`.
         if self._hashed == self._end:
             self._hasher.update(content)
             self._hashed += len(content)
@@ -76,6 +78,7 @@ class UploadWriter:
         except UploadNotFound:  # the upload was deleted before these objects were stored
             self._objects.delete(upload_key(self._open_lease.upload_id))
             raise
+        # Another request has taken the upload over, and its reader never looks at these parts (decision 0026).
         except UploadLocked:
             self.discard()
             raise
@@ -115,6 +118,7 @@ class UploadWriter:
         for chunk in self._objects.stream(upload_key(self._open_lease.upload_id)):
             hasher.update(chunk)
             size += len(chunk)
+            # Reading a large file back may take longer than a lease.
             if monotonic() - renewed > self._lease.total_seconds() / RENEWALS_PER_LEASE:
                 self.renew()
                 renewed = monotonic()

@@ -137,6 +137,7 @@ class DeliveryRepository:
 
     def reclaim(self, delivery_id: str, policy: DeliveryRetryPolicy) -> None:
         """Make a delivery with an expired lease due again, or fail it when it has used up its attempts."""
+        # Checked again under the lock: its worker may have recorded the attempt since the lease expired.
         row = self._session.get(DeliveryRow, delivery_id, with_for_update=True)
         if row is None or row.state != DeliveryState.LEASED or row.lease_until is None or row.lease_until >= now():
             return
@@ -153,6 +154,7 @@ class DeliveryRepository:
         webhook = self._session.scalars(
             select(WebhookRow)
             .where(WebhookRow.id == webhook_id)
+            # Weaker than FOR UPDATE: the outbox locks FOR KEY SHARE and must not wait for the log of an attempt.
             .with_for_update(key_share=True)
             .execution_options(populate_existing=True)
         ).one_or_none()
@@ -192,12 +194,15 @@ def sweep_deliveries(database: Database, sweep: DeliverySweep) -> None:
     if not (unclaimed or undeliverable or old):
         return
     with database.writing() as session:
+        # A delivery that a worker has claimed since the queries is left alone.
         waiting = update(DeliveryRow).where(DeliveryRow.state == DeliveryState.PENDING)
         waiting = waiting.execution_options(synchronize_session=False)
         session.execute(waiting.where(DeliveryRow.id.in_(unclaimed)).values(enqueued_at=None))
         after_commit(session, partial(REPUBLISHED.inc, len(unclaimed)))
         failed = {"state": DeliveryState.FAILED, "enqueued_at": None, "finished_at": moment}
+        # The condition again, because the webhook may have been enabled since.
         session.execute(waiting.where(DeliveryRow.id.in_(undeliverable), _is_undeliverable()).values(**failed))
+        # The foreign keys delete its deliveries and their log as well.
         session.execute(delete(MessageRow).where(MessageRow.id.in_(old)))
 
 

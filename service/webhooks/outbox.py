@@ -46,9 +46,11 @@ def _subscribed_webhooks(session: Session, tenant: str, event: Event) -> list[st
     rows = session.execute(
         select(WebhookRow.id, WebhookRow.events)
         .where(WebhookRow.tenant == tenant, WebhookRow.state == WebhookState.ENABLED)
+        # In the order in which `WebhookRepository.add` locks them, so that the two cannot deadlock.
         .order_by(WebhookRow.id)
         .with_for_update(read=True, key_share=True)
     ).all()
+    # In Python, because the two databases query JSON differently and a tenant has few webhooks.
     return [row.id for row in rows if not row.events or event in row.events]
 
 
@@ -64,6 +66,7 @@ def _message(tenant: str, event: Event, subject: str, collection: str, state: st
         tenant=tenant,
         event=event,
         subject=subject,
+        # Stored as text, so that every attempt sends and signs the same bytes.
         payload=json.dumps(payload, separators=(",", ":")),
         traceparent=current_traceparent(),
         created_at=moment,
@@ -71,6 +74,7 @@ def _message(tenant: str, event: Event, subject: str, collection: str, state: st
 
 
 def _insert_deliveries(session: Session, message: MessageRow, webhooks: Sequence[str]) -> list[DeliveryRow]:
+    # Flushed first: no relationship is mapped, so SQLAlchemy would not know that the deliveries refer to it.
     session.add(message)
     session.flush()
     deliveries = [

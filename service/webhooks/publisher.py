@@ -35,9 +35,11 @@ def publish_deliveries(database: Database, publisher: TaskPublisher, worker_time
         moment = now()
         chosen = _select_deliveries(session, moment, worker_timeout)
         free = select(DeliveryRow.id).where(DeliveryRow.id.in_(chosen), _is_publishable(moment))
+        # What another process is publishing at this moment is skipped, not waited for and published twice.
         held = set(session.scalars(free.with_for_update(skip_locked=True)))
         ids = [delivery_id for delivery_id in chosen if delivery_id in held]
         session.execute(update(DeliveryRow).where(DeliveryRow.id.in_(ids)).values(enqueued_at=moment))
+    # After the commit, since a message may wake a worker at once.
     return _publish(database, publisher, ids)
 
 
@@ -51,6 +53,7 @@ def _select_deliveries(session: Session, moment: datetime, worker_timeout: timed
     candidates = _candidates(session, moment)
     if not candidates:
         return []
+    # At least one, so that a worker that starts finds a message.
     slot_count = max(1, count_slots(session, DELIVER, worker_timeout))
     in_flight = _count_in_flight(session)
     free_window = slot_count * MAX_PER_SLOT - sum(in_flight.values())
@@ -136,6 +139,7 @@ def _publish(database: Database, publisher: TaskPublisher, ids: list[str]) -> in
             publisher.publish(DELIVER, delivery_id)
         except BrokerUnreachable:
             log.warning("queue unreachable", queue=DELIVER, unpublished=len(ids) - position)
+            # Unmarked again, so that the next run publishes them once the broker answers.
             with database.writing() as session:
                 session.execute(update(DeliveryRow).where(DeliveryRow.id.in_(ids[position:])).values(enqueued_at=None))
             return position

@@ -79,6 +79,7 @@ class WebhookRepository:
         """Change the given fields; a new URL and enabling reset the failures. Raises WebhookNotFound."""
         row = self._row(webhook_id, lock=True)
         if url is not None:
+            # A new receiver must not be disabled for the failures of the old one.
             row.url = url
             row.failing_since = None
         if events is not None:
@@ -86,6 +87,7 @@ class WebhookRepository:
         if enabled:
             row.state = WebhookState.ENABLED
             row.disabled_reason = row.failing_since = None
+        # A webhook that the service disabled keeps that reason.
         elif enabled is not None and row.state == WebhookState.ENABLED:
             row.state = WebhookState.DISABLED
             row.disabled_reason = DisabledReason.SWITCHED_OFF

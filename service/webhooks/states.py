@@ -179,6 +179,7 @@ class DeliveryRetryPolicy:
         The jitter keeps the deliveries of a receiver that was down from arriving at the same moment.
         """
         planned = self.waits[attempt - 1] * RANDOM.uniform(1 - JITTER, 1 + JITTER)
+        # Retry-After can only lengthen a wait, within a bound that a receiver cannot exceed.
         return planned if retry_after is None else max(planned, min(retry_after, MAX_RETRY_AFTER))
 
 

@@ -34,6 +34,7 @@ LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 NUMERIC_LABEL = re.compile(r"[0-9]+|0x[0-9a-f]*")
 LOCAL_SUFFIXES = ("localhost", "local", "internal", "localdomain", "home", "lan", "intranet")
 
+# Lists of our own, because `is_global` has changed between minor versions of Python (decision 0025).
 REFUSED_V4 = tuple(
     IPv4Network(text)
     for text in (
@@ -111,6 +112,7 @@ class UrlPolicy:
             raise WebhookUrlRefused("The URL must begin with https://; this service does not send without TLS.")
         if "@" in parts.netloc:
             raise WebhookUrlRefused("The URL must not hold a user or a password.")
+        # In the text, because the fragment of a bare `#` is empty.
         if "#" in url:
             raise WebhookUrlRefused("The URL must not have a fragment.")
         if not AUTHORITY.fullmatch(parts.netloc.lower()):
@@ -138,8 +140,10 @@ class UrlPolicy:
                 "The URL's host must be a name of letters, digits and hyphens in ASCII (xn-- for others), "
                 "without a dot at its end, or a plain IP address."
             )
+        # Some resolvers read names such as `0x7f.1` as addresses.
         if NUMERIC_LABEL.fullmatch(labels[-1]):
             raise WebhookUrlRefused("The URL's host looks like a number: write IP addresses as four decimal numbers.")
+        # An operator who permits networks wants to name their hosts; the address is still checked at the connection.
         if not self.networks and (len(labels) == 1 or labels[-1] in LOCAL_SUFFIXES):
             raise WebhookUrlRefused("The URL's host is a name of a local network.")
         return host, None

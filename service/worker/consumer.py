@@ -33,6 +33,7 @@ def run_stages(run: Callable[[str, str | None], str | None], stage_id: str, *, s
     deadline = monotonic() + MAX_RUN_SECONDS
     worked_on = run(stage_id, None)
     while worked_on is not None and not stopping() and monotonic() < deadline:
+        # The message's own stage is offered each time: the first run may have preferred another one (decision 0031).
         worked_on = run(stage_id, worked_on)
 
 

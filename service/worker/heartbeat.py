@@ -69,4 +69,5 @@ class Heartbeat:
             WORKER_BEAT.set_to_current_time()
             self._file.touch()
         except (SQLAlchemyError, OSError) as error:
+            # Not raised: an exception ends the thread, and a worker that still works would count as dead.
             log.warning("heartbeat failed", **failure_fields(error))

@@ -195,6 +195,7 @@ class PipelineModel:
             on_lost(cancellation.cancel)
         try:
             features = self._pipeline.encode(SegmentChunk.from_bytes(chunk), cancellation).to_bytes()
+        # The lease keeper cancelled the work because the claim is lost, so the runner must see no defect.
         except EncodingCancelled as error:
             raise FenceLost("The stage was cancelled or taken over while its segments were encoded.") from error
         if (counts := self._pipeline.cache_counts) is not None:

@@ -48,6 +48,7 @@ def run_worker(
     """Consume the queues until a signal ends the process; returns its exit status. Raises ConfigurationRefused."""
     worker = worker_identity(queues, settings.concurrency)
     delete_unused_cache(settings)
+    # Before the worker registers: readiness and admission count workers that can compute.
     model = _warm_up(open_model(settings))
     # Closed in reverse order: the consumer has ended by then, and the heartbeat outlives the sweeper and the watchdog.
     with ExitStack() as closing:
@@ -60,6 +61,7 @@ def run_worker(
         app = open_celery(settings.broker, settings.broker_visibility_timeout)
         objects = open_objects(settings)
         publisher = TaskPublisher(app)
+        # The stages of a worker that was killed on this host need not wait for its timeout (decision 0032).
         _mark_predecessors_dead(database, settings.worker_timeout)
         heartbeat = start_until_closed(
             closing,
@@ -82,6 +84,7 @@ def run_worker(
                 worked_on = runner.run(stage_id, after)
             if worked_on is not None:
                 heartbeat.computed()
+                # The completed stage may have made the next one ready: publish it now and not at the next sweep.
                 sweeper.wake()
                 report.stage_done()
             return worked_on
@@ -149,6 +152,7 @@ def _work_is_waiting(
         if not fetch_claimable(session, map(StageKind, worker.queues), now(), limit=1, model=alone):
             return False
     try:
+        # A broker that is away explains the silence, and a restart of this process would not help.
         publisher.check()
     except BrokerUnreachable:
         return False
@@ -174,6 +178,7 @@ def open_consumer(app: Celery, worker: WorkerIdentity) -> WorkController:
         pool="solo" if worker.slots == 1 else "threads",
         concurrency=worker.slots,
         queues=list(worker.queues),
+        # Liveness is a row of the database, so messages between workers would only load the broker.
         without_gossip=True,
         without_mingle=True,
         without_heartbeat=True,
@@ -208,6 +213,7 @@ def _scratch_folder(folder: Path) -> Path:
         if left.name.isdigit() and not _alive(int(left.name)):
             shutil.rmtree(left, ignore_errors=True)
     own = folder / str(os.getpid())
+    # In a restarted container a killed predecessor may have had this process id.
     shutil.rmtree(own, ignore_errors=True)
     own.mkdir()
     return own
@@ -223,6 +229,7 @@ def _alive(pid: int) -> bool:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
+    # The process exists and belongs to another user.
     except PermissionError:
         return True
     return True

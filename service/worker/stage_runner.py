@@ -122,7 +122,9 @@ class StageRunner:
                 session, self._kinds, now(), limit=MAX_CANDIDATES, model=self._digest, after=after
             )
         )
+        # The named stage last: unlike those of the query, it may be one whose lease has expired (decision 0031).
         for candidate in dict.fromkeys((*best, stage_id)):
+            # A transaction for each: the locks of several assessments in one could deadlock with another worker's.
             if (claim := self._database.write(partial(self._claim_candidate, candidate))) is not None:
                 return claim
         return None
@@ -188,6 +190,7 @@ class StageRunner:
                 return
         summary_key = self._objects.put(prefix, preparation.summary)
         self._write(lambda stages: stages.complete_prepare(claim, summary_key, chunks, seconds=preparation.seconds))
+        # Counted once the stage is committed: an attempt that lost its fence counts nothing (decision 0033).
         AUDIO.inc(preparation.seconds)
 
     def _material(self, claim: StageClaim, audio: Path) -> tuple[Path | None, bytes | None]:
@@ -226,6 +229,7 @@ class StageRunner:
         scored = result.outcome is not None
         self._write(lambda stages: stages.complete_assessment(claim, key, scored=scored))
         count_result(result)
+        # Here and not in the sweeper alone, so that the material is gone once the answer is there (decision 0004).
         remove_material(self._database, self._objects, self._retry.retention, claim.assessment_id)
 
     def _restart(self, claim: StageClaim) -> StageOutcome:
@@ -254,6 +258,7 @@ class StageRunner:
     def _postpone(self, claim: StageClaim) -> None:
         """Return the stage without counting the attempt: unavailable storage is never the fault of a stage."""
         try:
+            # Attempts are counted against stages that kill their worker (decision 0032).
             self._write(lambda stages: stages.retry(claim, self._retry.retry_delay, counted=False))
         except FenceLost:
             self._delete_leftovers(claim)
@@ -273,6 +278,7 @@ class StageRunner:
             row = session.get(AssessmentRow, claim.assessment_id)
         if row is None:
             self._objects.delete(assessment_prefix(claim.assessment_id))
+        # An assessment that goes on keeps them: keys are digests, so another attempt may have stored the same objects.
         elif State(row.state).final:
             self._objects.delete(work_prefix(claim.assessment_id))
 

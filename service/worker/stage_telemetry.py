@@ -34,6 +34,7 @@ class StageTelemetry:
 @contextmanager
 def record_stage(claim: StageClaim) -> Iterator[StageTelemetry]:
     """Count and trace the block as an attempt at the claimed stage."""
+    # The two moments may come from the clocks of two hosts.
     waited = max(0.0, (claim.claimed_at - claim.ready_at).total_seconds())
     STAGE_ATTEMPTS.labels(stage=claim.kind).inc()
     STAGE_WAIT.labels(stage=claim.kind, priority=claim.priority).observe(waited)
@@ -42,6 +43,7 @@ def record_stage(claim: StageClaim) -> Iterator[StageTelemetry]:
     begins = claim.of_batch and claim.kind == StageKind.PREPARE
     parent = Context() if begins else context_from(claim.traceparent)
     links = links_to(claim.traceparent) if begins else ()
+    # Without a parent the wait would begin a trace of its own.
     if not begins:
         record_wait(f"wait {claim.kind}", parent, claim.ready_at, claim.claimed_at)
     name, attributes = f"process {claim.kind}", _attributes(claim, waited)

@@ -71,6 +71,7 @@ class Watchdog:
             yield
         finally:
             with self._lock:
+                # Idle from now on: a worker that was at work is not measured from the message that began it.
                 del self._started_at[own]
                 self._last_message = monotonic()
 

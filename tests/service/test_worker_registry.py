@@ -75,6 +75,15 @@ def test_a_heartbeat_makes_a_worker_live_again(database, join_worker, loaded_mod
     assert ready(database, "encode") == ["w1"]
 
 
+def test_a_living_worker_whose_row_was_deleted_as_lost_registers_again(database, join_worker, loaded_model):
+    worker = join_worker(database)
+    age(database, WorkerRow, beat_at=timedelta(days=2))
+    with database.writing() as session:
+        delete_lost_workers(session)
+        record_heartbeat(session, worker, loaded_model, forward=False)
+    assert ready(database, "encode") == ["w1"]
+
+
 def test_a_worker_without_a_forward_pass_is_not_live(database, join_worker):
     join_worker(database)
     with database.writing() as session:

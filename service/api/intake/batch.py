@@ -151,6 +151,7 @@ class TarBatchReader:
         if name in self._keys:
             self._problems.add(line.line, f"{field} is in the archive twice")
             return
+        # Noted before it is stored, so that `discard` removes it whenever the request ends.
         self._keys[name] = f"{material_prefix(self._ids[line.line])}/{field}"
         if (reason := self._size_problem(member, field)) is not None:
             self._problems.add(line.line, f"{field} {reason}")

@@ -109,6 +109,7 @@ def _upload_material(submission: Submission, caller: Caller, components: Compone
 
 
 def _store_text(text: str, assessment_id: str, components: Components) -> str:
+    # JSON may hold half a surrogate pair: encoded like this it is refused as no UTF-8 instead of failing here.
     content = text.encode("utf-8", "surrogatepass")
     if len(content) > components.settings.transcript_limit:
         raise TooLarge(f"The transcript is larger than {components.settings.transcript_limit} bytes.")

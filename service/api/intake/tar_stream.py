@@ -47,10 +47,12 @@ class TarStream:
             if header.type in EXTENDED_HEADER_TYPES:
                 extended |= _parse_extended_header(header.type, await self._read_header_data(header.size))
                 continue
+            # A global header, such as `git archive` writes, names no member.
             if header.type == tarfile.XGLTYPE:
                 await self._read_header_data(header.size)
                 continue
             if header.type in FILE_TYPES:
+                # The plain header has no room for sizes of 8 GiB and more, so pax writes them in the extended one.
                 size = _parse_size(extended.get("size"), header.size)
                 self._left = size
                 yield TarMember(name=extended.get("path", header.name), size=size, chunks=self._member_chunks())
@@ -59,6 +61,7 @@ class TarStream:
                 await self._read_exactly(-size % BLOCK_BYTES)
             elif header.type != tarfile.DIRTYPE or header.size:
                 raise BatchUnreadable("The archive holds something that is neither a plain file nor a folder.")
+            # An extended header holds for the next member only.
             extended = {}
 
     async def drain(self, limit: int) -> None:

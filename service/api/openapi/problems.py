@@ -14,6 +14,7 @@ from service.errors.tree import ServiceError
 
 Responses = dict[int | str, dict[str, Any]]
 REFERENCE = "#/components/schemas/{model}"
+# FastAPI declares them for its own 422, which this API answers with a problem.
 UNUSED_FASTAPI_SCHEMAS = ("HTTPValidationError", "ValidationError")
 
 

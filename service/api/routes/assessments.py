@@ -107,6 +107,7 @@ async def create_assessment(
     refuse_oversized(request, components.settings.upload_limit, "request")
     if submission.idempotency.is_replay:
         return submission.idempotency.replay(await hash_submission(request, components.settings))
+    # Before the body is read and stored: nobody could score it yet.
     await run_in_threadpool(require_models, components.database)
     assessment_id = str(uuid.uuid4())
     received = await receive_submission(request, assessment_id, submission.caller, components)
@@ -116,6 +117,7 @@ async def create_assessment(
     except Exception as error:
         await discard_if_refused(error, assessment_id, components.objects)
         raise
+    # After the commit, because a message wakes a worker that has to find the row (decision 0002).
     components.sweeper.wake()
     response.headers["Location"] = assessment_path(assessment_id)
     await run_in_threadpool(submission.mark_accepted, assessment)
@@ -179,12 +181,14 @@ def delete_assessment(assessment_id: str, caller: CallerDep, components: Compone
         return assessments.cancel(assessment_id), assessments.get(assessment_id).batch_id
 
     cancelled, batch_id = components.database.write(cancel)
+    # By its keys, since a file that was uploaded beforehand lies under its upload and not under the assessment.
     remove_material(
         components.database, components.objects, retention(components.settings), assessment_id, erased=not cancelled
     )
     if cancelled:
         components.sweeper.wake()  # the sweeper publishes the webhook deliveries
         return
+    # Objects before the row: a crash in between leaves the row, by which the client can erase again.
     components.objects.delete(assessment_prefix(assessment_id))
     components.database.write(lambda session: AssessmentRepository(session, caller).erase(assessment_id))
     if batch_id is not None:

@@ -56,6 +56,7 @@ from service.observability.metrics import SUBMISSIONS
 MIN_POLL_SECONDS = 1
 MAX_POLL_SECONDS = 30
 POLLS_PER_BATCH = 20  # a client polls about this often until the batch ends
+# What is left after it the sweeper does (decision 0030).
 REQUEST_BUDGET = timedelta(seconds=20)
 MAX_PAGE_SIZE = 100
 

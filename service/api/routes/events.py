@@ -25,6 +25,7 @@ from service.errors.unavailable import DatabaseUnavailable
 
 RECONNECT_MILLISECONDS = 2_000
 MAX_ID_DIGITS = 9
+# nginx collects a response before it passes it on, unless the response forbids it.
 STREAM_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 EVENT_EXAMPLE = f"event: end\ndata: {ASSESSMENT_SUMMARY.model_dump_json()}\nid: 5\nretry: {RECONNECT_MILLISECONDS}\n\n"
 

@@ -203,6 +203,7 @@ async def write_upload(
 def delete_upload(upload_id: str, caller: CallerDep, components: ComponentsDep) -> None:
     """Delete the upload, unless an assessment or a batch uses it."""
     components.database.write(lambda session: UploadRepository(session, caller).delete(upload_id))
+    # The row first: nothing can use the upload any more, and objects left by a crash are removed as orphans.
     components.objects.delete(upload_key(upload_id))
 
 

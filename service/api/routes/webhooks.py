@@ -128,6 +128,7 @@ def change_webhook(webhook_id: str, change: WebhookChange, caller: CallerDep, co
     """Its URL, its events, or whether it is enabled; what is left out stays."""
     if change.url is not None:
         webhook_url_policy(components.settings).parse(change.url)
+    # null means all events here, so only a field that is left out changes nothing.
     events = (change.events or ()) if "events" in change.model_fields_set else None
 
     def update(session: Session) -> Webhook:

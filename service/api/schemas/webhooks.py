@@ -62,7 +62,7 @@ class WebhookView(Message):
 
 
 class WebhookWithSecret(WebhookView):
-    """A webhook with its new secret, shown this idempotency."""
+    """A webhook with its new secret, shown this once."""
 
     secret: str = Field(examples=["whsec_..."])
 

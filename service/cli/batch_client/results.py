@@ -65,6 +65,7 @@ def write_results(rows: Sequence[ResultRow], out: Path) -> None:
     try:
         writers = {".csv": _write_csv, ".jsonl": _write_json_lines, ".parquet": _write_parquet}
         writers[out.suffix.lower()](rows, columns, part)
+        # Synced before the rename: a loss of power must not leave the name with an empty file.
         with part.open("rb") as written:
             os.fsync(written.fileno())
         part.replace(out)

@@ -115,6 +115,7 @@ class Uploader:
         headers = {**TUS_HEADERS, "Upload-Offset": str(offset), "Content-Type": "application/offset+octet-stream"}
         if not piece:
             raise invalid_input("A file became shorter while it was uploaded.")
+        # Once only: after a failure some bytes may be stored, so the offset is asked for before the next attempt.
         return self._client.try_request("PATCH", f"{UPLOADS}/{upload}", headers, piece)
 
     def _offset(self, upload: str, file: FileToSend) -> int:

@@ -9,6 +9,7 @@ from service.storage.tables import Table
 context.configure(
     connection=context.config.attributes["connection"],
     target_metadata=Table.metadata,
+    # SQLite can alter little of a table in place; in batch mode Alembic copies the table.
     render_as_batch=True,
     compare_type=True,
 )

@@ -78,6 +78,7 @@ class WebhookClient:
         """Send one request, without a retry. Raises SendFailed."""
         deadline = Deadline(self._timeout)
         try:
+            # Checked again: the URL was accepted under the settings of that time.
             destination = self._allowed.parse(url)
         except WebhookUrlRefused:
             raise SendFailed(AttemptError.URL_REFUSED) from None
@@ -109,6 +110,7 @@ class WebhookClient:
         self, destination: WebhookEndpoint, network: PinnedBackend, body: bytes, headers: Mapping[str, str]
     ) -> WebhookResponse:
         origin = (destination.scheme.encode(), destination.host.encode(), destination.port)
+        # Each delivery has a connection of its own, which the receiver need not keep (decision 0025).
         own = {"Host": destination.authority, "User-Agent": USER_AGENT, "Connection": "close"}
         length = {"Content-Length": str(len(body))}
         with (
@@ -122,6 +124,7 @@ class WebhookClient:
                 content=body,
             ) as response,
         ):
+            # The body is not read, because a receiver could send without end (decision 0025).
             return WebhookResponse(status=response.status, retry_after=_header(response, b"retry-after"))
 
 
@@ -211,6 +214,7 @@ def _resolve_within(deadline: Deadline, resolve: Resolve, host: str, port: int) 
     def ask() -> None:
         try:
             answers.put(resolve(host, port))
+        # The resolver encodes names by IDNA, and a name that cannot be encoded raises UnicodeError.
         except (OSError, UnicodeError):
             answers.put(())
 
@@ -222,4 +226,5 @@ def _resolve_within(deadline: Deadline, resolve: Resolve, host: str, port: int) 
 
 
 def _header(response: httpcore.Response, wanted: bytes) -> str | None:
+    # Header bytes may be anything, and Latin-1 decodes all of them.
     return next((value.decode("latin-1") for name, value in response.headers if name.lower() == wanted), None)

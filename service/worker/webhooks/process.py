@@ -48,6 +48,7 @@ def run_webhook_worker(settings: Settings) -> int:
         def run(delivery_id: str) -> None:
             with watchdog.serving():
                 if runner.run(delivery_id):
+                    # The attempt freed a place in the window, which the next delivery can have at once.
                     sweeper.wake()
 
         register_tasks(app, run, (DELIVER,))

@@ -78,6 +78,7 @@ class WebhookSender:
             with span("POST", kind=SpanKind.CLIENT, attributes={"http.request.method": "POST"}) as present:
                 outcome = self._send(claim)
                 _record_outcome(present, outcome)
+            # An attempt that is not recorded is sent again when its lease ends, though the receiver may have it.
             state = retry_while_unavailable(partial(self._record, claim, outcome), RECORD_TIMEOUT)
             WEBHOOK_ATTEMPTS.labels(outcome=outcome_label(outcome)).inc()
             WEBHOOK_DURATION.observe(outcome.seconds)
@@ -116,6 +117,7 @@ class WebhookSender:
             at=moment,
             seconds=monotonic() - started,
             status=answer.status,
+            # Not followed, because a redirect would bypass the check of the URL (decision 0025).
             error=AttemptError.REDIRECT if answer.status in REDIRECTS else None,
             retry_after=parse_retry_after(answer, moment),
         )
@@ -170,5 +172,6 @@ def parse_retry_after(answer: WebhookResponse, moment: datetime) -> timedelta | 
             return timedelta(seconds=int(answer.retry_after))
         until = parsedate_to_datetime(answer.retry_after)
         return max(timedelta(0), until - moment) if until.tzinfo is not None else None
+    # OverflowError for more seconds than a timedelta holds.
     except (ValueError, OverflowError):
         return None

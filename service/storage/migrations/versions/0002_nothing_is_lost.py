@@ -140,6 +140,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_delivery_attempt")),
     )
     op.create_index("ix_delivery_attempt_delivery", "delivery_attempt", ["delivery_id", "attempt"], unique=False)
+    # With a default in the database, because processes of the older release insert rows without it (decision 0042).
     op.add_column("assessment", sa.Column("version", sa.Integer(), nullable=False, server_default="0"))
     op.add_column("assessment", sa.Column("work_removed_at", Instant(timezone=True), nullable=True))
     op.add_column("assessment", sa.Column("audio_seconds", sa.Double(), nullable=True))
@@ -153,6 +154,7 @@ def upgrade() -> None:
     op.create_index("ix_stage_pace", "stage", ["kind", "finished_at"], unique=False)
     op.add_column("worker", sa.Column("slots", sa.Integer(), nullable=False, server_default="1"))
     with op.batch_alter_table("worker") as worker:
+        # A worker for webhooks has no model.
         worker.alter_column("model_digest", existing_type=sa.String(length=128), nullable=True)
 
 
