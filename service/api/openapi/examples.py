@@ -18,14 +18,18 @@ from service.api.schemas.assessments import (
     assessment_view,
 )
 from service.assessments.result import (
+    AudioReport,
     Contributions,
     GraphTrace,
+    InputReport,
     ModelTrace,
     OutcomeProbability,
     Quality,
     QualityFlag,
     Result,
     SegmentEffect,
+    SpeakerReport,
+    TranscriptReport,
 )
 from service.assessments.states import Assessment, State
 
@@ -39,6 +43,34 @@ def _cpu_graph(digest: str) -> GraphTrace:
     return GraphTrace(provider="CPUExecutionProvider", device="AMD EPYC 9B14", precision="float32", digest=digest)
 
 
+INPUT = InputReport(
+    audio=AudioReport(
+        sha256=DIGEST.removeprefix("sha256:"),
+        seconds=241.0,
+        level_dbfs=-27.3,
+        container="flac",
+        codec="flac",
+        sample_rate=48_000,
+        channels=1,
+        channels_used=(1,),
+        bits=16,
+        bit_rate=None,
+        tracks=1,
+        track=1,
+    ),
+    transcript=TranscriptReport(
+        sha256="60303ae22b998861bce3b28f33eec1be758a213c86c93c076dbe9f558c11c752",
+        format="labelled_text",
+        time_unit=None,
+        utterances=64,
+        words=655,
+        language="en",
+    ),
+    speakers=(
+        SpeakerReport(label="Interviewer", seconds=None, words=243, scored=False),
+        SpeakerReport(label="Participant", seconds=None, words=412, scored=True),
+    ),
+)
 RESULT = Result(
     task="spectrum",
     outcome="mild",
@@ -78,7 +110,13 @@ RESULT = Result(
                 message="The transcript has no times: its words were spread over the speech.",
             ),
         ),
+        level_dbfs=-27.3,
+        peak_dbfs=-6.1,
+        noise_dbfs=-51.4,
+        bandwidth_hz=7600.0,
+        source_rate_hz=48_000,
     ),
+    input=INPUT,
     model=ModelTrace(
         bundle="demo",
         version="1",
