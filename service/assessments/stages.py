@@ -75,8 +75,38 @@ class StageRepository:
             or not self._model_matches(assessment)
         ):
             return None
+        # Read before the update, which sets what it is read from.
         moment, ready_at = now(), _ready_at(stage)
-        claimed = self._session.execute(
+        claimed = self._take(stage_id, moment, lease, attempts)
+        if claimed is None:
+            return None
+        # Not for a further attempt, which clients cannot tell from the first.
+        if claimed.kind == StageKind.PREPARE and assessment.state == State.QUEUED:
+            assessment.state = State.PREPARING
+            record_change(assessment)
+        return StageClaim(
+            stage_id=stage_id,
+            assessment_id=assessment.id,
+            kind=StageKind(claimed.kind),
+            index=claimed.index,
+            fence=claimed.fence,
+            attempt=claimed.attempt,
+            input_key=claimed.input_key,
+            task=assessment.task,
+            request_id=assessment.request_id,
+            audio_key=assessment.audio_key,
+            transcript_key=assessment.transcript_key,
+            priority=Priority(assessment.priority),
+            ready_at=ready_at,
+            claimed_at=moment,
+            traceparent=stage.traceparent,
+            of_batch=assessment.batch_id is not None,
+            recording=assessment.recording,
+        )
+
+    def _take(self, stage_id: str, moment: datetime, lease: timedelta, attempts: int) -> StageRow | None:
+        """Lease the stage in one statement, so that of several workers exactly one has it; None when it is not free."""
+        return self._session.scalars(
             update(StageRow)
             .where(
                 StageRow.id == stage_id,
@@ -92,35 +122,9 @@ class StageRepository:
                 claimed_at=moment,
                 lease_until=moment + lease,
             )
-            .returning(StageRow.kind, StageRow.index, StageRow.fence, StageRow.attempt, StageRow.input_key)
-            .execution_options(synchronize_session=False)
+            .returning(StageRow)
+            .execution_options(synchronize_session=False, populate_existing=True)
         ).one_or_none()
-        if claimed is None:
-            return None
-        kind, index, fence, attempt, input_key = claimed
-        # Not for a further attempt, which clients cannot tell from the first.
-        if kind == StageKind.PREPARE and assessment.state == State.QUEUED:
-            assessment.state = State.PREPARING
-            record_change(assessment)
-        return StageClaim(
-            stage_id=stage_id,
-            assessment_id=assessment.id,
-            kind=StageKind(kind),
-            index=index,
-            fence=fence,
-            attempt=attempt,
-            input_key=input_key,
-            task=assessment.task,
-            request_id=assessment.request_id,
-            audio_key=assessment.audio_key,
-            transcript_key=assessment.transcript_key,
-            priority=Priority(assessment.priority),
-            ready_at=ready_at,
-            claimed_at=moment,
-            traceparent=stage.traceparent,
-            of_batch=assessment.batch_id is not None,
-            recording=assessment.recording,
-        )
 
     def renew(self, claim: StageClaim, lease: timedelta) -> bool:
         """Extend the lease; False when the stage was cancelled or claimed by another worker, so that work must stop."""
