@@ -41,7 +41,7 @@ def test_an_empty_transcript_is_refused(client, content):
 
 
 @pytest.mark.parametrize(
-    "content", ["Grüße und viele Wörter".encode("latin-1"), b"\xff\xfe\x00w\x00o", b"\xc3\x28" * 9]
+    "content", ["Grüße und viele Wörter".encode("latin-1"), b"\xff\xfe\x00w\x00o\x00", b"\xc3\x28" * 9]
 )
 def test_a_transcript_that_is_not_utf8_is_refused(client, content):
     problem(client.post(transcript=content), 422, "transcript_not_utf8")

@@ -61,7 +61,7 @@ RIGHT = {
     "participant_only.vtt": words_of("participant_only.vtt", "speech_outside_transcript"),
     "one_untimed_segment.json": words_of("one_untimed_segment.json", "transcript_times_filled"),
     "otter.txt": words_of("otter.txt", "transcript_ends_estimated", "transcript_credit_skipped"),
-    "no_fractions.srt": words_of("no_fractions.srt", seconds=38.0),
+    "no_fractions.srt": words_of("no_fractions.srt"),
     "null_text.json": words_of(
         "null_text.json", "transcript_text_missing", "speech_outside_transcript", seconds=35.4, words=129
     ),
