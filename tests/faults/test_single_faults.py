@@ -39,6 +39,7 @@ def test_a_worker_stopped_past_its_lease_cannot_write_when_it_wakes(hasty, tmp_p
     hasty.send("a1", audio=b"pace=6000 " + b"x" * 100)  # one chunk, in hand for long enough to be met
     with hasty.worker(FAKE_WORKER, lambda: held(hasty)) as stopped:
         stop_between_writes(stopped, hasty.database)
+        assert held(hasty), "the chunk ended before its worker was stopped"
         with hasty.worker(FAKE_WORKER, lambda: hasty.ask(STATE) == [State.SUCCEEDED], log=tmp_path / "second.log"):
             before = hasty.ask(select(StageRow.output_key).order_by(StageRow.kind, StageRow.index))
             os.kill(stopped.pid, signal.SIGCONT)
