@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import av
@@ -18,22 +19,23 @@ from jaxtyping import Float32
 
 from model.config import AudioLimits
 from model.recording.decoding import decode
+from tests.model.recording.sounds import Coding, encode
 
 Levels = Float32[np.ndarray, " sample"]
-Coding = tuple[str, str, int | None, int | None]
-"""Container, encoder, Hz (None for the source's own) and bit/s."""
+# In the place of a rate: that of the recording.
+AT_SOURCE_RATE = 0
 CODECS: dict[str, Coding] = {
-    "PCM": ("wav", "pcm_s16le", None, None),
-    "G.711 (8 kHz)": ("wav", "pcm_alaw", 8_000, None),
-    "MP3 64": ("mp3", "libmp3lame", 44_100, 64_000),
-    "MP3 128": ("mp3", "libmp3lame", 44_100, 128_000),
-    "AAC 48 (16 kHz)": ("adts", "aac", 16_000, 48_000),
-    "AAC 64": ("adts", "aac", 44_100, 64_000),
-    "AAC 96": ("adts", "aac", 48_000, 96_000),
-    "Opus 16": ("ogg", "libopus", 48_000, 16_000),
-    "Opus 24": ("ogg", "libopus", 48_000, 24_000),
-    "Opus 32": ("ogg", "libopus", 48_000, 32_000),
-    "Opus 64": ("ogg", "libopus", 48_000, 64_000),
+    "PCM": Coding("wav", "pcm_s16le", AT_SOURCE_RATE),
+    "G.711 (8 kHz)": Coding("wav", "pcm_alaw", 8_000),
+    "MP3 64": Coding("mp3", "libmp3lame", 44_100, 64_000),
+    "MP3 128": Coding("mp3", "libmp3lame", 44_100, 128_000),
+    "AAC 48 (16 kHz)": Coding("adts", "aac", 16_000, 48_000),
+    "AAC 64": Coding("adts", "aac", 44_100, 64_000),
+    "AAC 96": Coding("adts", "aac", 48_000, 96_000),
+    "Opus 16": Coding("ogg", "libopus", 48_000, 16_000),
+    "Opus 24": Coding("ogg", "libopus", 48_000, 24_000),
+    "Opus 32": Coding("ogg", "libopus", 48_000, 32_000),
+    "Opus 64": Coding("ogg", "libopus", 48_000, 64_000),
 }
 CONDITIONS = ((0.0, 1.0), (0.15, 1.0), (0.15, 0.708), (0.05, 1.0), (0.05, 0.708))
 
@@ -46,27 +48,8 @@ def read(path: Path, seconds: int) -> tuple[Levels, int]:
     return np.concatenate(parts)[: seconds * rate], rate
 
 
-def write(path: Path, levels: Levels, source_rate: int, coding: Coding) -> None:
-    container, name, rate, bit_rate = coding
-    rate = rate or source_rate
-    with av.open(str(path), "w", format=container) as output:
-        stream = output.add_stream(name, rate=rate, layout="mono")
-        if bit_rate:
-            stream.bit_rate = bit_rate
-        resampler = av.AudioResampler(format=stream.codec_context.format.name, layout="mono", rate=rate)
-        for at in range(0, levels.size, 8192):
-            block = np.ascontiguousarray(levels[None, at : at + 8192], dtype=np.float32)
-            frame = av.AudioFrame.from_ndarray(block, format="flt", layout="mono")
-            frame.sample_rate, frame.pts = source_rate, at
-            for converted in resampler.resample(frame):
-                output.mux(stream.encode(converted))
-        for converted in resampler.resample(None):
-            output.mux(stream.encode(converted))
-        output.mux(stream.encode(None))
-
-
 def measure(levels: Levels, rate: int, coding: Coding, folder: Path) -> float:
-    write(folder / "coded", levels, rate, coding)
+    encode(folder / "coded", levels, rate, replace(coding, rate=coding.rate or rate))
     return decode(folder / "coded", folder / "scratch", AudioLimits()).clipping
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from service.errors.request import AudioEmpty, AudioUnsupported, TranscriptEmpty, TranscriptNotUtf8
 
 HEADER_BYTES = 16_384
@@ -63,18 +65,20 @@ def require_audio(head: bytes) -> None:
 
 def describe_foreign(head: bytes) -> str:
     """What a file is that does not begin like audio, in a sentence."""
-    for offset, magic, name in FOREIGN:
-        if head[offset : offset + len(magic)] == magic:
-            return f"The audio is {name}, which is not an accepted format."
-    return "The audio does not begin like any accepted audio format."
+    name = _name_of(head, FOREIGN)
+    if name is None:
+        return "The audio does not begin like any accepted audio format."
+    return f"The audio is {name}, which is not an accepted format."
 
 
 def describe_document(content: bytes) -> str:
     """What a transcript is that is not text, in a sentence."""
-    for offset, magic, name in DOCUMENTS:
-        if content[offset : offset + len(magic)] == magic:
-            return f"The transcript is {name}, not UTF-8 text."
-    return "The transcript is not UTF-8 text."
+    name = _name_of(content, DOCUMENTS)
+    return "The transcript is not UTF-8 text." if name is None else f"The transcript is {name}, not UTF-8 text."
+
+
+def _name_of(content: bytes, names: Sequence[tuple[int, bytes, str]]) -> str | None:
+    return next((name for offset, magic, name in names if content[offset : offset + len(magic)] == magic), None)
 
 
 def looks_like_audio(head: bytes) -> bool:
